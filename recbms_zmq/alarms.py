@@ -1,0 +1,79 @@
+"""REC's error numbers in words: what they mean, what stops working, and what the owner does.
+
+`charging` and `discharging` tell what the manual says the BMS switches off, `None` where the
+manual does not say. They are a consequence by the book, never a measurement: no frame says
+whether charging is enabled.
+
+Sources: 1 to 10 from REC's Active BMS 4S manual; 11 to 16 from the error tables of other readers
+(their texts agree, their consequences are not documented). 17 to 19 exist in newer firmware, and
+nobody has written down what they mean.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Alarm(NamedTuple):
+    """One row of the table; `charging` and `discharging`: False while switched off by it."""
+
+    number: int
+    text: str
+    charging: bool | None = None
+    discharging: bool | None = None
+    advice: str = ""
+
+
+ALARMS: Final[dict[int, Alarm]] = {
+    alarm.number: alarm
+    for alarm in (
+        Alarm(1, "Cell voltage too high", False, True, "Wait: the BMS balances the cells down."),
+        Alarm(2, "Cell voltage too low", True, False, "Plug in the charger."),
+        Alarm(
+            3,
+            "Cell voltages differ too much",
+            True,
+            True,
+            "Wait for balancing; if hours do not help, ask for service.",
+        ),
+        Alarm(4, "Cell temperature too high", False, False, "Wait until the pack has cooled."),
+        Alarm(5, "BMS temperature too high", False, False, "Wait until the BMS has cooled."),
+        Alarm(6, "Number of cells or address not set properly"),
+        Alarm(
+            7,
+            "Temperature too low for charging",
+            False,
+            True,
+            "Wait until the battery is warmer.",
+        ),
+        Alarm(
+            8,
+            "Temperature sensor error",
+            False,
+            False,
+            "Switch off and plug the sensor in again; if that does not help, ask for service.",
+        ),
+        Alarm(9, "Communication error between the units"),
+        Alarm(
+            10,
+            "Cell short circuit or cell voltage measurement error",
+            False,
+            False,
+            "Switch off, check the cell wires and fuses.",
+        ),
+        Alarm(11, "Main relay short circuit"),
+        Alarm(12, "Current measurement disabled or out of range"),
+        Alarm(13, "Wrong chemistry selected"),
+        Alarm(14, "EEPROM data corruption"),
+        Alarm(15, "CAN speed error or balancing transistor error, by model"),
+        Alarm(16, "Internal error"),
+    )
+}
+
+NO_ALARM: Final = "No error"
+
+
+def alarm_text(number: int) -> str:
+    """Return the text of an error number: 0 is none, an unknown number is shown as such."""
+    if number == 0:
+        return NO_ALARM
+    alarm = ALARMS.get(number)
+    return alarm.text if alarm else f"Error {number}"

@@ -1,0 +1,72 @@
+"""The command line: finds the command, imports it, and turns its errors into sentences and codes.
+
+Start-up time counts on a Raspberry Pi, so nothing is imported here that the command does not need.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from recbms_zmq.errors import RecBmsError, UsageError
+
+COMMANDS: Final[dict[str, str]] = {
+    "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
+    "demo": "the same with a simulated pack, no hardware needed",
+    "listen": "print what a running service publishes",
+    "simulate": "serve a simulated BMS",
+    "sensors": "show the table of sensors",
+    "flow": "print a Node-RED flow fitted to your addresses",
+}
+PROGRAM: Final = "recbms-zmq"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage, which hides the sentence that matters."""
+        raise UsageError(f"{message} (try: {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except RecBmsError as exc:
+        if str(exc):
+            print(f"{PROGRAM}: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _dispatch(arguments: list[str]) -> int:
+    from recbms_zmq import __version__
+
+    parser = Parser(
+        prog=PROGRAM,
+        description="Read REC BMS battery management systems; give their numbers out as JSON lines "
+        "on stdout and as ZeroMQ messages.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    module = None
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == wanted:
+            module = importlib.import_module(f"recbms_zmq.commands.{name}")
+            module.add_arguments(command)
+    args = parser.parse_args(arguments)
+    assert module is not None  # parse_args has refused everything that is not a command
+    code: int = module.main(args)
+    return code

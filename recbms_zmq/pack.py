@@ -1,0 +1,319 @@
+"""What one status frame says of the pack, put in order, and what can be computed from it.
+
+`Pack.of` resolves the units (by address) and their cells (as lists). The functions below it are
+the formulas of the sensor table. All give None where a field they need is missing, which means no
+reading; and UNKNOWN where the answer itself is "unknown".
+
+Sign: current and power are positive while the pack is charged.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from recbms_zmq.alarms import alarm_text
+from recbms_zmq.errors import MalformedFrame
+from recbms_zmq.frames import ErrorState, Master, Slave, Status
+from recbms_zmq.sensor import UNKNOWN, Unknown
+
+_T = TypeVar("_T")
+ChargeState = Literal["charging", "discharging", "idle"]
+MAX_TEXT = 200
+"""Characters of a text that comes from the BMS; the real ones have about 20."""
+
+
+class Link(Struct, frozen=True):
+    """What is known of the connection itself.
+
+    Attributes:
+        frames: valid frames in this run.
+        bad_frames: frames that could not be used, or only in part.
+        reconnects: connections made after the first one.
+        frame_interval: seconds between the last two status frames.
+
+    """
+
+    frames: int = 0
+    bad_frames: int = 0
+    reconnects: int = 0
+    frame_interval: float | None = None
+
+
+class Unit(Struct, frozen=True, gc=False):
+    """One BMS unit. Lists hold one item a cell or sensor, None where the frame has no value."""
+
+    address: int
+    bms_temperature: float | None
+    temperatures: Sequence[float | None]
+    cell_voltages: Sequence[float | None]
+    cell_resistances: Sequence[float | None]
+    cell_balancing: Sequence[bool | None]
+
+
+class Pack(Struct, frozen=True, gc=False):
+    """A status frame and what is needed beside it. Units are in the order of their addresses."""
+
+    master: Master
+    units: tuple[Unit, ...]
+    arrival: str
+    idle_current: float = 0.1
+    capacity: float | None = None
+    cell_count: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        frame: Status,
+        arrival: str = "",
+        *,
+        idle_current: float = 0.1,
+        capacity: float | None = None,
+    ) -> "Pack":
+        """Put a status frame in order.
+
+        Args:
+            frame: as decoded.
+            arrival: when it came, ISO 8601.
+            idle_current: amperes up to which the pack counts as idle.
+            capacity: of the pack, Ah, once the settings are known.
+
+        Raises:
+            MalformedFrame: the frame says nothing about a pack.
+
+        """
+        array = frame.bms_array
+        if array is None or (array.master is None and not array.slaves):
+            raise MalformedFrame("a status without any data")
+        slaves: list[tuple[int, Slave]] = []
+        if array.slaves is not None:
+            slaves = [item for item in _numbered(array.slaves) if item[1] is not None]
+        units: dict[int, Unit] = {}
+        counts: list[int] = []
+        for position, slave in slaves:
+            # Without an address (older firmware) the position has to do, counted as REC counts.
+            address = position + 1 if slave.address is None else slave.address
+            if address not in units:  # of two with one address only the first can be believed
+                units[address] = _unit(address, slave)
+                if slave.cell_count is not None:
+                    counts.append(slave.cell_count)
+        return cls(
+            master=array.master or Master(),
+            units=tuple(units[address] for address in sorted(units)),
+            arrival=arrival,
+            idle_current=idle_current,
+            capacity=capacity,
+            cell_count=sum(counts) if counts else None,
+        )
+
+
+def _numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, _T]]:
+    pairs = items.items() if isinstance(items, dict) else enumerate(items)
+    return [(number, item) for number, item in pairs if item is not None]
+
+
+def _unit(address: int, slave: Slave) -> Unit:
+    cells = slave.cell_count or None
+    return Unit(
+        address=address,
+        bms_temperature=slave.bms_temperature,
+        # Slots beyond the number of sensors or cells are unused, and may hold garbage.
+        temperatures=_in_order(slave.temperatures, slave.temperature_count),
+        cell_voltages=_in_order(slave.cell_voltages, cells),
+        cell_resistances=_in_order(slave.cell_resistances, cells),
+        cell_balancing=[
+            None if flag is None else bool(flag) for flag in _in_order(slave.cell_balancing, cells)
+        ],
+    )
+
+
+def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list[_T | None]:
+    """Return the first `count` items (None: all) by their numbers, None where one is missing."""
+    if items is None:
+        return []
+    if isinstance(items, list):
+        listed: list[_T | None] = list(items)
+    else:
+        listed = list(map(items.get, range(max(items, default=-1) + 1)))
+    return listed if count is None else listed[: max(count, 0)]
+
+
+# --- formulas: the pack ---
+
+
+def power(pack: Pack) -> float | None:
+    """W, positive while charging."""
+    voltage, current = pack.master.voltage, pack.master.current
+    return None if voltage is None or current is None else voltage * current
+
+
+def percent(ratio: float | None) -> float | None:
+    """Make REC's ratio of 0 to 1 a percentage."""
+    return None if ratio is None else ratio * 100
+
+
+def cell_voltage_delta(pack: Pack) -> float | None:
+    """V, highest less lowest cell of the whole pack."""
+    low, high = pack.master.cell_voltage_min, pack.master.cell_voltage_max
+    return None if low is None or high is None else high - low
+
+
+def _cell_voltages(pack: Pack) -> list[tuple[float, int, int]]:
+    return [
+        (voltage, unit.address, number)
+        for unit in pack.units
+        for number, voltage in enumerate(unit.cell_voltages, 1)
+        if voltage is not None
+    ]
+
+
+def lowest_cell(pack: Pack) -> str | Unknown:
+    """Return `unit/cell` of the lowest cell, the first one of several that are equal."""
+    cells = _cell_voltages(pack)
+    if not cells:
+        return UNKNOWN
+    _, unit, number = min(cells)
+    return f"{unit}/{number}"
+
+
+def highest_cell(pack: Pack) -> str | Unknown:
+    """Return `unit/cell` of the highest cell, the first one of several that are equal."""
+    cells = _cell_voltages(pack)
+    if not cells:
+        return UNKNOWN
+    _, unit, number = max(cells, key=lambda cell: cell[0])
+    return f"{unit}/{number}"
+
+
+def capacity_remaining(pack: Pack) -> float | None:
+    """Ah."""
+    soc = pack.master.state_of_charge
+    return None if soc is None or pack.capacity is None else soc * pack.capacity
+
+
+def charge_state(pack: Pack) -> ChargeState | None:
+    """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
+    current = pack.master.current
+    if current is None:
+        return None
+    if abs(current) <= pack.idle_current:
+        return "idle"
+    return "charging" if current > 0 else "discharging"
+
+
+def is_in_state(pack: Pack, state: ChargeState) -> bool | None:
+    """Tell whether the pack is in this charge state."""
+    now = charge_state(pack)
+    return None if now is None else now == state
+
+
+# --- formulas: the error ---
+
+
+def error_present(pack: Pack) -> bool | None:
+    """Tell whether an error is active."""
+    error = pack.master.error_state
+    return None if error is None or error.present is None else bool(error.present)
+
+
+def _active_error(pack: Pack) -> ErrorState | Unknown | None:
+    """Return the active error; UNKNOWN when there is none, None when that cannot be told."""
+    present = error_present(pack)
+    return None if present is None else pack.master.error_state if present else UNKNOWN
+
+
+def error_number(pack: Pack) -> int | None:
+    """REC's error number, 0 while there is no error."""
+    error = _active_error(pack)
+    return 0 if error is UNKNOWN else error.number if isinstance(error, ErrorState) else None
+
+
+def error_text(pack: Pack) -> str | None:
+    """REC's error in words."""
+    number = error_number(pack)
+    return None if number is None else alarm_text(number)
+
+
+def error_unit(pack: Pack) -> int | Unknown | None:
+    """Address of the unit with the error; UNKNOWN without an error."""
+    error = _active_error(pack)
+    return error.unit_address if isinstance(error, ErrorState) else error
+
+
+def error_cell(pack: Pack) -> int | Unknown | None:
+    """Return the cell or sensor with the error, counted from 1; UNKNOWN without an error."""
+    error = _active_error(pack)
+    return error.location if isinstance(error, ErrorState) else error
+
+
+# --- formulas: texts ---
+
+
+class TimeRemaining(NamedTuple):
+    """REC's display text, taken apart. `minutes` is None for a text without a time."""
+
+    text: str
+    minutes: int | None
+    direction: Literal["full", "empty"] | None
+
+
+@lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
+def parse_time_remaining(text: str) -> TimeRemaining:
+    """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
+    plain = plain_text(text)
+    time = re.search(r"(?<!\d)(\d{1,6}) ?h ?(\d{1,2}) ?min", plain, re.IGNORECASE | re.ASCII)
+    word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
+    direction: Literal["full", "empty"] | None = None
+    if word:
+        direction = "full" if word[1].lower() == "full" else "empty"
+    return TimeRemaining(plain, int(time[1]) * 60 + int(time[2]) if time else None, direction)
+
+
+def plain_text(text: str) -> str:
+    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long."""
+    without_tags = re.sub(r"<[^<>]*>", " ", text[: 4 * MAX_TEXT])
+    return " ".join(html.unescape(without_tags).split())[:MAX_TEXT]
+
+
+def time_remaining_text(pack: Pack) -> str | None:
+    """Return the BMS's own words."""
+    text = pack.master.time_remaining
+    return None if text is None else parse_time_remaining(text).text
+
+
+def minutes_remaining(
+    pack: Pack, direction: Literal["full", "empty"] | None = None
+) -> int | Unknown | None:
+    """Minutes until full or empty; with a direction only if that is where it goes."""
+    text = pack.master.time_remaining
+    if text is None:
+        return None
+    time = parse_time_remaining(text)
+    if time.minutes is None or (direction is not None and direction != time.direction):
+        return UNKNOWN
+    return time.minutes
+
+
+def hours_remaining(
+    pack: Pack, direction: Literal["full", "empty"] | None = None
+) -> float | Unknown | None:
+    """Hours until full or empty; with a direction only if that is where it goes."""
+    minutes = minutes_remaining(pack, direction)
+    return minutes / 60 if isinstance(minutes, int) else minutes
+
+
+def error_message(pack: Pack) -> str | None:
+    """Return the module's own text for the active error, empty when there is none."""
+    text = pack.master.error_message
+    return None if text is None else plain_text(text)
+
+
+# --- formulas: cells ---
+
+
+def milliohm(values: Sequence[float | None]) -> list[float | None]:
+    """Make REC's ohms milliohms."""
+    return [None if value is None else value * 1000 for value in values]

@@ -1,0 +1,81 @@
+"""The type of a row in the sensor table: what one sensor is called, and what it measures in.
+
+The table itself is in `sensors`; nothing here knows a single sensor.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+
+class Unknown(Enum):
+    """A known sensor whose value is not known now: JSON's null. `None` means no reading at all."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+Value = float | int | bool | str | Unknown
+"""What a sensor can say. Floats are finite and rounded to the sensor's decimals."""
+
+Group = Literal["pack", "unit", "temperature", "cell", "settings", "link"]
+"""What there is one of: the pack, each unit, each sensor or cell of a unit, …"""
+
+
+class Sensor(Struct, frozen=True, kw_only=True, eq=False):
+    """One sensor, or with `{unit}` and `{number}` in key and name a pattern for many.
+
+    Attributes:
+        key: unique within a device; made of full words, `[a-z0-9_/]`.
+        name: for people.
+        value: takes what the group is read from, and gives the raw value, a sequence of them
+            (groups `cell`, `temperature`), None for "no reading", or UNKNOWN.
+        unit: as Home Assistant spells it.
+        decimals: to which the value is rounded; None for texts, bools and counts.
+        component: what Home Assistant makes of it.
+        every_frame: changes by its nature with every frame, so a change is no news.
+
+    """
+
+    key: str
+    name: str
+    value: Callable[[Any], Value | Sequence[float | bool | None] | None]
+    group: Group = "pack"
+    unit: str | None = None
+    decimals: int | None = None
+    component: Literal["sensor", "binary_sensor"] = "sensor"
+    device_class: str | None = None
+    state_class: Literal["measurement", "total_increasing"] | None = None
+    entity_category: Literal["diagnostic"] | None = None
+    icon: str | None = None
+    options: tuple[str, ...] | None = None
+    enabled_by_default: bool = True
+    every_frame: bool = False
+    about: str = ""
+
+    def at(self, unit: int, number: int = 0) -> "Sensor":
+        """Return the sensor of one unit's address, and of one cell or sensor, counted from 1."""
+        return msgspec.structs.replace(
+            self,
+            key=self.key.format(unit=unit, number=number),
+            name=self.name.format(unit=unit, number=number),
+        )
+
+    def home_assistant(self) -> dict[str, Any]:
+        """Return the message's `ha` object: Home Assistant's words, without empty ones."""
+        precision = self.decimals if self.unit is not None else None
+        words = {
+            "component": self.component,
+            "device_class": self.device_class,
+            "state_class": self.state_class,
+            "entity_category": self.entity_category,
+            "icon": self.icon,
+            "suggested_display_precision": precision,
+            "options": self.options,
+            "enabled_by_default": None if self.enabled_by_default else False,
+        }
+        return {word: value for word, value in words.items() if value is not None}
