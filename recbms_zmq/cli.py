@@ -5,11 +5,12 @@ Start-up time counts on a Raspberry Pi, so nothing is imported here that the com
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from recbms_zmq.errors import RecBmsError, UsageError
+from recbms_zmq.errors import ReaderGone, RecBmsError, UsageError
 
 COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(arguments)
+    except BrokenPipeError:
+        # Python would try once more to write what is left, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ReaderGone.exit_code
     except RecBmsError as exc:
         if str(exc):
             print(f"{PROGRAM}: {exc}", file=sys.stderr)
@@ -54,6 +59,7 @@ def _dispatch(arguments: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in arguments if not word.startswith("-")), None)
+    chosen = parser
     module = None
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -66,7 +72,15 @@ def _dispatch(arguments: list[str]) -> int:
         if name == wanted:
             module = importlib.import_module(f"recbms_zmq.commands.{name}")
             module.add_arguments(command)
-    args = parser.parse_args(arguments)
-    assert module is not None  # parse_args has refused everything that is not a command
+            chosen = command
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        import difflib
+
+        known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        chosen.error(f"{unknown[0]} is not an option or argument of {chosen.prog}{hint}")
+    assert module is not None  # parse_known_args has refused everything that is not a command
     code: int = module.main(args)
     return code

@@ -158,7 +158,9 @@ class Settings(Wire, tag_field="type", tag="settings"):
     charge_coefficient: float | None = field(default=None, name="chac")  # 1/h, C rate
     discharge_coefficient: float | None = field(default=None, name="dchc")  # 1/h, C rate
     inverter_charge_current_max: float | None = field(default=None, name="maxc")  # A per inverter
-    inverter_discharge_current_max: float | None = field(default=None, name="maxd")  # A per inverter
+    inverter_discharge_current_max: float | None = field(
+        default=None, name="maxd"
+    )  # A per inverter
     discharge_protection_voltage: float | None = field(default=None, name="clow")  # V per cell
     soc_manual_reset: float | None = field(default=None, name="socs")  # ratio; reads back the SOC
     cycles: Int | None = field(default=None, name="cycl")  # counted if SOC fell to 35 % or less

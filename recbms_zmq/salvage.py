@@ -70,9 +70,9 @@ def _choices(wanted: Any) -> list[tuple[Any, float]]:
     members = get_args(wanted) if get_origin(wanted) in (Union, types.UnionType) else (wanted,)
     choices: list[tuple[Any, float]] = []
     for member in members:
-        longest = float("inf")
+        plain, longest = member, float("inf")
         if get_origin(member) is Annotated:
-            member, *notes = get_args(member)
+            plain, *notes = get_args(member)
             longest = next((n.max_length for n in notes if n.max_length is not None), longest)
-        choices.append((member, longest))
+        choices.append((plain, longest))
     return choices

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 
 class Unknown(Enum):
-    """A known sensor whose value is not known now: JSON's null. `None` means no reading at all."""
+    """A known sensor whose value is not known now. `None` would mean no reading at all."""
 
-    UNKNOWN = "unknown"
+    UNKNOWN = None  # as which msgspec encodes it: JSON's null
 
 
 UNKNOWN: Final = Unknown.UNKNOWN

@@ -4,12 +4,14 @@ All are diagnostic and disabled at first: they are for the installer, not for ev
 a `frames.Settings`. REC's ratios become percentages, its codes words where the words are known.
 
 The serial number (`Settings.serial`) is not here: it is the password of the module's firmware
-page. `service` adds it only when it is asked to.
+page.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final, Literal
+
+import msgspec
 
 from recbms_zmq.frames import CellLocation, Settings
 from recbms_zmq.pack import percent, plain_text
@@ -25,6 +27,9 @@ CHEMISTRIES: Final[dict[int, str]] = {
 }
 """REC's chemistry codes; source: REC's manuals."""
 
+MODELS: Final[dict[str, str]] = {"1A": "ABMS", "1Q": "Q", "9M": "Master-Slave"}
+"""REC's series, the part of the serial number that is no secret."""
+
 Output = Literal["relay_1", "optocoupler_2"]
 
 
@@ -32,6 +37,11 @@ def chemistry(settings: Settings) -> str | None:
     """Return the chemistry in words, `code 9` for a code that is not in REC's manuals."""
     code = settings.chemistry_code
     return None if code is None else CHEMISTRIES.get(code, f"code {code}")
+
+
+def model(settings: Settings) -> str | None:
+    """Return the model, as far as the series tells it."""
+    return None if settings.serial is None else MODELS.get(settings.serial.partition("-")[0])
 
 
 def task(settings: Settings, output: Output) -> Task | None:
@@ -115,18 +125,14 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
         **_VOLT,
         about="The BMS switches off below.",
     ),
-    _setting(
-        "cell_voltage_limit_low_hysteresis", "cell voltage limit low hysteresis", **_VOLT
-    ),
+    _setting("cell_voltage_limit_low_hysteresis", "cell voltage limit low hysteresis", **_VOLT),
     _setting(
         "cell_voltage_limit_high",
         "cell voltage limit high",
         **_VOLT,
         about="The BMS switches off above.",
     ),
-    _setting(
-        "cell_voltage_limit_high_hysteresis", "cell voltage limit high hysteresis", **_VOLT
-    ),
+    _setting("cell_voltage_limit_high_hysteresis", "cell voltage limit high hysteresis", **_VOLT),
     _setting(
         "discharge_protection_voltage",
         "discharge protection voltage",
@@ -199,9 +205,7 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
     _setting("inverter_charge_current_max", "charge current limit per inverter", **_AMPERE),
     _setting("inverter_discharge_current_max", "discharge current limit per inverter", **_AMPERE),
     _setting("current_offset", "current offset", **_AMPERE, about="Of the shunt at zero."),
-    _setting(
-        "current_step", "current per ADC step", unit="A", decimals=6, about="Of the shunt."
-    ),
+    _setting("current_step", "current per ADC step", unit="A", decimals=6, about="Of the shunt."),
     _setting(
         "current_at_reading",
         "current at reading",
@@ -276,3 +280,22 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
         about="State of the module's remote DC switch.",
     ),
 )
+
+
+def settings_sensors(settings: Settings) -> tuple[Sensor, ...]:
+    """Return the rows for this frame: the same, but with the units that its tasks work in."""
+    relay, optocoupler = task(settings, "relay_1"), task(settings, "optocoupler_2")
+    return _with_units(relay and relay.unit, optocoupler and optocoupler.unit)
+
+
+@lru_cache(maxsize=64)
+def _with_units(relay_1: str | None, optocoupler_2: str | None) -> tuple[Sensor, ...]:
+    units = {
+        f"settings/{output}_{part}": unit
+        for output, unit in (("relay_1", relay_1), ("optocoupler_2", optocoupler_2))
+        for part in ("level", "hysteresis", "value")
+    }
+    return tuple(
+        msgspec.structs.replace(row, unit=units[row.key]) if row.key in units else row
+        for row in SETTINGS_SENSORS
+    )

@@ -1,0 +1,86 @@
+"""`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+import zmq
+
+from recbms_zmq import values
+from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.options import DEFAULT_PUBLISH
+
+EPILOG = """\
+examples:
+  recbms-zmq listen
+  recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
+  recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
+
+exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `listen`."""
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "endpoints",
+        nargs="*",
+        default=[DEFAULT_PUBLISH],
+        metavar="ENDPOINT",
+        help=f"where a service publishes (default: {DEFAULT_PUBLISH})",
+    )
+    parser.add_argument(
+        "--topic",
+        action="append",
+        metavar="PREFIX",
+        help="only topics that begin like this; can be given more than once",
+    )
+    parser.add_argument("--count", metavar="N", help="end after so many messages")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print messages as lines."""
+    count = _read(values.count("messages", least=1), "--count", args.count)
+    timeout = _read(values.number("seconds", above=True), "--timeout", args.timeout)
+    endpoints = [_read(values.endpoint, "ENDPOINT", endpoint) for endpoint in args.endpoints]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+        sub.set(zmq.LINGER, 0)
+        sub.set(zmq.IPV6, 1)
+        sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
+        for topic in args.topic or [""]:
+            sub.subscribe(topic)
+        for endpoint in endpoints:
+            sub.connect(endpoint)
+        _print(sub, count, timeout)
+    return 0
+
+
+def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -> None:
+    printed = 0
+    out = sys.stdout.buffer
+    while count is None or printed < count:
+        if not sub.poll(None if timeout is None else int(timeout * 1000)):
+            raise Unavailable(f"nothing came within {timeout:g} s")
+        parts = sub.recv_multipart()
+        if len(parts) != 2:
+            continue  # somebody else's publisher
+        out.write(parts[1] + b"\n")
+        printed += 1
+        if not sub.poll(0):
+            out.flush()
+    out.flush()
+
+
+def _read(reader: values.Reader, name: str, given: str | None) -> Any:
+    if given is None:
+        return None
+    try:
+        return reader(given)
+    except ValueError as exc:
+        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

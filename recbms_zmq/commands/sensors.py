@@ -1,0 +1,79 @@
+"""`recbms-zmq sensors`: the sensor table, for reading, for documents, and for programs."""
+
+import argparse
+import json
+from typing import Any
+
+import msgspec
+
+from recbms_zmq.messages import Message
+from recbms_zmq.sensor import Sensor
+from recbms_zmq.sensors import SENSORS
+
+HEADINGS = ("key", "name", "unit", "what it is")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `sensors`."""
+    parser.add_argument(
+        "--format", choices=("text", "markdown", "json"), default="text", help="default: text"
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of the messages instead"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the table."""
+    if args.schema:
+        print(json.dumps(msgspec.json.schema(Message), indent=2))
+    elif args.format == "json":
+        print(json.dumps([_record(sensor) for sensor in SENSORS], indent=2))
+    else:
+        print(markdown() if args.format == "markdown" else _text())
+    return 0
+
+
+def markdown() -> str:
+    """Return the table as Markdown, as it stands in the README."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for key, *rest in map(_cells, SENSORS):
+        lines.append("| " + " | ".join((f"`{key}`", *rest)) + " |")
+    return "\n".join(lines)
+
+
+def _text() -> str:
+    rows = [HEADINGS, *map(_cells, SENSORS)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]))
+        for row in rows
+    ).replace(" \n", "\n")
+
+
+def _cells(sensor: Sensor) -> tuple[str, str, str, str]:
+    """Return what the table shows of a sensor; U is a unit's address, N a number from 1."""
+    marks = {"unit": "U", "number": "N"}
+    about = sensor.about
+    if sensor.options:
+        about = f"{', '.join(sensor.options)}. {about}"
+    elif sensor.component == "binary_sensor":
+        about = f"true or false. {about}"
+    return (
+        sensor.key.format_map(marks),
+        sensor.name.format_map(marks),
+        sensor.unit or "",
+        about.strip(),
+    )
+
+
+def _record(sensor: Sensor) -> dict[str, Any]:
+    return {
+        "key": sensor.key,
+        "name": sensor.name,
+        "unit": sensor.unit,
+        "decimals": sensor.decimals,
+        "group": sensor.group,
+        "about": sensor.about,
+        "ha": sensor.home_assistant(),
+    }

@@ -1,0 +1,120 @@
+"""One BMS within the service: takes its frames all the way from bytes to messages.
+
+Decodes, normalizes and reports, counts what the link does, and tells the log what was wrong, once
+per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
+"""
+
+import logging
+from collections.abc import Callable
+
+from recbms_zmq.errors import FrameError
+from recbms_zmq.frames import Frame, Settings, decode
+from recbms_zmq.instant import Instant
+from recbms_zmq.normalize import Normalizer
+from recbms_zmq.pack import Link
+from recbms_zmq.report import Reporter
+from recbms_zmq.streams import Batch
+
+_log = logging.getLogger(__name__)
+
+
+class Device:
+    """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
+
+    def __init__(
+        self,
+        name: str,
+        normalizer: Normalizer,
+        reporter: Reporter,
+        publish: Callable[[Batch], None],
+    ) -> None:
+        self.name = name
+        self.has_settings = False
+        """Whether a settings frame has come in this run."""
+        self._normalizer = normalizer
+        self._reporter = reporter
+        self._publish = publish
+        self._frames = 0
+        self._bad_frames = 0
+        self._connections = 0
+        self._last_status: float | None = None
+        self._trouble = ""
+        self._said: set[str] = set()
+
+    @property
+    def online(self) -> bool:
+        """Whether a valid status frame came lately."""
+        return self._reporter.online
+
+    @property
+    def reason(self) -> str:
+        """Why it is online or offline, a short sentence."""
+        return self._reporter.reason
+
+    def start(self, at: Instant) -> None:
+        """Say that the BMS is not online yet."""
+        self._publish(self._reporter.start(at))
+
+    def tick(self, at: Instant) -> None:
+        """Do what has become due without a frame."""
+        was_online = self.online
+        self._publish(self._reporter.advance(at))
+        if was_online and not self.online:
+            _log.warning("%s: offline: %s", self.name, self.reason)
+
+    def stop(self, at: Instant) -> None:
+        """Say that nobody looks after the BMS any more."""
+        self._publish(self._reporter.stop(at))
+
+    def connected(self, at: Instant) -> None:
+        """Take note of a new connection."""
+        self._connections += 1
+        self._publish(self._reporter.link("", at))
+        _log.debug("%s: connected", self.name)
+
+    def trouble(self, reason: str, at: Instant) -> None:
+        """Take note that the link is not there; say so in the log when it is news."""
+        self._publish(self._reporter.link(reason, at))
+        if reason != self._trouble:
+            self._trouble = reason
+            _log.warning("%s: %s; trying again", self.name, reason)
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        """Take one raw message; return whether it was a valid frame."""
+        try:
+            frame, dropped = decode(data)
+            if dropped:
+                self._bad_frames += 1
+                self._say_once("fields that could not be read were left out", ", ".join(dropped))
+            self._report(frame, at)
+        except FrameError as exc:
+            self._bad_frames += 1
+            self._say_once(f"a message was dropped: {exc.kind}", exc.detail)
+            return False
+        return True
+
+    def _report(self, frame: Frame, at: Instant) -> None:
+        normalizer = self._normalizer
+        if isinstance(frame, Settings):
+            readings = normalizer.settings(frame)
+            self._frames += 1
+            self.has_settings = True
+            self._publish(self._reporter.settings(readings, normalizer.description, at))
+            return
+        interval = None if self._last_status is None else at.monotonic - self._last_status
+        reconnects = max(0, self._connections - 1)
+        link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
+        readings = normalizer.status(frame, at.isoformat(), link)
+        self._frames += 1
+        self._last_status = at.monotonic
+        was_online = self.online
+        self._publish(self._reporter.status(readings, normalizer.description, at))
+        if not was_online:
+            self._trouble = ""
+            _log.info("%s: online", self.name)
+
+    def _say_once(self, kind: str, detail: str) -> None:
+        """Log once per kind: a module that sends nonsense sends it every second."""
+        if kind not in self._said:
+            self._said.add(kind)
+            _log.warning("%s: %s (%s); counted in link/bad_frames", self.name, kind, detail[:200])

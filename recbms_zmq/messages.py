@@ -1,0 +1,200 @@
+"""The message contract, version 1: what leaves the program, as types and as bytes.
+
+The structs are for those who read messages (`decode_message`, `sensors --schema`). Writing does
+not go through them: of a sensor's message all but the value, `ts` and `seq` is constant, so
+`Envelope` keeps the constant text ready and puts the rest between. Tests hold both to each other.
+
+A message is ASCII, one line without its newline; on ZeroMQ the frames are `[topic, message]`.
+"""
+
+import json
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from recbms_zmq.sensor import Sensor, Value
+
+Payload = float | int | bool | str | None
+Kind = Literal["reading", "availability", "event", "snapshot", "device"]
+
+
+class _Message(Struct, kw_only=True, frozen=True, tag_field="kind"):
+    """What every message has.
+
+    Attributes:
+        topic: `<prefix>/<device>/<key>`.
+        device, device_name: id and human name of the BMS.
+        key, name: of the sensor; the key is unique within the device.
+        ts: when the frame arrived, UTC, ISO 8601 with milliseconds and `Z`.
+        seq: counts the messages of this topic in this run, from 1; a gap is a lost message, a
+            repeat is a replay.
+        run: 8 hex digits, new at every start.
+
+    """
+
+    topic: str
+    device: str
+    device_name: str
+    key: str
+    name: str
+    ts: str
+    seq: int
+    run: str
+
+
+class Reading(_Message, tag="reading", kw_only=True, frozen=True):
+    """The value of one sensor, None for unknown; `ha` is for Home Assistant."""
+
+    payload: Payload
+    unit: str | None = None
+    ha: dict[str, Any] | None = None
+
+
+class Availability(_Message, tag="availability", kw_only=True, frozen=True):
+    """Whether valid status frames come from the BMS."""
+
+    payload: Literal["online", "offline"]
+    reason: str
+
+
+class AlarmChange(Struct, kw_only=True, frozen=True):
+    """An alarm that came or went. `unit` is an address; `cell` a cell or sensor from 1."""
+
+    event: Literal["alarm_raised", "alarm_cleared"]
+    number: int | None
+    text: str
+    unit: int | None
+    cell: int | None
+
+
+class Event(_Message, tag="event", kw_only=True, frozen=True):
+    """Something that happened once."""
+
+    payload: AlarmChange
+
+
+class Snapshot(_Message, tag="snapshot", kw_only=True, frozen=True):
+    """All readings in one message, by their keys."""
+
+    payload: dict[str, Payload]
+
+
+class UnitInfo(Struct, kw_only=True, frozen=True):
+    """A BMS unit: its address, and how many cells and temperature sensors it has."""
+
+    address: int
+    cells: int
+    sensors: int
+
+
+class DeviceInfo(Struct, kw_only=True, frozen=True):
+    """What is known of a pack beside its readings. Capacity in Ah."""
+
+    units: list[UnitInfo]
+    model: str | None = None
+    chemistry: str | None = None
+    capacity: float | None = None
+    serial: str | None = None
+
+
+class Device(_Message, tag="device", kw_only=True, frozen=True):
+    """The description of a BMS."""
+
+    payload: DeviceInfo
+
+
+Message = Reading | Availability | Event | Snapshot | Device
+
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def decode_message(body: bytes | str) -> Message:
+    """Decode a line of stdout, or the second frame of a ZeroMQ message.
+
+    Raises:
+        msgspec.DecodeError: it is no message of this contract.
+
+    """
+    return _decoder.decode(body)
+
+
+class Outgoing(NamedTuple):
+    """A message on its way out. One that is `retained` is true until its topic's next one."""
+
+    topic: bytes
+    body: bytes
+    retained: bool = True
+
+
+def ascii_json(value: Any) -> str:
+    """Encode as JSON in ASCII, so that no reader can cut a character in two."""
+    text = msgspec.json.encode(value).decode()
+    return text if text.isascii() else json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+
+
+class Envelope:
+    """The constant parts of the messages of one topic, and its count of messages."""
+
+    __slots__ = ("_head", "_middle", "_tail", "retained", "seq", "topic")
+
+    def __init__(self, topic: str, middle: dict[str, Any], tail: dict[str, Any]) -> None:
+        self.topic: Final = topic.encode()
+        self.seq = 0
+        self.retained: Final = middle["kind"] != "event"
+        self._head: Final = f'{{"topic":{ascii_json(topic)},"payload":'
+        self._middle: Final = f",{ascii_json(middle)[1:-1]},"
+        self._tail: Final = f",{ascii_json(tail)[1:]}"
+
+    def seal(self, payload: str, ts: str, extra: str = "") -> Outgoing:
+        """Make the next message.
+
+        Args:
+            payload: as JSON in ASCII.
+            ts: ISO 8601.
+            extra: fields that only this message has, as JSON in ASCII with a comma behind.
+
+        """
+        self.seq += 1
+        body = f'{self._head}{payload}{self._middle}{extra}"ts":"{ts}","seq":{self.seq}{self._tail}'
+        return Outgoing(self.topic, body.encode(), self.retained)
+
+
+class Envelopes(NamedTuple):
+    """Makes the envelopes of one device."""
+
+    device: str
+    device_name: str
+    run: str
+    prefix: str = "recbms"
+    bare: bool = False
+
+    def of_sensor(self, sensor: Sensor) -> Envelope:
+        """Make the envelope of a sensor's readings."""
+        tail: dict[str, Any] = {"run": self.run}
+        if not self.bare:
+            tail["ha"] = sensor.home_assistant()
+        return self._envelope("reading", sensor.key, sensor.name, sensor.unit, tail)
+
+    def of_kind(self, kind: Kind) -> Envelope:
+        """Make the envelope of a kind that has one topic a device."""
+        return self._envelope(kind, kind, kind.capitalize(), None, {"run": self.run})
+
+    def _envelope(
+        self, kind: Kind, key: str, name: str, unit: str | None, tail: dict[str, Any]
+    ) -> Envelope:
+        middle: dict[str, Any] = {
+            "kind": kind,
+            "device": self.device,
+            "device_name": self.device_name,
+            "key": key,
+            "name": name,
+        }
+        if unit is not None:
+            middle["unit"] = unit
+        return Envelope(f"{self.prefix}/{self.device}/{key}", middle, tail)
+
+
+def payload_of(value: Value) -> str:
+    """Encode a reading's value as JSON in ASCII."""
+    return repr(value) if type(value) is float else ascii_json(value)

@@ -1,0 +1,193 @@
+"""From frames to readings: runs the sensor table over a frame.
+
+A `Normalizer` is pure but for what it remembers of one BMS: the capacity and model, which only the
+settings tell, and the columns of the last frame, which stay the same object while the shape of the
+pack stays the same. What is to be sent of the readings is `report`'s business.
+"""
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from recbms_zmq.frames import Settings, Status
+from recbms_zmq.pack import (
+    Link,
+    Pack,
+    Unit,
+    error_cell,
+    error_message,
+    error_number,
+    error_present,
+    error_text,
+    error_unit,
+)
+from recbms_zmq.sensor import UNKNOWN, Sensor, Unknown, Value
+from recbms_zmq.sensors import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.settings_sensors import chemistry, model, settings_sensors
+
+
+class Alarm(NamedTuple):
+    """An error that is active now. `unit` is an address; `cell` counts from 1."""
+
+    number: int | None
+    text: str
+    unit: int | None
+    cell: int | None
+
+
+class Readings(NamedTuple):
+    """What one frame says, as columns and a row.
+
+    Attributes:
+        sensors: the columns; the same object as before unless the pack's shape has changed.
+        values: one value a column; None where the frame has no reading for it.
+        alarm: the active error, None when there is none, UNKNOWN when the frame does not say.
+
+    """
+
+    sensors: tuple[Sensor, ...]
+    values: list[Value | None]
+    alarm: Alarm | Unknown | None = UNKNOWN
+
+    def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
+        """Give every sensor that has a reading with its value, None for unknown."""
+        for sensor, value in zip(self.sensors, self.values, strict=True):
+            if value is not None:
+                yield sensor, None if isinstance(value, Unknown) else value
+
+
+class UnitDescription(Struct, frozen=True):
+    """One unit: its address, and how many cells and temperature sensors it has."""
+
+    address: int
+    cells: int
+    sensors: int
+
+
+class Description(Struct, frozen=True, omit_defaults=True):
+    """What is known of the pack beside its readings: the payload of a `device` message.
+
+    Attributes:
+        units: in the order of their addresses.
+        model, chemistry: in words, as far as they are known.
+        capacity: Ah.
+        serial: only when it was asked for, because it is a password.
+
+    """
+
+    units: tuple[UnitDescription, ...] = ()
+    model: str | None = None
+    chemistry: str | None = None
+    capacity: float | None = None
+    serial: str | None = None
+
+
+class Normalizer:
+    """Makes readings of the frames of one BMS."""
+
+    def __init__(self, *, idle_current: float = 0.1, include_serial: bool = False) -> None:
+        self._idle_current = idle_current
+        self._include_serial = include_serial
+        self._capacity: float | None = None
+        self._shape: tuple[tuple[int, ...], ...] | None = None
+        self._sensors: tuple[Sensor, ...] = ()
+        self.description = Description()
+        """What is known of the pack so far."""
+
+    def status(self, frame: Status, arrival: str = "", link: Link | None = None) -> Readings:
+        """Read a status frame that came at `arrival` (ISO 8601).
+
+        Raises:
+            MalformedFrame: the frame says nothing about a pack.
+
+        """
+        pack = Pack.of(frame, arrival, idle_current=self._idle_current, capacity=self._capacity)
+        values = [_rounded(row.value(pack), row.decimals) for row in PACK_SENSORS]
+        shape = []
+        for unit in pack.units:
+            counts = [unit.address]
+            for row in UNIT_SENSORS:
+                found: Any = row.value(unit)
+                if row.group == "unit":
+                    values.append(_rounded(found, row.decimals))
+                else:
+                    values += [_rounded(value, row.decimals) for value in found]
+                    counts.append(len(found))
+            shape.append(tuple(counts))
+        if link is not None:
+            values += [_rounded(row.value(link), row.decimals) for row in LINK_SENSORS]
+        shape.append((link is not None,))
+        if tuple(shape) != self._shape:
+            self._shape = tuple(shape)
+            self._sensors = (
+                *PACK_SENSORS,
+                *(sensor for unit in pack.units for sensor in _unit_sensors(unit)),
+                *(LINK_SENSORS if link is not None else ()),
+            )
+            self.description = _describe_units(self.description, pack)
+        return Readings(self._sensors, values, _alarm(pack))
+
+    def settings(self, frame: Settings) -> Readings:
+        """Read a settings frame."""
+        self._capacity = frame.capacity
+        self.description = Description(
+            units=self.description.units,
+            model=model(frame),
+            chemistry=chemistry(frame),
+            capacity=frame.capacity,
+            serial=frame.serial[:32] if self._include_serial and frame.serial else None,
+        )
+        sensors = settings_sensors(frame)
+        return Readings(
+            sensors, [_rounded(sensor.value(frame), sensor.decimals) for sensor in sensors]
+        )
+
+
+def _rounded(value: Any, decimals: int | None) -> Value | None:
+    """Round a number to the sensor's decimals; what is not finite is no reading."""
+    if decimals is None or value is None or value is UNKNOWN:
+        unchanged: Value | None = value
+        return unchanged
+    number: float = value
+    if not isfinite(number):
+        return None
+    # Adding zero makes -0.0 the 0.0 it is.
+    return round(number, decimals) + 0.0 if decimals else round(number)
+
+
+def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
+    for row in UNIT_SENSORS:
+        if row.group == "unit":
+            yield row.at(unit.address)
+        else:
+            found: Any = row.value(unit)
+            for number in range(1, len(found) + 1):
+                yield row.at(unit.address, number)
+
+
+def _describe_units(known: Description, pack: Pack) -> Description:
+    return Description(
+        units=tuple(
+            UnitDescription(unit.address, len(unit.cell_voltages), len(unit.temperatures))
+            for unit in pack.units
+        ),
+        model=known.model,
+        chemistry=known.chemistry,
+        capacity=known.capacity,
+        serial=known.serial,
+    )
+
+
+def _alarm(pack: Pack) -> Alarm | Unknown | None:
+    present = error_present(pack)
+    if not present:
+        return UNKNOWN if present is None else None
+    number, unit, cell = error_number(pack), error_unit(pack), error_cell(pack)
+    return Alarm(
+        number=number,
+        text=error_text(pack) or error_message(pack) or "Error",
+        unit=unit if isinstance(unit, int) else None,
+        cell=cell if isinstance(cell, int) else None,
+    )

@@ -1,0 +1,198 @@
+"""The table of `run`'s options: one row each, for command line, environment and file alike.
+
+`--stale-after 20`, `RECBMS_STALE_AFTER=20` and `stale_after = 20` are the same option. The rows
+with `bms` can also stand in a `[[bms]]` table, for that BMS alone.
+"""
+
+from typing import Any, Final, Literal, NamedTuple
+
+from recbms_zmq import values
+from recbms_zmq.values import Reader
+
+DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Option(NamedTuple):
+    """One option: its name with underscores, how it is read, and what it is for."""
+
+    name: str
+    read: Reader
+    default: Any
+    help: str
+    metavar: str | None = None
+    bms: bool = False
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """As it is on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """As it is in the environment."""
+        return "RECBMS_" + self.name.upper()
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off, and takes no value on the command line."""
+        return self.read is values.flag
+
+
+def _seconds(what: str = "seconds", **bounds: Any) -> Reader:
+    return values.number(what, **bounds)
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option(
+        "publish",
+        values.endpoint,
+        (DEFAULT_PUBLISH,),
+        "publish on this ZeroMQ endpoint; can be given more than once",
+        "ENDPOINT",
+        many=True,
+    ),
+    Option("no_publish", values.flag, False, "publish nothing on ZeroMQ"),
+    Option("no_stdout", values.flag, False, "write nothing on stdout"),
+    Option("prefix", values.name, "recbms", "first part of every topic", "WORD"),
+    Option("name", values.name, "main", "id of the BMS, second part of its topics", "ID", bms=True),
+    Option(
+        "device_name",
+        values.text,
+        None,
+        "name of the BMS for people (default: REC BMS, and its id behind it unless that is main)",
+        "TEXT",
+        bms=True,
+    ),
+    Option(
+        "emit",
+        values.choice("readings", "snapshot", "both"),
+        "readings",
+        "a message per reading, one for all of them (snapshot), or both",
+        "WHAT",
+        bms=True,
+    ),
+    Option(
+        "report",
+        values.choice("changes", "all"),
+        "changes",
+        "changes, or all readings with every frame",
+        "WHAT",
+        bms=True,
+    ),
+    Option(
+        "refresh",
+        _seconds(above=True),
+        60.0,
+        "send a reading again after this time though it has not changed",
+        "SECONDS",
+        bms=True,
+    ),
+    Option(
+        "min_interval",
+        _seconds(),
+        0.0,
+        "send no topic more often than this; the last value of a burst still goes out",
+        "SECONDS",
+        bms=True,
+    ),
+    Option("bare", values.flag, False, "leave the words for Home Assistant (ha) out", bms=True),
+    Option(
+        "stale_after",
+        _seconds(above=True),
+        30.0,
+        "without a status frame for this long the BMS is offline",
+        "SECONDS",
+        bms=True,
+    ),
+    Option(
+        "idle_current",
+        values.number("amperes"),
+        0.1,
+        "up to this current the pack is idle, neither charging nor discharging",
+        "AMPERES",
+        bms=True,
+    ),
+    Option(
+        "max_frame",
+        values.count("bytes", least=1024, most=2**30),
+        2**20,
+        "close a connection that sends a longer message",
+        "BYTES",
+        bms=True,
+    ),
+    Option(
+        "ca_file",
+        values.path,
+        None,
+        "for wss://: trust the certificates in this PEM file instead of the system's",
+        "FILE",
+        bms=True,
+    ),
+    Option(
+        "tls_fingerprint",
+        values.fingerprint,
+        None,
+        "for wss://: accept only the certificate with this SHA-256 fingerprint",
+        "HEX",
+        bms=True,
+    ),
+    Option(
+        "proxy",
+        values.text,
+        None,
+        "connect through this proxy; without it none is used, whatever the environment says",
+        "URL",
+        bms=True,
+    ),
+    Option(
+        "include_serial",
+        values.flag,
+        False,
+        "put the serial number into the device message; it is the module's firmware password",
+        bms=True,
+    ),
+    Option(
+        "hwm",
+        values.count("messages", least=1),
+        None,
+        "messages that may wait for a slow subscriber before it loses some "
+        "(default: 10000, more with more than 20 BMS)",
+        "MESSAGES",
+    ),
+    Option(
+        "allow_plaintext",
+        values.flag,
+        False,
+        "allow --publish on an address that other machines can reach",
+    ),
+    Option(
+        "once",
+        values.flag,
+        False,
+        "print the whole state once and exit; on ZeroMQ only if --publish is given",
+    ),
+    Option(
+        "timeout",
+        _seconds(above=True),
+        None,
+        "with --once: give up after this time, exit code 69",
+        "SECONDS",
+    ),
+    Option(
+        "exit_on_stdin_close",
+        values.flag,
+        False,
+        "end when stdin is closed, so that nothing outlives the program that started it",
+    ),
+    Option(
+        "log_level",
+        values.choice("debug", "info", "warning", "error"),
+        "info",
+        "what to tell on stderr: debug, info, warning, error",
+        "LEVEL",
+    ),
+)
+
+BY_NAME: Final[dict[str, Option]] = {option.name: option for option in OPTIONS}

@@ -1,0 +1,219 @@
+"""The service: wires sources, devices and sinks together, and ends them in order.
+
+One task for each BMS, and a ticker for what becomes due without a frame. Messages go from a device
+to the sinks in the same turn of the event loop. A run without an end of its own: see `once` for
+the other kind.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from recbms_zmq.config import Config
+from recbms_zmq.device import Device
+from recbms_zmq.errors import ReaderGone, RecBmsError, UsageError
+from recbms_zmq.instant import Instant
+from recbms_zmq.messages import Envelopes
+from recbms_zmq.normalize import Normalizer
+from recbms_zmq.report import Reporter
+from recbms_zmq.sinks import Sink
+from recbms_zmq.sinks.stdout import StdoutSink
+from recbms_zmq.sinks.zmq_pub import ZmqSink
+from recbms_zmq.sources import Source
+from recbms_zmq.sources.opening import open_source
+from recbms_zmq.streams import Batch, ReportOptions
+from recbms_zmq.values import masked
+
+TICK: Final = 0.25
+"""Seconds between looks at what is due; messages are dated at the time they were due."""
+FLUSH: Final = 0.1
+"""Seconds that a slow reader of stdout gets for the last lines."""
+RESTART: Final = 60.0
+"""Seconds before a source that failed by our own fault is started again."""
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Bms(NamedTuple):
+    """A BMS as the service sees it: where its frames come from, and where they go."""
+
+    source: Source
+    device: Device
+
+
+def wire(config: Config, publish: Callable[[Batch], None]) -> list[Bms]:
+    """Make source and device of every configured BMS.
+
+    Raises:
+        UsageError, ConfigError: a source cannot be what it says.
+
+    """
+    run = secrets.token_hex(4)
+    return [
+        Bms(
+            open_source(bms),
+            Device(
+                bms.name,
+                Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
+                Reporter(
+                    Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
+                    ReportOptions(
+                        emit=bms.emit,
+                        report=bms.report,
+                        refresh=bms.refresh,
+                        min_interval=bms.min_interval,
+                        stale_after=bms.stale_after,
+                    ),
+                ),
+                publish,
+            ),
+        )
+        for bms in config.bms
+    ]
+
+
+class Service:
+    """Serves until a signal, or the end of stdin or of all sources."""
+
+    def __init__(self, config: Config) -> None:
+        """Wire everything; nothing is opened yet.
+
+        Raises:
+            UsageError, ConfigError: a source cannot be what it says.
+
+        """
+        self._config = config
+        self._sinks: list[Sink] = []
+        self._stdout: StdoutSink | None = None
+        self._fleet = wire(config, self._publish)
+        self._ended: asyncio.Future[None]
+
+    async def run(self) -> None:
+        """Serve.
+
+        Raises:
+            OutputError: a ZeroMQ address cannot be bound.
+            ReaderGone: nobody reads stdout any more.
+            UsageError: stdin is not what `--exit-on-stdin-close` needs.
+
+        """
+        self._ended = asyncio.get_running_loop().create_future()
+        self._watch_for_the_end()
+        async with contextlib.AsyncExitStack() as stack:
+            if await self._open_sinks(stack):
+                await self._serve()
+
+    def _publish(self, batch: Batch) -> None:
+        if batch.messages or batch.forgotten:
+            for sink in self._sinks:
+                sink.send(batch)
+
+    def _end(self, error: RecBmsError | None = None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None) if error is None else self._ended.set_exception(error)
+
+    def _watch_for_the_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end)
+        if self._config.exit_on_stdin_close:
+            _call_at_end_of(sys.stdin.fileno(), self._end)
+
+    async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
+        """Open what messages go to; return False if the end came first."""
+        if self._config.publish:
+            pub = ZmqSink(hwm=self._config.hwm)
+            stack.callback(pub.close)
+            for endpoint in self._config.publish:
+                bound = await _unless(self._ended, pub.bind(endpoint))
+                if bound is None:
+                    return False
+                _log.info("publishing on %s", bound)
+            pub.start()
+            self._sinks.append(pub)
+        if not self._config.no_stdout:
+            self._stdout = StdoutSink(sys.stdout.fileno(), lambda: self._end(ReaderGone()))
+            stack.callback(self._stdout.close)
+            self._sinks.append(self._stdout)
+        return True
+
+    async def _serve(self) -> None:
+        for bms, options in zip(self._fleet, self._config.bms, strict=True):
+            _log.info("%s: reading %s", bms.device.name, masked(options.url))
+            bms.device.start(Instant.now())
+        tasks = [asyncio.create_task(_keep_running(bms)) for bms in self._fleet]
+        for task in tasks:
+            task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
+        ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
+        try:
+            await self._ended
+        finally:
+            # `offline` first: the promise is 200 ms, and goodbyes to a BMS may take as long.
+            for bms in self._fleet:
+                bms.device.stop(Instant.now())
+            await asyncio.gather(_cancel([ticker, *tasks]), self._flush())
+
+    async def _flush(self) -> None:
+        if self._stdout is not None:
+            await self._stdout.drain(FLUSH)
+
+
+async def _keep_running(bms: Bms) -> None:
+    """Run a source to its end; a mistake of ours in it must not end the service."""
+    while True:
+        try:
+            await bms.source.run(bms.device)
+        except Exception:  # noqa: BLE001 the other BMS and the next try count for more
+            _log.exception("%s: reading failed; again in %g s", bms.device.name, RESTART)
+            bms.device.trouble("reading failed", Instant.now())
+        else:
+            return
+        await asyncio.sleep(RESTART)
+
+
+async def _tick(devices: Sequence[Device]) -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        now = Instant.now()
+        for device in devices:
+            device.tick(now)
+
+
+async def _unless(ended: "asyncio.Future[None]", work: Coroutine[Any, Any, _T]) -> _T | None:
+    """Return the result of the work, or None if the end comes first."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((ended, task), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return await task
+    await _cancel([task])
+    return None
+
+
+async def _cancel(tasks: "Sequence[asyncio.Future[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _call_at_end_of(fd: int, end: Callable[[], None]) -> None:
+    """Call `end` when this input is at its end; what is in it until then is thrown away."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(fd, 4096):
+            loop.remove_reader(fd)
+            end()
+
+    try:
+        loop.add_reader(fd, read)
+    except PermissionError as exc:
+        raise UsageError(
+            "--exit-on-stdin-close: stdin has to be a pipe, a socket or a terminal"
+        ) from exc

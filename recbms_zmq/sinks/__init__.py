@@ -1,0 +1,12 @@
+"""Where messages go: standard output, and ZeroMQ. Neither ever waits for its readers."""
+
+from typing import Protocol
+
+from recbms_zmq.streams import Batch
+
+
+class Sink(Protocol):
+    """Something that takes messages and never blocks."""
+
+    def send(self, batch: Batch) -> None:
+        """Send the messages of a batch, in order."""

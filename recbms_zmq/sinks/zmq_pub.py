@@ -1,0 +1,141 @@
+"""Messages on ZeroMQ: an XPUB socket that tells late joiners what is true now.
+
+Socket options and their reasons are in `_tune`. Addresses are bound by `bind`, which also keeps an
+`ipc://` path from being stolen, something libzmq itself does without asking.
+"""
+
+import asyncio
+import os
+import socket
+from typing import Final
+
+import zmq
+
+from recbms_zmq.errors import OutputError
+from recbms_zmq.streams import Batch
+
+BIND_FOR: Final = 5.0
+"""Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
+_BIND_AGAIN: Final = 0.1
+_LINGER_MS: Final = 100
+_MAX_INBOUND: Final = 512  # bytes; all that may come in are subscriptions
+
+
+class ZmqSink:
+    """Publishes two-frame messages, `[topic, body]`, on any number of endpoints.
+
+    Args:
+        hwm: messages that may wait for a slow subscriber before it loses some.
+
+    """
+
+    def __init__(self, *, hwm: int) -> None:
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.XPUB)
+        self._retained: dict[bytes, bytes] = {}
+        self._watched = False
+        _tune(self._socket, hwm)
+
+    async def bind(self, endpoint: str, *, ipc_mode: int = 0o600) -> str:
+        """Bind an endpoint; return it as it was bound (with the port, if that was `*`).
+
+        Raises:
+            OutputError: it cannot be bound, or is still in use after `BIND_FOR` seconds.
+
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + BIND_FOR
+        while True:
+            try:
+                return self._bind(endpoint, ipc_mode)
+            except zmq.ZMQError as exc:
+                if exc.errno != zmq.EADDRINUSE:
+                    raise OutputError(f"cannot publish on {endpoint}: {exc.strerror}") from exc
+                if loop.time() >= give_up:
+                    raise OutputError(
+                        f"cannot publish on {endpoint}: another process uses this address; "
+                        "stop it, or choose another with --publish"
+                    ) from exc
+            await asyncio.sleep(_BIND_AGAIN)
+
+    def _bind(self, endpoint: str, ipc_mode: int) -> str:
+        # With IPV6 set, libzmq would bind an IPv4 address as ::ffff:127.0.0.1.
+        self._socket.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+        path = endpoint.removeprefix("ipc://")
+        if path == endpoint or path.startswith("@"):
+            self._socket.bind(endpoint)
+        else:
+            if _is_served(path):
+                raise zmq.ZMQError(zmq.EADDRINUSE)
+            # The socket is born with its mode, so that nobody can come in between.
+            umask = os.umask(0o777 & ~ipc_mode)
+            try:
+                self._socket.bind(endpoint)
+            finally:
+                os.umask(umask)
+        return bytes(self._socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+    def start(self) -> None:
+        """Begin to answer newcomers."""
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._welcome)
+        self._watched = True
+        self._welcome()
+
+    def send(self, batch: Batch) -> None:
+        """Publish the messages of a batch; keep what is true for those who come later."""
+        send, retained = self._socket.send, self._retained
+        for topic, body, is_retained in batch.messages:
+            # Two calls cost a third of one `send_multipart`. Neither waits: a PUB socket drops.
+            send(topic, zmq.SNDMORE)
+            send(body)
+            if is_retained:
+                retained[topic] = body
+        for topic in batch.forgotten:
+            retained.pop(topic, None)
+        # A send can swallow the event that announces a newcomer, so look here too.
+        self._welcome()
+
+    def close(self) -> None:
+        """Close the socket; what is on its way gets `_LINGER_MS` to leave."""
+        if self._watched:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._context.term()
+
+    def _welcome(self) -> None:
+        """Answer new subscriptions with what is retained."""
+        prefixes: set[bytes] = set()
+        while int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
+            request = self._socket.recv(zmq.NOBLOCK)
+            if request[:1] == b"\x01":
+                prefixes.add(request[1:])
+        if prefixes:
+            self._replay(tuple(prefixes))
+
+    def _replay(self, prefixes: tuple[bytes, ...]) -> None:
+        for topic, body in self._retained.items():
+            if topic.startswith(prefixes):
+                self._socket.send(topic, zmq.SNDMORE)
+                self._socket.send(body)
+
+
+def _tune(pub: "zmq.Socket[bytes]", hwm: int) -> None:
+    pub.set(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, also of one that others have
+    pub.set(zmq.SNDHWM, hwm)
+    pub.set(zmq.LINGER, _LINGER_MS)
+    pub.set(zmq.MAXMSGSIZE, _MAX_INBOUND)
+    # A subscriber that lost power never says goodbye: find out, and free its queue.
+    pub.set(zmq.HEARTBEAT_IVL, 30_000)
+    pub.set(zmq.HEARTBEAT_TIMEOUT, 60_000)
+    pub.set(zmq.TCP_KEEPALIVE, 1)
+    pub.set(zmq.TCP_KEEPALIVE_IDLE, 60)
+
+
+def _is_served(path: str) -> bool:
+    """Tell whether a live process listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,32 @@
+"""Where frames come from. Every source is a task that hands raw messages to a receiver.
+
+A source reads a clock, so that nothing behind it has to. It never judges a frame, but it is told
+whether it was a good one: that is what reconnecting depends on.
+"""
+
+from typing import Protocol
+
+from recbms_zmq.instant import Instant
+
+
+class Receiver(Protocol):
+    """Takes what a source delivers. Times never go back."""
+
+    def connected(self, at: Instant) -> None:
+        """Note that the link is there. Called for every new connection."""
+
+    def trouble(self, reason: str, at: Instant) -> None:
+        """Note that the link is not there, and why: a short text for people."""
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        """Take one raw message; return whether it was a valid frame."""
+
+
+class Source(Protocol):
+    """One BMS, or something that stands for one."""
+
+    live: bool
+    """Whether its time is now. If not, its instants are all the time there is."""
+
+    async def run(self, receiver: Receiver) -> None:
+        """Deliver until cancelled, or until there is nothing more."""

@@ -1,0 +1,183 @@
+"""Frames from a BMS's websocket: connects, reads, reconnects for ever, and never sends any data.
+
+What the module at the other end can bear decides the settings: it is a small embedded server, so
+no compression, a ping no more often than every 30 s, and delays between connections that grow.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import ssl
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    PayloadTooBig,
+)
+
+from recbms_zmq.instant import Instant
+from recbms_zmq.sources import Receiver
+from recbms_zmq.sources.backoff import Backoff
+
+OPEN_TIMEOUT: Final = 10.0
+PING_INTERVAL: Final = 30.0
+CLOSE_TIMEOUT: Final = 0.1  # for the other side's goodbye; it must not delay our exit
+
+
+class WebSocketSource:
+    """The frames of `ws://HOST/ws`.
+
+    Args:
+        url: `ws://` or `wss://`.
+        silence: seconds without any message after which the connection is renewed.
+        max_frame: bytes; the library closes a connection that sends a longer message.
+        tls: for `wss://`, made by `tls_context`; None for the system's authorities.
+        fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
+        proxy: URL of an HTTP or SOCKS proxy.
+
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        silence: float = 30.0,
+        max_frame: int = 2**20,
+        tls: ssl.SSLContext | None = None,
+        fingerprint: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        self._url = url
+        self._silence = silence
+        self._backoff = Backoff()
+        self._arguments: dict[str, Any] = {
+            "compression": None,
+            "max_size": max_frame,
+            "open_timeout": OPEN_TIMEOUT,
+            "ping_interval": PING_INTERVAL,
+            "ping_timeout": PING_INTERVAL,
+            "close_timeout": CLOSE_TIMEOUT,
+            "proxy": proxy,
+            "reconnect_delays": lambda: self._backoff.delays,
+        }
+        if tls is not None:
+            self._arguments["ssl"] = tls
+        if fingerprint is not None:
+            self._arguments["create_connection"] = _pinned(fingerprint)
+
+    async def run(self, receiver: Receiver) -> None:
+        """Deliver until cancelled."""
+
+        def note(exc: Exception) -> None:
+            # None of these is fatal: what is wrong with a module now may be right tomorrow.
+            receiver.trouble(explain(exc), Instant.now())
+
+        connections = aiter(connect(self._url, process_exception=note, **self._arguments))
+        async with contextlib.aclosing(connections):  # type: ignore[type-var]
+            async for connection in connections:
+                receiver.connected(Instant.now())
+                try:
+                    reason = await self._read(connection, receiver)
+                except asyncio.CancelledError:
+                    await connection.close()  # else the library says "internal error"
+                    raise
+                receiver.trouble(reason, Instant.now())
+                # The library would reconnect at once after a connection that worked.
+                await asyncio.sleep(next(self._backoff.delays))
+
+    async def _read(self, connection: ClientConnection, receiver: Receiver) -> str:
+        """Deliver the messages of one connection; return why it ended."""
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        silent = proven = False
+        watch: asyncio.TimerHandle
+
+        def renew_if_silent() -> None:
+            nonlocal silent, watch
+            left = last + self._silence - loop.time()
+            if left <= 0:
+                silent = True
+                connection.transport.abort()
+            else:
+                watch = loop.call_later(left, renew_if_silent)
+
+        watch = loop.call_later(self._silence, renew_if_silent)
+        try:
+            while True:
+                # As bytes: the decoder checks UTF-8 where it matters, once.
+                data = await connection.recv(decode=False)
+                now = Instant.now()
+                last = loop.time()
+                if receiver.frame(data, now) and not proven:
+                    proven = True
+                    self._backoff.reset()
+        except ConnectionClosed as exc:
+            return f"nothing came for {self._silence:g} s" if silent else explain(exc)
+        finally:
+            watch.cancel()
+
+
+def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
+    """Make the TLS settings for `wss://`.
+
+    Args:
+        ca_file: certificates to trust instead of the system's, PEM.
+        pinned: the certificate is checked by its fingerprint, and by nothing else.
+
+    Raises:
+        OSError: the file cannot be read, or holds no certificate.
+
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if pinned:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _pinned(fingerprint: str) -> type[ClientConnection]:
+    """Make connections that go on only if the certificate is the one that is expected."""
+
+    class PinnedConnection(ClientConnection):
+        async def handshake(self, *args: Any, **kwargs: Any) -> None:
+            tls = self.transport.get_extra_info("ssl_object")
+            found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
+            if found != fingerprint:
+                raise ssl.SSLCertVerificationError(f"certificate has SHA-256 {found}")
+            await super().handshake(*args, **kwargs)
+
+    return PinnedConnection
+
+
+def explain(exc: BaseException) -> str:  # noqa: PLR0911 a list of cases
+    """Say in a few words why there is no connection, and never the URL: it may hold secrets."""
+    if isinstance(exc, ConnectionClosed):
+        if isinstance(exc.__cause__, PayloadTooBig) or (exc.sent and exc.sent.code == 1009):
+            return "connection closed: a message was longer than --max-frame"
+        return (
+            f"connection closed by the BMS (code {exc.rcvd.code})"
+            if exc.rcvd
+            else ("connection lost")
+        )
+    if isinstance(exc, InvalidStatus):
+        return f"the BMS answered with HTTP status {exc.response.status_code}"
+    if isinstance(exc, InvalidMessage):
+        return "the BMS gave no valid answer"
+    if isinstance(exc, InvalidHandshake):
+        return f"the BMS does not speak websocket: {exc}"
+    if isinstance(exc, ssl.SSLError):
+        return f"TLS failed: {getattr(exc, 'verify_message', '') or exc.reason or exc}"
+    if isinstance(exc, TimeoutError):
+        return f"no answer within {OPEN_TIMEOUT:g} s"
+    if isinstance(exc, OSError) and exc.errno is not None and exc.errno > 0:
+        return os.strerror(exc.errno).lower()
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror.lower()  # name resolution has negative numbers
+    return f"{type(exc).__name__}: {exc}"[:120]

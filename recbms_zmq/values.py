@@ -1,0 +1,151 @@
+"""The kinds of values an option can have: what is expected, in words, and how it is read.
+
+Each reader takes a text (command line, environment) or a value of a TOML file, and raises
+`ValueError` with what is expected, to be put behind the option's name and before what came.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+Reader = Callable[[Any], Any]
+
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off")
+NAME: Final = re.compile(r"[a-z0-9_-]+")
+
+
+def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
+    """Read a finite number of at least `least`; with `above`, more than that."""
+    bound = f"{'above' if above else 'of at least'} {least:g}"
+    expected = f"{what}, a number {bound}" + (f" and at most {most:g}" if most < math.inf else "")
+
+    def read(given: Any) -> float:
+        try:
+            value = math.nan if isinstance(given, bool) else float(given)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not (least < value if above else least <= value) or not value <= min(most, 1e12):
+            raise ValueError(expected)
+        return value
+
+    return read
+
+
+def count(what: str, *, least: int = 0, most: int = 2**31 - 1) -> Reader:
+    """Read a whole number."""
+    expected = f"{what}, a whole number from {least} to {most}"
+
+    def read(given: Any) -> int:
+        text = given if isinstance(given, str) else str(given)
+        if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not least <= int(text) <= most:
+            raise ValueError(expected)
+        return int(text)
+
+    return read
+
+
+def choice(*words: str) -> Reader:
+    """Read one of some words."""
+    expected = "one of " + ", ".join(words)
+
+    def read(given: Any) -> str:
+        if given not in words:
+            raise ValueError(expected)
+        return str(given)
+
+    return read
+
+
+def flag(given: Any) -> bool:
+    """Read true or false."""
+    word = str(given).lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("true or false")
+    return word in _TRUE
+
+
+def text(given: Any) -> str:
+    """Read a text of one line."""
+    if not isinstance(given, str) or not given.strip() or not given.isprintable():
+        raise ValueError("a text of one line")
+    if len(given) > 100:
+        raise ValueError("a text of at most 100 characters")
+    return given
+
+
+def name(given: Any) -> str:
+    """Read a name that can stand in a topic."""
+    if not isinstance(given, str) or not NAME.fullmatch(given) or len(given) > 64:
+        raise ValueError("a name of a-z, 0-9, _ and -, at most 64 characters")
+    return given
+
+
+def path(given: Any) -> Path:
+    """Read the path of a file."""
+    if not isinstance(given, str) or not given or "\0" in given:
+        raise ValueError("a path")
+    return Path(given).expanduser()
+
+
+def fingerprint(given: Any) -> str:
+    """Read a SHA-256 fingerprint; colons and case do not matter."""
+    digits = str(given).replace(":", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("a SHA-256 fingerprint, 64 hex digits")
+    return digits
+
+
+def endpoint(given: Any) -> str:
+    """Read a ZeroMQ endpoint to bind: `tcp://ADDRESS:PORT` or `ipc://PATH`."""
+    expected = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
+    if not isinstance(given, str) or not given.isprintable():
+        raise ValueError(expected)
+    scheme, _, rest = given.partition("://")
+    if scheme == "ipc" and 0 < len(rest.encode()) <= 107:  # the length of a Unix socket's path
+        return given
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):(\d{1,5}|\*)", rest, re.ASCII)
+    if scheme == "tcp" and match and (match[2] == "*" or 0 <= int(match[2]) <= 65535):
+        return given
+    raise ValueError(expected)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether a ZeroMQ endpoint can be reached from this machine only."""
+    scheme, _, rest = address.partition("://")
+    if scheme != "tcp":
+        return True
+    host = rest.rpartition(":")[0].strip("[]")
+    return host in ("localhost", "::1", "lo") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+
+
+def masked(url: str) -> str:
+    """Return a URL without the secrets in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    if "@" in parts.netloc:
+        return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()
+    return url
+
+
+def source(given: Any) -> str:
+    """Read where frames come from; the parts behind the scheme are checked when it is opened."""
+    expected = "a source: ws://HOST/ws, wss://HOST/ws or sim:"
+    if not isinstance(given, str) or not given.isprintable() or " " in given:
+        raise ValueError(expected)
+    if given == "sim:" or given.startswith("sim:?"):
+        return given
+    try:
+        parts = urlsplit(given)
+        valid = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        valid = False
+    if not valid:
+        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]+", given) else ""
+        raise ValueError(expected + hint)
+    return given
