@@ -69,11 +69,12 @@ ALARMS: Final[dict[int, Alarm]] = {
 }
 
 NO_ALARM: Final = "No error"
+"""What is said while there is none."""
 
 
-def alarm_text(number: int) -> str:
-    """Return the text of an error number: 0 is none, an unknown number is shown as such."""
-    if number == 0:
-        return NO_ALARM
+def alarm_text(number: int | None) -> str:
+    """Return the text of an error number; `Error 17` for one that nobody has written down."""
+    if number is None:
+        return "Error"
     alarm = ALARMS.get(number)
     return alarm.text if alarm else f"Error {number}"

@@ -12,29 +12,10 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from recbms_zmq.frames import Settings, Status
-from recbms_zmq.pack import (
-    Link,
-    Pack,
-    Unit,
-    error_cell,
-    error_message,
-    error_number,
-    error_present,
-    error_text,
-    error_unit,
-)
+from recbms_zmq.pack import Alarm, Link, Pack, Unit
 from recbms_zmq.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.settings_sensors import chemistry, model, settings_sensors
-
-
-class Alarm(NamedTuple):
-    """An error that is active now. `unit` is an address; `cell` counts from 1."""
-
-    number: int | None
-    text: str
-    unit: int | None
-    cell: int | None
 
 
 class Readings(NamedTuple):
@@ -127,7 +108,7 @@ class Normalizer:
                 *(LINK_SENSORS if link is not None else ()),
             )
             self.description = _describe_units(self.description, pack)
-        return Readings(self._sensors, values, _alarm(pack))
+        return Readings(self._sensors, values, pack.alarm)
 
     def settings(self, frame: Settings) -> Readings:
         """Read a settings frame."""
@@ -177,17 +158,4 @@ def _describe_units(known: Description, pack: Pack) -> Description:
         chemistry=known.chemistry,
         capacity=known.capacity,
         serial=known.serial,
-    )
-
-
-def _alarm(pack: Pack) -> Alarm | Unknown | None:
-    present = error_present(pack)
-    if not present:
-        return UNKNOWN if present is None else None
-    number, unit, cell = error_number(pack), error_unit(pack), error_cell(pack)
-    return Alarm(
-        number=number,
-        text=error_text(pack) or error_message(pack) or "Error",
-        unit=unit if isinstance(unit, int) else None,
-        cell=cell if isinstance(cell, int) else None,
     )

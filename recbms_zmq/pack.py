@@ -1,8 +1,8 @@
 """What one status frame says of the pack, put in order, and what can be computed from it.
 
-`Pack.of` resolves the units (by address) and their cells (as lists). The functions below it are
-the formulas of the sensor table. All give None where a field they need is missing, which means no
-reading; and UNKNOWN where the answer itself is "unknown".
+`Pack.of` resolves the units (by address), their cells (as lists), the active error and the texts,
+once a frame. The formulas at the end are for the rows of the sensor table. All give None where a
+field they need is missing, which means no reading; and UNKNOWN where the answer is "unknown".
 
 Sign: current and power are positive while the pack is charged.
 """
@@ -11,19 +11,37 @@ import html
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from recbms_zmq.alarms import alarm_text
+from recbms_zmq.alarms import ALARMS, NO_ALARM, alarm_text
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.frames import ErrorState, Master, Slave, Status
+from recbms_zmq.frames import Master, Slave, Status
 from recbms_zmq.sensor import UNKNOWN, Unknown
 
 _T = TypeVar("_T")
 ChargeState = Literal["charging", "discharging", "idle"]
-MAX_TEXT = 200
+Direction = Literal["full", "empty"]
+MAX_TEXT: Final = 200
 """Characters of a text that comes from the BMS; the real ones have about 20."""
+
+
+class Alarm(NamedTuple):
+    """An error that is active now. `unit` is an address; `cell` a cell or sensor, from 1."""
+
+    number: int | None
+    text: str
+    unit: int | None
+    cell: int | None
+
+
+class TimeRemaining(NamedTuple):
+    """REC's display text, taken apart. `minutes` is None for a text without a time."""
+
+    text: str
+    minutes: int | None
+    direction: Direction | None
 
 
 class Link(Struct, frozen=True):
@@ -55,14 +73,31 @@ class Unit(Struct, frozen=True, gc=False):
 
 
 class Pack(Struct, frozen=True, gc=False):
-    """A status frame and what is needed beside it. Units are in the order of their addresses."""
+    """A status frame, put in order.
+
+    Attributes:
+        master: the whole pack's numbers as they came.
+        units: in the order of their addresses.
+        arrival: when the frame came, ISO 8601.
+        capacity: Ah, once the settings are known.
+        cell_count: of all units; None if no unit says.
+        charge_state: None without a current.
+        time_remaining: None if the frame has none.
+        alarm: the active error; None when there is none, UNKNOWN when the frame does not say.
+        cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
+
+    """
 
     master: Master
     units: tuple[Unit, ...]
     arrival: str
-    idle_current: float = 0.1
-    capacity: float | None = None
-    cell_count: int | None = None
+    capacity: float | None
+    cell_count: int | None
+    charge_state: ChargeState | None
+    time_remaining: TimeRemaining | None
+    alarm: Alarm | Unknown | None
+    cell_lowest: str | Unknown
+    cell_highest: str | Unknown
 
     @classmethod
     def of(
@@ -79,7 +114,7 @@ class Pack(Struct, frozen=True, gc=False):
             frame: as decoded.
             arrival: when it came, ISO 8601.
             idle_current: amperes up to which the pack counts as idle.
-            capacity: of the pack, Ah, once the settings are known.
+            capacity: of the pack, Ah, if it is known.
 
         Raises:
             MalformedFrame: the frame says nothing about a pack.
@@ -88,25 +123,30 @@ class Pack(Struct, frozen=True, gc=False):
         array = frame.bms_array
         if array is None or (array.master is None and not array.slaves):
             raise MalformedFrame("a status without any data")
-        slaves: list[tuple[int, Slave]] = []
-        if array.slaves is not None:
-            slaves = [item for item in _numbered(array.slaves) if item[1] is not None]
+        master = array.master or Master()
         units: dict[int, Unit] = {}
-        counts: list[int] = []
-        for position, slave in slaves:
+        cell_count = None
+        for position, slave in _numbered(array.slaves or {}):
             # Without an address (older firmware) the position has to do, counted as REC counts.
             address = position + 1 if slave.address is None else slave.address
             if address not in units:  # of two with one address only the first can be believed
                 units[address] = _unit(address, slave)
                 if slave.cell_count is not None:
-                    counts.append(slave.cell_count)
+                    cell_count = (cell_count or 0) + slave.cell_count
+        ordered = tuple(units[address] for address in sorted(units))
+        lowest, highest = _extreme_cells(ordered)
+        text = master.time_remaining
         return cls(
-            master=array.master or Master(),
-            units=tuple(units[address] for address in sorted(units)),
+            master=master,
+            units=ordered,
             arrival=arrival,
-            idle_current=idle_current,
             capacity=capacity,
-            cell_count=sum(counts) if counts else None,
+            cell_count=cell_count,
+            charge_state=_charge_state(master.current, idle_current),
+            time_remaining=None if text is None else parse_time_remaining(text),
+            alarm=_alarm(master),
+            cell_lowest=lowest,
+            cell_highest=highest,
         )
 
 
@@ -141,7 +181,62 @@ def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list
     return listed if count is None else listed[: max(count, 0)]
 
 
-# --- formulas: the pack ---
+def _extreme_cells(units: Sequence[Unit]) -> tuple[str | Unknown, str | Unknown]:
+    """Return lowest and highest cell."""
+    cells = [
+        (voltage, unit.address, number)
+        for unit in units
+        for number, voltage in enumerate(unit.cell_voltages, 1)
+        if voltage is not None
+    ]
+    if not cells:
+        return UNKNOWN, UNKNOWN
+    voltages = [voltage for voltage, _, _ in cells]
+    _, low_unit, low_number = cells[voltages.index(min(voltages))]
+    _, high_unit, high_number = cells[voltages.index(max(voltages))]
+    return f"{low_unit}/{low_number}", f"{high_unit}/{high_number}"
+
+
+def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
+    """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
+    if current is None:
+        return None
+    if abs(current) <= idle_current:
+        return "idle"
+    return "charging" if current > 0 else "discharging"
+
+
+def _alarm(master: Master) -> Alarm | Unknown | None:
+    error = master.error_state
+    if error is None or error.present is None:
+        return UNKNOWN
+    if not error.present:
+        return None
+    text = alarm_text(error.number)
+    if error.number not in ALARMS and master.error_message:
+        text += f": {plain_text(master.error_message)}"
+    return Alarm(error.number, text, error.unit_address, error.location)
+
+
+@lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
+def parse_time_remaining(text: str) -> TimeRemaining:
+    """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
+    plain = plain_text(text)
+    time = re.search(r"(?<!\d)(\d{1,6}) ?h ?(\d{1,2}) ?min", plain, re.IGNORECASE | re.ASCII)
+    word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
+    direction: Direction | None = None
+    if word:
+        direction = "full" if word[1].lower() == "full" else "empty"
+    return TimeRemaining(plain, int(time[1]) * 60 + int(time[2]) if time else None, direction)
+
+
+def plain_text(text: str) -> str:
+    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long."""
+    without_tags = re.sub(r"<[^<>]*>", " ", text[: 4 * MAX_TEXT])
+    return " ".join(html.unescape(without_tags).split())[:MAX_TEXT]
+
+
+# --- formulas of the sensor table ---
 
 
 def power(pack: Pack) -> float | None:
@@ -161,157 +256,66 @@ def cell_voltage_delta(pack: Pack) -> float | None:
     return None if low is None or high is None else high - low
 
 
-def _cell_voltages(pack: Pack) -> list[tuple[float, int, int]]:
-    return [
-        (voltage, unit.address, number)
-        for unit in pack.units
-        for number, voltage in enumerate(unit.cell_voltages, 1)
-        if voltage is not None
-    ]
-
-
-def lowest_cell(pack: Pack) -> str | Unknown:
-    """Return `unit/cell` of the lowest cell, the first one of several that are equal."""
-    cells = _cell_voltages(pack)
-    if not cells:
-        return UNKNOWN
-    _, unit, number = min(cells)
-    return f"{unit}/{number}"
-
-
-def highest_cell(pack: Pack) -> str | Unknown:
-    """Return `unit/cell` of the highest cell, the first one of several that are equal."""
-    cells = _cell_voltages(pack)
-    if not cells:
-        return UNKNOWN
-    _, unit, number = max(cells, key=lambda cell: cell[0])
-    return f"{unit}/{number}"
-
-
 def capacity_remaining(pack: Pack) -> float | None:
     """Ah."""
     soc = pack.master.state_of_charge
     return None if soc is None or pack.capacity is None else soc * pack.capacity
 
 
-def charge_state(pack: Pack) -> ChargeState | None:
-    """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
-    current = pack.master.current
-    if current is None:
-        return None
-    if abs(current) <= pack.idle_current:
-        return "idle"
-    return "charging" if current > 0 else "discharging"
-
-
 def is_in_state(pack: Pack, state: ChargeState) -> bool | None:
     """Tell whether the pack is in this charge state."""
-    now = charge_state(pack)
-    return None if now is None else now == state
+    return None if pack.charge_state is None else pack.charge_state == state
 
 
-# --- formulas: the error ---
-
-
-def error_present(pack: Pack) -> bool | None:
-    """Tell whether an error is active."""
-    error = pack.master.error_state
-    return None if error is None or error.present is None else bool(error.present)
-
-
-def _active_error(pack: Pack) -> ErrorState | Unknown | None:
-    """Return the active error; UNKNOWN when there is none, None when that cannot be told."""
-    present = error_present(pack)
-    return None if present is None else pack.master.error_state if present else UNKNOWN
-
-
-def error_number(pack: Pack) -> int | None:
-    """REC's error number, 0 while there is no error."""
-    error = _active_error(pack)
-    return 0 if error is UNKNOWN else error.number if isinstance(error, ErrorState) else None
-
-
-def error_text(pack: Pack) -> str | None:
-    """REC's error in words."""
-    number = error_number(pack)
-    return None if number is None else alarm_text(number)
-
-
-def error_unit(pack: Pack) -> int | Unknown | None:
-    """Address of the unit with the error; UNKNOWN without an error."""
-    error = _active_error(pack)
-    return error.unit_address if isinstance(error, ErrorState) else error
-
-
-def error_cell(pack: Pack) -> int | Unknown | None:
-    """Return the cell or sensor with the error, counted from 1; UNKNOWN without an error."""
-    error = _active_error(pack)
-    return error.location if isinstance(error, ErrorState) else error
-
-
-# --- formulas: texts ---
-
-
-class TimeRemaining(NamedTuple):
-    """REC's display text, taken apart. `minutes` is None for a text without a time."""
-
-    text: str
-    minutes: int | None
-    direction: Literal["full", "empty"] | None
-
-
-@lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
-def parse_time_remaining(text: str) -> TimeRemaining:
-    """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
-    plain = plain_text(text)
-    time = re.search(r"(?<!\d)(\d{1,6}) ?h ?(\d{1,2}) ?min", plain, re.IGNORECASE | re.ASCII)
-    word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
-    direction: Literal["full", "empty"] | None = None
-    if word:
-        direction = "full" if word[1].lower() == "full" else "empty"
-    return TimeRemaining(plain, int(time[1]) * 60 + int(time[2]) if time else None, direction)
-
-
-def plain_text(text: str) -> str:
-    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long."""
-    without_tags = re.sub(r"<[^<>]*>", " ", text[: 4 * MAX_TEXT])
-    return " ".join(html.unescape(without_tags).split())[:MAX_TEXT]
-
-
-def time_remaining_text(pack: Pack) -> str | None:
-    """Return the BMS's own words."""
-    text = pack.master.time_remaining
-    return None if text is None else parse_time_remaining(text).text
-
-
-def minutes_remaining(
-    pack: Pack, direction: Literal["full", "empty"] | None = None
-) -> int | Unknown | None:
+def minutes_remaining(pack: Pack, direction: Direction | None = None) -> int | Unknown | None:
     """Minutes until full or empty; with a direction only if that is where it goes."""
-    text = pack.master.time_remaining
-    if text is None:
+    time = pack.time_remaining
+    if time is None:
         return None
-    time = parse_time_remaining(text)
     if time.minutes is None or (direction is not None and direction != time.direction):
         return UNKNOWN
     return time.minutes
 
 
-def hours_remaining(
-    pack: Pack, direction: Literal["full", "empty"] | None = None
-) -> float | Unknown | None:
+def hours_remaining(pack: Pack, direction: Direction | None = None) -> float | Unknown | None:
     """Hours until full or empty; with a direction only if that is where it goes."""
     minutes = minutes_remaining(pack, direction)
     return minutes / 60 if isinstance(minutes, int) else minutes
 
 
+def error_present(pack: Pack) -> bool | None:
+    """Tell whether an error is active."""
+    return None if pack.alarm is UNKNOWN else pack.alarm is not None
+
+
+def error_number(pack: Pack) -> int | None:
+    """REC's error number, 0 while there is no error."""
+    alarm = pack.alarm
+    return 0 if alarm is None else alarm.number if isinstance(alarm, Alarm) else None
+
+
+def error_text(pack: Pack) -> str | None:
+    """REC's error in words."""
+    alarm = pack.alarm
+    return NO_ALARM if alarm is None else alarm.text if isinstance(alarm, Alarm) else None
+
+
+def error_unit(pack: Pack) -> int | Unknown | None:
+    """Address of the unit with the error; UNKNOWN without an error."""
+    alarm = pack.alarm
+    return UNKNOWN if alarm is None else alarm.unit if isinstance(alarm, Alarm) else None
+
+
+def error_cell(pack: Pack) -> int | Unknown | None:
+    """Return the cell or sensor with the error, counted from 1; UNKNOWN without an error."""
+    alarm = pack.alarm
+    return UNKNOWN if alarm is None else alarm.cell if isinstance(alarm, Alarm) else None
+
+
 def error_message(pack: Pack) -> str | None:
     """Return the module's own text for the active error, empty when there is none."""
     text = pack.master.error_message
-    return None if text is None else plain_text(text)
-
-
-# --- formulas: cells ---
+    return None if text is None else plain_text(text) if text else ""
 
 
 def milliohm(values: Sequence[float | None]) -> list[float | None]:

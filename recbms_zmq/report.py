@@ -9,7 +9,8 @@ from typing import Final
 
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import AlarmChange, Envelopes, ascii_json
-from recbms_zmq.normalize import Alarm, Description, Readings
+from recbms_zmq.normalize import Description, Readings
+from recbms_zmq.pack import Alarm
 from recbms_zmq.sensor import Unknown
 from recbms_zmq.streams import Batch, ReadingStream, ReportOptions, SnapshotStream
 

@@ -110,7 +110,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_min",
         name="Lowest cell",
-        value=formulas.lowest_cell,
+        value=lambda pack: pack.cell_lowest,
         icon="mdi:battery-arrow-down",
         **_DIAGNOSTIC,
         about="Which cell is the lowest, as unit/cell.",
@@ -118,7 +118,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_max",
         name="Highest cell",
-        value=formulas.highest_cell,
+        value=lambda pack: pack.cell_highest,
         icon="mdi:battery-arrow-up",
         **_DIAGNOSTIC,
         about="Which cell is the highest, as unit/cell.",
@@ -144,7 +144,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="time_remaining_text",
         name="Time remaining text",
-        value=formulas.time_remaining_text,
+        value=lambda pack: pack.time_remaining and pack.time_remaining.text,
         icon="mdi:text-short",
         about="The same in the BMS's own words.",
     ),
@@ -169,7 +169,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_state",
         name="Charge state",
-        value=formulas.charge_state,
+        value=lambda pack: pack.charge_state,
         device_class="enum",
         icon="mdi:battery-sync",
         options=("charging", "discharging", "idle"),
