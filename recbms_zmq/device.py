@@ -96,7 +96,7 @@ class Device:
     def _report(self, frame: Frame, at: Instant) -> None:
         normalizer = self._normalizer
         if isinstance(frame, Settings):
-            readings = normalizer.settings(frame)
+            readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
             self._publish(self._reporter.settings(readings, normalizer.description, at))

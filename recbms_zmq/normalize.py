@@ -5,8 +5,8 @@ settings tell, and the columns of the last frame, which stay the same object whi
 pack stays the same. What is to be sent of the readings is `report`'s business.
 """
 
-from collections.abc import Iterator
-from math import isfinite
+from collections.abc import Iterator, Sequence
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -24,12 +24,14 @@ class Readings(NamedTuple):
     Attributes:
         sensors: the columns; the same object as before unless the pack's shape has changed.
         values: one value a column; None where the frame has no reading for it.
+        arrival: when the frame came, ISO 8601.
         alarm: the active error, None when there is none, UNKNOWN when the frame does not say.
 
     """
 
     sensors: tuple[Sensor, ...]
     values: list[Value | None]
+    arrival: str
     alarm: Alarm | Unknown | None = UNKNOWN
 
     def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
@@ -94,7 +96,7 @@ class Normalizer:
                 if row.group == "unit":
                     values.append(_rounded(found, row.decimals))
                 else:
-                    values += [_rounded(value, row.decimals) for value in found]
+                    values += _all_rounded(found, row.decimals)
                     counts.append(len(found))
             shape.append(tuple(counts))
         if link is not None:
@@ -108,10 +110,10 @@ class Normalizer:
                 *(LINK_SENSORS if link is not None else ()),
             )
             self.description = _describe_units(self.description, pack)
-        return Readings(self._sensors, values, pack.alarm)
+        return Readings(self._sensors, values, arrival, pack.alarm)
 
-    def settings(self, frame: Settings) -> Readings:
-        """Read a settings frame."""
+    def settings(self, frame: Settings, arrival: str = "") -> Readings:
+        """Read a settings frame that came at `arrival` (ISO 8601)."""
         self._capacity = frame.capacity
         self.description = Description(
             units=self.description.units,
@@ -121,9 +123,8 @@ class Normalizer:
             serial=frame.serial[:32] if self._include_serial and frame.serial else None,
         )
         sensors = settings_sensors(frame)
-        return Readings(
-            sensors, [_rounded(sensor.value(frame), sensor.decimals) for sensor in sensors]
-        )
+        values = [_rounded(sensor.value(frame), sensor.decimals) for sensor in sensors]
+        return Readings(sensors, values, arrival)
 
 
 def _rounded(value: Any, decimals: int | None) -> Value | None:
@@ -136,6 +137,20 @@ def _rounded(value: Any, decimals: int | None) -> Value | None:
         return None
     # Adding zero makes -0.0 the 0.0 it is.
     return round(number, decimals) + 0.0 if decimals else round(number)
+
+
+def _all_rounded(values: Sequence[Any], decimals: int | None) -> Sequence[Value | None]:
+    """Round many numbers of one sensor's kind."""
+    if decimals is None:
+        return values
+    try:
+        # The usual case, in a third of the time: all are there, and all are finite.
+        rounded = [round(value, decimals) + 0.0 for value in values]
+    except TypeError:
+        rounded = [nan]
+    if all(map(isfinite, rounded)):
+        return rounded
+    return [_rounded(value, decimals) for value in values]
 
 
 def _unit_sensors(unit: Unit) -> Iterator[Sensor]:

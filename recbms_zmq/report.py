@@ -73,7 +73,7 @@ class Reporter:
         """Take a status frame: the BMS is online."""
         batch = self.advance(at)
         self._last = at
-        now, ts = at.monotonic, at.isoformat()
+        now, ts = at.monotonic, readings.arrival
         self._stale_due = now + self._options.stale_after
         if not self.online:
             self.online = True
@@ -82,13 +82,13 @@ class Reporter:
             self._settings_refresh_due = now
         self._describe(description, ts, batch)
         if self._readings:
-            self._status.take(readings, ts, batch)
+            self._status.take(readings, batch)
             self._status.send(now, batch)
             if now >= self._settings_refresh_due:
                 self._settings.refresh(now, batch)
                 self._settings_refresh_due = now + self._options.refresh
         if self._snapshots:
-            self._snapshot.take(readings, ts)
+            self._snapshot.take(readings)
             self._snapshot.send(now, batch)
         self._report_alarm(readings.alarm, ts, batch)
         return batch
@@ -97,12 +97,11 @@ class Reporter:
         """Take a settings frame; while offline its readings wait for the next status."""
         batch = self.advance(at)
         self._last = at
-        ts = at.isoformat()
         self._snapshot.take_settings(readings)
         if self.online:
-            self._describe(description, ts, batch)
+            self._describe(description, readings.arrival, batch)
         if self._readings:
-            self._settings.take(readings, ts, batch)
+            self._settings.take(readings, batch)
             if self.online:
                 self._settings.send(at.monotonic, batch)
         return batch
@@ -110,7 +109,7 @@ class Reporter:
     def advance(self, at: Instant) -> Batch:
         """Do what has become due by now without a frame."""
         batch = Batch([], [])
-        while True:
+        while self._due <= at.monotonic:
             steps = (
                 (self._stale_due, self._go_offline),
                 (self._availability_due, self._say_availability),
@@ -119,9 +118,8 @@ class Reporter:
                 (self._snapshot.due, self._flush),
             )
             due, step = min(steps, key=lambda each: each[0])
-            if due > at.monotonic:
-                return batch
             step(self._last.at(due), batch)
+        return batch
 
     def stop(self, at: Instant) -> Batch:
         """End: the last message of a run is `offline`."""
@@ -129,6 +127,16 @@ class Reporter:
         self._reason = STOPPED
         self._go_offline(at, batch)
         return batch
+
+    @property
+    def _due(self) -> float:
+        return min(
+            self._stale_due,
+            self._availability_due,
+            self._status.due,
+            self._settings.due,
+            self._snapshot.due,
+        )
 
     def _go_offline(self, at: Instant, batch: Batch) -> None:
         if self._reason != STOPPED:
@@ -142,9 +150,10 @@ class Reporter:
 
     def _say_availability(self, at: Instant, batch: Batch) -> None:
         self._availability_due = at.monotonic + self._options.refresh
-        payload = '"online"' if self.online else '"offline"'
-        reason = f'"reason":{ascii_json(self._reason)},'
-        batch.messages.append(self._availability.seal(payload, at.isoformat(), reason))
+        state = "online" if self.online else "offline"
+        # The reason stands beside the payload, not in it.
+        payload = f'"{state}","reason":{ascii_json(self._reason)}'
+        batch.messages.append(self._availability.seal(payload, at.isoformat()))
 
     def _flush(self, at: Instant, batch: Batch) -> None:
         for stream in (self._status, self._settings, self._snapshot):

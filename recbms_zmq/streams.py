@@ -14,7 +14,8 @@ from recbms_zmq.messages import Envelope, Envelopes, Outgoing, ascii_json, paylo
 from recbms_zmq.normalize import Readings
 from recbms_zmq.sensor import UNKNOWN, Sensor, Value
 
-_NEVER: Final[Any] = object()
+NEVER: Final[Any] = object()
+"""In place of a value that was said."""
 _LONG_AGO: Final = float("-inf")
 _NO_TIME: Final = float("inf")
 
@@ -46,51 +47,40 @@ class Batch(NamedTuple):
 
 
 class Topic:
-    """What was last said on one topic, and whether there is something to say now."""
+    """What was last said on one topic, and whether there is something to say now.
 
-    __slots__ = ("_every_frame", "_sent", "_sent_at", "envelope", "held")
+    Attributes:
+        said: the last value, `NEVER` if there is none.
+        said_at, refresh_due: when it was said, and when it is to be said again.
+        held: whether the newest value has to wait for the end of the minimal interval.
+        every_frame: changes with every frame, so that a change is no news.
+
+    """
+
+    __slots__ = ("envelope", "every_frame", "held", "refresh_due", "said", "said_at")
 
     def __init__(self, envelope: Envelope, *, every_frame: bool = False) -> None:
         self.envelope = envelope
-        self.held = False
-        """Whether the last value has to wait for the end of the minimal interval."""
-        self._every_frame = every_frame
+        self.every_frame = every_frame
         self.reset()
 
     def reset(self) -> None:
         """Forget what was said, so that the next value is news."""
-        self._sent: Any = _NEVER
-        self._sent_at = _LONG_AGO
+        self.said: Any = NEVER
+        self.said_at = self.refresh_due = _LONG_AGO
         self.held = False
 
-    @property
-    def said(self) -> Any:
-        """Tell the last value, `_NEVER` if there is none."""
-        return self._sent
-
-    def wants(self, value: Any, now: float, options: ReportOptions) -> bool:
-        """Tell whether this value of a new frame goes out now."""
-        since = now - self._sent_at
-        if (
-            (value == self._sent or self._every_frame)
-            and since < options.refresh
-            and options.report == "changes"
-        ):
-            self.held = False
-            return False
-        self.held = since < options.min_interval
-        return not self.held
-
-    def say(self, value: Any, payload: str, ts: str, now: float) -> Outgoing:
+    def say(self, value: Any, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
         """Make the message, and remember it."""
-        self._sent = value
-        self._sent_at = now
+        self.said = value
+        self.said_at = now
+        self.refresh_due = now + refresh
         self.held = False
         return self.envelope.seal(payload, ts)
 
-    def due(self, interval: float) -> float:
-        """Tell when `interval` has passed since the last message."""
-        return self._sent_at + interval
+    def has_news(self, value: Any, now: float) -> bool:
+        """Tell whether this value, of a new frame, is worth saying under `changes`."""
+        return now >= self.refresh_due or (value != self.said and not self.every_frame)
 
 
 class ReadingStream:
@@ -107,36 +97,42 @@ class ReadingStream:
         self.due = _NO_TIME
         """When `flush` has something to do."""
 
-    def take(self, readings: Readings, ts: str, batch: Batch) -> None:
+    def take(self, readings: Readings, batch: Batch) -> None:
         """Take over a frame's readings; say that those which are gone are unknown."""
+        self._ts = readings.arrival
         if readings.sensors is not self._sensors:
-            self._change_columns(readings.sensors, ts, batch)
+            self._change_columns(readings.sensors, batch)
         self._values = readings.values
-        self._ts = ts
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
-        options, ts, messages = self._options, self._ts, batch.messages
+        everything = self._options.report == "all"
+        interval = self._options.min_interval
         for topic, value in zip(self._topics, self._values, strict=True):
             if value is None:
-                self._retract(topic, ts, batch)
-            elif topic.wants(value, now, options):
-                messages.append(topic.say(value, payload_of(value), ts, now))
-        if options.min_interval:
+                self._retract(topic, batch)
+            elif everything or topic.has_news(value, now):
+                if now < topic.said_at + interval:
+                    topic.held = True
+                else:
+                    self._say(topic, value, now, batch)
+            else:
+                topic.held = False
+        if interval:
             self._note_held()
 
     def flush(self, now: float, batch: Batch) -> None:
         """Say the values that were held back for the minimal interval."""
         for topic, value in zip(self._topics, self._values, strict=True):
-            if topic.held and value is not None and topic.due(self._options.min_interval) <= now:
-                batch.messages.append(topic.say(value, payload_of(value), self._ts, now))
+            if topic.held and value is not None and self._free_at(topic) <= now:
+                self._say(topic, value, now, batch)
         self._note_held()
 
     def refresh(self, now: float, batch: Batch) -> None:
         """Say again what was last said too long ago, though no new frame has come."""
         for topic, value in zip(self._topics, self._values, strict=True):
-            if value is not None and topic.due(self._options.refresh) <= now:
-                batch.messages.append(topic.say(value, payload_of(value), self._ts, now))
+            if value is not None and topic.refresh_due <= now:
+                self._say(topic, value, now, batch)
 
     def reset(self, batch: Batch) -> None:
         """Withdraw everything: nothing that was said is known to be true any more."""
@@ -145,20 +141,26 @@ class ReadingStream:
             batch.forgotten.append(topic.envelope.topic)
             topic.reset()
 
-    def _note_held(self) -> None:
-        interval = self._options.min_interval
-        self.due = min((t.due(interval) for t in self._topics if t.held), default=_NO_TIME)
+    def _say(self, topic: Topic, value: Value, now: float, batch: Batch) -> None:
+        payload, refresh = payload_of(value), self._options.refresh
+        batch.messages.append(topic.say(value, payload, self._ts, now, refresh))
 
-    def _retract(self, topic: Topic, ts: str, batch: Batch) -> None:
+    def _free_at(self, topic: Topic) -> float:
+        return topic.said_at + self._options.min_interval
+
+    def _note_held(self) -> None:
+        self.due = min((self._free_at(t) for t in self._topics if t.held), default=_NO_TIME)
+
+    def _retract(self, topic: Topic, batch: Batch) -> None:
         """Say null once, and then nothing."""
-        if topic.said is _NEVER:
+        if topic.said is NEVER:
             return
         if topic.said is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", ts))
+            batch.messages.append(topic.envelope.seal("null", self._ts))
         batch.forgotten.append(topic.envelope.topic)
         topic.reset()
 
-    def _change_columns(self, sensors: tuple[Sensor, ...], ts: str, batch: Batch) -> None:
+    def _change_columns(self, sensors: tuple[Sensor, ...], batch: Batch) -> None:
         """Put the topics in the new order: keep those that stay, retract those that go."""
         # The unit is part of the identity: with another one it is another message.
         old = {
@@ -170,7 +172,7 @@ class ReadingStream:
         for (key, _), topic in old.items():
             self._retired[key] = topic.envelope.seq
             if key not in staying:
-                self._retract(topic, ts, batch)
+                self._retract(topic, batch)
                 self._retired[key] = topic.envelope.seq
         self._topics = [
             self._topic(sensor) if topic is None else topic
@@ -207,7 +209,7 @@ class SnapshotStream:
         """Take over the settings; they go out with the next status."""
         self._settings = _members((s.key for s in readings.sensors), readings.values)
 
-    def take(self, readings: Readings, ts: str) -> None:
+    def take(self, readings: Readings) -> None:
         """Take over a status frame's readings."""
         if readings.sensors is not self._sensors:
             self._sensors = readings.sensors
@@ -217,19 +219,23 @@ class SnapshotStream:
                 *(n for n, sensor in enumerate(readings.sensors) if not sensor.every_frame)
             )
         self._values = readings.values
-        self._ts = ts
+        self._ts = readings.arrival
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
         news = (self._steady(self._values), self._settings)
-        if self._topic.wants(news, now, self._options):
-            self._say(news, now, batch)
-        self.due = self._topic.due(self._options.min_interval) if self._topic.held else _NO_TIME
+        self.due = _NO_TIME
+        if self._options.report == "all" or self._topic.has_news(news, now):
+            free_at = self._topic.said_at + self._options.min_interval
+            if now < free_at:
+                self.due = free_at
+            else:
+                self._say(news, now, batch)
 
     def flush(self, now: float, batch: Batch) -> None:
         """Say the snapshot that was held back for the minimal interval."""
-        self._say((self._steady(self._values), self._settings), now, batch)
         self.due = _NO_TIME
+        self._say((self._steady(self._values), self._settings), now, batch)
 
     def reset(self, batch: Batch) -> None:
         """Withdraw the last snapshot."""
@@ -240,7 +246,8 @@ class SnapshotStream:
     def _say(self, news: Any, now: float, batch: Batch) -> None:
         parts = [_members(self._keys, self._values), self._settings]
         payload = "{" + ",".join(part for part in parts if part) + "}"
-        batch.messages.append(self._topic.say(news, payload, self._ts, now))
+        refresh = self._options.refresh
+        batch.messages.append(self._topic.say(news, payload, self._ts, now, refresh))
 
 
 def _members(keys: Iterable[str], values: list[Value | None]) -> str:

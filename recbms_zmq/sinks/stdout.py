@@ -71,7 +71,7 @@ class StdoutSink:
 
     def _write_group(self, group: list[Outgoing]) -> bool:
         """Write lines; return False if the reader has to come first."""
-        text = b"".join([message.body + b"\n" for message in group])
+        text = b"".join([body + b"\n" for _, body, _ in group])
         if self._write_text(text):
             return True
         if not self._rest:
@@ -95,7 +95,7 @@ class StdoutSink:
 
     def _ready(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        if self._write([Outgoing(topic, body) for topic, body in waiting.items()]):
+        if self._write([(topic, body, True) for topic, body in waiting.items()]):
             self._unwatch()
 
     def _watch(self) -> None:
@@ -116,7 +116,7 @@ def _groups(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
     group: list[Outgoing] = []
     size = 0
     for message in messages:
-        length = len(message.body) + 1
+        length = len(message[1]) + 1
         if group and size + length > select.PIPE_BUF:
             yield group
             group, size = [], 0
