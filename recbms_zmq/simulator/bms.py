@@ -1,0 +1,68 @@
+"""A simulated BMS: seconds that have passed in, frames out. No clock, no socket."""
+
+import msgspec
+
+from recbms_zmq.simulator import wire
+from recbms_zmq.simulator.options import SimulatorOptions
+from recbms_zmq.simulator.pack import START, SimulatedPack
+
+_LONGEST_STEP = 30.0  # s; a third of a cell's relaxation, half of the shortest appliance
+_SHORTEST_STEP = 1.0  # s
+_STEPS_PER_SECOND = 10
+
+
+class SimulatedBms:
+    """A BMS with its pack.
+
+    `elapsed` is in real seconds since the start, and should not go backwards: the pack never does.
+
+    Args:
+        options: what is simulated.
+        soc: state of charge at the beginning, 0 to 1; chosen by the seed when left out.
+        ambient: constant temperature around the battery, °C; that of the day when left out.
+
+    Attributes:
+        options: as given.
+        pack: the pack, for tests that want to know the truth.
+
+    """
+
+    def __init__(
+        self,
+        options: SimulatorOptions | None = None,
+        *,
+        soc: float | None = None,
+        ambient: float | None = None,
+    ) -> None:
+        self.options = options = options or SimulatorOptions()
+        # Fine steps cost time when a day passes in a minute, coarse ones show when it does not.
+        step = min(max(options.speed / _STEPS_PER_SECOND, _SHORTEST_STEP), _LONGEST_STEP)
+        self.pack = SimulatedPack(
+            units=options.units,
+            cells=options.cells,
+            seed=options.seed,
+            step=step,
+            soc=soc,
+            ambient=ambient,
+        )
+        self._encoder = msgspec.json.Encoder()
+
+    def status(self, elapsed: float) -> bytes:
+        """Return the status frame, as it comes over the websocket."""
+        return self._encoder.encode(wire.status(*self._measure(elapsed)))
+
+    def cell(self, elapsed: float) -> bytes:
+        """Return what older firmware answers at `/cell`: the status without its type."""
+        status = wire.status(*self._measure(elapsed))
+        return self._encoder.encode({"bms_array": status.bms_array})
+
+    def settings(self, elapsed: float) -> bytes:
+        """Return the settings frame, as it comes over the websocket."""
+        return self._encoder.encode(wire.settings(*self._measure(elapsed)))
+
+    def _measure(self, elapsed: float) -> tuple[SimulatedPack, wire.Measured, wire.Firmware]:
+        time = START + elapsed * self.options.speed
+        self.pack.advance(time)
+        # Noise comes at the pace of real time: a measurement is as noisy at any speed.
+        measured = wire.Measured.of(self.pack, self.options.seed, elapsed)
+        return self.pack, measured, self.options.firmware

@@ -1,0 +1,125 @@
+"""REC's alarms: when each one rises, and when it clears.
+
+Only the alarms that a healthy unit can have: 1 to 5 and 7. A condition must last some seconds
+before its alarm changes. Thresholds come from the settings; the seconds, and the hystereses that
+are no settings (20 mV, 2 °C), from the error table of REC's Active BMS 4S manual.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from recbms_zmq.simulator.limits import Limits
+
+_DIFFERENCE_HYSTERESIS: Final = 0.02  # V
+_TEMPERATURE_HYSTERESIS: Final = 2.0  # °C
+
+
+class Extreme(NamedTuple):
+    """A lowest or highest value, and where it is: address of the unit, number from 1."""
+
+    value: float
+    unit_address: int = 0
+    number: int = 0
+
+
+class Condition(NamedTuple):
+    """What the protection looks at: V and °C."""
+
+    cell_voltage_min: Extreme
+    cell_voltage_max: Extreme
+    temperature_min: Extreme
+    temperature_max: Extreme
+    bms_temperature_max: Extreme
+
+
+class Raised(NamedTuple):
+    """An active alarm: REC's error number, and the cell, sensor or unit that it is about."""
+
+    number: int
+    unit_address: int
+    location: int
+
+
+class _Rule(NamedTuple):
+    """Rise when `excess` is above 0, clear when it is below -hysteresis, each for `seconds`."""
+
+    number: int
+    where: Extreme
+    excess: float
+    hysteresis: float
+    seconds: float
+
+
+def _rules(limits: Limits, now: Condition) -> Iterable[_Rule]:
+    low, high = now.cell_voltage_min, now.cell_voltage_max
+    cold, warm, board = now.temperature_min, now.temperature_max, now.bms_temperature_max
+    return (
+        _Rule(
+            1,
+            high,
+            high.value - limits.cell_voltage_limit_high,
+            limits.cell_voltage_limit_high_hysteresis,
+            10,
+        ),
+        _Rule(
+            2,
+            low,
+            limits.cell_voltage_limit_low - low.value,
+            limits.cell_voltage_limit_low_hysteresis,
+            10,
+        ),
+        _Rule(
+            3,
+            low,
+            high.value - low.value - limits.cell_voltage_difference_limit,
+            _DIFFERENCE_HYSTERESIS,
+            5,
+        ),
+        _Rule(4, warm, warm.value - limits.temperature_limit_high, _TEMPERATURE_HYSTERESIS, 10),
+        _Rule(
+            5,
+            board,
+            board.value - limits.bms_temperature_limit,
+            limits.bms_temperature_hysteresis,
+            5,
+        ),
+        _Rule(7, cold, limits.temperature_limit_low - cold.value, _TEMPERATURE_HYSTERESIS, 10),
+    )
+
+
+class Protection:
+    """The alarms of one pack.
+
+    Attributes:
+        active: by number, in the order in which they rose.
+        last: the alarm that the frame has shown last, which may have cleared.
+
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lasted: dict[int, float] = {}
+        self.active: dict[int, Raised] = {}
+        self.last: Raised | None = None
+
+    @property
+    def shown(self) -> Raised | None:
+        """The alarm that the frame shows, which has room for one: the oldest."""
+        return next(iter(self.active.values()), None)
+
+    def step(self, now: Condition, seconds: float) -> None:
+        """Look at the pack after `seconds` more in this condition."""
+        for rule in _rules(self._limits, now):
+            is_active = rule.number in self.active
+            is_due = rule.excess < -rule.hysteresis if is_active else rule.excess > 0
+            lasted = self._lasted.get(rule.number, 0.0) + seconds if is_due else 0.0
+            if lasted < rule.seconds:
+                self._lasted[rule.number] = lasted
+                continue
+            self._lasted[rule.number] = 0.0
+            if is_active:
+                del self.active[rule.number]
+            else:
+                where = rule.where
+                self.active[rule.number] = Raised(rule.number, where.unit_address, where.number)
+        self.last = self.shown or self.last

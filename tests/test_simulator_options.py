@@ -1,0 +1,74 @@
+"""What can be asked of the simulator, and how it says no."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbms_zmq.cli import main
+from recbms_zmq.errors import UsageError
+from recbms_zmq.simulator import SimulatorOptions, parse_simulator_url
+
+
+@pytest.mark.parametrize("url", ["sim:", "sim:?units=1&cells=4"])
+def test_a_url_without_options_has_the_defaults(url: str) -> None:
+    assert parse_simulator_url(url) == SimulatorOptions()
+
+
+def test_a_url_can_set_everything() -> None:
+    url = "sim:?units=2&cells=16&rate=10&speed=600&seed=3&firmware=arrays"
+    assert parse_simulator_url(url) == SimulatorOptions(
+        units=2, cells=16, rate=10, speed=600, seed=3, firmware="arrays"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sim:house", "expected a simulated BMS like sim: or sim:?units=2&cells=16, got 'sim:hou"),
+        ("sim:?", "got 'sim:?'"),
+        ("ws://host/ws", "got 'ws://host/ws'"),
+        ("sim:?units=17", "sim:?units=: expected a whole number from 1 to 16, got '17'"),
+        ("sim:?units=", "sim:?units=: expected a whole number from 1 to 16, got ''"),
+        ("sim:?cells=0", "sim:?cells=: expected a whole number from 1 to 32, got '0'"),
+        ("sim:?rate=nan", "sim:?rate=: expected a number from 0.01 to 1000, got 'nan'"),
+        ("sim:?speed=-1", "sim:?speed=: expected a number from 0.01 to 100000, got '-1'"),
+        ("sim:?seed=x", "sim:?seed=: expected a whole number from 0 to 4294967295, got 'x'"),
+        ("sim:?firmware=2", "sim:?firmware=: expected one of current, arrays, old, new, got '2'"),
+        ("sim:?unit=1", "expected OPTION=VALUE with one of units, cells, rate, speed, seed, "),
+        ("sim:?units", "got 'units'"),
+        ("sim:?units=1&&cells=2", "got ''"),
+        ("sim:?units=1&units=2", "sim: expected each option once, got units twice"),
+    ],
+)
+def test_a_wrong_url_gets_one_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        parse_simulator_url(url)
+
+
+@given(st.text() | st.text().map("sim:?{}".format) | st.text().map("sim:?units={}".format))
+def test_any_text_is_options_or_a_usage_error(url: str) -> None:
+    try:
+        options = parse_simulator_url(url)
+    except UsageError:
+        return
+    assert 1 <= options.units <= 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--units", "0"], "--units: expected a whole number from 1 to 16, got '0'"),
+        (["--rate", "fast"], "--rate: expected a number from 0.01 to 1000, got 'fast'"),
+        (["--firmware", "x"], "--firmware: expected one of current, arrays, old, new, got 'x'"),
+        (["--port", "65536"], "--port: expected a whole number from 0 to 65535, got '65536'"),
+        (["--port", "²"], "--port: expected a whole number from 0 to 65535, got '²'"),
+        (["--unknown"], "unrecognized arguments: --unknown (try: recbms-zmq --help)"),
+    ],
+)
+def test_a_wrong_option_gets_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", *arguments]) == 2
+    assert capsys.readouterr() == ("", f"recbms-zmq: {sentence}\n")
