@@ -64,7 +64,10 @@ def test_any_text_is_options_or_a_usage_error(url: str) -> None:
         (["--firmware", "x"], "--firmware: expected one of current, arrays, old, new, got 'x'"),
         (["--port", "65536"], "--port: expected a whole number from 0 to 65535, got '65536'"),
         (["--port", "²"], "--port: expected a whole number from 0 to 65535, got '²'"),
-        (["--unknown"], "unrecognized arguments: --unknown (try: recbms-zmq --help)"),
+        (
+            ["--unknown"],
+            "--unknown is not an option or argument of recbms-zmq simulate (try: recbms-zmq simulate --help)",
+        ),
     ],
 )
 def test_a_wrong_option_gets_one_sentence_and_exit_code_2(
