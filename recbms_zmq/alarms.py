@@ -72,8 +72,6 @@ NO_ALARM: Final = "No error"
 
 
 def alarm_text(number: int) -> str:
-    """Return the text of an error number: 0 is none, an unknown number is shown as such."""
-    if number == 0:
-        return NO_ALARM
+    """Return the text of an error that is active; an unknown number is shown as such."""
     alarm = ALARMS.get(number)
     return alarm.text if alarm else f"Error {number}"

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from recbms_zmq.alarms import alarm_text
+from recbms_zmq.alarms import NO_ALARM, alarm_text
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import ErrorState, Master, Slave, Status
 from recbms_zmq.sensor import UNKNOWN, Unknown
@@ -232,7 +232,9 @@ def error_number(pack: Pack) -> int | None:
 
 
 def error_text(pack: Pack) -> str | None:
-    """REC's error in words."""
+    """REC's error in words; an active error is never "No error", whatever its number."""
+    if error_present(pack) is False:
+        return NO_ALARM
     number = error_number(pack)
     return None if number is None else alarm_text(number)
 
