@@ -92,21 +92,20 @@ class Pack(Struct, frozen=True, gc=False):
         if array.slaves is not None:
             slaves = [item for item in _numbered(array.slaves) if item[1] is not None]
         units: dict[int, Unit] = {}
-        counts: list[int] = []
+        counts: list[int | None] = []
         for position, slave in slaves:
             # Without an address (older firmware) the position has to do, counted as REC counts.
             address = position + 1 if slave.address is None else slave.address
             if address not in units:  # of two with one address only the first can be believed
                 units[address] = _unit(address, slave)
-                if slave.cell_count is not None:
-                    counts.append(slave.cell_count)
+                counts.append(slave.cell_count)
         return cls(
             master=array.master or Master(),
             units=tuple(units[address] for address in sorted(units)),
             arrival=arrival,
             idle_current=idle_current,
             capacity=capacity,
-            cell_count=sum(counts) if counts else None,
+            cell_count=_sum(counts),
         )
 
 
@@ -115,8 +114,15 @@ def _numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, 
     return [(number, item) for number, item in pairs if item is not None]
 
 
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """Add up; without one of the counts the sum is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
 def _unit(address: int, slave: Slave) -> Unit:
-    cells = slave.cell_count or None
+    # A unit without cells makes no sense, so such a count hides none.
+    cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
     return Unit(
         address=address,
         bms_temperature=slave.bms_temperature,
@@ -162,12 +168,17 @@ def cell_voltage_delta(pack: Pack) -> float | None:
 
 
 def _cell_voltages(pack: Pack) -> list[tuple[float, int, int]]:
-    return [
-        (voltage, unit.address, number)
-        for unit in pack.units
-        for number, voltage in enumerate(unit.cell_voltages, 1)
-        if voltage is not None
-    ]
+    """Return voltage, unit and number of every cell; of none while one has no voltage.
+
+    A cell that cannot be measured may well be the lowest or the highest.
+    """
+    cells = []
+    for unit in pack.units:
+        for number, voltage in enumerate(unit.cell_voltages, 1):
+            if voltage is None:
+                return []
+            cells.append((voltage, unit.address, number))
+    return cells
 
 
 def lowest_cell(pack: Pack) -> str | Unknown:
@@ -262,11 +273,15 @@ class TimeRemaining(NamedTuple):
     direction: Literal["full", "empty"] | None
 
 
+# Before it no other number and no minus: `-1h 05 min` or `2 d 3h 05 min` must not be half read.
+_TIME = re.compile(r"[^\d-]*(\d{1,6}) ?h ?([0-5]?\d) ?min\D*", re.IGNORECASE | re.ASCII)
+
+
 @lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
 def parse_time_remaining(text: str) -> TimeRemaining:
     """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
     plain = plain_text(text)
-    time = re.search(r"(?<!\d)(\d{1,6}) ?h ?(\d{1,2}) ?min", plain, re.IGNORECASE | re.ASCII)
+    time = _TIME.fullmatch(plain)
     word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
     direction: Literal["full", "empty"] | None = None
     if word:
