@@ -81,7 +81,7 @@ def test_a_pack_without_master_is_a_pack() -> None:
 
 @pytest.mark.parametrize("array", [None, BmsArray(), BmsArray(slaves={}), BmsArray(slaves=[])])
 def test_a_frame_without_any_data_is_refused(array: BmsArray | None) -> None:
-    with pytest.raises(MalformedFrame, match="^a status without any data$"):
+    with pytest.raises(MalformedFrame, match=r"^a status without any data$"):
         Pack.of(Status(bms_array=array))
 
 
