@@ -202,8 +202,15 @@ class Decoded(NamedTuple):
 _FRAMES: Final[dict[str, type[Frame]]] = {"status": Status, "settings": Settings}
 _strict = msgspec.json.Decoder(Frame)
 _untyped = msgspec.json.Decoder()
-# What C's printf makes of a float that is none. Only looked for in frames that are not JSON.
-_NOT_A_NUMBER = re.compile(rb"(?<=[:,\[])\s*[+-]?(?:nan|inf(?:inity)?)\s*(?=[,}\]])", re.IGNORECASE)
+# Only for frames that are not JSON. What C's printf makes of a float that is none, or too large:
+_NO_NUMBER = re.compile(
+    r"(?<=[:,\[])\s*[+-]?(?:nan|inf(?:inity)?|\d[\d.]*e\+?\d{3,})\s*(?=[,}\]])", re.IGNORECASE
+)
+# Control characters as they are, and the escapes of half a character.
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_SURROGATE = re.compile(
+    r"(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE
+)
 
 
 def decode(data: bytes | str) -> Decoded:
@@ -230,7 +237,9 @@ def _decode_leniently(data: bytes | str) -> Decoded:
     raw = _parse(data, dropped)
     if not isinstance(raw, dict):
         raise MalformedFrame("not a JSON object", type(raw).__name__)
-    kind = raw.get("type", "status" if "bms_array" in raw else None)
+    kind = raw.get("type")
+    if kind is None and "bms_array" in raw:
+        kind = "status"
     if kind is None:
         raise MalformedFrame("an object without type and without bms_array")
     if not isinstance(kind, str) or kind not in _FRAMES:
@@ -244,12 +253,19 @@ def _parse(data: bytes, dropped: list[str]) -> Any:
     try:
         return _untyped.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        repaired, count = _NOT_A_NUMBER.subn(b"null", data)
-        if not count:
+        repaired = _repaired(data)
+        if repaired == data:
             raise MalformedFrame("not JSON", str(exc)[:80]) from exc
     try:
         raw = _untyped.decode(repaired)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, RecursionError) as exc:
         raise MalformedFrame("not JSON", str(exc)[:80]) from exc
-    dropped.append("$ (not a number)")
+    dropped.append("$ (not valid JSON)")
     return raw
+
+
+def _repaired(data: bytes) -> bytes:
+    """Return the message with null for what is no number, and no odd characters in its texts."""
+    text = _CONTROL.sub(" ", data.decode("utf-8", "replace"))
+    text = _SURROGATE.sub(lambda pair: pair[1] or r"\ufffd", text)
+    return _NO_NUMBER.sub("null", text).encode()

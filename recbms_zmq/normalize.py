@@ -60,7 +60,7 @@ class Description(Struct, frozen=True, omit_defaults=True):
 
     """
 
-    units: tuple[UnitDescription, ...] = ()
+    units: tuple[UnitDescription, ...]
     model: str | None = None
     chemistry: str | None = None
     capacity: float | None = None
@@ -76,7 +76,7 @@ class Normalizer:
         self._capacity: float | None = None
         self._shape: tuple[tuple[int, ...], ...] | None = None
         self._sensors: tuple[Sensor, ...] = ()
-        self.description = Description()
+        self.description = Description(units=())
         """What is known of the pack so far."""
 
     def status(self, frame: Status, arrival: str = "", link: Link | None = None) -> Readings:

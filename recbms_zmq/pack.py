@@ -80,7 +80,7 @@ class Pack(Struct, frozen=True, gc=False):
         units: in the order of their addresses.
         arrival: when the frame came, ISO 8601.
         capacity: Ah, once the settings are known.
-        cell_count: of all units; None if no unit says.
+        cell_count: of all units; None if one of them does not say.
         charge_state: None without a current.
         time_remaining: None if the frame has none.
         alarm: the active error; None when there is none, UNKNOWN when the frame does not say.
@@ -125,14 +125,13 @@ class Pack(Struct, frozen=True, gc=False):
             raise MalformedFrame("a status without any data")
         master = array.master or Master()
         units: dict[int, Unit] = {}
-        cell_count = None
+        counts: list[int | None] = []
         for position, slave in _numbered(array.slaves or {}):
             # Without an address (older firmware) the position has to do, counted as REC counts.
             address = position + 1 if slave.address is None else slave.address
             if address not in units:  # of two with one address only the first can be believed
                 units[address] = _unit(address, slave)
-                if slave.cell_count is not None:
-                    cell_count = (cell_count or 0) + slave.cell_count
+                counts.append(slave.cell_count)
         ordered = tuple(units[address] for address in sorted(units))
         lowest, highest = _extreme_cells(ordered)
         text = master.time_remaining
@@ -141,7 +140,7 @@ class Pack(Struct, frozen=True, gc=False):
             units=ordered,
             arrival=arrival,
             capacity=capacity,
-            cell_count=cell_count,
+            cell_count=_sum(counts),
             charge_state=_charge_state(master.current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=_alarm(master),
@@ -155,8 +154,15 @@ def _numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, 
     return [(number, item) for number, item in pairs if item is not None]
 
 
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """Add up; without one of the counts the sum is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
 def _unit(address: int, slave: Slave) -> Unit:
-    cells = slave.cell_count or None
+    # A unit without cells makes no sense, so such a count hides none.
+    cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
     return Unit(
         address=address,
         bms_temperature=slave.bms_temperature,
@@ -182,19 +188,16 @@ def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list
 
 
 def _extreme_cells(units: Sequence[Unit]) -> tuple[str | Unknown, str | Unknown]:
-    """Return lowest and highest cell."""
-    cells = [
-        (voltage, unit.address, number)
+    """Return lowest and highest cell, if all are known: a cell without a voltage may be either."""
+    voltages = [voltage for unit in units for voltage in unit.cell_voltages if voltage is not None]
+    names = [
+        f"{unit.address}/{number}"
         for unit in units
-        for number, voltage in enumerate(unit.cell_voltages, 1)
-        if voltage is not None
+        for number in range(1, len(unit.cell_voltages) + 1)
     ]
-    if not cells:
+    if not voltages or len(voltages) < len(names):
         return UNKNOWN, UNKNOWN
-    voltages = [voltage for voltage, _, _ in cells]
-    _, low_unit, low_number = cells[voltages.index(min(voltages))]
-    _, high_unit, high_number = cells[voltages.index(max(voltages))]
-    return f"{low_unit}/{low_number}", f"{high_unit}/{high_number}"
+    return names[voltages.index(min(voltages))], names[voltages.index(max(voltages))]
 
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
@@ -218,11 +221,15 @@ def _alarm(master: Master) -> Alarm | Unknown | None:
     return Alarm(error.number, text, error.unit_address, error.location)
 
 
+# Before it no other number and no minus: `-1h 05 min` or `2 d 3h 05 min` must not be half read.
+_TIME = re.compile(r"[^\d-]*(\d{1,6}) ?h ?([0-5]?\d) ?min\D*", re.IGNORECASE | re.ASCII)
+
+
 @lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
 def parse_time_remaining(text: str) -> TimeRemaining:
     """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
     plain = plain_text(text)
-    time = re.search(r"(?<!\d)(\d{1,6}) ?h ?(\d{1,2}) ?min", plain, re.IGNORECASE | re.ASCII)
+    time = _TIME.fullmatch(plain)
     word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
     direction: Direction | None = None
     if word:

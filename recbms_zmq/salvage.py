@@ -52,10 +52,12 @@ def _fit(wanted: Any, raw: Any, dropped: list[str], path: str) -> Any:
 
 def _fit_dict(wanted: Any, raw: dict[Any, Any], dropped: list[str], path: str) -> dict[Any, Any]:
     key_type, value_type = get_args(wanted)
+    # In a dict a key is read by the same rules as in strict decoding.
+    one_key = types.GenericAlias(dict, (key_type, None))
     good = {}
     for key, value in raw.items():
         try:
-            good_key = msgspec.convert(key, key_type, strict=False)
+            (good_key,) = msgspec.convert({key: None}, one_key, str_keys=True)
         except msgspec.ValidationError:
             dropped.append(f"{path}[key]")  # not the key itself: it can be anything, of any length
             continue

@@ -239,7 +239,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="last_update",
         name="Last update",
-        value=lambda pack: pack.arrival,
+        value=lambda pack: pack.arrival or None,
         device_class="timestamp",
         **_DIAGNOSTIC,
         every_frame=True,
