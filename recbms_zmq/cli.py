@@ -4,13 +4,14 @@ Start-up time counts on a Raspberry Pi, so nothing is imported here that the com
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from recbms_zmq.errors import ReaderGone, RecBmsError, UsageError
+from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
 COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
@@ -21,6 +22,8 @@ COMMANDS: Final[dict[str, str]] = {
     "flow": "print a Node-RED flow fitted to your addresses",
 }
 PROGRAM: Final = "recbms-zmq"
+CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What comes of printing only, where commands print without asking first."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,17 +38,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
-    except BrokenPipeError:
+        try:
+            return _dispatch(arguments)
+        finally:
+            if sys.stdout is not None:  # it is when the program was started with stdout closed
+                sys.stdout.flush()
+    except RecBmsError as exc:
+        return _explain(exc)
+    except OSError as exc:
+        if exc.errno not in CANNOT_WRITE:
+            raise
         # Python would try once more to write what is left, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ReaderGone.exit_code
-    except RecBmsError as exc:
-        if str(exc):
-            print(f"{PROGRAM}: {exc}", file=sys.stderr)
-        return exc.exit_code
+        if exc.errno == errno.EPIPE:
+            return ReaderGone.exit_code
+        return _explain(OutputError(f"cannot write to standard output: {exc.strerror}"))
     except KeyboardInterrupt:
         return 130
+
+
+def _explain(error: RecBmsError) -> int:
+    if str(error) and sys.stderr is not None:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 def _dispatch(arguments: list[str]) -> int:

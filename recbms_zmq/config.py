@@ -238,7 +238,9 @@ def _find(option: Option, layers: Iterable[Layer]) -> Setting:
 def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:
     plain = {name: setting.value for name, setting in found.items()}
     publish = found["publish"]
-    if plain["no_publish"] or (plain["once"] and publish.error is not UsageError):
+    if plain["once"] and publish.error is UsageError:
+        raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
+    if plain["no_publish"] or plain["once"]:
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:
         raise UsageError("nothing to do: neither stdout nor ZeroMQ is wanted")

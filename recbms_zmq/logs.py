@@ -1,12 +1,20 @@
-"""The log on stderr: one line an entry, in the form that systemd's journal understands."""
+"""The log on stderr: one line an entry, in the form that systemd's journal understands.
+
+A log that nobody reads must not stop the service, so a line that stderr does not take at once is
+dropped, and the next one that it takes says how many were.
+"""
 
 import logging
 import os
+import re
+import select
 import sys
 from typing import Final
 
 # sd-daemon(3): the journal takes the priority from the front of the line.
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 class _Formatter(logging.Formatter):
@@ -24,20 +32,49 @@ class _Formatter(logging.Formatter):
                 text += f" | {self.formatException(record.exc_info)}"
         line = " ".join(text.splitlines())
         line = "".join(char if char.isprintable() else "?" for char in line)
+        # Texts of other libraries can hold the URL that they were given.
+        line = _CREDENTIALS.sub("***@", line)
         if self._journal:
             return f"<{next(p for level, p in _PRIORITIES if record.levelno >= level)}>{line}"
         return f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {record.levelname.lower()} {line}"
 
 
+class _Handler(logging.Handler):
+    """Writes lines to a file descriptor without ever waiting for its reader."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record)
+        if self._lost:
+            line += f" ({self._lost} lines before this one were lost, nobody read them)"
+        # What is ready takes PIPE_BUF bytes without blocking, whatever it is.
+        data = line.encode("utf-8", "replace")[: select.PIPE_BUF - 1] + b"\n"
+        try:
+            if select.select([], [self._fd], [], 0)[1]:
+                os.write(self._fd, data)
+                self._lost = 0
+            else:
+                self._lost += 1
+        except OSError:
+            self._lost += 1
+
+
 def set_up(level: str) -> None:
     """Log to stderr from this level on: debug, info, warning or error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(journal=_is_journal(sys.stderr.fileno())))
+    handler: logging.Handler = logging.NullHandler()
+    if sys.stderr is not None:  # it is when the program was started with stderr closed
+        fd = sys.stderr.fileno()
+        handler = _Handler(fd)
+        handler.setFormatter(_Formatter(journal=_is_journal(fd)))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The library's own words about connections say what `Device` says, less readably.
-    if level != "debug":
-        logging.getLogger("websockets").setLevel(logging.ERROR)
-        logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # The libraries' own words about connections say what `Device` says, less readably; below info
+    # they hold every frame, with the serial number, and every header, with the password.
+    logging.getLogger("websockets").setLevel("INFO" if level == "debug" else "ERROR")
+    logging.getLogger("asyncio").setLevel("INFO" if level == "debug" else "WARNING")
 
 
 def _is_journal(fd: int) -> bool:

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from recbms_zmq.config import Config
-from recbms_zmq.errors import Unavailable
+from recbms_zmq.device import Device
+from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.instant import Instant
-from recbms_zmq.service import wire
+from recbms_zmq.service import Bms, wire
 from recbms_zmq.streams import Batch
 
 SETTINGS_GRACE: Final = 2.0
@@ -41,26 +42,17 @@ async def print_once(config: Config) -> None:
 
     Raises:
         Unavailable: not all had one in time; what the others said is printed.
-        BrokenPipeError: nobody reads stdout.
+        ReaderGone: standard output is closed.
+        OSError: it cannot be written to.
 
     """
+    if sys.stdout is None:
+        raise ReaderGone("standard output is closed")
     collector = Collector()
     fleet = wire(config, collector.send)
     for bms in fleet:
         bms.device.start(Instant.now())
-    tasks = [asyncio.create_task(bms.source.run(bms.device)) for bms in fleet]
-    try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(config.timeout):
-                await collector.until(lambda: all(bms.device.online for bms in fleet))
-                with contextlib.suppress(TimeoutError):  # some firmware never sends settings
-                    async with asyncio.timeout(SETTINGS_GRACE):
-                        await collector.until(lambda: all(b.device.has_settings for b in fleet))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
+    in_time = await _collect(collector, fleet, config.timeout)
     missing = [bms.device for bms in fleet if not bms.device.online]
     silent = tuple(f"{config.prefix}/{device.name}/".encode() for device in missing)
     for topic, line in collector.lines.items():
@@ -68,5 +60,35 @@ async def print_once(config: Config) -> None:
             sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
     if missing:
+        within = "" if in_time else f" within {config.timeout:g} s"
         reasons = "; ".join(f"{device.name}: {device.reason}" for device in missing)
-        raise Unavailable(f"no status frame within {config.timeout:g} s ({reasons})")
+        raise Unavailable(f"no status frame{within} ({reasons})")
+
+
+async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | None) -> bool:
+    """Read until every BMS has said all, or its source has ended; return whether in time."""
+    tasks = [asyncio.create_task(bms.source.run(bms.device)) for bms in fleet]
+
+    def all_are(complete: Callable[[Device], bool]) -> bool:
+        return all(
+            complete(bms.device) or task.done() for bms, task in zip(fleet, tasks, strict=True)
+        )
+
+    for task in tasks:
+        task.add_done_callback(lambda _: collector.news.set())
+    try:
+        async with asyncio.timeout(seconds):
+            await collector.until(lambda: all_are(lambda device: device.online))
+            with contextlib.suppress(TimeoutError):  # some firmware never sends settings
+                async with asyncio.timeout(SETTINGS_GRACE):
+                    await collector.until(lambda: all_are(lambda device: device.has_settings))
+    except TimeoutError:
+        return False
+    else:
+        return True
+    finally:
+        for task in tasks:
+            task.cancel()
+        for end in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(end, Exception):
+                raise end

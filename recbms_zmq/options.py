@@ -171,7 +171,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "once",
         values.flag,
         False,
-        "print the whole state once and exit; on ZeroMQ only if --publish is given",
+        "print the whole state once, on stdout only, and exit",
     ),
     Option(
         "timeout",

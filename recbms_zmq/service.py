@@ -13,11 +13,11 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TextIO, TypeVar
 
 from recbms_zmq.config import Config
 from recbms_zmq.device import Device
-from recbms_zmq.errors import ReaderGone, RecBmsError, UsageError
+from recbms_zmq.errors import UsageError
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Normalizer
@@ -33,7 +33,7 @@ from recbms_zmq.values import masked
 TICK: Final = 0.25
 """Seconds between looks at what is due; messages are dated at the time they were due."""
 FLUSH: Final = 0.1
-"""Seconds that a slow reader of stdout gets for the last lines."""
+"""Seconds that slow readers get for the last messages, and a BMS for its goodbye."""
 RESTART: Final = 60.0
 """Seconds before a source that failed by our own fault is started again."""
 
@@ -92,6 +92,7 @@ class Service:
         self._config = config
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
+        self._pub: ZmqSink | None = None
         self._fleet = wire(config, self._publish)
         self._ended: asyncio.Future[None]
 
@@ -99,7 +100,7 @@ class Service:
         """Serve.
 
         Raises:
-            OutputError: a ZeroMQ address cannot be bound.
+            OutputError: a ZeroMQ address cannot be bound, or stdout not be written to.
             ReaderGone: nobody reads stdout any more.
             UsageError: stdin is not what `--exit-on-stdin-close` needs.
 
@@ -115,22 +116,24 @@ class Service:
             for sink in self._sinks:
                 sink.send(batch)
 
-    def _end(self, error: RecBmsError | None = None) -> None:
+    def _end(self, error: BaseException | None = None) -> None:
         if not self._ended.done():
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
     def _watch_for_the_end(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._end)
+            # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
+            if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._end)
         if self._config.exit_on_stdin_close:
-            _call_at_end_of(sys.stdin.fileno(), self._end)
+            _call_at_end_of(sys.stdin, self._end)
 
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
         """Open what messages go to; return False if the end came first."""
         if self._config.publish:
-            pub = ZmqSink(hwm=self._config.hwm)
-            stack.callback(pub.close)
+            self._pub = pub = ZmqSink(hwm=self._config.hwm)
+            stack.callback(pub.term)
             for endpoint in self._config.publish:
                 bound = await _unless(self._ended, pub.bind(endpoint))
                 if bound is None:
@@ -139,7 +142,8 @@ class Service:
             pub.start()
             self._sinks.append(pub)
         if not self._config.no_stdout:
-            self._stdout = StdoutSink(sys.stdout.fileno(), lambda: self._end(ReaderGone()))
+            stdout = None if sys.stdout is None else sys.stdout.fileno()
+            self._stdout = StdoutSink(stdout, self._end)
             stack.callback(self._stdout.close)
             self._sinks.append(self._stdout)
         return True
@@ -152,13 +156,21 @@ class Service:
         for task in tasks:
             task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
         ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
+        # Without it nobody would ever be offline: better to end, and be started again.
+        ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         try:
             await self._ended
         finally:
-            # `offline` first: the promise is 200 ms, and goodbyes to a BMS may take as long.
+            # A frame that is on its way must not come behind the `offline`; and that comes before
+            # all goodbyes, because the promise is 200 ms.
+            for task in (ticker, *tasks):
+                task.cancel()
             for bms in self._fleet:
                 bms.device.stop(Instant.now())
-            await asyncio.gather(_cancel([ticker, *tasks]), self._flush())
+            self._sinks.clear()
+            if self._pub is not None:
+                self._pub.close()
+            await asyncio.gather(asyncio.wait((ticker, *tasks), timeout=2 * FLUSH), self._flush())
 
     async def _flush(self) -> None:
         if self._stdout is not None:
@@ -202,18 +214,25 @@ async def _cancel(tasks: "Sequence[asyncio.Future[Any]]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _call_at_end_of(fd: int, end: Callable[[], None]) -> None:
+def _call_at_end_of(stream: TextIO | None, end: Callable[[], None]) -> None:
     """Call `end` when this input is at its end; what is in it until then is thrown away."""
     loop = asyncio.get_running_loop()
 
-    def read() -> None:
-        if not os.read(fd, 4096):
-            loop.remove_reader(fd)
-            end()
+    def read(fd: int) -> None:
+        try:
+            if os.read(fd, 4096):
+                return
+        except BlockingIOError:
+            return  # somebody else who shares it was faster
+        except OSError:
+            pass  # the other end of a socket or terminal has gone
+        loop.remove_reader(fd)
+        end()
 
     try:
-        loop.add_reader(fd, read)
-    except PermissionError as exc:
+        fd = -1 if stream is None else stream.fileno()
+        loop.add_reader(fd, read, fd)
+    except (PermissionError, ValueError) as exc:
         raise UsageError(
             "--exit-on-stdin-close: stdin has to be a pipe, a socket or a terminal"
         ) from exc

@@ -1,8 +1,21 @@
-"""Settings for all tests. `HYPOTHESIS_PROFILE=thorough` looks a hundred times as long."""
+"""Fixtures for tests of the whole, and settings for the property tests.
 
+What a fixture starts is ended with the test, whatever happens. `HYPOTHESIS_PROFILE=thorough` looks
+a hundred times as long.
+"""
+
+import contextlib
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+from websockets.frames import Opcode
+
+from support.bms import FakeBms
+from support.process import Command
+from support.subscriber import Subscriber
 
 # No deadlines: how long an example takes says more about the machine than about the code.
 settings.register_profile(
@@ -13,3 +26,68 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+MakeBms = Callable[..., FakeBms]
+Run = Callable[..., Command]
+Subscribe = Callable[..., Subscriber]
+
+
+@pytest.fixture
+def make_bms() -> Iterator[MakeBms]:
+    """Make BMS that listen at once; afterwards, see that nobody sent them any data."""
+    with contextlib.ExitStack() as stack:
+        made: list[FakeBms] = []
+
+        def make(**options: Any) -> FakeBms:
+            bms = FakeBms(**options)
+            stack.callback(bms.close)
+            made.append(bms)
+            return bms.start()
+
+        yield make
+        for bms in made:
+            assert not {Opcode.TEXT, Opcode.BINARY, Opcode.CONT} & set(bms.received)
+
+
+@pytest.fixture
+def bms(make_bms: MakeBms) -> FakeBms:
+    """A BMS that sends the two real frames, settings first, and then waits."""
+    return make_bms()
+
+
+@pytest.fixture
+def start() -> Iterator[Run]:
+    """Start the command with any arguments."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments: str, **options: Any) -> Command:
+            process = Command(*arguments, **options)
+            stack.callback(process.clean_up)
+            return process
+
+        yield begin
+
+
+@pytest.fixture
+def run(start: Run) -> Run:
+    """Start the service, on a free port unless the test publishes elsewhere, or not at all."""
+
+    def begin(*arguments: str, **options: Any) -> Command:
+        if not {"--publish", "--no-publish", "--config"} & set(arguments):
+            arguments = ("--publish", "tcp://127.0.0.1:*", *arguments)
+        return start("run", *arguments, **options)
+
+    return begin
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Subscribe]:
+    """Subscribe to a running service."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(endpoint: str, *prefixes: str, **options: Any) -> Subscriber:
+            subscriber = Subscriber(endpoint, *prefixes, **options)
+            stack.callback(subscriber.close)
+            return subscriber
+
+        yield begin

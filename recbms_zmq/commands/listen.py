@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from recbms_zmq import values
-from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
 from recbms_zmq.options import DEFAULT_PUBLISH
 
 EPILOG = """\
@@ -48,15 +48,21 @@ def main(args: argparse.Namespace) -> int:
     count = _read(values.count("messages", least=1), "--count", args.count)
     timeout = _read(values.number("seconds", above=True), "--timeout", args.timeout)
     endpoints = [_read(values.endpoint, "ENDPOINT", endpoint) for endpoint in args.endpoints]
+    if sys.stdout is None:
+        raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with zmq.Context() as context, context.socket(zmq.SUB) as sub:
         sub.set(zmq.LINGER, 0)
-        sub.set(zmq.IPV6, 1)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
         for topic in args.topic or [""]:
             sub.subscribe(topic)
         for endpoint in endpoints:
-            sub.connect(endpoint)
+            # Elsewhere it would make ::1 of localhost, where no service is by default.
+            sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+            try:
+                sub.connect(endpoint)
+            except zmq.ZMQError as exc:
+                raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
         _print(sub, count, timeout)
     return 0
 

@@ -7,6 +7,7 @@ import os
 
 from recbms_zmq import logs
 from recbms_zmq.config import load
+from recbms_zmq.lookups import Lookups
 from recbms_zmq.options import OPTIONS
 
 EPILOG = """\
@@ -70,12 +71,14 @@ def main(args: argparse.Namespace) -> int:
     logs.set_up(config.log_level)
     for warning in loaded.warnings:
         logging.getLogger(__name__).warning("%s", warning)
-    if config.once:
-        from recbms_zmq.once import print_once
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(Lookups())
+        if config.once:
+            from recbms_zmq.once import print_once
 
-        asyncio.run(print_once(config))
-    else:
-        from recbms_zmq.service import Service
+            runner.run(print_once(config))
+        else:
+            from recbms_zmq.service import Service
 
-        asyncio.run(Service(config).run())
+            runner.run(Service(config).run())
     return 0

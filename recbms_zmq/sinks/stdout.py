@@ -12,34 +12,49 @@ import os
 import select
 import socket
 import stat
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
-from recbms_zmq.errors import ReaderGone
+from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
 from recbms_zmq.messages import Outgoing
 from recbms_zmq.streams import Batch
 
 
 class StdoutSink:
-    """Writes lines to a file descriptor. `reader_gone` is called once when nobody reads it."""
+    """Writes lines to a file descriptor.
 
-    def __init__(self, fd: int, reader_gone: Callable[[], None]) -> None:
+    Args:
+        fd: where to write, None if standard output was closed before we began.
+        failed: is called once, with the reason, when nothing more can be written: `ReaderGone`, or
+            an `OutputError` for a disk that is full.
+
+    Raises:
+        ReaderGone: standard output is closed.
+
+    """
+
+    def __init__(self, fd: int | None, failed: Callable[[RecBmsError], None]) -> None:
         self._writer = _open(fd)
-        self._reader_gone = reader_gone
+        self._failed = failed
         self._gone = False
-        self._rest = b""  # of a line longer than the pipe would take
-        self._waiting: dict[bytes, bytes] = {}  # newest line of each topic, oldest first
+        self._rest = b""  # what the reader has to take before anything else
+        self._waiting: OrderedDict[bytes, Outgoing] = OrderedDict()  # newest of each topic
         self._watched = False
         self._idle = asyncio.Event()  # nothing waits for the reader
         self._idle.set()
 
     def send(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
-        if self._gone:
-            return
-        if self._watched:
-            self._keep(batch.messages)
-        else:
-            self._write(batch.messages)
+        groups = _groups(batch.messages)
+        if not self._watched:
+            for group in groups:
+                if not self._write(_lines(group)):
+                    break
+        if not self._gone:
+            for group in groups:  # those that were not tried
+                for message in group:
+                    self._waiting[message[0]] = message
+                    self._waiting.move_to_end(message[0])
 
     async def drain(self, seconds: float) -> None:
         """Wait until all is written, at most so many seconds."""
@@ -52,51 +67,39 @@ class StdoutSink:
         self._unwatch()
         self._writer.close()
 
-    def _write(self, messages: Iterable[Outgoing]) -> bool:
-        """Write whole lines until one does not go; keep that and what is behind it."""
-        groups = _groups(messages)
-        try:
-            if self._write_text(self._rest) and all(map(self._write_group, groups)):
-                return True
-        except OSError:
-            # EPIPE; ECONNRESET of a socket; EIO of a terminal that was closed.
-            self._gone = True
-            self._unwatch()
-            self._reader_gone()
-        else:
-            for group in groups:  # those that were not tried
-                self._keep(group)
-            self._watch()
-        return False
-
-    def _write_group(self, group: list[Outgoing]) -> bool:
-        """Write lines; return False if the reader has to come first."""
-        text = b"".join([body + b"\n" for _, body, _ in group])
-        if self._write_text(text):
-            return True
-        if not self._rest:
-            self._keep(group)
-        return False
-
-    def _write_text(self, text: bytes) -> bool:
-        """Write all or none of it, or note how much is left; return whether it was all."""
-        if not text:
-            return True
+    def _write(self, text: bytes) -> bool:
+        """Write all, or see to it that the rest follows; return whether it was all."""
+        if self._gone:
+            return False
         try:
             self._rest = text[self._writer.write(text) :]
         except BlockingIOError:
-            return False
-        return not self._rest
+            self._rest = text
+        except OSError:
+            # EPIPE; ECONNRESET of a socket; EIO of a terminal that was closed.
+            self._fail(ReaderGone())
+        except OutputError as exc:
+            self._fail(exc)
+        if self._rest and not self._gone:
+            self._watch()
+        return not self._rest and not self._gone
 
-    def _keep(self, messages: Iterable[Outgoing]) -> None:
-        for topic, body, _ in messages:
-            self._waiting.pop(topic, None)  # so that the order is that of the newest lines
-            self._waiting[topic] = body
+    def _fail(self, error: RecBmsError) -> None:
+        self._gone = True
+        self._waiting.clear()
+        self._unwatch()
+        self._failed(error)
 
     def _ready(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        if self._write([(topic, body, True) for topic, body in waiting.items()]):
+        """Go on where the reader had stopped, one group a turn of the event loop."""
+        if self._write(self._rest or self._take()) and not self._waiting:
             self._unwatch()
+
+    def _take(self) -> bytes:
+        group = next(_groups(self._waiting.values()))
+        for topic, _, _ in group:
+            del self._waiting[topic]
+        return _lines(group)
 
     def _watch(self) -> None:
         if not self._watched:
@@ -126,6 +129,10 @@ def _groups(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
         yield group
 
 
+def _lines(group: Iterable[Outgoing]) -> bytes:
+    return b"".join([body + b"\n" for _, body, _ in group])
+
+
 # How to write without waiting depends on what stdout is. Setting O_NONBLOCK on it would set it for
 # every process that shares it, a shell on the same terminal for one; so it is done otherwise.
 
@@ -137,14 +144,24 @@ class _FileWriter:
         self.fd = fd
 
     def write(self, data: bytes) -> int:
-        return os.write(self.fd, data)
+        """Write what can be written now; return how many bytes that was."""
+        written = 0
+        try:
+            while written < len(data):  # the last bytes before a disk is full are written alone
+                written += os.write(self.fd, data[written:])
+        except OSError as exc:
+            raise OutputError(f"cannot write to standard output: {exc.strerror}") from exc
+        return written
 
     def close(self) -> None:
-        pass
+        """Close what was opened here."""
 
 
 class _ReopenedWriter(_FileWriter):
     """A pipe or terminal, opened once more: the new description has flags of its own."""
+
+    def write(self, data: bytes) -> int:
+        return os.write(self.fd, data)
 
     def close(self) -> None:
         os.close(self.fd)
@@ -157,9 +174,7 @@ class _PolledWriter(_FileWriter):
     """
 
     def write(self, data: bytes) -> int:
-        poll = select.poll()
-        poll.register(self.fd, select.POLLOUT)
-        if not poll.poll(0):
+        if not select.select([], [self.fd], [], 0)[1]:
             raise BlockingIOError
         return os.write(self.fd, data[: select.PIPE_BUF])
 
@@ -178,17 +193,17 @@ class _SocketWriter(_FileWriter):
         self._socket.close()
 
 
-def _open(fd: int) -> _FileWriter:
-    try:
-        mode = os.fstat(fd).st_mode
-    except OSError as exc:
-        raise ReaderGone("standard output is closed") from exc
+def _open(fd: int | None) -> _FileWriter:
+    if fd is None:
+        raise ReaderGone("standard output is closed; if no lines are wanted, say --no-stdout")
+    mode = os.fstat(fd).st_mode
     if stat.S_ISSOCK(mode):
         return _SocketWriter(fd)
-    if not (stat.S_ISFIFO(mode) or os.isatty(fd)):
+    is_terminal = os.isatty(fd)
+    if not (stat.S_ISFIFO(mode) or is_terminal):
         return _FileWriter(fd)
-    path = os.ttyname(fd) if os.isatty(fd) else f"/proc/self/fd/{fd}"
     try:
+        path = os.ttyname(fd) if is_terminal else f"/proc/self/fd/{fd}"
         return _ReopenedWriter(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY))
     except OSError:
         return _PolledWriter(fd)

@@ -18,6 +18,7 @@ BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
 _BIND_AGAIN: Final = 0.1
 _LINGER_MS: Final = 100
+_REQUESTS_A_TURN: Final = 1000
 _MAX_INBOUND: Final = 512  # bytes; all that may come in are subscriptions
 
 
@@ -96,21 +97,37 @@ class ZmqSink:
         self._welcome()
 
     def close(self) -> None:
-        """Close the socket; what is on its way gets `_LINGER_MS` to leave."""
+        """Close the socket; what is on its way gets `_LINGER_MS` to leave, meanwhile."""
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._watched = False
         self._socket.close()
+
+    def term(self) -> None:
+        """Wait until everything has left, or the time for it is over."""
+        self.close()
         self._context.term()
 
     def _welcome(self) -> None:
-        """Answer new subscriptions with what is retained."""
+        """Answer new subscriptions with what is retained.
+
+        The file descriptor tells of a change only once, and any call on the socket, a replay's
+        sends too, can be the one that takes note of it. So after each one there is another look,
+        in the next turn of the event loop: nobody can keep us here.
+        """
+        if self._socket.closed:
+            return
         prefixes: set[bytes] = set()
-        while int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
+        looks = 0
+        while looks < _REQUESTS_A_TURN and int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
             request = self._socket.recv(zmq.NOBLOCK)
             if request[:1] == b"\x01":
                 prefixes.add(request[1:])
+            looks += 1
         if prefixes:
             self._replay(tuple(prefixes))
+        if looks:
+            asyncio.get_running_loop().call_soon(self._welcome)
 
     def _replay(self, prefixes: tuple[bytes, ...]) -> None:
         for topic, body in self._retained.items():

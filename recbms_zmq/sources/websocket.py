@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import ssl
+from importlib.util import find_spec
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,13 +17,19 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidMessage,
+    InvalidProxy,
     InvalidStatus,
+    InvalidURI,
     PayloadTooBig,
 )
+from websockets.proxy import parse_proxy
+from websockets.uri import parse_uri
 
+from recbms_zmq.errors import UsageError
 from recbms_zmq.instant import Instant
 from recbms_zmq.sources import Receiver
 from recbms_zmq.sources.backoff import Backoff
+from recbms_zmq.values import masked
 
 OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 30.0
@@ -40,6 +47,9 @@ class WebSocketSource:
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
         proxy: URL of an HTTP or SOCKS proxy.
 
+    Raises:
+        UsageError: an address is wrong, or the pinned certificate would not be looked at.
+
     """
 
     live = True
@@ -54,6 +64,7 @@ class WebSocketSource:
         fingerprint: str | None = None,
         proxy: str | None = None,
     ) -> None:
+        _check(url, proxy, fingerprint)
         self._url = url
         self._silence = silence
         self._backoff = Backoff()
@@ -124,6 +135,27 @@ class WebSocketSource:
             watch.cancel()
 
 
+def _check(url: str, proxy: str | None, fingerprint: str | None) -> None:
+    """Refuse what would fail at every single connection, or be overlooked."""
+    try:
+        secure = parse_uri(url).secure
+    except (InvalidURI, ValueError) as exc:
+        raise UsageError(f"{masked(url)} is no address of a websocket: {_why(exc)}") from exc
+    if fingerprint is not None and not secure:
+        raise UsageError(f"--tls-fingerprint: {masked(url)} has no certificate, only wss:// has")
+    try:
+        is_socks = proxy is not None and parse_proxy(proxy).scheme.startswith("socks")
+    except (InvalidProxy, ValueError) as exc:
+        raise UsageError(f"--proxy: {masked(proxy or '')} is no proxy: {_why(exc)}") from exc
+    if is_socks and find_spec("python_socks") is None:
+        raise UsageError("--proxy: SOCKS needs the package python-socks (pip install python-socks)")
+
+
+def _why(exc: Exception) -> str:
+    """Return what the library says, without the address in it."""
+    return getattr(exc, "msg", "") or "a part of it is not valid"
+
+
 def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
     """Make the TLS settings for `wss://`.
 
@@ -156,7 +188,7 @@ def _pinned(fingerprint: str) -> type[ClientConnection]:
     return PinnedConnection
 
 
-def explain(exc: BaseException) -> str:  # noqa: PLR0911 a list of cases
+def explain(exc: BaseException) -> str:
     """Say in a few words why there is no connection, and never the URL: it may hold secrets."""
     if isinstance(exc, ConnectionClosed):
         if isinstance(exc.__cause__, PayloadTooBig) or (exc.sent and exc.sent.code == 1009):
@@ -166,18 +198,29 @@ def explain(exc: BaseException) -> str:  # noqa: PLR0911 a list of cases
             if exc.rcvd
             else ("connection lost")
         )
+    if isinstance(exc, InvalidURI):
+        return "the BMS redirects to an address that is not ws:// or wss://"
+    if isinstance(exc, InvalidHandshake):
+        return _explain_handshake(exc)[:200]
+    if isinstance(exc, OSError):
+        return _explain_system(exc)[:200]
+    return f"no connection ({type(exc).__name__})"
+
+
+def _explain_handshake(exc: InvalidHandshake) -> str:
     if isinstance(exc, InvalidStatus):
         return f"the BMS answered with HTTP status {exc.response.status_code}"
     if isinstance(exc, InvalidMessage):
         return "the BMS gave no valid answer"
-    if isinstance(exc, InvalidHandshake):
-        return f"the BMS does not speak websocket: {exc}"
+    return f"the BMS does not speak websocket: {exc}"
+
+
+def _explain_system(exc: OSError) -> str:
     if isinstance(exc, ssl.SSLError):
         return f"TLS failed: {getattr(exc, 'verify_message', '') or exc.reason or exc}"
     if isinstance(exc, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
-    if isinstance(exc, OSError) and exc.errno is not None and exc.errno > 0:
+    if exc.errno is not None and exc.errno > 0:
         return os.strerror(exc.errno).lower()
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror.lower()  # name resolution has negative numbers
-    return f"{type(exc).__name__}: {exc}"[:120]
+    # Name resolution has negative numbers; several addresses have a reason each, and no number.
+    return (exc.strerror or f"no connection: {exc}").lower()

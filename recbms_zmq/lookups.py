@@ -1,0 +1,41 @@
+"""Threads that look up names, and that nobody waits for at the end.
+
+asyncio looks up names in the threads of an executor. Its own makes the end of the program wait for
+them, which with a name server that does not answer takes half a minute.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Lookups(ThreadPoolExecutor):
+    """Gives every call a thread of its own, which ends with the program if not before.
+
+    It is a `ThreadPoolExecutor` because asyncio takes nothing else, and has no pool.
+    """
+
+    def submit(  # noqa: D102 that of its base
+        self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        future: Future[_T] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as exc:  # noqa: BLE001 it belongs to whoever waits
+                future.set_exception(exc)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the threads alone."""

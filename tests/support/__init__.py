@@ -1,0 +1,1 @@
+"""What the tests share: the real command, real sockets, and a BMS made by us."""
