@@ -16,6 +16,8 @@ from recbms_zmq.options import BY_NAME, OPTIONS, Option
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
+STATE_VARIABLE: Final = "STATE_DIRECTORY"
+"""Set by systemd for a unit with StateDirectory=: paths with colons between them."""
 
 
 class BmsConfig(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class BmsConfig(Struct, frozen=True, kw_only=True):
     bare: bool
     stale_after: float
     idle_current: float
+    energy_max_gap: float
     max_frame: int
     ca_file: Path | None
     tls_fingerprint: str | None
@@ -45,6 +48,7 @@ class Config(Struct, frozen=True, kw_only=True):
     publish: tuple[str, ...]
     no_stdout: bool
     prefix: str
+    state_dir: Path | None
     hwm: int
     once: bool
     timeout: float | None
@@ -115,6 +119,9 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     _check_names(bms, bms_layers)
 
     service = {option.name: _find(option, (*above, top)) for option in OPTIONS if not option.bms}
+    state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
+    if service["state_dir"].value is None and state_directory:
+        service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
     config = _service(service, tuple(bms))
     return Loaded(config, _explain("", service) + origins, warnings)
 

@@ -7,8 +7,9 @@ per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
 import logging
 from collections.abc import Callable
 
+from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
-from recbms_zmq.frames import Frame, Settings, decode
+from recbms_zmq.frames import Frame, Master, Settings, decode
 from recbms_zmq.instant import Instant
 from recbms_zmq.normalize import Normalizer
 from recbms_zmq.pack import Link
@@ -27,10 +28,14 @@ class Device:
         normalizer: Normalizer,
         reporter: Reporter,
         publish: Callable[[Batch], None],
+        *,
+        energy_max_gap: float = 60.0,
     ) -> None:
         self.name = name
         self.has_settings = False
         """Whether a settings frame has come in this run."""
+        self.meter = EnergyMeter(max_gap=energy_max_gap)
+        """The energy counters; unknown until they are told what they were before this run."""
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish = publish
@@ -104,7 +109,9 @@ class Device:
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
         link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
-        readings = normalizer.status(frame, at.isoformat(), link)
+        master = (frame.bms_array and frame.bms_array.master) or Master()
+        energy = self.meter.add(at.monotonic, master.voltage, master.current)
+        readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
         self._last_status = at.monotonic
         was_online = self.online

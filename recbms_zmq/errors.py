@@ -9,7 +9,7 @@ Whose fault it is decides the class::
     ├── UsageError         2    the command line is wrong
     ├── ConfigError       78    the configuration file, the environment or a key file is wrong
     ├── Unavailable       69    nothing came from the BMS or the service in time
-    ├── OutputError       73    a socket or file cannot be created
+    ├── OutputError       73    a socket or file cannot be had, or is in use
     └── ReaderGone       141    the reader of stdout has closed it (128 + SIGPIPE)
 
 The numbers are those of sysexits.h where it has one.

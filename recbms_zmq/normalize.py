@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.energy import NOT_KNOWN, Counters
 from recbms_zmq.frames import Settings, Status
 from recbms_zmq.pack import Alarm, Link, Pack, Unit
 from recbms_zmq.sensor import UNKNOWN, Sensor, Unknown, Value
@@ -79,14 +80,32 @@ class Normalizer:
         self.description = Description(units=())
         """What is known of the pack so far."""
 
-    def status(self, frame: Status, arrival: str = "", link: Link | None = None) -> Readings:
-        """Read a status frame that came at `arrival` (ISO 8601).
+    def status(
+        self,
+        frame: Status,
+        arrival: str = "",
+        link: Link | None = None,
+        energy: Counters = NOT_KNOWN,
+    ) -> Readings:
+        """Read a status frame.
+
+        Args:
+            frame: as decoded.
+            arrival: when it came, ISO 8601.
+            link: what is known of the connection; without it there are no sensors of it.
+            energy: the counters up to this frame; unknown ones give no reading.
 
         Raises:
             MalformedFrame: the frame says nothing about a pack.
 
         """
-        pack = Pack.of(frame, arrival, idle_current=self._idle_current, capacity=self._capacity)
+        pack = Pack.of(
+            frame,
+            arrival,
+            idle_current=self._idle_current,
+            capacity=self._capacity,
+            energy=energy,
+        )
         values = [_rounded(row.value(pack), row.decimals) for row in PACK_SENSORS]
         shape = []
         for unit in pack.units:

@@ -115,6 +115,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         bms=True,
     ),
     Option(
+        "energy_max_gap",
+        _seconds(above=True),
+        60.0,
+        "count no energy over a longer gap between two status frames",
+        "SECONDS",
+        bms=True,
+    ),
+    Option(
         "max_frame",
         values.count("bytes", least=1024, most=2**30),
         2**20,
@@ -152,6 +160,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         False,
         "put the serial number into the device message; it is the module's firmware password",
         bms=True,
+    ),
+    Option(
+        "state_dir",
+        values.path,
+        None,
+        "keep the energy counters in this directory, so that they go on after a restart "
+        "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
+        "DIR",
     ),
     Option(
         "hwm",

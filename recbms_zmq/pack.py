@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from msgspec import Struct
 
 from recbms_zmq.alarms import ALARMS, NO_ALARM, alarm_text
+from recbms_zmq.energy import NOT_KNOWN, Counters
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import Master, Slave, Status
 from recbms_zmq.sensor import UNKNOWN, Unknown
@@ -85,6 +86,7 @@ class Pack(Struct, frozen=True, gc=False):
         time_remaining: None if the frame has none.
         alarm: the active error; None when there is none, UNKNOWN when the frame does not say.
         cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
+        energy: the counters up to this frame.
 
     """
 
@@ -98,6 +100,7 @@ class Pack(Struct, frozen=True, gc=False):
     alarm: Alarm | Unknown | None
     cell_lowest: str | Unknown
     cell_highest: str | Unknown
+    energy: Counters
 
     @classmethod
     def of(
@@ -107,6 +110,7 @@ class Pack(Struct, frozen=True, gc=False):
         *,
         idle_current: float = 0.1,
         capacity: float | None = None,
+        energy: Counters = NOT_KNOWN,
     ) -> "Pack":
         """Put a status frame in order.
 
@@ -115,6 +119,7 @@ class Pack(Struct, frozen=True, gc=False):
             arrival: when it came, ISO 8601.
             idle_current: amperes up to which the pack counts as idle.
             capacity: of the pack, Ah, if it is known.
+            energy: the counters up to this frame.
 
         Raises:
             MalformedFrame: the frame says nothing about a pack.
@@ -146,6 +151,7 @@ class Pack(Struct, frozen=True, gc=False):
             alarm=_alarm(master),
             cell_lowest=lowest,
             cell_highest=highest,
+            energy=energy,
         )
 
 

@@ -25,7 +25,8 @@ _TEMPERATURE: Final[dict[str, Any]] = {
     **_MEASURED,
 }
 _DURATION: Final[dict[str, Any]] = {"device_class": "duration", **_MEASURED}
-_COUNTER: Final[dict[str, Any]] = {"state_class": "total_increasing", **_OFF_AT_FIRST}
+_TOTAL: Final[dict[str, Any]] = {"state_class": "total_increasing"}
+_COUNTER: Final[dict[str, Any]] = {**_TOTAL, **_OFF_AT_FIRST}
 
 PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
@@ -270,6 +271,46 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         icon="mdi:battery-medium",
         **_MEASURED,
         about="State of charge times the capacity set in the BMS.",
+    ),
+    Sensor(
+        key="energy_charged",
+        name="Energy charged",
+        value=lambda pack: pack.energy.energy_charged,
+        unit="kWh",
+        decimals=3,
+        device_class="energy",
+        **_TOTAL,
+        about="Energy that went into the pack; kept across restarts with --state-dir.",
+    ),
+    Sensor(
+        key="energy_discharged",
+        name="Energy discharged",
+        value=lambda pack: pack.energy.energy_discharged,
+        unit="kWh",
+        decimals=3,
+        device_class="energy",
+        **_TOTAL,
+        about="Energy that came out of the pack; kept in the same way.",
+    ),
+    Sensor(
+        key="charge_in",
+        name="Charge in",
+        value=lambda pack: pack.energy.charge_in,
+        unit="Ah",
+        decimals=2,
+        icon="mdi:battery-plus-outline",
+        **_TOTAL,
+        about="Charge that went into the pack; kept in the same way.",
+    ),
+    Sensor(
+        key="charge_out",
+        name="Charge out",
+        value=lambda pack: pack.energy.charge_out,
+        unit="Ah",
+        decimals=2,
+        icon="mdi:battery-minus-outline",
+        **_TOTAL,
+        about="Charge that came out of the pack; kept in the same way.",
     ),
 )
 

@@ -13,10 +13,11 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeVar
 
 from recbms_zmq.config import Config
 from recbms_zmq.device import Device
+from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import UsageError
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
@@ -29,6 +30,9 @@ from recbms_zmq.sources import Source
 from recbms_zmq.sources.opening import open_source
 from recbms_zmq.streams import Batch, ReportOptions
 from recbms_zmq.values import masked
+
+if TYPE_CHECKING:  # who keeps nothing on disk does not load it
+    from recbms_zmq.state import Keeper
 
 TICK: Final = 0.25
 """Seconds between looks at what is due; messages are dated at the time they were due."""
@@ -73,6 +77,7 @@ def wire(config: Config, publish: Callable[[Batch], None]) -> list[Bms]:
                     ),
                 ),
                 publish,
+                energy_max_gap=bms.energy_max_gap,
             ),
         )
         for bms in config.bms
@@ -93,6 +98,7 @@ class Service:
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
+        self._keeper: Keeper | None = None
         self._fleet = wire(config, self._publish)
         self._ended: asyncio.Future[None]
 
@@ -100,7 +106,8 @@ class Service:
         """Serve.
 
         Raises:
-            OutputError: a ZeroMQ address cannot be bound, or stdout not be written to.
+            OutputError: a ZeroMQ address cannot be bound, stdout not be written to, or the energy
+                counters not be kept.
             ReaderGone: nobody reads stdout any more.
             UsageError: stdin is not what `--exit-on-stdin-close` needs.
 
@@ -108,7 +115,7 @@ class Service:
         self._ended = asyncio.get_running_loop().create_future()
         self._watch_for_the_end()
         async with contextlib.AsyncExitStack() as stack:
-            if await self._open_sinks(stack):
+            if await self._open_counters(stack) and await self._open_sinks(stack):
                 await self._serve()
 
     def _publish(self, batch: Batch) -> None:
@@ -128,6 +135,24 @@ class Service:
                 loop.add_signal_handler(number, self._end)
         if self._config.exit_on_stdin_close:
             _call_at_end_of(sys.stdin, self._end)
+
+    async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
+        """Tell the energy counters what they were; return False if the end came first."""
+        directory = self._config.state_dir
+        meters = {b.device.name: b.device.meter for b in self._fleet if b.source.live}
+        kept = meters if directory is not None else {}
+        for bms in self._fleet:
+            # What is only a recording adds nothing to the counters of a pack.
+            if bms.device.name not in kept:
+                bms.device.meter.resume(FROM_ZERO)
+        if directory is None:
+            _log.info("energy counters start at 0; with --state-dir DIR they outlive a restart")
+            return True
+        from recbms_zmq.state import Keeper
+
+        self._keeper = Keeper(directory, kept)
+        stack.push_async_callback(self._keeper.close)
+        return await _unless(self._ended, self._keeper.open()) is not None
 
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
         """Open what messages go to; return False if the end came first."""
@@ -152,6 +177,8 @@ class Service:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
             _log.info("%s: reading %s", bms.device.name, masked(options.url))
             bms.device.start(Instant.now())
+        if self._keeper is not None:
+            self._keeper.start()
         tasks = [asyncio.create_task(_keep_running(bms)) for bms in self._fleet]
         for task in tasks:
             task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
@@ -167,6 +194,10 @@ class Service:
                 task.cancel()
             for bms in self._fleet:
                 bms.device.stop(Instant.now())
+            # Beside the goodbyes; it is waited for when all sockets are closed, because a slow disk
+            # may take longer than the promise, and a minute's energy is worth that.
+            if self._keeper is not None:
+                self._keeper.stop()
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()

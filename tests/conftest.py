@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from websockets.frames import Opcode
-
 from support.bms import FakeBms
 from support.process import Command
 from support.subscriber import Subscriber
+from websockets.frames import Opcode
 
 # No deadlines: how long an example takes says more about the machine than about the code.
 settings.register_profile(

@@ -22,7 +22,8 @@ Every option can also be set in the environment (--stale-after is RECBMS_STALE_A
 RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for each BMS). The
 command line beats the environment, which beats the file.
 
-exit codes: 0 ended as asked; 2 wrong option; 69 nothing came in time (--once); 73 address in use;
+exit codes: 0 ended as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
+state directory in use;
 78 wrong configuration; 141 the reader of stdout has gone.
 """
 
