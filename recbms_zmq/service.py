@@ -19,6 +19,7 @@ from recbms_zmq.config import Config
 from recbms_zmq.device import Device
 from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import UsageError
+from recbms_zmq.fleet import allow_open_files, reconnect_spread, start_delay
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Normalizer
@@ -62,7 +63,7 @@ def wire(config: Config, publish: Callable[[Batch], None]) -> list[Bms]:
     run = secrets.token_hex(4)
     return [
         Bms(
-            open_source(bms),
+            open_source(bms, spread=reconnect_spread(len(config.bms))),
             Device(
                 bms.name,
                 Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
@@ -91,9 +92,10 @@ class Service:
         """Wire everything; nothing is opened yet.
 
         Raises:
-            UsageError, ConfigError: a source cannot be what it says.
+            UsageError, ConfigError: a source cannot be what it says, or there are too many.
 
         """
+        allow_open_files(len(config.bms))
         self._config = config
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
@@ -179,7 +181,10 @@ class Service:
             bms.device.start(Instant.now())
         if self._keeper is not None:
             self._keeper.start()
-        tasks = [asyncio.create_task(_keep_running(bms)) for bms in self._fleet]
+        tasks = [
+            asyncio.create_task(_keep_running(bms, start_delay(place)))
+            for place, bms in enumerate(self._fleet)
+        ]
         for task in tasks:
             task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
         ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
@@ -208,8 +213,9 @@ class Service:
             await self._stdout.drain(FLUSH)
 
 
-async def _keep_running(bms: Bms) -> None:
+async def _keep_running(bms: Bms, delay: float) -> None:
     """Run a source to its end; a mistake of ours in it must not end the service."""
+    await asyncio.sleep(delay)
     while True:
         try:
             await bms.source.run(bms.device)

@@ -10,19 +10,25 @@ GROWTH: Final = 2.0
 JITTER: Final = 0.25
 
 
-def reconnect_delays(uniform: Callable[[], float] = random.random) -> Generator[float]:
+def reconnect_delays(
+    uniform: Callable[[], float] = random.random, *, spread: float = 0.0
+) -> Generator[float]:
     """Give the delays in seconds: about 1, 2, 4, … up to 60, each up to a quarter off.
 
-    The jitter keeps a fleet that lost its network from coming back in step.
+    The jitter keeps several from coming back in step.
 
     Args:
         uniform: gives random numbers from 0 to 1.
+        spread: seconds over which a large fleet, whose network is back, spreads its first tries.
 
     """
     delay = FIRST
+    extra = spread
     while True:
-        yield min(LONGEST, delay * (1 + JITTER * (2 * uniform() - 1)))
+        jitter = 1 + JITTER * (2 * uniform() - 1)
+        yield min(LONGEST, delay * jitter + (extra * uniform() if extra else 0.0))
         delay = min(LONGEST, delay * GROWTH)
+        extra = 0.0
 
 
 class Backoff:
@@ -31,10 +37,11 @@ class Backoff:
     A module that accepts and closes at once would otherwise be hammered.
     """
 
-    def __init__(self) -> None:
-        self.delays = reconnect_delays()
-        """The delays, which go on where they were."""
+    def __init__(self, spread: float = 0.0) -> None:
+        self._spread = spread
+        self.reset()
 
     def reset(self) -> None:
         """Begin anew with the first delay."""
-        self.delays = reconnect_delays()
+        self.delays = reconnect_delays(spread=self._spread)
+        """The delays, which go on where they were."""

@@ -5,8 +5,12 @@ from recbms_zmq.errors import ConfigError
 from recbms_zmq.sources import Source
 
 
-def open_source(bms: BmsConfig) -> Source:
+def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
     """Make the source of a BMS; nothing is connected yet.
+
+    Args:
+        bms: what applies to it.
+        spread: seconds over which the fleet it belongs to comes back after an outage.
 
     Raises:
         UsageError: the address has parts that are wrong.
@@ -36,4 +40,5 @@ def open_source(bms: BmsConfig) -> Source:
         tls=tls,
         fingerprint=bms.tls_fingerprint,
         proxy=bms.proxy,
+        spread=spread,
     )

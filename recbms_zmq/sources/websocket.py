@@ -33,6 +33,9 @@ from recbms_zmq.values import masked
 
 OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 30.0
+TURN: Final = 16
+"""Frames that are taken before others have their turn: `recv` does not wait while there are more,
+and one flooding BMS must not keep the rest waiting."""
 CLOSE_TIMEOUT: Final = 0.1  # for the other side's goodbye; it must not delay our exit
 
 
@@ -46,6 +49,7 @@ class WebSocketSource:
         tls: for `wss://`, made by `tls_context`; None for the system's authorities.
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
         proxy: URL of an HTTP or SOCKS proxy.
+        spread: seconds over which a fleet comes back after an outage.
 
     Raises:
         UsageError: an address is wrong, or the pinned certificate would not be looked at.
@@ -63,11 +67,12 @@ class WebSocketSource:
         tls: ssl.SSLContext | None = None,
         fingerprint: str | None = None,
         proxy: str | None = None,
+        spread: float = 0.0,
     ) -> None:
         _check(url, proxy, fingerprint)
         self._url = url
         self._silence = silence
-        self._backoff = Backoff()
+        self._backoff = Backoff(spread)
         self._arguments: dict[str, Any] = {
             "compression": None,
             "max_size": max_frame,
@@ -108,6 +113,7 @@ class WebSocketSource:
         loop = asyncio.get_running_loop()
         last = loop.time()
         silent = proven = False
+        turn = 0
         watch: asyncio.TimerHandle
 
         def renew_if_silent() -> None:
@@ -129,6 +135,9 @@ class WebSocketSource:
                 if receiver.frame(data, now) and not proven:
                     proven = True
                     self._backoff.reset()
+                turn += 1
+                if not turn % TURN:
+                    await asyncio.sleep(0)
         except ConnectionClosed as exc:
             return f"nothing came for {self._silence:g} s" if silent else explain(exc)
         finally:
