@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -199,10 +200,9 @@ class Keeper:
             OutputError: another process has one of them, or this can be no state directory.
 
         """
-        give_up = asyncio.get_running_loop().time() + LOCK_FOR
         for account in self._accounts:
             try:
-                await self._lock(account, give_up)
+                await self._lock(account)
                 account.meter.resume(account.file.read())
             except OSError as exc:
                 # Without the lock it can still be read: a disk that has become read-only.
@@ -230,12 +230,17 @@ class Keeper:
         for account in self._accounts:
             account.file.close()
 
-    async def _lock(self, account: _Account, give_up: float) -> None:
+    async def _lock(self, account: _Account) -> None:
+        loop = asyncio.get_running_loop()
+        give_up = math.inf
         while True:
             try:
                 account.file.lock()
             except BlockingIOError as exc:
-                if asyncio.get_running_loop().time() >= give_up:
+                if give_up == math.inf:
+                    give_up = loop.time() + LOCK_FOR
+                    _log.info("%s: waiting for another process to let go", account.file.path)
+                if loop.time() >= give_up:
                     raise OutputError(
                         f"another process keeps the energy counters in {account.file.path}; "
                         "stop it, or give this one another --state-dir or --name"
