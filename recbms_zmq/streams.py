@@ -15,6 +15,7 @@ from recbms_zmq.normalize import Readings
 from recbms_zmq.sensor import UNKNOWN, Sensor, Value
 
 _NEVER: Final[Any] = object()
+_SOMETHING: Final[Any] = object()  # said on the topic, but not by what speaks there now
 _LONG_AGO: Final = float("-inf")
 _NO_TIME: Final = float("inf")
 
@@ -26,7 +27,8 @@ class ReportOptions(Struct, frozen=True):
         emit: a message per reading, one for all of them, or both.
         report: readings that have changed, or all with every frame.
         refresh: after this long a reading is sent again though it has not changed.
-        min_interval: no topic is sent more often than this.
+        min_interval: no topic is sent more often than this, but for null, which is said at once
+            so that nothing false stands in the meantime.
         stale_after: without a status frame for this long the BMS counts as offline.
 
     """
@@ -45,6 +47,14 @@ class Batch(NamedTuple):
     forgotten: list[bytes]
 
 
+class Past(NamedTuple):
+    """What is left of a topic: its count of messages, its last time, whether a value stands."""
+
+    seq: int
+    sent_at: float
+    stands: bool
+
+
 class Topic:
     """What was last said on one topic, and whether there is something to say now."""
 
@@ -55,18 +65,26 @@ class Topic:
         self.held = False
         """Whether the last value has to wait for the end of the minimal interval."""
         self._every_frame = every_frame
-        self.reset()
+        self._sent: Any = _NEVER
+        self._sent_at = _LONG_AGO
 
     def reset(self) -> None:
-        """Forget what was said, so that the next value is news."""
-        self._sent: Any = _NEVER
+        """Forget what was said, so that the next value is news and goes out at once."""
+        self._sent = _NEVER
         self._sent_at = _LONG_AGO
         self.held = False
 
+    def follow(self, before: "Past") -> None:
+        """Go on where an earlier topic of this name ended."""
+        self.envelope.seq = before.seq
+        self._sent_at = before.sent_at
+        if before.stands:
+            self._sent = _SOMETHING
+
     @property
-    def said(self) -> Any:
-        """Tell the last value, `_NEVER` if there is none."""
-        return self._sent
+    def past(self) -> "Past":
+        """What a later topic of this name has to know."""
+        return Past(self.envelope.seq, self._sent_at, self._sent is not _NEVER)
 
     def wants(self, value: Any, now: float, options: ReportOptions) -> bool:
         """Tell whether this value of a new frame goes out now."""
@@ -88,6 +106,17 @@ class Topic:
         self.held = False
         return self.envelope.seal(payload, ts)
 
+    def retract(self, ts: str, now: float, batch: Batch) -> None:
+        """Say null once, and then nothing."""
+        self.held = False
+        if self._sent is _NEVER:
+            return
+        if self._sent is not UNKNOWN:
+            batch.messages.append(self.envelope.seal("null", ts))
+            self._sent_at = now
+        batch.forgotten.append(self.envelope.topic)
+        self._sent = _NEVER
+
     def due(self, interval: float) -> float:
         """Tell when `interval` has passed since the last message."""
         return self._sent_at + interval
@@ -103,14 +132,14 @@ class ReadingStream:
         self._topics: list[Topic] = []
         self._values: list[Value | None] = []
         self._ts = ""
-        self._retired: dict[str, int] = {}  # how far the counts of vanished topics had come
+        self._retired: dict[str, Past] = {}  # topics that have vanished, by their keys
         self.due = _NO_TIME
         """When `flush` has something to do."""
 
-    def take(self, readings: Readings, ts: str, batch: Batch) -> None:
+    def take(self, readings: Readings, ts: str, now: float, batch: Batch) -> None:
         """Take over a frame's readings; say that those which are gone are unknown."""
         if readings.sensors is not self._sensors:
-            self._change_columns(readings.sensors, ts, batch)
+            self._change_columns(readings.sensors, ts, now, batch)
         self._values = readings.values
         self._ts = ts
 
@@ -119,7 +148,7 @@ class ReadingStream:
         options, ts, messages = self._options, self._ts, batch.messages
         for topic, value in zip(self._topics, self._values, strict=True):
             if value is None:
-                self._retract(topic, ts, batch)
+                topic.retract(ts, now, batch)
             elif topic.wants(value, now, options):
                 messages.append(topic.say(value, payload_of(value), ts, now))
         if options.min_interval:
@@ -132,11 +161,16 @@ class ReadingStream:
                 batch.messages.append(topic.say(value, payload_of(value), self._ts, now))
         self._note_held()
 
-    def refresh(self, now: float, batch: Batch) -> None:
-        """Say again what was last said too long ago, though no new frame has come."""
+    def refresh(self, now: float, batch: Batch) -> float:
+        """Say again what was last said too long ago; return when there will be more of it."""
+        interval = max(self._options.refresh, self._options.min_interval)
+        next_due = _NO_TIME
         for topic, value in zip(self._topics, self._values, strict=True):
-            if value is not None and topic.due(self._options.refresh) <= now:
-                batch.messages.append(topic.say(value, payload_of(value), self._ts, now))
+            if value is not None:
+                if topic.due(interval) <= now:
+                    batch.messages.append(topic.say(value, payload_of(value), self._ts, now))
+                next_due = min(next_due, topic.due(interval))
+        return next_due
 
     def reset(self, batch: Batch) -> None:
         """Withdraw everything: nothing that was said is known to be true any more."""
@@ -144,21 +178,16 @@ class ReadingStream:
         for topic in self._topics:
             batch.forgotten.append(topic.envelope.topic)
             topic.reset()
+        for key, past in self._retired.items():
+            self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
 
     def _note_held(self) -> None:
         interval = self._options.min_interval
         self.due = min((t.due(interval) for t in self._topics if t.held), default=_NO_TIME)
 
-    def _retract(self, topic: Topic, ts: str, batch: Batch) -> None:
-        """Say null once, and then nothing."""
-        if topic.said is _NEVER:
-            return
-        if topic.said is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", ts))
-        batch.forgotten.append(topic.envelope.topic)
-        topic.reset()
-
-    def _change_columns(self, sensors: tuple[Sensor, ...], ts: str, batch: Batch) -> None:
+    def _change_columns(
+        self, sensors: tuple[Sensor, ...], ts: str, now: float, batch: Batch
+    ) -> None:
         """Put the topics in the new order: keep those that stay, retract those that go."""
         # The unit is part of the identity: with another one it is another message.
         old = {
@@ -168,10 +197,9 @@ class ReadingStream:
         topics = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
         staying = {sensor.key for sensor in sensors}
         for (key, _), topic in old.items():
-            self._retired[key] = topic.envelope.seq
             if key not in staying:
-                self._retract(topic, ts, batch)
-                self._retired[key] = topic.envelope.seq
+                topic.retract(ts, now, batch)
+            self._retired[key] = topic.past
         self._topics = [
             self._topic(sensor) if topic is None else topic
             for sensor, topic in zip(sensors, topics, strict=True)
@@ -179,9 +207,10 @@ class ReadingStream:
         self._sensors = sensors
 
     def _topic(self, sensor: Sensor) -> Topic:
-        envelope = self._envelopes.of_sensor(sensor)
-        envelope.seq = self._retired.pop(sensor.key, 0)
-        return Topic(envelope, every_frame=sensor.every_frame)
+        topic = Topic(self._envelopes.of_sensor(sensor), every_frame=sensor.every_frame)
+        if sensor.key in self._retired:
+            topic.follow(self._retired.pop(sensor.key))
+        return topic
 
 
 class SnapshotStream:
@@ -221,14 +250,14 @@ class SnapshotStream:
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
-        news = (self._steady(self._values), self._settings)
+        news = self._news()
         if self._topic.wants(news, now, self._options):
             self._say(news, now, batch)
         self.due = self._topic.due(self._options.min_interval) if self._topic.held else _NO_TIME
 
     def flush(self, now: float, batch: Batch) -> None:
         """Say the snapshot that was held back for the minimal interval."""
-        self._say((self._steady(self._values), self._settings), now, batch)
+        self._say(self._news(), now, batch)
         self.due = _NO_TIME
 
     def reset(self, batch: Batch) -> None:
@@ -236,6 +265,10 @@ class SnapshotStream:
         self.due = _NO_TIME
         self._topic.reset()
         batch.forgotten.append(self._topic.envelope.topic)
+
+    def _news(self) -> Any:
+        """Return what makes a snapshot differ from another one: names, values, settings."""
+        return self._keys, self._steady(self._values), self._settings
 
     def _say(self, news: Any, now: float, batch: Batch) -> None:
         parts = [_members(self._keys, self._values), self._settings]
