@@ -86,6 +86,7 @@ class Device:
 
     def frame(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
+        bad_before = self._bad_frames
         try:
             frame, dropped = decode(data)
             if dropped:
@@ -93,7 +94,7 @@ class Device:
                 self._say_once("fields that could not be read were left out", ", ".join(dropped))
             self._report(frame, at)
         except FrameError as exc:
-            self._bad_frames += 1
+            self._bad_frames = bad_before + 1
             self._say_once(f"a message was dropped: {exc.kind}", exc.detail)
             return False
         return True

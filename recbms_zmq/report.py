@@ -72,25 +72,30 @@ class Reporter:
     def status(self, readings: Readings, description: Description, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
         batch = self.advance(at)
+        before = len(batch.messages)
         self._last = at
         now, ts = at.monotonic, readings.arrival
         self._stale_due = now + self._options.stale_after
-        if not self.online:
+        came_back = not self.online
+        if came_back:
             self.online = True
             self._reason = ONLINE
             self._say_availability(at, batch)
             self._settings_refresh_due = now
         self._describe(description, ts, batch)
         if self._readings:
-            self._status.take(readings, batch)
+            self._status.take(readings, now, batch)
             self._status.send(now, batch)
             if now >= self._settings_refresh_due:
-                self._settings.refresh(now, batch)
-                self._settings_refresh_due = now + self._options.refresh
+                self._settings_refresh_due = self._settings.refresh(now, batch)
         if self._snapshots:
             self._snapshot.take(readings)
             self._snapshot.send(now, batch)
         self._report_alarm(readings.alarm, ts, batch)
+        if came_back:
+            # What was forgotten a moment ago, and has been said anew, is true again.
+            said = {topic for topic, _, _ in batch.messages[before:]}
+            batch.forgotten[:] = [topic for topic in batch.forgotten if topic not in said]
         return batch
 
     def settings(self, readings: Readings, description: Description, at: Instant) -> Batch:
@@ -101,9 +106,10 @@ class Reporter:
         if self.online:
             self._describe(description, readings.arrival, batch)
         if self._readings:
-            self._settings.take(readings, batch)
+            self._settings.take(readings, at.monotonic, batch)
             if self.online:
                 self._settings.send(at.monotonic, batch)
+                self._settings_refresh_due = at.monotonic
         return batch
 
     def advance(self, at: Instant) -> Batch:

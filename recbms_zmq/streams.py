@@ -14,8 +14,8 @@ from recbms_zmq.messages import Envelope, Envelopes, Outgoing, ascii_json, paylo
 from recbms_zmq.normalize import Readings
 from recbms_zmq.sensor import UNKNOWN, Sensor, Value
 
-NEVER: Final[Any] = object()
-"""In place of a value that was said."""
+_NEVER: Final[Any] = object()
+_SOMETHING: Final[Any] = object()  # said on the topic, but not by what speaks there now
 _LONG_AGO: Final = float("-inf")
 _NO_TIME: Final = float("inf")
 
@@ -27,7 +27,8 @@ class ReportOptions(Struct, frozen=True):
         emit: a message per reading, one for all of them, or both.
         report: readings that have changed, or all with every frame.
         refresh: after this long a reading is sent again though it has not changed.
-        min_interval: no topic is sent more often than this.
+        min_interval: no topic is sent more often than this, but for null, which is said at once
+            so that nothing false stands in the meantime.
         stale_after: without a status frame for this long the BMS counts as offline.
 
     """
@@ -46,41 +47,71 @@ class Batch(NamedTuple):
     forgotten: list[bytes]
 
 
+class Past(NamedTuple):
+    """What is left of a topic: its count of messages, its last time, whether a value stands."""
+
+    seq: int
+    said_at: float
+    stands: bool
+
+
 class Topic:
     """What was last said on one topic, and whether there is something to say now.
 
     Attributes:
-        said: the last value, `NEVER` if there is none.
-        said_at, refresh_due: when it was said, and when it is to be said again.
+        said_at, refresh_due: when something was last said, and when it is to be said again.
         held: whether the newest value has to wait for the end of the minimal interval.
-        every_frame: changes with every frame, so that a change is no news.
 
     """
 
-    __slots__ = ("envelope", "every_frame", "held", "refresh_due", "said", "said_at")
+    __slots__ = ("_every_frame", "_said", "envelope", "held", "refresh_due", "said_at")
 
     def __init__(self, envelope: Envelope, *, every_frame: bool = False) -> None:
         self.envelope = envelope
-        self.every_frame = every_frame
+        self._every_frame = every_frame
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was said, so that the next value is news."""
-        self.said: Any = NEVER
+        """Forget what was said, so that the next value is news and goes out at once."""
+        self._said: Any = _NEVER
         self.said_at = self.refresh_due = _LONG_AGO
         self.held = False
 
+    def follow(self, before: Past) -> None:
+        """Go on where an earlier topic of this name ended."""
+        self.envelope.seq = before.seq
+        self.said_at = before.said_at
+        if before.stands:
+            self._said = _SOMETHING
+
+    @property
+    def past(self) -> Past:
+        """What a later topic of this name has to know."""
+        return Past(self.envelope.seq, self.said_at, self._said is not _NEVER)
+
+    def has_news(self, value: Any, now: float) -> bool:
+        """Tell whether this value, of a new frame, is worth saying under `changes`."""
+        return now >= self.refresh_due or (value != self._said and not self._every_frame)
+
     def say(self, value: Any, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
         """Make the message, and remember it."""
-        self.said = value
+        self._said = value
         self.said_at = now
         self.refresh_due = now + refresh
         self.held = False
         return self.envelope.seal(payload, ts)
 
-    def has_news(self, value: Any, now: float) -> bool:
-        """Tell whether this value, of a new frame, is worth saying under `changes`."""
-        return now >= self.refresh_due or (value != self.said and not self.every_frame)
+    def retract(self, ts: str, now: float, batch: Batch) -> None:
+        """Say null once, and then nothing."""
+        self.held = False
+        if self._said is _NEVER:
+            return
+        if self._said is not UNKNOWN:
+            batch.messages.append(self.envelope.seal("null", ts))
+            self.said_at = now
+        batch.forgotten.append(self.envelope.topic)
+        self._said = _NEVER
+        self.refresh_due = _LONG_AGO
 
 
 class ReadingStream:
@@ -93,15 +124,15 @@ class ReadingStream:
         self._topics: list[Topic] = []
         self._values: list[Value | None] = []
         self._ts = ""
-        self._retired: dict[str, int] = {}  # how far the counts of vanished topics had come
+        self._retired: dict[str, Past] = {}  # topics that have vanished, by their keys
         self.due = _NO_TIME
         """When `flush` has something to do."""
 
-    def take(self, readings: Readings, batch: Batch) -> None:
+    def take(self, readings: Readings, now: float, batch: Batch) -> None:
         """Take over a frame's readings; say that those which are gone are unknown."""
         self._ts = readings.arrival
         if readings.sensors is not self._sensors:
-            self._change_columns(readings.sensors, batch)
+            self._change_columns(readings.sensors, now, batch)
         self._values = readings.values
 
     def send(self, now: float, batch: Batch) -> None:
@@ -110,7 +141,7 @@ class ReadingStream:
         interval = self._options.min_interval
         for topic, value in zip(self._topics, self._values, strict=True):
             if value is None:
-                self._retract(topic, batch)
+                topic.retract(self._ts, now, batch)
             elif everything or topic.has_news(value, now):
                 if now < topic.said_at + interval:
                     topic.held = True
@@ -128,11 +159,15 @@ class ReadingStream:
                 self._say(topic, value, now, batch)
         self._note_held()
 
-    def refresh(self, now: float, batch: Batch) -> None:
-        """Say again what was last said too long ago, though no new frame has come."""
+    def refresh(self, now: float, batch: Batch) -> float:
+        """Say again what was last said too long ago; return when there will be more of it."""
+        next_due = _NO_TIME
         for topic, value in zip(self._topics, self._values, strict=True):
-            if value is not None and topic.refresh_due <= now:
-                self._say(topic, value, now, batch)
+            if value is not None:
+                if max(topic.refresh_due, self._free_at(topic)) <= now:
+                    self._say(topic, value, now, batch)
+                next_due = min(next_due, max(topic.refresh_due, self._free_at(topic)))
+        return next_due
 
     def reset(self, batch: Batch) -> None:
         """Withdraw everything: nothing that was said is known to be true any more."""
@@ -140,6 +175,8 @@ class ReadingStream:
         for topic in self._topics:
             batch.forgotten.append(topic.envelope.topic)
             topic.reset()
+        for key, past in self._retired.items():
+            self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
 
     def _say(self, topic: Topic, value: Value, now: float, batch: Batch) -> None:
         payload, refresh = payload_of(value), self._options.refresh
@@ -151,16 +188,7 @@ class ReadingStream:
     def _note_held(self) -> None:
         self.due = min((self._free_at(t) for t in self._topics if t.held), default=_NO_TIME)
 
-    def _retract(self, topic: Topic, batch: Batch) -> None:
-        """Say null once, and then nothing."""
-        if topic.said is NEVER:
-            return
-        if topic.said is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", self._ts))
-        batch.forgotten.append(topic.envelope.topic)
-        topic.reset()
-
-    def _change_columns(self, sensors: tuple[Sensor, ...], batch: Batch) -> None:
+    def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
         """Put the topics in the new order: keep those that stay, retract those that go."""
         # The unit is part of the identity: with another one it is another message.
         old = {
@@ -170,10 +198,9 @@ class ReadingStream:
         topics = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
         staying = {sensor.key for sensor in sensors}
         for (key, _), topic in old.items():
-            self._retired[key] = topic.envelope.seq
             if key not in staying:
-                self._retract(topic, batch)
-                self._retired[key] = topic.envelope.seq
+                topic.retract(self._ts, now, batch)
+            self._retired[key] = topic.past
         self._topics = [
             self._topic(sensor) if topic is None else topic
             for sensor, topic in zip(sensors, topics, strict=True)
@@ -181,9 +208,10 @@ class ReadingStream:
         self._sensors = sensors
 
     def _topic(self, sensor: Sensor) -> Topic:
-        envelope = self._envelopes.of_sensor(sensor)
-        envelope.seq = self._retired.pop(sensor.key, 0)
-        return Topic(envelope, every_frame=sensor.every_frame)
+        topic = Topic(self._envelopes.of_sensor(sensor), every_frame=sensor.every_frame)
+        if sensor.key in self._retired:
+            topic.follow(self._retired.pop(sensor.key))
+        return topic
 
 
 class SnapshotStream:
@@ -223,7 +251,7 @@ class SnapshotStream:
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
-        news = (self._steady(self._values), self._settings)
+        news = self._news()
         self.due = _NO_TIME
         if self._options.report == "all" or self._topic.has_news(news, now):
             free_at = self._topic.said_at + self._options.min_interval
@@ -235,13 +263,17 @@ class SnapshotStream:
     def flush(self, now: float, batch: Batch) -> None:
         """Say the snapshot that was held back for the minimal interval."""
         self.due = _NO_TIME
-        self._say((self._steady(self._values), self._settings), now, batch)
+        self._say(self._news(), now, batch)
 
     def reset(self, batch: Batch) -> None:
         """Withdraw the last snapshot."""
         self.due = _NO_TIME
         self._topic.reset()
         batch.forgotten.append(self._topic.envelope.topic)
+
+    def _news(self) -> Any:
+        """Return what makes a snapshot differ from another one: names, values, settings."""
+        return self._keys, self._steady(self._values), self._settings
 
     def _say(self, news: Any, now: float, batch: Batch) -> None:
         parts = [_members(self._keys, self._values), self._settings]

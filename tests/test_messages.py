@@ -15,6 +15,7 @@ from recbms_zmq.messages import (
     DeviceInfo,
     Envelopes,
     Event,
+    Kind,
     Message,
     Outgoing,
     Reading,
@@ -83,7 +84,7 @@ def test_an_availability_says_its_reason() -> None:
 
 
 def test_an_event_is_not_retained_since_it_is_only_true_once() -> None:
-    kinds = ("availability", "snapshot", "device", "event")
+    kinds: tuple[Kind, ...] = ("availability", "snapshot", "device", "event")
     assert {kind: ENVELOPES.of_kind(kind).seal("{}", TS).retained for kind in kinds} == {
         "availability": True,
         "snapshot": True,
@@ -180,10 +181,14 @@ def test_the_other_kinds_can_be_read_back() -> None:
         "{}",
         "[]",
         '{"kind":"reading"}',
-        '{"kind":"other","topic":"a","payload":1,"device":"a","device_name":"a","key":"a",'
-        '"name":"a","ts":"a","seq":1,"run":"a"}',
-        '{"kind":"availability","topic":"a","payload":"perhaps","reason":"","device":"a",'
-        '"device_name":"a","key":"a","name":"a","ts":"a","seq":1,"run":"a"}',
+        (
+            '{"kind":"other","topic":"a","payload":1,"device":"a","device_name":"a","key":"a",'
+            '"name":"a","ts":"a","seq":1,"run":"a"}'
+        ),
+        (
+            '{"kind":"availability","topic":"a","payload":"perhaps","reason":"","device":"a",'
+            '"device_name":"a","key":"a","name":"a","ts":"a","seq":1,"run":"a"}'
+        ),
     ],
 )
 def test_what_is_no_message_of_the_contract_is_refused(body: str) -> None:
