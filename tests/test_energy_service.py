@@ -355,3 +355,22 @@ def test_a_pack_at_rest_costs_no_writes(pack: Pack, count: Counting, tmp_path: P
 def test_a_gap_beyond_the_limit_counts_nothing(pack: Pack, count: Counting) -> None:
     service = count("--energy-max-gap", "0.001", "--report", "all", pack.url)
     assert service.message(key="energy_charged", seq=20)["payload"] == 0.0
+
+
+def test_what_a_simulated_pack_counted_is_what_its_state_of_charge_says(
+    count: Counting, tmp_path: Path
+) -> None:
+    # 600 simulated seconds go by in one; the service counts by its own.
+    speed = 600
+    url = f"sim:?speed={speed}&rate=20"
+    service = count("--report", "all", "--state-dir", str(tmp_path), url)
+    start = first(service, "capacity_remaining")
+    service.messages_until(
+        lambda m: m["key"] == "capacity_remaining" and abs(m["payload"] - start) > 25, "25 Ah"
+    )
+    assert service.stop() == 0
+    service.stdout.all()
+    end = [m["payload"] for m in service.messages if m["key"] == "capacity_remaining"][-1]
+    counted = kept(tmp_path)
+    net = (counted["charge_in"] - counted["charge_out"]) * speed
+    assert net == pytest.approx(end - start, rel=0.02)
