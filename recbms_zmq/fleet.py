@@ -21,14 +21,18 @@ def reconnect_spread(size: int) -> float:
     return size / CONNECTS_PER_SECOND if size > CONNECTS_PER_SECOND / 2 else 0.0
 
 
-def allow_open_files(size: int) -> None:
+def allow_open_files(size: int, *, each: int = 1) -> None:
     """See to it that a fleet of this size can be connected.
+
+    Args:
+        size: BMS.
+        each: open files that a BMS takes all the time.
 
     Raises:
         ConfigError: the system does not allow so many open files.
 
     """
-    needed = size + _OTHER_FILES
+    needed = size * each + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return

@@ -95,7 +95,8 @@ class Service:
             UsageError, ConfigError: a source cannot be what it says, or there are too many.
 
         """
-        allow_open_files(len(config.bms))
+        # With the counters of a BMS goes a lock.
+        allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None

@@ -27,13 +27,13 @@ def test_only_the_first_try_is_spread() -> None:
     assert [next(delays) for _ in range(8)] == [6.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
 
 
-def run_with_limit(soft: int, hard: int) -> subprocess.CompletedProcess[str]:
+def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedProcess[str]:
     """Ask for 100 BMS with so many open files allowed; tell the limit that is left."""
     code = (
         "import resource, sys; from recbms_zmq.errors import RecBmsError\n"
         "from recbms_zmq.fleet import allow_open_files\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        "try: allow_open_files(100)\n"
+        f"try: allow_open_files(100, each={each})\n"
         "except RecBmsError as exc: sys.exit(f'{exc.exit_code} {exc}')\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
@@ -44,6 +44,10 @@ def run_with_limit(soft: int, hard: int) -> subprocess.CompletedProcess[str]:
 
 def test_a_soft_limit_on_open_files_is_raised_as_far_as_needed() -> None:
     assert run_with_limit(80, 1000).stdout == "164 1000\n"
+
+
+def test_a_bms_with_counters_to_keep_takes_two_open_files() -> None:
+    assert run_with_limit(80, 1000, each=2).stdout == "264 1000\n"
 
 
 def test_a_high_limit_on_open_files_is_left_alone() -> None:

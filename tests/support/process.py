@@ -18,7 +18,14 @@ _T = TypeVar("_T")
 
 PACKAGE_PARENT: Final = str(Path(recbms_zmq.__file__).parents[1])
 # What the surroundings say of other programs must not change what this one does.
-_FOREIGN: Final = ("RECBMS_", "PYTHONUNBUFFERED", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_")
+_FOREIGN: Final = (
+    "RECBMS_",
+    "PYTHONUNBUFFERED",
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "STATE_DIRECTORY",
+    "WATCHDOG_",
+)
 
 
 def command(*arguments: str) -> list[str]:
