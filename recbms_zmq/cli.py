@@ -92,10 +92,12 @@ def _dispatch(arguments: list[str]) -> int:
     if unknown:
         import difflib
 
+        from recbms_zmq.values import masked
+
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        chosen.error(f"{unknown[0]} is not an option or argument of {chosen.prog}{hint}")
+        chosen.error(f"{masked(unknown[0])} is not an option or argument of {chosen.prog}{hint}")
     assert module is not None  # parse_known_args has refused everything that is not a command
     code: int = module.main(args)
     return code
