@@ -161,7 +161,7 @@ def _file(path: Path) -> tuple[Layer, list[Layer]]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a number without end
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -194,8 +194,7 @@ def _bms_layers(
     """Return one layer a BMS: those of the command line, else of the environment, else the file."""
     if sources:
         return [_named_source(source, "SOURCE", UsageError) for source in sources]
-    if SOURCES_VARIABLE in environ:
-        words = environ[SOURCES_VARIABLE].split()
+    if words := environ.get(SOURCES_VARIABLE, "").split():
         return [_named_source(word, SOURCES_VARIABLE, ConfigError) for word in words]
     if not tables:
         raise UsageError(
@@ -233,8 +232,7 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
             return Setting(tuple(option.read(item) for item in items), origin, error)
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
-        shown = values.masked(value) if isinstance(value, str) else value
-        raise error(f"{origin}: expected {exc}, got {_quoted(shown)}") from exc
+        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from exc
 
 
 def _find(option: Option, layers: Iterable[Layer]) -> Setting:
@@ -288,7 +286,13 @@ def _shown(value: Any) -> str:
 
 
 def _quoted(value: Any) -> str:
-    text = repr(value)
+    if isinstance(value, str):
+        text = repr(values.masked(value))
+    else:
+        try:
+            text = values.masked(repr(value))
+        except ValueError:  # Python does not print integers of more than 4300 digits
+            text = "a number without end"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

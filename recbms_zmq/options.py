@@ -83,7 +83,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "refresh",
-        _seconds(above=True),
+        _seconds(least=0.01),
         60.0,
         "send a reading again after this time though it has not changed",
         "SECONDS",

@@ -26,7 +26,7 @@ def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool
     def read(given: Any) -> float:
         try:
             value = math.nan if isinstance(given, bool) else float(given)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not (least < value if above else least <= value) or not value <= min(most, 1e12):
             raise ValueError(expected)
@@ -40,10 +40,12 @@ def count(what: str, *, least: int = 0, most: int = 2**31 - 1) -> Reader:
     expected = f"{what}, a whole number from {least} to {most}"
 
     def read(given: Any) -> int:
-        text = given if isinstance(given, str) else str(given)
-        if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not least <= int(text) <= most:
+        value = given
+        if isinstance(given, str) and re.fullmatch(r"\d{1,10}", given, re.ASCII):
+            value = int(given)
+        if type(value) is not int or not least <= value <= most:
             raise ValueError(expected)
-        return int(text)
+        return value
 
     return read
 
@@ -62,7 +64,9 @@ def choice(*words: str) -> Reader:
 
 def flag(given: Any) -> bool:
     """Read true or false."""
-    word = str(given).lower()
+    if given in (True, False):
+        return bool(given)
+    word = given.lower() if isinstance(given, str) else ""
     if word not in _TRUE + _FALSE:
         raise ValueError("true or false")
     return word in _TRUE
@@ -88,12 +92,15 @@ def path(given: Any) -> Path:
     """Read the path of a file."""
     if not isinstance(given, str) or not given or "\0" in given:
         raise ValueError("a path")
-    return Path(given).expanduser()
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as exc:
+        raise ValueError("a path in a home directory that exists") from exc
 
 
 def fingerprint(given: Any) -> str:
     """Read a SHA-256 fingerprint; colons and case do not matter."""
-    digits = str(given).replace(":", "").lower()
+    digits = given.replace(":", "").lower() if isinstance(given, str) else ""
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError("a SHA-256 fingerprint, 64 hex digits")
     return digits
@@ -123,14 +130,16 @@ def is_loopback(address: str) -> bool:
 
 
 def masked(url: str) -> str:
-    """Return a URL without the secrets in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(not a URL)"
-    if "@" in parts.netloc:
-        return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()
-    return url
+    """Return a URL without the secrets in it, also if it is not quite a URL.
+
+    All between the scheme and the last `@` counts as secret: a password may hold any character,
+    and what is shown in an error is often mistyped.
+    """
+    secret, at, rest = url.rpartition("@")
+    if not at:
+        return url
+    scheme, separator, _ = secret.partition("://")
+    return f"{scheme if separator else ''}{separator}***@{rest}"
 
 
 def source(given: Any) -> str:
