@@ -38,7 +38,7 @@ class Bench:
         self.device.start(Instant(0, WALL))
 
     def _publish(self, batch: Batch) -> None:
-        self.bodies += [message.body for message in batch.messages]
+        self.bodies += [body for _, body, _ in batch.messages]
 
     def send(self, data: bytes, seconds: float = 0) -> bool:
         return self.device.frame(data, Instant(seconds, WALL + seconds))
@@ -118,9 +118,10 @@ def test_some_of_these_messages_byte_for_byte() -> None:
         '"suggested_display_precision":1}}'
     )
     assert lines["availability"] == (
-        '{"topic":"recbms/main/availability","payload":"online","kind":"availability",'
+        '{"topic":"recbms/main/availability","payload":"online",'
+        '"reason":"status frames arrive","kind":"availability",'
         '"device":"main","device_name":"REC BMS","key":"availability","name":"Availability",'
-        '"reason":"status frames arrive","ts":"2026-11-22T10:44:39.123Z","seq":2,'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":2,'
         '"run":"5f3a9c01"}'
     )
     assert lines["device"] == (
@@ -243,11 +244,15 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
         bench.send(b'{"type":"hello"}')
         bench.send(bad_field)
     assert warnings(caplog) == [
-        ("main: a message was dropped: not JSON "
-        "(JSON is malformed: invalid character (byte 0)); counted in link/bad_frames"),
+        (
+            "main: a message was dropped: not JSON "
+            "(JSON is malformed: invalid character (byte 0)); counted in link/bad_frames"
+        ),
         "main: a message was dropped: unknown message type ('hello'); counted in link/bad_frames",
-        ("main: fields that could not be read were left out ($.bms_array.master.soc); "
-        "counted in link/bad_frames"),
+        (
+            "main: fields that could not be read were left out ($.bms_array.master.soc); "
+            "counted in link/bad_frames"
+        ),
     ]
 
 

@@ -39,19 +39,19 @@ def sensor(key: str) -> Sensor:
 
 
 def test_a_reading_is_this_line() -> None:
-    assert ENVELOPES.of_sensor(sensor("soc")).seal("28.5", TS) == Outgoing(
+    assert ENVELOPES.of_sensor(sensor("soc")).seal("28.5", TS) == (
         b"recbms/main/soc",
         b'{"topic":"recbms/main/soc","payload":28.5,"kind":"reading","device":"main",'
         b'"device_name":"REC BMS","key":"soc","name":"State of charge","unit":"%",'
         b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
         b'"ha":{"component":"sensor","device_class":"battery","state_class":"measurement",'
         b'"suggested_display_precision":1}}',
-        retained=True,
+        True,
     )
 
 
 def test_a_reading_without_a_unit_is_this_line() -> None:
-    assert ENVELOPES.of_sensor(sensor("charge_state")).seal('"idle"', TS).body == (
+    assert ENVELOPES.of_sensor(sensor("charge_state")).seal('"idle"', TS)[1] == (
         b'{"topic":"recbms/main/charge_state","payload":"idle","kind":"reading","device":"main",'
         b'"device_name":"REC BMS","key":"charge_state","name":"Charge state",'
         b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
@@ -63,29 +63,29 @@ def test_a_reading_without_a_unit_is_this_line() -> None:
 def test_a_line_is_ascii_whatever_the_names_are() -> None:
     envelopes = Envelopes("boat", 'M\u00e4rz "\u2603" \U0001f50b', "00000000", "bms", bare=True)
     cell = sensor("temperature/{unit}/{number}").at(2, 1)
-    assert envelopes.of_sensor(cell).seal("null", TS) == Outgoing(
+    assert envelopes.of_sensor(cell).seal("null", TS) == (
         b"bms/boat/temperature/2/1",
         b'{"topic":"bms/boat/temperature/2/1","payload":null,"kind":"reading","device":"boat",'
         b'"device_name":"M\\u00e4rz \\"\\u2603\\" \\ud83d\\udd0b","key":"temperature/2/1",'
         b'"name":"Unit 2 temperature 1","unit":"\\u00b0C","ts":"2026-11-22T10:44:39.123Z",'
         b'"seq":1,"run":"00000000"}',
-        retained=True,
+        True,
     )
 
 
 def test_an_availability_says_its_reason() -> None:
-    assert ENVELOPES.of_kind("availability").seal('"online"', TS, '"reason":"x",') == Outgoing(
+    assert ENVELOPES.of_kind("availability").seal('"online","reason":"x"', TS) == (
         b"recbms/main/availability",
-        b'{"topic":"recbms/main/availability","payload":"online","kind":"availability",'
-        b'"device":"main","device_name":"REC BMS","key":"availability","name":"Availability",'
-        b'"reason":"x","ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}',
-        retained=True,
+        b'{"topic":"recbms/main/availability","payload":"online","reason":"x",'
+        b'"kind":"availability","device":"main","device_name":"REC BMS","key":"availability",'
+        b'"name":"Availability","ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}',
+        True,
     )
 
 
 def test_an_event_is_not_retained_since_it_is_only_true_once() -> None:
     kinds: tuple[Kind, ...] = ("availability", "snapshot", "device", "event")
-    assert {kind: ENVELOPES.of_kind(kind).seal("{}", TS).retained for kind in kinds} == {
+    assert {kind: ENVELOPES.of_kind(kind).seal("{}", TS)[2] for kind in kinds} == {
         "availability": True,
         "snapshot": True,
         "device": True,
@@ -95,14 +95,14 @@ def test_an_event_is_not_retained_since_it_is_only_true_once() -> None:
 
 def test_messages_of_a_topic_are_counted_from_1() -> None:
     envelope = BARE.of_sensor(sensor("soc"))
-    lines = [json.loads(envelope.seal("1", TS).body)["seq"] for _ in range(3)]
+    lines = [json.loads(envelope.seal("1", TS)[1])["seq"] for _ in range(3)]
     assert lines == [1, 2, 3]
     assert envelope.seq == 3
 
 
 def read_back(line: Outgoing) -> Message:
-    assert decode_message(line.body) == decode_message(line.body.decode())
-    return decode_message(line.body)
+    assert decode_message(line[1]) == decode_message(line[1].decode())
+    return decode_message(line[1])
 
 
 HEAD: dict[str, Any] = {
@@ -146,10 +146,11 @@ def test_the_other_kinds_can_be_read_back() -> None:
     def head(kind: str) -> dict[str, Any]:
         return HEAD | {"topic": f"recbms/main/{kind}", "key": kind, "name": kind.capitalize()}
 
-    def line(kind: Any, payload: Any, extra: str = "") -> Message:
-        return read_back(ENVELOPES.of_kind(kind).seal(ascii_json(payload), TS, extra))
+    def line(kind: Any, payload: Any) -> Message:
+        return read_back(ENVELOPES.of_kind(kind).seal(ascii_json(payload), TS))
 
-    assert line("availability", "offline", '"reason":"stopped",') == Availability(
+    offline = ENVELOPES.of_kind("availability").seal('"offline","reason":"stopped"', TS)
+    assert read_back(offline) == Availability(
         payload="offline", reason="stopped", **head("availability")
     )
     change = AlarmChange(event="alarm_raised", number=1, text="x", unit=2, cell=None)
@@ -197,7 +198,7 @@ def test_what_is_no_message_of_the_contract_is_refused(body: str) -> None:
 
 
 def test_a_message_with_more_fields_than_we_know_is_read() -> None:
-    line = json.loads(BARE.of_sensor(sensor("soc")).seal("1", TS).body) | {"new": [1]}
+    line = json.loads(BARE.of_sensor(sensor("soc")).seal("1", TS)[1]) | {"new": [1]}
     assert isinstance(decode_message(json.dumps(line)), Reading)
 
 

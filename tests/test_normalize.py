@@ -176,8 +176,9 @@ def test_the_idle_current_is_up_to_the_user() -> None:
             "",
             Alarm(1, "Cell voltage too high", 2, 3),
         ),
-        (ErrorState(present=True, number=18), "odd", Alarm(18, "Error 18", None, None)),
-        (ErrorState(present=1), "<b>odd", Alarm(None, "odd", None, None)),
+        (ErrorState(present=True, number=18), "odd", Alarm(18, "Error 18: odd", None, None)),
+        (ErrorState(present=True, number=18), "", Alarm(18, "Error 18", None, None)),
+        (ErrorState(present=1), "<b>odd", Alarm(None, "Error: odd", None, None)),
         (ErrorState(present=1), None, Alarm(None, "Error", None, None)),
     ],
 )

@@ -13,24 +13,20 @@ from recbms_zmq.pack import (
     Unit,
     capacity_remaining,
     cell_voltage_delta,
-    charge_state,
     error_cell,
     error_message,
     error_number,
     error_present,
     error_text,
     error_unit,
-    highest_cell,
     hours_remaining,
     is_in_state,
-    lowest_cell,
     milliohm,
     minutes_remaining,
     parse_time_remaining,
     percent,
     plain_text,
     power,
-    time_remaining_text,
 )
 from recbms_zmq.sensor import UNKNOWN
 
@@ -70,7 +66,7 @@ def test_of_two_units_with_one_address_the_first_is_believed() -> None:
 @pytest.mark.parametrize("slaves", [None, {}, []])
 def test_a_pack_without_units_is_a_pack(slaves: Any) -> None:
     pack = pack_of(slaves, voltage=13.0)
-    assert (pack.units, pack.cell_count, lowest_cell(pack)) == ((), None, UNKNOWN)
+    assert (pack.units, pack.cell_count, pack.cell_lowest) == ((), None, UNKNOWN)
 
 
 def test_a_pack_without_master_is_a_pack() -> None:
@@ -170,19 +166,19 @@ def test_the_lowest_and_highest_cell_are_named_by_unit_and_number() -> None:
             Slave(address=2, cell_voltages={0: 3.3, 1: 3.5}),
         ]
     )
-    assert (lowest_cell(pack), highest_cell(pack)) == ("3/2", "2/2")
+    assert (pack.cell_lowest, pack.cell_highest) == ("3/2", "2/2")
 
 
 def test_of_equal_cells_the_first_one_is_named() -> None:
     pack = pack_of(
         [Slave(address=3, cell_voltages=[3.3, 3.3]), Slave(address=2, cell_voltages=[3.3, 3.3])]
     )
-    assert (lowest_cell(pack), highest_cell(pack)) == ("2/1", "2/1")
+    assert (pack.cell_lowest, pack.cell_highest) == ("2/1", "2/1")
 
 
 def test_no_cell_is_called_the_lowest_while_one_cannot_be_measured() -> None:
     pack = pack_of([Slave(cell_voltages=[3.3, None, 3.4])])
-    assert (lowest_cell(pack), highest_cell(pack)) == (UNKNOWN, UNKNOWN)
+    assert (pack.cell_lowest, pack.cell_highest) == (UNKNOWN, UNKNOWN)
 
 
 def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
@@ -210,7 +206,7 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
     current: float | None, state: str | None
 ) -> None:
     pack = pack_of(current=current)
-    assert charge_state(pack) == state
+    assert pack.charge_state == state
     assert is_in_state(pack, "charging") == (None if state is None else state == "charging")
     assert is_in_state(pack, "discharging") == (None if state is None else state == "discharging")
 
@@ -218,7 +214,7 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
 def test_the_idle_current_can_be_set_to_nothing() -> None:
     def state(current: float) -> str | None:
         frame = Status(bms_array=BmsArray(master=Master(current=current)))
-        return charge_state(Pack.of(frame, idle_current=0.0))
+        return Pack.of(frame, idle_current=0.0).charge_state
 
     assert [state(0.0), state(0.001), state(-0.001)] == ["idle", "charging", "discharging"]
 
@@ -305,7 +301,7 @@ def test_a_time_remaining_is_read_or_only_kept_as_text(
 def times(text: str | None) -> list[Any]:
     pack = pack_of(time_remaining=text)
     return [
-        time_remaining_text(pack),
+        pack.time_remaining and pack.time_remaining.text,
         minutes_remaining(pack),
         hours_remaining(pack),
         hours_remaining(pack, "full"),

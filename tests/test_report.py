@@ -26,7 +26,7 @@ def at(seconds: float) -> Instant:
     return Instant(seconds, WALL + seconds)
 
 
-def readings_of(values: dict[str, Any], alarm: Any = UNKNOWN) -> Readings:
+def readings_of(time: float, values: dict[str, Any], alarm: Any = UNKNOWN) -> Readings:
     """Make readings as a normalizer does: with the same keys, the same columns.
 
     A key may have a unit behind a space, and a `!` in front if it is one of those that change
@@ -35,7 +35,7 @@ def readings_of(values: dict[str, Any], alarm: Any = UNKNOWN) -> Readings:
     keys = tuple(values)
     if keys not in _columns:
         _columns[keys] = tuple(_sensor(key) for key in keys)
-    return Readings(_columns[keys], list(values.values()), alarm)
+    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarm)
 
 
 def _sensor(key: str) -> Sensor:
@@ -95,13 +95,13 @@ class Story:
         alarm: Any = UNKNOWN,
         description: Any = DESCRIPTION,
     ) -> list[str]:
-        readings = readings_of(values, alarm)
+        readings = readings_of(time, values, alarm)
         return self._hear(self.reporter.status(readings, description, at(time)))
 
     def settings(
         self, time: float, values: dict[str, Any], description: Any = DESCRIPTION
     ) -> list[str]:
-        return self._hear(self.reporter.settings(readings_of(values), description, at(time)))
+        return self._hear(self.reporter.settings(readings_of(time, values), description, at(time)))
 
     def link(self, time: float, trouble: str) -> list[str]:
         return self._hear(self.reporter.link(trouble, at(time)))

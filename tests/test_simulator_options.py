@@ -66,7 +66,10 @@ def test_any_text_is_options_or_a_usage_error(url: str) -> None:
         (["--port", "²"], "--port: expected a whole number from 0 to 65535, got '²'"),
         (
             ["--unknown"],
-            "--unknown is not an option or argument of recbms-zmq simulate (try: recbms-zmq simulate --help)",
+            (
+                "--unknown is not an option or argument of recbms-zmq simulate "
+                "(try: recbms-zmq simulate --help)"
+            ),
         ),
     ],
 )

@@ -15,17 +15,17 @@ NEVER = float("inf")
 
 
 def row(*values: Any) -> Readings:
-    return Readings(COLUMNS, list(values))
+    return Readings(COLUMNS, list(values), TS)
 
 
 def said(batch: Batch) -> dict[str, Any]:
-    messages = [json.loads(message.body) for message in batch.messages]
+    messages = [json.loads(body) for _, body, _ in batch.messages]
     return {message["key"]: message["payload"] for message in messages}
 
 
 def take(stream: ReadingStream, now: float, *values: Any) -> Batch:
     batch = Batch([], [])
-    stream.take(row(*values), TS, now, batch)
+    stream.take(row(*values), now, batch)
     stream.send(now, batch)
     return batch
 
@@ -86,7 +86,7 @@ def test_a_refresh_of_nothing_is_never_due() -> None:
 def test_an_empty_snapshot_is_an_empty_object() -> None:
     stream = SnapshotStream(ENVELOPES, ReportOptions())
     batch = Batch([], [])
-    stream.take(row(None, None), TS)
+    stream.take(row(None, None))
     stream.send(0, batch)
     assert said(batch) == {"snapshot": {}}
 
@@ -94,11 +94,11 @@ def test_an_empty_snapshot_is_an_empty_object() -> None:
 def test_a_snapshot_has_the_settings_behind_the_readings_or_alone() -> None:
     stream = SnapshotStream(ENVELOPES, ReportOptions())
     settings = (Sensor(key="settings/x", name="X", value=len),)
-    stream.take_settings(Readings(settings, ["°"]))
+    stream.take_settings(Readings(settings, ["°"], TS))
     batch = Batch([], [])
-    stream.take(row(None, 1), TS)
+    stream.take(row(None, 1))
     stream.send(0, batch)
     assert said(batch) == {"snapshot": {"b": 1, "settings/x": "°"}}
-    stream.take(row(None, None), TS)
+    stream.take(row(None, None))
     stream.send(1, batch)
     assert said(batch) == {"snapshot": {"settings/x": "°"}}
