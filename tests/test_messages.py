@@ -41,11 +41,13 @@ def sensor(key: str) -> Sensor:
 def test_a_reading_is_this_line() -> None:
     assert ENVELOPES.of_sensor(sensor("soc")).seal("28.5", TS) == (
         b"recbms/main/soc",
-        b'{"topic":"recbms/main/soc","payload":28.5,"kind":"reading","device":"main",'
-        b'"device_name":"REC BMS","key":"soc","name":"State of charge","unit":"%",'
-        b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
-        b'"ha":{"component":"sensor","device_class":"battery","state_class":"measurement",'
-        b'"suggested_display_precision":1}}',
+        (
+            b'{"topic":"recbms/main/soc","payload":28.5,"kind":"reading","device":"main",'
+            b'"device_name":"REC BMS","key":"soc","name":"State of charge","unit":"%",'
+            b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
+            b'"ha":{"component":"sensor","device_class":"battery","state_class":"measurement",'
+            b'"suggested_display_precision":1}}'
+        ),
         True,
     )
 
@@ -65,10 +67,12 @@ def test_a_line_is_ascii_whatever_the_names_are() -> None:
     cell = sensor("temperature/{unit}/{number}").at(2, 1)
     assert envelopes.of_sensor(cell).seal("null", TS) == (
         b"bms/boat/temperature/2/1",
-        b'{"topic":"bms/boat/temperature/2/1","payload":null,"kind":"reading","device":"boat",'
-        b'"device_name":"M\\u00e4rz \\"\\u2603\\" \\ud83d\\udd0b","key":"temperature/2/1",'
-        b'"name":"Unit 2 temperature 1","unit":"\\u00b0C","ts":"2026-11-22T10:44:39.123Z",'
-        b'"seq":1,"run":"00000000"}',
+        (
+            b'{"topic":"bms/boat/temperature/2/1","payload":null,"kind":"reading","device":"boat",'
+            b'"device_name":"M\\u00e4rz \\"\\u2603\\" \\ud83d\\udd0b","key":"temperature/2/1",'
+            b'"name":"Unit 2 temperature 1","unit":"\\u00b0C","ts":"2026-11-22T10:44:39.123Z",'
+            b'"seq":1,"run":"00000000"}'
+        ),
         True,
     )
 
@@ -76,9 +80,11 @@ def test_a_line_is_ascii_whatever_the_names_are() -> None:
 def test_an_availability_says_its_reason() -> None:
     assert ENVELOPES.of_kind("availability").seal('"online","reason":"x"', TS) == (
         b"recbms/main/availability",
-        b'{"topic":"recbms/main/availability","payload":"online","reason":"x",'
-        b'"kind":"availability","device":"main","device_name":"REC BMS","key":"availability",'
-        b'"name":"Availability","ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}',
+        (
+            b'{"topic":"recbms/main/availability","payload":"online","reason":"x",'
+            b'"kind":"availability","device":"main","device_name":"REC BMS","key":"availability",'
+            b'"name":"Availability","ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}'
+        ),
         True,
     )
 
