@@ -143,13 +143,6 @@ def test_new_firmware_tells_its_time_and_the_level_of_relay_1() -> None:
     assert json.loads(bms.status(60))["bms_array"]["master"]["time"] == "09:31:00"
 
 
-def test_the_cell_page_is_the_status_without_its_type() -> None:
-    bms = SimulatedBms()
-    with_type = json.loads(bms.status(5))
-    del with_type["type"]
-    assert json.loads(bms.cell(5)) == with_type
-
-
 def test_one_seed_gives_one_pack_whatever_was_asked_before() -> None:
     options = SimulatorOptions(seed=7, cells=8)
     often, seldom = SimulatedBms(options), SimulatedBms(options)
@@ -211,7 +204,7 @@ def test_an_alarm_is_in_both_frames_and_its_unit_stays_when_it_has_cleared() -> 
     assert later["error"] == ""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25)
 @given(
     options=st.builds(
         SimulatorOptions,
@@ -221,7 +214,7 @@ def test_an_alarm_is_in_both_frames_and_its_unit_stays_when_it_has_cleared() -> 
         seed=st.integers(0, 2**32 - 1),
         firmware=st.sampled_from(FIRMWARE),
     ),
-    moments=st.lists(st.floats(0, 1e6), min_size=1, max_size=3),
+    moments=st.lists(st.floats(0, 1e6), min_size=1, max_size=2),
 )
 def test_whatever_is_simulated_the_frames_are_good_and_plausible(
     options: SimulatorOptions, moments: list[float]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from recbms_zmq.cli import main
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator import SimulatorOptions, parse_simulator_url
+from recbms_zmq.simulator.faults import Fault, parse_faults
 
 
 @pytest.mark.parametrize("url", ["sim:", "sim:?units=1&cells=4"])
@@ -17,10 +18,21 @@ def test_a_url_without_options_has_the_defaults(url: str) -> None:
 
 
 def test_a_url_can_set_everything() -> None:
-    url = "sim:?units=2&cells=16&rate=10&speed=600&seed=3&firmware=arrays"
-    assert parse_simulator_url(url) == SimulatorOptions(
-        units=2, cells=16, rate=10, speed=600, seed=3, firmware="arrays"
+    pack = "units=2&cells=16&rate=10&speed=600&seed=3&firmware=arrays"
+    assert parse_simulator_url(f"sim:?{pack}&faults=drop+at+5s,nan+1%25") == SimulatorOptions(
+        units=2,
+        cells=16,
+        rate=10,
+        speed=600,
+        seed=3,
+        firmware="arrays",
+        faults=(Fault(name="drop", at=5), Fault(name="nan", chance=0.01)),
     )
+
+
+def test_faults_in_a_url_may_stand_there_as_on_the_command_line() -> None:
+    faults = "drop at 5s, nan 1%, stall every 1m for 2s"
+    assert parse_simulator_url(f"sim:?faults={faults}").faults == parse_faults(faults)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +49,7 @@ def test_a_url_can_set_everything() -> None:
         ("sim:?seed=x", "sim:?seed=: expected a whole number from 0 to 4294967295, got 'x'"),
         ("sim:?firmware=2", "sim:?firmware=: expected one of current, arrays, old, new, got '2'"),
         ("sim:?unit=1", "expected OPTION=VALUE with one of units, cells, rate, speed, seed, "),
+        ("sim:?faults=dorp+at+1s", "sim:?faults=: no fault is called 'dorp'; did you mean drop?"),
         ("sim:?units", "got 'units'"),
         ("sim:?units=1&&cells=2", "got ''"),
         ("sim:?units=1&units=2", "sim: expected each option once, got units twice"),
@@ -62,6 +75,10 @@ def test_any_text_is_options_or_a_usage_error(url: str) -> None:
         (["--units", "0"], "--units: expected a whole number from 1 to 16, got '0'"),
         (["--rate", "fast"], "--rate: expected a number from 0.01 to 1000, got 'fast'"),
         (["--firmware", "x"], "--firmware: expected one of current, arrays, old, new, got 'x'"),
+        (
+            ["--faults", "stall at 3"],
+            "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
+        ),
         (["--port", "65536"], "--port: expected a whole number from 0 to 65535, got '65536'"),
         (["--port", "²"], "--port: expected a whole number from 0 to 65535, got '²'"),
         (

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from support.process import Command
 from websockets.asyncio.client import ClientConnection, connect
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.simulator import SimulatedBms, SimulatorOptions, server
+from recbms_zmq.simulator import SimulatedBms, SimulatorOptions, traffic
+from recbms_zmq.simulator.faults import KINDS, parse_faults
 from recbms_zmq.simulator.server import serving
 
 FAST = SimulatorOptions(rate=200)
@@ -59,7 +61,7 @@ def test_a_client_gets_the_settings_and_then_status_frames() -> None:
 
 
 def test_settings_come_again_after_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "SETTINGS_INTERVAL", 0.05)
+    monkeypatch.setattr(traffic, "SETTINGS_INTERVAL", 0.05)
 
     async def test(address: str) -> None:
         async with connect(address) as client:
@@ -95,20 +97,20 @@ def test_what_a_client_sends_is_ignored_and_pings_are_still_answered() -> None:
 def test_a_client_that_does_not_read_costs_the_others_nothing() -> None:
     async def test(address: str) -> None:
         async with (
-            connect(address) as reader,  # the first, so that it sees all the sleeper could see
-            connect(address, max_queue=1, close_timeout=0.1) as sleeper,
+            connect(address, max_size=None) as reader,  # first: it sees all the sleeper could see
+            connect(address, max_size=None, max_queue=1, close_timeout=0.1) as sleeper,
         ):
-            seen = {await reader.recv() for _ in range(300)}  # more than socket buffers hold
-            assert (await receive(sleeper))["type"] == "settings"
+            seen = {await reader.recv() for _ in range(20)}  # more than socket buffers hold
+            await sleeper.recv()  # the settings
             old = 0
             while await sleeper.recv() in seen:
                 old += 1
-        assert 0 < old < 280  # the rest it has missed, and is up to date
+        assert 0 < old < 15  # the rest it has missed, and is up to date
 
-    with_server(test, SimulatorOptions(units=16, cells=32, rate=100))  # 60 kB a frame
+    with_server(test, SimulatorOptions(rate=20, faults=parse_faults("huge=2 100%")))
 
 
-def test_it_asks_for_no_compression_and_sends_no_pings() -> None:
+def test_it_uses_no_compression() -> None:
     async def test(address: str) -> None:
         async with connect(address) as client:
             assert client.response is not None
@@ -166,34 +168,12 @@ def test_a_port_in_use_is_an_output_error() -> None:
     with_server(test)
 
 
-@pytest.fixture
-def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the real command; whatever is left of it at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "recbms_zmq", "simulate", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_says_where_it_listens_and_ends_cleanly(
-    stop: signal.Signals, command: Callable[..., subprocess.Popen[str]]
+    stop: signal.Signals, start: Callable[..., Command]
 ) -> None:
-    process = command("--port", "0", "--units", "2", "--cells", "8", "--rate", "50")
-    assert process.stdout is not None
-    address = process.stdout.readline().rstrip("\n")
+    process = start("simulate", "--port", "0", "--units", "2", "--cells", "8", "--rate", "50")
+    address = process.stdout.line("ws://127.0.0.1:")
 
     async def look() -> None:
         async with asyncio.timeout(20), connect(address) as client:
@@ -202,24 +182,50 @@ def test_the_command_says_where_it_listens_and_ends_cleanly(
             assert list(status["bms_array"]["slave"]) == ["0", "1"]
             process.send_signal(stop)  # while a client is connected
             await client.wait_closed()
+            assert client.close_code == 1001
 
     asyncio.run(look())
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.wait(), process.stderr.text()) == (0, "")
+    assert process.stdout.text() == f"{address}\n"
+
+
+def test_a_client_that_never_says_anything_does_not_delay_the_end(
+    start: Callable[..., Command],
+) -> None:
+    process = start("simulate", "--port", "0")
+    port = process.stdout.line("ws://").removesuffix("/ws").rpartition(":")[2]
+    with socket.create_connection(("127.0.0.1", int(port))) as silent:
+        assert process.stop() == 0
+        assert silent.recv(1) == b""
 
 
 def test_the_command_with_a_port_in_use_says_so_and_exits_with_73(
-    command: Callable[..., subprocess.Popen[str]],
+    start: Callable[..., Command],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = command("--port", str(port))
-        out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (73, "")
-    assert err == (
+        process = start("simulate", "--port", str(port))
+        assert process.wait() == 73
+    assert process.stdout.text() == ""
+    assert process.stderr.text() == (
         f"recbms-zmq: the simulated BMS cannot listen on 127.0.0.1, port {port}: address already "
         "in use; choose another with --port (0: any free one) or --host\n"
     )
+
+
+def test_the_command_takes_faults_and_its_help_explains_each(
+    start: Callable[..., Command],
+) -> None:
+    process = start("simulate", "--port", "0", "--faults", "alarm=42 at 0s for 1h, nan 1%")
+    address = process.stdout.line("ws://")
+
+    async def look() -> None:
+        async with asyncio.timeout(20), connect(address) as client:
+            assert (await receive(client))["err"] == {"p": 1, "num": 42}
+
+    asyncio.run(look())
+    told = start("simulate", "--help").stdout.text()
+    assert [name for name in KINDS if f"\n  {name} " not in told] == []
 
 
 def test_the_package_does_not_import_websockets() -> None:

@@ -6,25 +6,31 @@ import signal
 from typing import Final
 
 from recbms_zmq.errors import UsageError
+from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving
 
-_EXAMPLES: Final = """\
+_ABOUT: Final = """\
 It prints its address when it listens, then serves until it is stopped. The same pack can be had
 inside the service, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
-
+"""
+_EXAMPLES: Final = """\
 examples:
   recbms-zmq simulate                           a BMS at ws://127.0.0.1:8080/ws
   recbms-zmq run ws://127.0.0.1:8080/ws         reads it, in another terminal
   recbms-zmq simulate --speed 600               a day passes in 2.4 minutes
   recbms-zmq simulate --units 15 --cells 16     the largest array that REC makes
   recbms-zmq simulate --firmware old            what curl http://127.0.0.1:8080/cell gives then
+  recbms-zmq simulate --faults 'drop every 1m, garbage 2%, nan 1%'
+  recbms-zmq simulate --faults 'stall at 20s for 45s, alarm=4 at 2m for 30s'
+  recbms-zmq run 'sim:?units=2&faults=unit+every+30s+for+10s,missing-keys+5%25'
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.epilog = _EXAMPLES
+    names = "\n".join(f"  {name:<13} {kind.help}" for name, kind in KINDS.items())
+    parser.epilog = f"{_ABOUT}\n{GRAMMAR}NAME is one of\n{names}\n\n{_EXAMPLES}"
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
     )

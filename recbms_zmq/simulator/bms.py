@@ -1,7 +1,8 @@
-"""A simulated BMS: seconds that have passed in, frames out. No clock, no socket."""
+"""A simulated BMS: seconds that have passed in, frames out. No clock, no socket, no faults."""
 
 import msgspec
 
+from recbms_zmq.frames import Settings, Status
 from recbms_zmq.simulator import wire
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.pack import START, SimulatedPack
@@ -49,20 +50,22 @@ class SimulatedBms:
 
     def status(self, elapsed: float) -> bytes:
         """Return the status frame, as it comes over the websocket."""
-        return self._encoder.encode(wire.status(*self._measure(elapsed)))
-
-    def cell(self, elapsed: float) -> bytes:
-        """Return what older firmware answers at `/cell`: the status without its type."""
-        status = wire.status(*self._measure(elapsed))
-        return self._encoder.encode({"bms_array": status.bms_array})
+        return self._encoder.encode(self.status_frame(elapsed))
 
     def settings(self, elapsed: float) -> bytes:
         """Return the settings frame, as it comes over the websocket."""
-        return self._encoder.encode(wire.settings(*self._measure(elapsed)))
+        return self._encoder.encode(self.settings_frame(elapsed))
+
+    def status_frame(self, elapsed: float) -> Status:
+        """Return the status frame before it is encoded."""
+        return wire.status(*self._measure(elapsed))
+
+    def settings_frame(self, elapsed: float) -> Settings:
+        """Return the settings frame before it is encoded."""
+        return wire.settings(*self._measure(elapsed))
 
     def _measure(self, elapsed: float) -> tuple[SimulatedPack, wire.Measured, wire.Firmware]:
         time = START + elapsed * self.options.speed
         self.pack.advance(time)
-        # Noise comes at the pace of real time: a measurement is as noisy at any speed.
-        measured = wire.Measured.of(self.pack, self.options.seed, elapsed)
+        measured = wire.Measured.of(self.pack, self.options.seed, time, elapsed)
         return self.pack, measured, self.options.firmware

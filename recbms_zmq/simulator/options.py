@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from recbms_zmq.errors import UsageError
 from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
+from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.wire import FIRMWARE, Firmware
 
 SCHEME: Final = "sim:"
@@ -27,6 +28,7 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
         speed: simulated seconds per real second.
         seed: makes pack, weather and household.
         firmware: variant of the frames.
+        faults: faults to order.
 
     """
 
@@ -36,6 +38,7 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     seed: int = 0
     firmware: Firmware = "current"
+    faults: tuple[Fault, ...] = ()
 
 
 class Option(NamedTuple):
@@ -112,6 +115,12 @@ OPTIONS: Final[dict[str, Option]] = {
         _firmware,
         "one of " + ", ".join(FIRMWARE),
     ),
+    "faults": Option(
+        "FAULTS",
+        "faults to order, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
+        parse_faults,
+        "faults",
+    ),
 }
 
 
@@ -131,6 +140,8 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
         option = OPTIONS[key]
         try:
             values[key] = option.read(text)
+        except FaultSyntaxError as exc:
+            raise UsageError(f"{name.format(key)}: {exc}") from None
         except ValueError:
             message = f"{name.format(key)}: expected {option.expected}, got {text[:80]!r}"
             raise UsageError(message) from None
@@ -138,7 +149,7 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
 
 
 def parse_simulator_url(url: str) -> SimulatorOptions:
-    """Read `sim:` or `sim:?units=2&cells=16&rate=10&speed=600&seed=3&firmware=arrays`.
+    """Read `sim:` or a URL like `sim:?units=2&cells=16&speed=600&faults=drop+every+1m`.
 
     Raises:
         UsageError: not such a URL, an unknown or repeated option, or a value that does not fit.

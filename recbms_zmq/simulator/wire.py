@@ -46,19 +46,29 @@ _VOLTAGE, _CURRENT, _BOARD = range(200, 203)  # streams of random numbers
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What the BMS has measured at one moment; voltages and boards by unit, then cell."""
+    """What the BMS has measured at one moment: its clock, A, V and °C, by unit and then place."""
 
+    time: float
     current: float
     voltages: list[list[float]]
     temperatures: list[list[float]]
     boards: list[float]
 
     @classmethod
-    def of(cls, pack: SimulatedPack, seed: int, time: float) -> "Measured":
-        """Measure the pack: what it is, with noise, in steps."""
-        moment = int(time / _MILLISECOND)
+    def of(cls, pack: SimulatedPack, seed: int, time: float, elapsed: float) -> "Measured":
+        """Measure the pack: what it is, with noise, in steps.
+
+        Args:
+            pack: at this time.
+            seed: of the noise.
+            time: simulated.
+            elapsed: real; noise comes at the pace of real time, whatever the simulated speed.
+
+        """
+        moment = int(elapsed / _MILLISECOND)
         current = pack.current + _CURRENT_NOISE * spread(seed, _CURRENT, moment)
         return cls(
+            time=max(time, pack.time),
             current=_stepped(current, pack.limits.current_step),
             voltages=[
                 [
@@ -95,8 +105,8 @@ def status(pack: SimulatedPack, measured: Measured, firmware: Firmware) -> Statu
             Master(
                 time_remaining=time_remaining(pack.average_current, pack.soc, pack.limits.capacity),
                 unit_count=len(pack.units),
-                clock_time=_clock(pack.time, "%H:%M:%S") if firmware == "new" else "",
-                clock_date=_clock(pack.time, "%d.%m.%Y"),
+                clock_time=_clock(measured.time, "%H:%M:%S") if firmware == "new" else "",
+                clock_date=_clock(measured.time, "%d.%m.%Y"),
                 cell_voltage_min=min(voltages),
                 cell_voltage_max=max(voltages),
                 current=_float(measured.current),
@@ -148,8 +158,8 @@ def settings(pack: SimulatedPack, measured: Measured, firmware: Firmware) -> Set
             pack, measured.temperatures, max(map(max, measured.temperatures))
         ),
         baud_rates=BaudRates(56000, 115200),
-        clock_time=_clock(pack.time, "%H:%M:%S") if firmware == "new" else None,
-        clock_date=_clock(pack.time, "%d.%m.%Y"),
+        clock_time=_clock(measured.time, "%H:%M:%S") if firmware == "new" else None,
+        clock_date=_clock(measured.time, "%d.%m.%Y"),
         serial=f"{series}-0000",  # made up
         module_address=64,
         temperature_unit_code=0,

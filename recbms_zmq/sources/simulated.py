@@ -1,18 +1,15 @@
 """Frames of a simulated pack in this process, for `demo` and for trying things out: `sim:`."""
 
 import asyncio
-from typing import Final
 
 from recbms_zmq.instant import Instant
-from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
+from recbms_zmq.simulator import parse_simulator_url
+from recbms_zmq.simulator.traffic import Traffic
 from recbms_zmq.sources import Receiver
-
-SETTINGS_EVERY: Final = 60.0
-"""Seconds between settings frames."""
 
 
 class SimulatedSource:
-    """A simulated BMS as a source.
+    """A simulated BMS as a source. Faults of its connection are told as those of a real one.
 
     Raises:
         UsageError: `url` is not `sim:` or `sim:?OPTION=VALUE&…`.
@@ -26,17 +23,21 @@ class SimulatedSource:
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled."""
-        bms = SimulatedBms(self._options)
+        traffic = Traffic(self._options)
         start = Instant.now()
-        receiver.connected(start)
-        settings_due = frame_due = 0.0
+        is_connected = False
         while True:
             now = Instant.now()
-            elapsed = now.monotonic - start.monotonic
-            if elapsed >= settings_due:
-                receiver.frame(bms.settings(elapsed), now)
-                settings_due = elapsed + SETTINGS_EVERY
-            receiver.frame(bms.status(elapsed), now)
-            # Kept to the clock, not to the time that this took.
-            frame_due = max(frame_due + 1 / self._options.rate, elapsed)
-            await asyncio.sleep(frame_due - elapsed)
+            step = traffic.step(now.monotonic - start.monotonic)
+            if step.breaks or step.link in {"closing", "refusing"}:
+                if is_connected:
+                    receiver.trouble("the simulated connection broke off", now)
+                is_connected = False
+            else:
+                if not is_connected:
+                    receiver.connected(now)
+                is_connected = True
+                for message in step.messages:
+                    receiver.frame(message.data, now)
+            elapsed = Instant.now().monotonic - start.monotonic
+            await asyncio.sleep(max(traffic.due - elapsed, 0))

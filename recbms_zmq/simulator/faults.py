@@ -1,0 +1,305 @@
+"""Faults to order: the language of `--faults`, and when each one acts.
+
+`drop at 10s, stall at 20s for 5s, garbage 2%` is three faults: what, when, and how long. Pure: time
+is an argument, and chance is drawn from a seed. What a fault does to a frame is in `damage`, what
+it does to a connection in `traffic` and `server`.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from recbms_zmq.simulator.noise import uniform
+
+GRAMMAR: Final = """\
+faults: FAULT[, FAULT...], each one
+  NAME at TIME [for TIME]      once, so long after the start
+  NAME every TIME [for TIME]   again and again
+  NAME N% [for TIME]           by chance, with N of 100 frames
+TIME is 500ms, 10s, 5m or 2h, in real time; chance hangs on the seed. Without `for`, a state lasts
+10 s, and what hits frames hits one. In a sim: URL write + for a space and %25 for %.
+"""
+
+MOST_FAULTS: Final = 20
+_LONGEST: Final = 1000 * 3600.0  # s
+_SHORTEST_PERIOD: Final = 0.01  # s; a fault more often than that is a state
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_CHANCE: Final = 300  # stream of random numbers
+
+
+class Number(NamedTuple):
+    """The number that a fault can be given: `alarm=7`."""
+
+    default: int
+    least: int
+    most: int
+
+
+class Kind(NamedTuple):
+    """What a fault does.
+
+    Attributes:
+        help: for people.
+        lasts: seconds if nothing is said; 0 is one frame, None is at once and takes no `for`.
+        number: of the fault, if it takes one.
+
+    """
+
+    help: str
+    lasts: float | None = 0.0
+    number: Number | None = None
+
+
+_STATE: Final = 10.0
+
+KINDS: Final[dict[str, Kind]] = {
+    # of the connection
+    "drop": Kind("connections break off", None),
+    "cut": Kind("connections break off in the middle of a frame", None),
+    "refuse": Kind("nobody listens: connections break off, new ones are refused", _STATE),
+    "close": Kind("connections are closed as soon as they are open", _STATE),
+    "stall": Kind("nothing is sent; connections stay open, pings are answered", _STATE),
+    "freeze": Kind("nothing is sent or answered, as on a dead network", _STATE),
+    "burst": Kind("frames are held back, then sent all at once", _STATE),
+    # of a frame
+    "half-frame": Kind("half of a frame, as a whole message"),
+    "garbage": Kind("a text that is no JSON"),
+    "bad-utf8": Kind("a text that is not UTF-8"),
+    "binary": Kind("a frame as a binary message"),
+    "huge": Kind("a frame of 5 MiB, or huge=MIB", number=Number(5, 1, 64)),
+    "deep": Kind("a frame with a value nested 100000 deep"),
+    "nan": Kind("one number is NaN or infinite"),
+    "wrong-types": Kind("some values are of another type"),
+    "missing-keys": Kind("some keys are left out"),
+    "unknown-keys": Kind("keys that nobody knows"),
+    "unknown-type": Kind("a message of a type that nobody knows"),
+    # of the battery
+    "empty": Kind("a frame without any unit"),
+    "unit": Kind("the first unit drops out, and comes back as the last one", _STATE),
+    "clock": Kind("the BMS's own clock jumps to the year 2000", _STATE),
+    "alarm": Kind("error 2 is active, or alarm=N, also an unknown one", _STATE, Number(2, 1, 255)),
+}
+
+
+class FaultSyntaxError(ValueError):
+    """A text that is no fault; `str()` is a sentence about it."""
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """A fault: what, when, how long. One of `at`, `every`, `chance` is set.
+
+    Attributes:
+        name: one of `KINDS`.
+        number: its number, for those that take one.
+        at: seconds after the start.
+        every: seconds between two.
+        chance: 0 to 1, with each frame.
+        lasts: seconds; 0 is one frame, or no time at all.
+
+    """
+
+    name: str
+    number: int | None = None
+    at: float | None = None
+    every: float | None = None
+    chance: float | None = None
+    lasts: float = 0.0
+
+    def __str__(self) -> str:
+        """Write the fault in the language it is read from."""
+        words = [self.name if self.number is None else f"{self.name}={self.number}"]
+        if self.at is not None:
+            words.append(f"at {self.at!r}s")
+        elif self.every is not None:
+            words.append(f"every {self.every!r}s")
+        elif self.chance is not None:
+            words.append(f"{self.chance * 100!r}%")
+        if self.lasts:
+            words.append(f"for {self.lasts!r}s")
+        return " ".join(words)
+
+
+def parse_faults(text: str) -> tuple[Fault, ...]:
+    """Read a list of faults.
+
+    Raises:
+        FaultSyntaxError: it is none.
+
+    """
+    parts = text.split(",")
+    if len(parts) > MOST_FAULTS:
+        raise FaultSyntaxError(f"expected at most {MOST_FAULTS} faults, got {len(parts)}")
+    return tuple(map(_fault, parts))
+
+
+def _fault(text: str) -> Fault:
+    match text.split():
+        case [head, "at", when, *rest]:
+            name, number = _name(head)
+            return Fault(name=name, number=number, at=_time(when), lasts=_lasts(name, rest))
+        case [head, "every", when, *rest]:
+            name, number = _name(head)
+            period = _time(when)
+            if period < _SHORTEST_PERIOD:
+                raise FaultSyntaxError(f"expected every 10ms or more seldom, got {_shown(text)}")
+            return Fault(name=name, number=number, every=period, lasts=_lasts(name, rest))
+        case [head, chance, *rest] if chance.endswith("%"):
+            name, number = _name(head)
+            return Fault(name=name, number=number, chance=_chance(chance), lasts=_lasts(name, rest))
+        case _:
+            raise FaultSyntaxError(
+                "expected a fault like 'drop at 10s', 'stall every 5m for 20s' or 'garbage 2%', "
+                f"got {_shown(text)}"
+            )
+
+
+def _name(text: str) -> tuple[str, int | None]:
+    name, equals, digits = text.partition("=")
+    kind = KINDS.get(name)
+    if kind is None:
+        near = difflib.get_close_matches(name[:40], KINDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(KINDS)}"
+        raise FaultSyntaxError(f"no fault is called {_shown(name)}; {hint}")
+    if kind.number is None:
+        if equals:
+            raise FaultSyntaxError(f"{name} takes no number, got {_shown(text)}")
+        return name, None
+    if not equals:
+        return name, kind.number.default
+    if re.fullmatch("[0-9]{1,6}", digits) and kind.number.least <= int(digits) <= kind.number.most:
+        return name, int(digits)
+    raise FaultSyntaxError(
+        f"expected {name}=N with N from {kind.number.least} to {kind.number.most}, "
+        f"got {_shown(text)}"
+    )
+
+
+def _lasts(name: str, words: list[str]) -> float:
+    usual = KINDS[name].lasts
+    match words:
+        case []:
+            return usual or 0.0
+        case ["for", _] if usual is None:
+            raise FaultSyntaxError(f"{name} happens at once and takes no 'for'")
+        case ["for", time]:
+            return _time(time)
+        case _:
+            expected = "nothing" if usual is None else "'for TIME' or nothing"
+            raise FaultSyntaxError(
+                f"expected {expected} at the end of {name}, got {_shown(' '.join(words))}"
+            )
+
+
+def _time(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,2})?)(ms|s|m|h)", text)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else -1.0
+    if not 0 <= seconds <= _LONGEST:
+        raise FaultSyntaxError(
+            f"expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got {_shown(text)}"
+        )
+    return seconds
+
+
+def _chance(text: str) -> float:
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,20})?(?:e-[0-9]{1,2})?%", text):
+        percent = float(text[:-1])
+        if 0 < percent <= 100:
+            return percent / 100
+    raise FaultSyntaxError(f"expected more than 0% and at most 100%, got {_shown(text)}")
+
+
+def _shown(text: str) -> str:
+    return repr(text.strip()[:60])
+
+
+class Acting(NamedTuple):
+    """A fault that acts now."""
+
+    name: str
+    number: int | None
+
+
+class _Clock:
+    """When one fault acts."""
+
+    def __init__(self, fault: Fault, index: int, seed: int) -> None:
+        self.fault = fault
+        self.begun = 0
+        self.next = fault.at if fault.at is not None else fault.every
+        self.until = 0.0
+        self._key = (seed, _CHANCE, index)
+        self._draws = 0
+        self._waiting = False  # for the one frame that it hits
+
+    def is_due_by_chance(self) -> bool:
+        self._draws += 1
+        return self.fault.chance is not None and self.fault.chance > uniform(
+            *self._key, self._draws
+        )
+
+    def step(self, elapsed: float, *, is_frame: bool) -> bool:
+        """Tell whether the fault acts now; one that hits a single frame waits for one."""
+        begins = False
+        if self.next is not None and elapsed >= self.next:
+            begins = True
+            every = self.fault.every
+            self.next = None if every is None else (elapsed // every + 1) * every
+        if is_frame and self.is_due_by_chance():
+            begins = True
+        if begins:
+            self.begun += 1
+            self.until = elapsed + self.fault.lasts
+            self._waiting = self.fault.lasts == 0
+        acts = elapsed < self.until or (self._waiting and self._hits(is_frame=is_frame))
+        self._waiting = self._waiting and not acts
+        return acts
+
+    def _hits(self, *, is_frame: bool) -> bool:
+        return is_frame or KINDS[self.fault.name].lasts is None
+
+
+class Schedule:
+    """When the faults of a list act. Times are seconds since the start and do not go back."""
+
+    def __init__(self, faults: Iterable[Fault], seed: int) -> None:
+        self._clocks = [_Clock(fault, index, seed) for index, fault in enumerate(faults)]
+
+    def step(self, elapsed: float, *, is_frame: bool) -> list[Acting]:
+        """Go on to this time, and give what acts now.
+
+        Args:
+            elapsed: seconds since the start.
+            is_frame: a frame is made now, which may be hit.
+
+        """
+        return [
+            Acting(clock.fault.name, clock.fault.number)
+            for clock in self._clocks
+            if clock.step(elapsed, is_frame=is_frame)
+        ]
+
+    def aside(self, elapsed: float) -> list[Acting]:
+        """Give what acts on a frame that is made beside the regular ones, and change nothing else.
+
+        That is every state, and chance as it falls for this frame.
+        """
+        return [
+            Acting(clock.fault.name, clock.fault.number)
+            for clock in self._clocks
+            if elapsed < clock.until or (clock.fault.lasts == 0 and clock.is_due_by_chance())
+        ]
+
+    def begun(self, name: str) -> int:
+        """Tell how often the faults of this name have begun."""
+        return sum(clock.begun for clock in self._clocks if clock.fault.name == name)
+
+    def changes(self, elapsed: float) -> Iterator[float]:
+        """Give the times after `elapsed` at which something is known to begin or end."""
+        for clock in self._clocks:
+            if clock.next is not None:
+                yield clock.next
+            if clock.until > elapsed:
+                yield clock.until
