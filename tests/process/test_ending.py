@@ -121,7 +121,7 @@ def test_the_end_does_not_wait_for_anybody_who_is_stuck(
 
     bms = make_bms(behave=ignore_goodbyes)
     reader, writer = os.pipe()
-    with open(reader, "rb"), open(writer, "wb") as stdout:
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb") as stdout:
         service = run("--report", "all", "--hwm", "100", bms.url, stdout=stdout)
         stuck = subscribe(service.endpoint(), rcvhwm=1)
         other = subscribe(service.endpoint(), "recbms/main/availability", "recbms/main/voltage")
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_while_it_is_asleep_ends_it_too(
 ) -> None:
     bms = make_bms(greeting=[])
     reader, writer = os.pipe()
-    with open(writer, "wb") as stdout:
+    with os.fdopen(writer, "wb") as stdout:
         service = run("--report", "all", bms.url, stdout=stdout)
     subscriber = subscribe(service.endpoint(), "recbms/main/voltage")
     bms.send(*[STATUS] * 20)

@@ -1,7 +1,8 @@
 """The two real frames all the way: from a websocket to lines and ZeroMQ messages.
 
 `expected/real_frames.jsonl` was made by the program, and then read line by line against what is
-known of the protocol; so should every change of it be. `TS` and `RUN` stand for what is different in every run.
+known of the protocol; so should every change of it be. `TS` and `RUN` stand for what is different
+in every run.
 """
 
 import json
