@@ -21,6 +21,7 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidURI,
     PayloadTooBig,
+    ProxyError,
 )
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
@@ -219,6 +220,8 @@ def explain(exc: BaseException) -> str:
 def _explain_handshake(exc: InvalidHandshake) -> str:
     if isinstance(exc, InvalidStatus):
         return f"the BMS answered with HTTP status {exc.response.status_code}"
+    if isinstance(exc, ProxyError):
+        return f"the proxy gives no connection: {exc}"
     if isinstance(exc, InvalidMessage):
         return "the BMS gave no valid answer"
     return f"the BMS does not speak websocket: {exc}"
