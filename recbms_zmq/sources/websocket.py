@@ -22,6 +22,7 @@ from websockets.exceptions import (
     InvalidURI,
     PayloadTooBig,
     ProxyError,
+    SecurityError,
 )
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
@@ -222,7 +223,7 @@ def _explain_handshake(exc: InvalidHandshake) -> str:
         return f"the BMS answered with HTTP status {exc.response.status_code}"
     if isinstance(exc, ProxyError):
         return f"the proxy gives no connection: {exc}"
-    if isinstance(exc, InvalidMessage):
+    if isinstance(exc, InvalidMessage | SecurityError):
         return "the BMS gave no valid answer"
     return f"the BMS does not speak websocket: {exc}"
 
