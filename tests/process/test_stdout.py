@@ -188,7 +188,7 @@ def test_a_closed_stdout_is_said_and_ends_it(arguments: list[str], bms: FakeBms,
     shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
     service = run(*arguments, bms.url, python=shell)
     assert service.wait() == 141
-    assert service.stderr.text().startswith("recbms-zmq: standard output is closed")
+    assert "recbms-zmq: standard output is closed" in service.stderr.text()
 
 
 def test_without_stdout_it_publishes_all_the_same(
