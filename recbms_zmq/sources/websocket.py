@@ -193,7 +193,9 @@ def _pinned(fingerprint: str) -> type[ClientConnection]:
             tls = self.transport.get_extra_info("ssl_object")
             found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
             if found != fingerprint:
-                raise ssl.SSLCertVerificationError(f"certificate has SHA-256 {found}")
+                raise ssl.SSLCertVerificationError(
+                    ssl.SSLErrorNumber.SSL_ERROR_SSL, f"certificate has SHA-256 {found}"
+                )
             await super().handshake(*args, **kwargs)
 
     return PinnedConnection
@@ -230,7 +232,9 @@ def _explain_handshake(exc: InvalidHandshake) -> str:
 
 def _explain_system(exc: OSError) -> str:
     if isinstance(exc, ssl.SSLError):
-        return f"TLS failed: {getattr(exc, 'verify_message', '') or exc.reason or exc}"
+        # Only those that OpenSSL raises have the first two.
+        why = getattr(exc, "verify_message", None) or getattr(exc, "reason", None) or exc.strerror
+        return f"TLS failed: {why}"
     if isinstance(exc, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
     if exc.errno is not None and exc.errno > 0:
