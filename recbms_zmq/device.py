@@ -6,6 +6,7 @@ per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
@@ -15,6 +16,10 @@ from recbms_zmq.normalize import Normalizer
 from recbms_zmq.pack import Link
 from recbms_zmq.report import Reporter
 from recbms_zmq.streams import Batch
+
+PROVEN: Final = 30.0
+"""Seconds for which a connection has to carry frames before a trouble with it counts as over: one
+that breaks every few seconds is one trouble, and is said once."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +49,8 @@ class Device:
         self._connections = 0
         self._last_status: float | None = None
         self._trouble = ""
+        self._connected_at = float("-inf")
+        self._was_online = False
         self._said: set[str] = set()
 
     @property
@@ -62,10 +69,7 @@ class Device:
 
     def tick(self, at: Instant) -> None:
         """Do what has become due without a frame."""
-        was_online = self.online
-        self._publish(self._reporter.advance(at))
-        if was_online and not self.online:
-            _log.warning("%s: offline: %s", self.name, self.reason)
+        self._say(self._reporter.advance(at))
 
     def stop(self, at: Instant) -> None:
         """Say that nobody looks after the BMS any more."""
@@ -74,12 +78,15 @@ class Device:
     def connected(self, at: Instant) -> None:
         """Take note of a new connection."""
         self._connections += 1
-        self._publish(self._reporter.link("", at))
+        self._connected_at = at.monotonic
+        self.tick(at)
+        self._say(self._reporter.link("", at))
         _log.debug("%s: connected", self.name)
 
     def trouble(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there; say so in the log when it is news."""
-        self._publish(self._reporter.link(reason, at))
+        self.tick(at)  # so that the reason for being offline is that, and not this
+        self._say(self._reporter.link(reason, at))
         if reason != self._trouble:
             self._trouble = reason
             _log.warning("%s: %s; trying again", self.name, reason)
@@ -105,7 +112,7 @@ class Device:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._publish(self._reporter.settings(readings, normalizer.description, at))
+            self._say(self._reporter.settings(readings, normalizer.description, at))
             return
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
@@ -115,11 +122,20 @@ class Device:
         readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
         self._last_status = at.monotonic
-        was_online = self.online
-        self._publish(self._reporter.status(readings, normalizer.description, at))
-        if not was_online:
+        self._say(self._reporter.status(readings, normalizer.description, at))
+        if self._trouble and at.monotonic - self._connected_at >= PROVEN:
+            self._trouble = ""
+            _log.info("%s: the connection is good again", self.name)
+
+    def _say(self, batch: Batch) -> None:
+        """Publish, and tell the log when the BMS has come or gone."""
+        self._publish(batch)
+        if self.online and not self._was_online:
             self._trouble = ""
             _log.info("%s: online", self.name)
+        elif self._was_online and not self.online:
+            _log.warning("%s: offline: %s", self.name, self.reason)
+        self._was_online = self.online
 
     def _say_once(self, kind: str, detail: str) -> None:
         """Log once per kind: a module that sends nonsense sends it every second."""

@@ -21,6 +21,8 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidURI,
     PayloadTooBig,
+    ProxyError,
+    SecurityError,
 )
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
@@ -191,7 +193,9 @@ def _pinned(fingerprint: str) -> type[ClientConnection]:
             tls = self.transport.get_extra_info("ssl_object")
             found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
             if found != fingerprint:
-                raise ssl.SSLCertVerificationError(f"certificate has SHA-256 {found}")
+                raise ssl.SSLCertVerificationError(
+                    ssl.SSLErrorNumber.SSL_ERROR_SSL, f"certificate has SHA-256 {found}"
+                )
             await super().handshake(*args, **kwargs)
 
     return PinnedConnection
@@ -219,14 +223,18 @@ def explain(exc: BaseException) -> str:
 def _explain_handshake(exc: InvalidHandshake) -> str:
     if isinstance(exc, InvalidStatus):
         return f"the BMS answered with HTTP status {exc.response.status_code}"
-    if isinstance(exc, InvalidMessage):
+    if isinstance(exc, ProxyError):
+        return f"the proxy gives no connection: {exc}"
+    if isinstance(exc, InvalidMessage | SecurityError):
         return "the BMS gave no valid answer"
     return f"the BMS does not speak websocket: {exc}"
 
 
 def _explain_system(exc: OSError) -> str:
     if isinstance(exc, ssl.SSLError):
-        return f"TLS failed: {getattr(exc, 'verify_message', '') or exc.reason or exc}"
+        # Only those that OpenSSL raises have the first two.
+        why = getattr(exc, "verify_message", None) or getattr(exc, "reason", None) or exc.strerror
+        return f"TLS failed: {why}"
     if isinstance(exc, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
     if exc.errno is not None and exc.errno > 0:

@@ -1,5 +1,6 @@
 """The real command in a process of its own, with what it says collected line by line."""
 
+import contextlib
 import json
 import os
 import signal
@@ -91,10 +92,11 @@ class Lines:
         return "".join(line.decode() + "\n" for line in self.all())
 
     def _read(self) -> None:
-        for line in self._stream:
-            with self._condition:
-                self._lines.append(line.rstrip(b"\n"))
-                self._condition.notify_all()
+        with contextlib.suppress(OSError):  # a terminal ends with EIO
+            for line in self._stream:
+                with self._condition:
+                    self._lines.append(line.rstrip(b"\n"))
+                    self._condition.notify_all()
         with self._condition:
             self._ended = True
             self._condition.notify_all()
@@ -106,7 +108,7 @@ class Command:
 
     Args:
         arguments: of the command.
-        stdin, stdout: as for `subprocess.Popen`; a pipe for stdout is read by a thread.
+        stdin, stdout, stderr: as for `subprocess.Popen`; pipes out are read by threads.
         env: changes to the environment.
         python: words to start instead of `python -m recbms_zmq`.
         options: others of `subprocess.Popen`.
@@ -118,6 +120,7 @@ class Command:
         *arguments: str,
         stdin: Any = subprocess.DEVNULL,
         stdout: Any = subprocess.PIPE,
+        stderr: Any = subprocess.PIPE,
         env: Mapping[str, str] | None = None,
         python: list[str] | None = None,
         **options: Any,
@@ -127,19 +130,22 @@ class Command:
             words,
             stdin=stdin,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=environment(**(env or {})),
             **options,
         )
-        assert self._process.stderr is not None
-        self.stderr = Lines(self._process.stderr)
         self._stdout = Lines(self._process.stdout) if self._process.stdout else None
-        self._endpoints = 0
+        self._stderr = Lines(self._process.stderr) if self._process.stderr else None
 
     @property
     def stdout(self) -> Lines:
         assert self._stdout is not None, "stdout is no pipe"
         return self._stdout
+
+    @property
+    def stderr(self) -> Lines:
+        assert self._stderr is not None, "stderr is no pipe"
+        return self._stderr
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -211,9 +217,9 @@ class Command:
         self._process.wait(PATIENCE)
         if self._process.stdin:
             self._process.stdin.close()
-        self.stderr.all()
-        if self._stdout is not None:
-            self._stdout.all()
+        for lines in (self._stdout, self._stderr):
+            if lines is not None:
+                lines.all()
 
 
 def matches(message: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:

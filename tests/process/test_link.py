@@ -1,0 +1,356 @@
+"""What a BMS and its network may do, and what a user sees of it."""
+
+import asyncio
+import base64
+import contextlib
+import time
+from typing import Any
+
+import pytest
+from conftest import MakeBms, Run
+from support.bms import Connection, FakeBms, Message, close_at_once
+from support.frames import SETTINGS, STATUS, status
+from support.process import Command
+from support.raw_server import raw_server
+from support.waiting import PATIENCE
+
+from recbms_zmq.instant import Instant
+from recbms_zmq.sources import backoff
+from recbms_zmq.sources.websocket import WebSocketSource
+
+
+def availability(service: Command) -> list[str]:
+    return [m["payload"] for m in service.messages if m["kind"] == "availability"]
+
+
+def log(service: Command, text: str) -> list[str]:
+    """Return the lines of the log that hold a text, without date and level."""
+    return [line.decode().split(" ", 3)[3] for line in service.stderr if text in line.decode()]
+
+
+def test_a_bms_that_refuses_is_asked_again_and_that_is_said_once(
+    make_bms: MakeBms, run: Run
+) -> None:
+    bms = make_bms()
+    bms.stop()
+    service = run("--no-publish", "--log-level", "debug", bms.url)
+    service.stderr.until(
+        lambda lines: len([x for x in lines if b"reconnecting in" in x]) >= 3, "three tries"
+    )
+    assert log(service, "trying again") == ["main: connection refused; trying again"]
+    bms.start()
+    service.message(key="soc")
+    assert availability(service) == ["offline", "online"]
+    service.stderr.line("main: online")
+
+
+def test_a_connection_that_breaks_is_renewed_which_is_said_once(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", "--report", "all", bms.url)
+    service.message(key="link/reconnects", payload=0)
+    for count in (1, 2):
+        bms.drop()
+        service.message(key="link/reconnects", payload=count)
+    assert availability(service) == ["offline", "online"]
+    assert log(service, "trying again") == ["main: connection lost; trying again"]
+
+
+async def greet_and_close(connection: Connection) -> None:
+    await connection.send(STATUS)
+    await connection.close()
+
+
+async def talk_nonsense_and_close(connection: Connection) -> None:
+    await connection.send("Hello!")
+    await connection.close()
+
+
+def test_a_bms_that_accepts_and_closes_is_not_hammered(make_bms: MakeBms, run: Run) -> None:
+    began = time.monotonic()
+    flapping = make_bms(behave=close_at_once)
+    nonsense = make_bms(behave=talk_nonsense_and_close)
+    with raw_server(b"") as closing:
+        service = run(
+            "--no-publish",
+            f"flapping={flapping.url}",
+            f"nonsense={nonsense.url}",
+            f"closing=ws://{closing.authority}/ws",
+        )
+        flapping.wait_for_connections(4)
+        nonsense.wait_for_connections(4)
+        # After about 1, 2 and 4 seconds, of which a quarter at most is left out by the jitter.
+        assert flapping.connected_at[3] - began > 0.75 * 7
+        assert nonsense.connected_at[3] - began > 0.75 * 7
+        assert len(closing.requests) <= 2 + (time.monotonic() - began) / (0.75 * 4)
+    assert sorted(log(service, "trying again")) == [
+        "closing: the BMS gave no valid answer; trying again",
+        "flapping: connection closed by the BMS (code 1000); trying again",
+        "nonsense: connection closed by the BMS (code 1000); trying again",
+    ]
+
+
+class Nobody:
+    """Takes what a source delivers, and counts connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+
+    def connected(self, at: Instant) -> None:
+        del at
+        self.connections += 1
+
+    def trouble(self, reason: str, at: Instant) -> None:
+        """Take no note."""
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        del at
+        return data.startswith(b"{")
+
+
+def test_the_delays_begin_anew_only_after_a_valid_frame(
+    make_bms: MakeBms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a first delay of 10 ms, the tenth connection in a row takes ten seconds."""
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    good, bad = make_bms(behave=greet_and_close), make_bms(behave=talk_nonsense_and_close)
+
+    async def main() -> None:
+        receivers = [Nobody(), Nobody()]
+        tasks = [
+            asyncio.create_task(WebSocketSource(bms.url).run(receiver))
+            for bms, receiver in zip((good, bad), receivers, strict=True)
+        ]
+        began = time.monotonic()
+        async with asyncio.timeout(PATIENCE):
+            while receivers[0].connections < 50:
+                await asyncio.sleep(0.01)
+                elapsed = time.monotonic() - began
+                assert 0.75 * 0.01 * (2 ** max(0, receivers[1].connections - 1) - 1) <= elapsed
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+
+def test_a_bms_that_falls_silent_is_offline_and_its_connection_is_renewed(
+    bms: FakeBms, run: Run
+) -> None:
+    service = run("--no-publish", "--stale-after", "1", bms.url)
+    messages = service.messages_until(
+        lambda m: m["topic"].endswith("availability") and m["seq"] == 5,
+        "offline for the second time",
+    )
+    said = [(m["payload"], m["reason"]) for m in messages if m["kind"] == "availability"]
+    assert said[0] == ("offline", "waiting for the first status frame")
+    assert said[1] == said[3] == ("online", "status frames arrive")
+    for payload, reason in (said[2], said[4]):
+        assert payload == "offline"
+        assert reason.startswith("no status frame for 1 s")
+    assert len(bms.connections) >= 2
+    # Every reading is sent again after an offline, and none while it lasts.
+    online = [n for n, m in enumerate(messages) if m["payload"] == "online"]
+    offline = [n for n, m in enumerate(messages) if m["payload"] == "offline"]
+    assert len(online) == 2
+    first = messages[online[0] : offline[1]]
+    second = messages[online[1] : offline[2]]
+    assert messages[offline[1] + 1 : online[1]] == []
+    keys = [m["key"] for m in first]
+    assert [m["key"] for m in second] == [key for key in keys if key != "device"]
+    service.stop()
+    service.stderr.all()
+    assert len(log(service, "offline: no status frame for 1 s")) == 2
+
+
+def test_a_bms_that_never_says_anything_gets_a_new_connection(make_bms: MakeBms, run: Run) -> None:
+    bms = make_bms(greeting=())
+    service = run("--no-publish", "--stale-after", "1", bms.url)
+    bms.wait_for_connections(2)
+    assert log(service, "trying again") == ["main: nothing came for 1 s; trying again"]
+    assert availability(service) == ["offline"]
+
+
+def test_settings_alone_do_not_keep_a_bms_online(make_bms: MakeBms, run: Run) -> None:
+    async def only_settings(connection: Connection) -> None:
+        await connection.send(STATUS)
+        while True:
+            await connection.send(SETTINGS)
+            await asyncio.sleep(0.05)
+
+    bms = make_bms(behave=only_settings)
+    service = run("--no-publish", "--stale-after", "1", bms.url)
+    service.message(key="availability", payload="online")
+    service.message(key="availability", payload="offline", seq=3)
+    assert len(bms.connections) == 1
+
+
+BAD: list[Message] = [
+    "",
+    "{",
+    "Full in:<br> 31h 00 min",
+    b"\x00\xff\xfe binary",
+    "[1,2,3]",
+    "null",
+    "1e999",
+    '{"type":"status","bms_array":{"master":{"vbat":NaN}}',
+    '{"type":"log"}',
+    '{"type":5}',
+    "{}",
+    "[" * 100_000,
+    '{"a":' * 100_000,
+    "\ud7ff" * 10,
+    "9" * 100_000,
+]
+
+
+def test_garbage_is_counted_logged_once_per_kind_and_costs_nothing_else(
+    make_bms: MakeBms, run: Run
+) -> None:
+    bms = make_bms(greeting=())
+    service = run("--no-publish", "--report", "all", bms.url)
+    for message in BAD * 3:
+        bms.send(message)
+    bms.send(STATUS)
+    assert service.message(key="link/bad_frames")["payload"] == 3 * len(BAD)
+    assert service.message(key="soc")["payload"] == 28.5
+    assert len(bms.connections) == 1
+    kinds = [line.partition(" (")[0] for line in log(service, "dropped")]
+    assert sorted(kinds) == [
+        "main: a message was dropped: an object without type and without bms_array",
+        "main: a message was dropped: not JSON",
+        "main: a message was dropped: not a JSON object",
+        "main: a message was dropped: unknown message type",
+    ]
+    assert all(len(line) < 400 for line in log(service, ""))
+
+
+def test_a_bad_field_costs_that_field_only(make_bms: MakeBms, run: Run) -> None:
+    bms = make_bms(greeting=[status(vbat="high", soc=None, ibat=[], tmax=True)])
+    service = run("--no-publish", bms.url)
+    service.message(key="link/frames")
+    keys = {m["key"] for m in service.messages}
+    assert not keys & {"voltage", "soc", "current", "power", "charging", "temperature_max"}
+    assert {"soh", "cell_voltage_min", "cell_voltage/2/4", "problem"} <= keys
+    assert service.message(key="link/bad_frames")["payload"] == 1
+
+
+def test_a_message_that_is_too_long_closes_the_connection(make_bms: MakeBms, run: Run) -> None:
+    bms = make_bms(greeting=[STATUS])
+    service = run("--no-publish", "--max-frame", "1024", "--report", "all", bms.url)
+    service.message(key="soc")
+    bms.send(status(cells=16, units=4))
+    bms.wait_for_connections(2)
+    service.message(key="link/reconnects", payload=1)
+    assert log(service, "trying again") == [
+        "main: connection closed: a message was longer than --max-frame; trying again"
+    ]
+    assert availability(service) == ["offline", "online"]
+
+
+def test_what_is_wrong_with_a_link_is_said_in_words(make_bms: MakeBms, run: Run) -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n"
+    mute = "no answer within 10 s"
+    expected = {
+        "missing": (b"HTTP/1.1 404 Not Found\r\n\r\n", "the BMS answered with HTTP status 404"),
+        "plain": (b"HTTP/1.1 200 OK\r\n\r\nhello", "the BMS answered with HTTP status 200"),
+        "captive": (redirect, "the BMS redirects to an address that is not ws:// or wss://"),
+        "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n", "the BMS gave no valid answer"),
+        "endless": (b"x" * 100_000, "the BMS gave no valid answer"),
+        "mute": (None, mute),
+    }
+    good = make_bms()
+    with contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(raw_server(answer)) for name, (answer, _) in expected.items()
+        }
+        sources = [f"{name}=ws://{server.authority}/ws" for name, server in servers.items()]
+        service = run("--no-publish", *sources, f"good={good.url}")
+        service.stderr.line("mute: ", "trying again")
+        assert sorted(log(service, "trying again")) == sorted(
+            f"{name}: {reason}; trying again" for name, (_, reason) in expected.items()
+        )
+        service.message(topic="recbms/good/soc")
+
+
+def test_no_proxy_is_used_unless_one_is_asked_for(bms: FakeBms, run: Run) -> None:
+    with raw_server(b"HTTP/1.1 403 Forbidden\r\n\r\n") as proxy:
+        names = ("http", "https", "ws", "wss", "all", "socks")
+        variables = {f"{name}_proxy": f"http://{proxy.authority}" for name in names}
+        variables |= {name.upper(): value for name, value in variables.items()}
+        service = run("--no-publish", bms.url, env=variables)
+        service.message(key="soc")
+        assert proxy.requests == []
+
+        asked = run("--no-publish", "--proxy", f"http://me:secret@{proxy.authority}", bms.url)
+        asked.stderr.line("main: the proxy gives no connection", "403")
+        assert proxy.requests[0].startswith(f"CONNECT {bms.authority} HTTP/1.1\r\n".encode())
+        assert asked.stop() == 0
+        assert "secret" not in asked.stderr.text()
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_passwords_and_the_serial_number_are_nowhere(
+    level: str, make_bms: MakeBms, run: Run
+) -> None:
+    bms = make_bms(greeting=(SETTINGS, STATUS, SETTINGS[:-20], "junk"))
+    down = make_bms()
+    down.stop()
+    urls = [
+        f"{n}={b.url.replace('://', '://me:s3cret@')}" for n, b in (("up", bms), ("down", down))
+    ]
+    service = run("--no-publish", "--log-level", level, *urls)
+    service.message(key="settings/remote_switch")
+    service.stderr.line("a message was dropped")
+    service.stderr.line("down: connection refused")
+    password = base64.b64encode(b"me:s3cret").decode()
+    request = bms.connections[0].request
+    assert request is not None
+    assert request.headers["Authorization"] == f"Basic {password}"
+    assert service.stop() == 0
+    everything = service.stdout.text() + service.stderr.text()
+    assert "ws://***@127.0.0.1" in everything
+    for secret in ("s3cret", password, "1A-2261"):
+        assert secret not in everything
+
+
+NEVER = {
+    "ws://me:s3cret@127.0.0.1/ws#part": (
+        "ws://***@127.0.0.1/ws#part is no address of a websocket: "
+        "fragment identifier is meaningless"
+    ),
+    "ws://s3cret@127.0.0.1/ws": (
+        "ws://***@127.0.0.1/ws is no address of a websocket: username provided without password"
+    ),
+    "--proxy=ftp://me:s3cret@127.0.0.1 ws://127.0.0.1": (
+        "--proxy: ftp://***@127.0.0.1 is no proxy: scheme ftp isn't supported"
+    ),
+    f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
+        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate, only wss:// has"
+    ),
+}
+
+
+@pytest.mark.parametrize("arguments", NEVER)
+def test_addresses_that_can_never_work_are_usage_errors(arguments: str, run: Run) -> None:
+    service = run("--no-publish", *arguments.split())
+    assert service.wait() == 2
+    assert service.stderr.text() == f"recbms-zmq: {NEVER[arguments]}\n"
+
+
+def test_alarms_are_events_once_a_change(make_bms: MakeBms, run: Run) -> None:
+    def alarm(number: int, text: str = "") -> str:
+        state = {"present": int(number > 0), "addr": 2, "st": number, "con_st": 3}
+        return status(erro=state, error=text)
+
+    bms = make_bms(greeting=[alarm(0), alarm(2), alarm(2), alarm(42, "odd<br> thing"), alarm(0)])
+    service = run("--no-publish", bms.url)
+    service.message(kind="event", seq=4)
+    events = [m["payload"] for m in service.messages if m["kind"] == "event"]
+    low: dict[str, Any] = {"number": 2, "text": "Cell voltage too low", "unit": 2, "cell": 3}
+    odd: dict[str, Any] = {"number": 42, "text": "Error 42: odd thing", "unit": 2, "cell": 3}
+    assert events == [
+        {"event": "alarm_raised", **low},
+        {"event": "alarm_cleared", **low},
+        {"event": "alarm_raised", **odd},
+        {"event": "alarm_cleared", **odd},
+    ]

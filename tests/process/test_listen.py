@@ -1,0 +1,101 @@
+"""`recbms-zmq listen`: what a running service publishes, as lines."""
+
+import os
+import signal
+
+import pytest
+from conftest import MakeBms, Run, Start
+from support.bms import FakeBms
+from support.frames import STATUS, status
+
+
+def test_it_prints_the_state_at_once_and_then_what_is_new(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    service = run(bms.url)
+    service.message(key="settings/remote_switch")
+    listener = start("listen", service.endpoint())
+    listener.message(key="settings/remote_switch")
+    bms.send(status(vbat=12.5))
+    listener.message(key="voltage", payload=12.5)
+    assert service.stop() == 0
+    listener.message(key="availability", reason="stopped")
+    # All that was said, but for the first offline, which is no longer true.
+    assert set(listener.stdout) == set(service.stdout.all()[1:])
+    assert listener.stop() == 0
+    assert listener.stderr.all() == []
+
+
+def test_topics_and_count_make_a_script_of_it(bms: FakeBms, run: Run, start: Start) -> None:
+    service = run(bms.url)
+    service.message(key="settings/remote_switch")
+    topics = ["--topic", "recbms/main/soc", "--topic", "recbms/main/cell_voltage/"]
+    listener = start("listen", *topics, "--count", "5", "--timeout", "30", service.endpoint())
+    assert listener.wait() == 0
+    assert sorted(m["key"] for m in listener.messages) == [
+        "cell_voltage/2/1",
+        "cell_voltage/2/2",
+        "cell_voltage/2/3",
+        "cell_voltage/2/4",
+        "soc",
+    ]
+
+
+def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> None:
+    services = [run("--name", name, make_bms().url) for name in ("house", "boat")]
+    listener = start("listen", "--topic", "recbms/", *[s.endpoint() for s in services])
+    listener.message(topic="recbms/house/soc")
+    listener.message(topic="recbms/boat/soc")
+
+
+def test_nothing_in_time_is_said_and_is_69(start: Start) -> None:
+    listener = start("listen", "--timeout", "0.2", "tcp://127.0.0.1:9")
+    assert listener.wait() == 69
+    assert listener.stderr.text() == "recbms-zmq: nothing came within 0.2 s\n"
+
+
+def test_a_reader_that_goes_ends_it_quietly(make_bms: MakeBms, run: Run, start: Start) -> None:
+    bms = make_bms(greeting=[STATUS])
+    service = run(bms.url)
+    reader, writer = os.pipe()
+    listener = start("listen", service.endpoint(), stdout=writer)
+    os.close(writer)
+    os.read(reader, 1)
+    os.close(reader)
+    voltages = iter(range(10_000))
+    while listener.is_running:
+        bms.send(status(vbat=next(voltages) / 100))
+    assert listener.wait() == 141
+    assert listener.stderr.all() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_signals_end_it_without_a_word(
+    number: int, code: int, bms: FakeBms, run: Run, start: Start
+) -> None:
+    listener = start("listen", run(bms.url).endpoint())
+    listener.message(key="soc")
+    assert listener.stop(number) == code
+    assert listener.stderr.all() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--count", "0"],
+        ["--count", "many"],
+        ["--timeout", "0"],
+        ["--timeout", "nan"],
+        ["5556"],
+        ["http://127.0.0.1:5556"],
+        ["tcp://127.0.0.1:*"],
+        ["tcp://*:5556"],
+        ["tcp://127.0.0.1:65536"],
+        ["--unknown"],
+    ],
+)
+def test_mistakes_are_one_sentence_and_2(arguments: list[str], start: Start) -> None:
+    listener = start("listen", *arguments)
+    assert listener.wait() == 2
+    assert len(listener.stderr.all()) == 1
+    assert listener.stderr.text().startswith("recbms-zmq: ")

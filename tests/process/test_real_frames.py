@@ -1,0 +1,106 @@
+"""The two real frames all the way: from a websocket to lines and ZeroMQ messages.
+
+`expected/real_frames.jsonl` was made by the program, and then read line by line against what is
+known of the protocol; so should every change of it be. `TS` and `RUN` stand for what is different
+in every run.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from conftest import MakeBms, Run, Subscribe
+from support.bms import FakeBms
+from support.frames import SETTINGS, STATUS
+
+EXPECTED = (Path(__file__).parent / "expected" / "real_frames.jsonl").read_text(encoding="ascii")
+TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+LAST = "settings/remote_switch"
+
+
+def neutral(lines: list[bytes]) -> str:
+    """Put marks for what is different in every run, having seen that it is the same within one."""
+    run = json.loads(lines[0])["run"]
+    assert re.fullmatch("[0-9a-f]{8}", run)
+    text = b"".join(line + b"\n" for line in lines).decode("ascii")
+    return TS.sub("TS", text).replace(f'"run":"{run}"', '"run":"RUN"')
+
+
+def test_real_frames_give_the_expected_lines(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", bms.url)
+    service.message(key=LAST)
+    assert service.stop() == 0
+    assert neutral(service.stdout.all()) == EXPECTED
+
+
+def test_lines_are_ascii_and_dated_in_order(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", bms.url)
+    service.message(key=LAST)
+    service.stop()
+    messages = [json.loads(line.decode("ascii")) for line in service.stdout.all()]
+    by_topic: dict[str, list[dict[str, Any]]] = {}
+    for message in messages:
+        assert TS.fullmatch(message["ts"])
+        by_topic.setdefault(message["topic"], []).append(message)
+    for of_topic in by_topic.values():
+        assert [m["seq"] for m in of_topic] == list(range(1, len(of_topic) + 1))
+        assert [m["ts"] for m in of_topic] == sorted(m["ts"] for m in of_topic)
+
+
+def test_zeromq_bodies_are_the_lines_byte_for_byte(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    bms = make_bms(greeting=())
+    service = run(bms.url)
+    service.message(key="availability")
+    subscriber = subscribe(service.endpoint())
+    subscriber.message(key="availability")  # the same one, replayed
+    bms.send(SETTINGS, STATUS)
+    subscriber.message(key=LAST)
+    assert service.stop() == 0
+    subscriber.message(key="availability", reason="stopped")
+    assert subscriber.bodies == service.stdout.all()
+    assert neutral(subscriber.bodies) == EXPECTED
+    for topic, body in subscriber.received:
+        assert topic.decode() == json.loads(body)["topic"]
+
+
+def test_bare_leaves_out_the_words_for_home_assistant_and_nothing_else(
+    bms: FakeBms, run: Run
+) -> None:
+    service = run("--no-publish", "--bare", bms.url)
+    service.message(key=LAST)
+    service.stop()
+    expected = []
+    for line in EXPECTED.splitlines():
+        message = json.loads(line)
+        message.pop("ha", None)
+        expected.append(message)
+    assert [json.loads(line) for line in neutral(service.stdout.all()).splitlines()] == expected
+
+
+def test_a_snapshot_holds_all_readings_in_one_message(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", "--emit", "snapshot", bms.url)
+    snapshot = service.message(kind="snapshot")
+    service.stop()
+    readings = [json.loads(line) for line in EXPECTED.splitlines()]
+    expected = {m["key"]: m["payload"] for m in readings if m["kind"] == "reading"}
+    assert snapshot["payload"] | {"last_update": "TS"} == expected
+    assert {m["kind"] for m in service.messages} == {"availability", "device", "snapshot"}
+
+
+def test_two_bms_have_topics_of_their_own_and_one_run(make_bms: MakeBms, run: Run) -> None:
+    house, boat = make_bms(), make_bms()
+    service = run("--no-publish", f"house={house.url}", f"boat={boat.url}", "--prefix", "energy")
+    service.message(topic=f"energy/house/{LAST}")
+    service.message(topic=f"energy/boat/{LAST}")
+    service.stop()
+    lines = service.stdout.all()
+    assert len({json.loads(line)["run"] for line in lines}) == 1
+    for name in ("house", "boat"):
+        own = [line for line in lines if f"energy/{name}/".encode() in line]
+        assert neutral(own) == EXPECTED.replace("recbms/main/", f"energy/{name}/").replace(
+            '"device":"main","device_name":"REC BMS"',
+            f'"device":"{name}","device_name":"REC BMS {name}"',
+        )

@@ -1,0 +1,259 @@
+"""Lines on stdout: whole, in order, and never at the expense of anything else."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import socket
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MakeBms, Run, Start, Subscribe
+from support.bms import FakeBms
+from support.frames import STATUS, status
+from support.process import Lines, command
+from support.subscriber import Subscriber
+from support.waiting import eventually
+
+MEBIBYTE = 2**20
+
+
+def pipe() -> tuple[int, int]:
+    """What a shell gives."""
+    return os.pipe()
+
+
+def socket_pair() -> tuple[int, int]:
+    """What Node-RED's exec node gives."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def terminal() -> tuple[int, int]:
+    """What a person sits at."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)  # else it puts a carriage return before every newline
+    return ours, theirs
+
+
+KINDS = [pipe, socket_pair, terminal]
+
+
+@contextmanager
+def connected(make: Callable[[], tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    ours, theirs = make()
+    try:
+        yield ours, theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def feed(bms: FakeBms, subscriber: Subscriber, numbers: range, **shape: int) -> None:
+    """Send a frame for each number, each when all of the one before has come out of ZeroMQ."""
+    for number in numbers:
+        bms.send(status(vbat=number / 100, **shape))
+        message = subscriber.until(partial(has_voltage, number / 100))
+        if message["kind"] == "reading":
+            subscriber.message(key="link/frame_interval")
+
+
+def has_voltage(value: float, message: dict[str, Any]) -> bool:
+    if message["kind"] == "snapshot":
+        return bool(message["payload"]["voltage"] == value)
+    return bool(message["key"] == "voltage" and message["payload"] == value)
+
+
+def seqs_by_topic(bodies: list[bytes]) -> dict[str, list[int]]:
+    """Return the counts of every topic's messages; a line that was cut is no JSON."""
+    found: dict[str, list[int]] = {}
+    for body in bodies:
+        message = json.loads(body)
+        found.setdefault(message["topic"], []).append(message["seq"])
+    return found
+
+
+@pytest.mark.parametrize("emit", ["readings", "snapshot"])
+@pytest.mark.parametrize("make", KINDS)
+def test_a_reader_asleep_holds_up_nobody_and_then_gets_the_newest_line_of_every_topic(
+    make: Callable[[], tuple[int, int]],
+    emit: str,
+    make_bms: MakeBms,
+    run: Run,
+    subscribe: Subscribe,
+) -> None:
+    # A snapshot of this pack is a line of 5 kB, which a pipe does not take in one piece.
+    shape = {"units": 4, "cells": 16} if emit == "snapshot" else {}
+    bms = make_bms(greeting=[])
+    with connected(make) as (ours, theirs):
+        options = ["--emit", emit, "--report", "all", "--stale-after", "1000"]
+        service = run(*options, bms.url, stdout=theirs)
+        subscriber = subscribe(service.endpoint())
+        feed(bms, subscriber, range(1000, 1100), **shape)
+        memory = service.memory
+        feed(bms, subscriber, range(1100, 1400), **shape)
+        assert service.memory < memory + MEBIBYTE
+
+        # The reader wakes up, gets what it has missed, and then everything as before.
+        newest = {topic: seqs[-1] for topic, seqs in seqs_by_topic(subscriber.bodies).items()}
+        final = set({json.loads(body)["topic"]: body for body in subscriber.bodies}.values())
+        lines = Lines(os.fdopen(os.dup(ours), "rb"))
+        lines.until(lambda found: final <= set(found), "the newest lines")
+        feed(bms, subscriber, range(1400, 1402), **shape)
+        assert service.stop() == 0
+    for topic, seqs in seqs_by_topic(lines.all()).items():
+        gaps = [after for before, after in pairwise(seqs) if after != before + 1]
+        assert gaps in ([], [newest[topic]]), topic
+        if topic.endswith(("/voltage", "/snapshot")):
+            assert gaps, "the reader was not asleep"
+            assert seqs[-1] == newest[topic] + 2
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_no_flag_of_a_shared_stdout_is_changed(
+    make: Callable[[], tuple[int, int]], bms: FakeBms, run: Run
+) -> None:
+    with connected(make) as (ours, theirs):
+        before = fcntl.fcntl(theirs, fcntl.F_GETFL)
+        service = run("--no-publish", bms.url, stdout=theirs)
+        lines = Lines(os.fdopen(os.dup(ours), "rb"))
+        lines.line('"key":"soc"')
+        during = fcntl.fcntl(theirs, fcntl.F_GETFL)
+        assert service.stop() == 0
+        after = fcntl.fcntl(theirs, fcntl.F_GETFL)
+    lines.all()
+    assert before == during == after
+
+
+def test_a_terminal_gets_the_same_lines(bms: FakeBms, run: Run) -> None:
+    with connected(terminal) as (ours, theirs):
+        seen = Lines(os.fdopen(os.dup(ours), "rb"))
+        service = run("--no-publish", bms.url, stdout=theirs)
+        seen.line('"key":"settings/remote_switch"')
+        assert service.stop() == 0
+    assert [json.loads(line)["key"] for line in seen.all()][-1] == "availability"
+
+
+def test_a_terminal_that_is_closed_ends_it(make_bms: MakeBms, run: Run) -> None:
+    bms = make_bms(greeting=[])
+    ours, theirs = terminal()
+    service = run("--no-publish", bms.url, stdout=theirs)
+    os.close(theirs)
+    os.read(ours, 1)
+    os.close(ours)
+    bms.send(STATUS)
+    assert service.wait() == 141
+
+
+def test_a_file_gets_whole_lines_and_is_appended_to(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("before\n", encoding="ascii")
+    with path.open("ab") as file:
+        service = run("--no-publish", bms.url, stdout=file)
+    eventually(lambda: b"remote_switch" in path.read_bytes(), "the last line in the file")
+    assert service.stop() == 0
+    first, *lines = path.read_text(encoding="ascii").splitlines()
+    assert first == "before"
+    assert [json.loads(line)["seq"] for line in lines][-1] == 3
+
+
+def test_a_full_disk_is_said_and_ends_it(bms: FakeBms, run: Run) -> None:
+    with Path("/dev/full").open("wb") as full:
+        service = run("--no-publish", bms.url, stdout=full)
+        assert service.wait() == 73
+    assert service.stderr.text().endswith(
+        "recbms-zmq: cannot write to standard output: No space left on device\n"
+    )
+
+
+def test_a_file_size_limit_leaves_what_fits(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    """A short write to a file is followed by the reason."""
+    path = tmp_path / "log.jsonl"
+    shell = ["bash", "-c", f'ulimit -f 2; exec {" ".join(command())} "$@" >{path}', "bash"]
+    service = run("--no-publish", bms.url, python=shell)
+    assert service.wait() == 73
+    assert path.stat().st_size == 2 * 1024
+    assert service.stderr.text().endswith("File too large\n")
+
+
+@pytest.mark.parametrize("arguments", [["--no-publish"], ["--once"]])
+def test_a_closed_stdout_is_said_and_ends_it(arguments: list[str], bms: FakeBms, run: Run) -> None:
+    shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
+    service = run(*arguments, bms.url, python=shell)
+    assert service.wait() == 141
+    assert "recbms-zmq: standard output is closed" in service.stderr.text()
+
+
+def test_without_stdout_it_publishes_all_the_same(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&- <&-', "sh"]
+    service = run("--no-stdout", bms.url, python=shell)
+    subscribe(service.endpoint()).message(key="soc")
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_a_log_that_nobody_reads_holds_up_nothing(
+    make: Callable[[], tuple[int, int]],
+    make_bms: MakeBms,
+    run: Run,
+    subscribe: Subscribe,
+    tmp_path: Path,
+) -> None:
+    """Both outputs go to one reader, and it is asleep: `recbms-zmq run … 2>&1 | …`."""
+    bms = make_bms(greeting=[])
+    endpoint = f"ipc://{tmp_path}/pub"
+    with connected(make) as (ours, theirs):
+        options = ["--publish", endpoint, "--report", "all", "--stale-after", "1000"]
+        service = run(*options, bms.url, stdout=theirs, stderr=theirs)
+        subscriber = subscribe(endpoint)
+        feed(bms, subscriber, range(1000, 1050))
+        bms.send("not JSON", "[]", '{"type":"unheard of"}')
+        feed(bms, subscriber, range(1050, 1051))
+
+        lines = Lines(os.fdopen(os.dup(ours), "rb"))
+        lines.until(lambda found: subscriber.bodies[-1] in found, "the newest lines")
+        bms.send("{}")
+        lost = lines.line("an object without type")
+        assert service.stop() == 0
+    # A terminal holds so little that the line before these was lost, too.
+    assert re.search(r"\([34] lines before this one were lost, nobody read them\)$", lost)
+    assert json.loads(lines.all()[-1])["reason"] == "stopped"
+
+
+def test_output_is_not_buffered_whatever_the_environment_says(make_bms: MakeBms, run: Run) -> None:
+    bms = make_bms(greeting=[])
+    service = run("--no-publish", bms.url)
+    service.message(key="availability")
+    bms.send(STATUS)
+    service.message(key="soc")
+    assert service.is_running
+
+
+@pytest.mark.parametrize("arguments", [["sensors"], ["sensors", "--schema"], ["run", "--help"]])
+def test_what_is_only_printed_ends_quietly_when_nobody_reads(
+    arguments: list[str], start: Start
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(*arguments, stdout=writer)
+    os.close(writer)
+    assert process.wait() in (0, 141)  # argparse's help does not look
+    assert process.stderr.all() == []
+
+
+def test_what_is_only_printed_says_that_a_disk_is_full(start: Start) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start("sensors", stdout=full)
+        assert process.wait() == 73
+    assert process.stderr.text() == (
+        "recbms-zmq: cannot write to standard output: No space left on device\n"
+    )
