@@ -5,7 +5,7 @@ per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
@@ -28,6 +28,7 @@ class Device:
         normalizer: Normalizer,
         reporter: Reporter,
         publish: Callable[[Batch], None],
+        drained: Callable[[], Awaitable[None]],
         *,
         energy_max_gap: float = 60.0,
     ) -> None:
@@ -39,6 +40,7 @@ class Device:
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish = publish
+        self._drained = drained
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
@@ -98,6 +100,10 @@ class Device:
             self._say_once(f"a message was dropped: {exc.kind}", exc.detail)
             return False
         return True
+
+    async def ready(self) -> None:
+        """Wait for a slow reader of what was published."""
+        await self._drained()
 
     def _report(self, frame: Frame, at: Instant) -> None:
         normalizer = self._normalizer

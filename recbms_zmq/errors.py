@@ -6,6 +6,7 @@ Whose fault it is decides the class::
     ├── FrameError              the BMS sent something unusable; costs that frame, never the process
     │   ├── MalformedFrame      not JSON, or JSON of another shape
     │   └── UnknownFrameType    JSON with a `type` we do not know
+    ├── UnusableAnswer          the BMS answered over HTTP, but with no frame; costs that answer
     ├── UsageError         2    the command line is wrong
     ├── ConfigError       78    the configuration file, the environment or a key file is wrong
     ├── Unavailable       69    nothing came from the BMS or the service in time
@@ -42,6 +43,10 @@ class MalformedFrame(FrameError):
 
 class UnknownFrameType(FrameError):
     """A well-formed message of a `type` this version does not know; harmless."""
+
+
+class UnusableAnswer(RecBmsError):
+    """An answer over HTTP that holds no frame. `str()` says why, without the address."""
 
 
 class UsageError(RecBmsError):

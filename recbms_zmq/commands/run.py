@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="*",
         metavar="[NAME=]SOURCE",
-        help="where frames come from: ws://HOST/ws, wss://HOST/ws, or sim: for a simulated pack",
+        help="where frames come from: ws://HOST/ws or wss://HOST/ws; http://HOST/cell of older "
+        "module firmware; sim: for a simulated pack; - for raw frames on stdin, one a line",
     )
     add_options(parser)
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from recbms_zmq.instant import Instant
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
-from recbms_zmq.sources import Receiver
+from recbms_zmq.sources import LiveSource, Receiver
 
 SETTINGS_EVERY: Final = 60.0
 """Seconds between settings frames."""
 
 
-class SimulatedSource:
+class SimulatedSource(LiveSource):
     """A simulated BMS as a source.
 
     Raises:
@@ -19,7 +19,7 @@ class SimulatedSource:
 
     """
 
-    live = True
+    sends_settings = True
 
     def __init__(self, url: str) -> None:
         self._options = parse_simulator_url(url)
