@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from recbms_zmq import values
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.options import BY_NAME, OPTIONS, SOURCE_OPTIONS, Option
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -128,6 +128,24 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
         service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
     config = _service(service, tuple(bms))
     return Loaded(config, _explain("", service) + origins, warnings)
+
+
+def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Config:
+    """Put the configuration together for a command that only reads one BMS.
+
+    Args:
+        given: `SOURCE_OPTIONS` of the command line by their names, as texts.
+        source: `[NAME=]SOURCE`.
+        environ: the environment, of which only the same options count.
+
+    Raises:
+        UsageError, ConfigError: as `load`.
+
+    """
+    known = {option.variable for option in SOURCE_OPTIONS}
+    variables = {name: value for name, value in environ.items() if name in known}
+    options = {option.name: given[option.name] for option in SOURCE_OPTIONS}
+    return load(options, [source], variables).config
 
 
 def _command_line(given: Mapping[str, Any]) -> Layer:

@@ -4,6 +4,8 @@
 with `bms` can also stand in a `[[bms]]` table, for that BMS alone.
 """
 
+import argparse
+from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from recbms_zmq import values
@@ -221,3 +223,33 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 BY_NAME: Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
+SOURCE_OPTIONS: Final = tuple(
+    BY_NAME[name]
+    for name in (
+        "stale_after",
+        "poll_interval",
+        "max_frame",
+        "ca_file",
+        "tls_fingerprint",
+        "proxy",
+        "log_level",
+    )
+)
+"""What commands need that only read a BMS."""
+
+
+def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Add options to a command line as texts: `config` reads them as from the other places."""
+    for option in options:
+        if option.is_switch:
+            parser.add_argument(
+                option.flag, action="store_const", const="true", default=None, help=option.help
+            )
+        else:
+            default = ", ".join(option.default) if option.many else option.default
+            parser.add_argument(
+                option.flag,
+                action="append" if option.many else "store",
+                metavar=option.metavar,
+                help=option.help + (f" (default: {default})" if default is not None else ""),
+            )

@@ -144,11 +144,7 @@ class Service:
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
     def _watch_for_the_end(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
-            if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._end)
+        call_on_signals(self._end)
         if self._config.exit_on_stdin_close and not self._stdin_readers():
             _call_at_end_of(sys.stdin, self._end)
 
@@ -200,7 +196,7 @@ class Service:
             for place, bms in enumerate(self._fleet)
         ]
         last = asyncio.create_task(self._end_after(tasks))
-        ticker = asyncio.create_task(_tick(self._fleet))
+        ticker = asyncio.create_task(tick(self._fleet))
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         try:
@@ -262,7 +258,17 @@ async def _keep_running(bms: Bms, delay: float) -> None:
         await asyncio.sleep(RESTART)
 
 
-async def _tick(fleet: Sequence[Bms]) -> None:
+def call_on_signals(end: Callable[[], None]) -> None:
+    """Call `end` when somebody wants this process to end."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end)
+
+
+async def tick(fleet: Sequence[Bms]) -> None:
+    """Let the devices do for ever what becomes due without a frame."""
     while True:
         await asyncio.sleep(TICK)
         for bms in fleet:

@@ -144,8 +144,14 @@ def masked(url: str) -> str:
 
 def source(given: Any) -> str:
     """Read where frames come from; the parts behind the scheme are checked when it is opened."""
-    expected = "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, or - for stdin"
-    if not isinstance(given, str) or not given.isprintable() or " " in given:
+    expected = (
+        "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+    )
+    if not isinstance(given, str) or not given.isprintable():
+        raise ValueError(expected)
+    if re.match("replay:.", given):  # a file's name may hold spaces
+        return given
+    if " " in given:
         raise ValueError(expected)
     if given in ("-", "sim:") or given.startswith("sim:?"):
         return given

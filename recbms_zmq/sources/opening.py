@@ -33,6 +33,10 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
         if sys.stdin is None:
             raise UsageError("- reads frames from stdin, but stdin is closed")
         return LinesSource(sys.stdin.fileno(), max_frame=bms.max_frame)
+    if bms.url.startswith("replay:"):
+        from recbms_zmq.sources.replay import ReplaySource
+
+        return ReplaySource(bms.url, max_frame=bms.max_frame)
     if bms.url.startswith("http"):
         from recbms_zmq.sources.http import HttpSource
 
