@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,7 @@ def test_a_replay_loses_nothing_to_a_slow_reader(
     replay = run("--no-publish", *FLAGS, f"replay:{path}?speed=0", stdout=writing)
     os.close(writing)
     replay.stderr.line("main: online")  # its messages do not fit into the pipe
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
     with os.fdopen(reading, "rb") as pipe:
         lines = pipe.read().splitlines()
     assert replay.wait() == 0

@@ -5,14 +5,12 @@ import json
 import os
 import pty
 import subprocess
-import sys
-import termios
+import time
 from pathlib import Path
 
 from conftest import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import command
-from support.waiting import eventually
 
 ONE_A_LINE = f"{SETTINGS}\n{STATUS}\n".encode()
 
@@ -37,14 +35,16 @@ def test_frames_of_a_pipe_become_messages_and_its_end_is_a_clean_end(run: Run) -
 
 
 def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "frames.jsonl"
     count = 300
-    path.write_text(f"{STATUS}\n" * count, encoding="ascii")
+    path = tmp_path / "frames.jsonl"
+    path.write_text(f"{STATUS.strip()}\n" * count, encoding="ascii")
     reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # less than the messages of one frame
     with path.open("rb") as file:
         service = run("--no-publish", "--report", "all", "-", stdin=file, stdout=writing)
     os.close(writing)
-    eventually(lambda: _waiting_in(reading) > 30_000, "a pipe that is nearly full")
+    service.stderr.line("main: online")
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
     with os.fdopen(reading, "rb") as pipe:
         messages = [json.loads(line) for line in pipe]
     assert service.wait() == 0
@@ -52,9 +52,17 @@ def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None
     assert messages[-1]["payload"] == "offline"
 
 
-def _waiting_in(pipe: int) -> int:
-    """Return how many bytes nobody has read yet."""
-    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(run: Run) -> None:
+    reading, writing = os.pipe()
+    size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"\n" * size)
+    service = run("--no-publish", "-", stdout=writing)
+    os.close(writing)
+    service.stderr.line("there is nothing more to read")
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
+    with os.fdopen(reading, "rb") as pipe:
+        assert json.loads(pipe.read().strip().splitlines()[-1])["reason"] == "stopped"
+    assert service.wait() == 0
 
 
 def test_a_terminal_can_be_typed_into(run: Run) -> None:
@@ -81,18 +89,13 @@ def test_a_signal_ends_it_while_stdin_stays_open(run: Run) -> None:
 
 
 def test_exit_on_stdin_close_takes_no_frame_away(run: Run, make_bms: MakeBms) -> None:
-    service = run(
-        "--no-publish",
-        "--exit-on-stdin-close",
-        f"ws={make_bms().url}",
-        "in=-",
-        stdin=subprocess.PIPE,
-    )
+    reading, writing = os.pipe()
+    os.write(writing, ONE_A_LINE)
+    service = run("--exit-on-stdin-close", f"ws={make_bms().url}", "in=-", stdin=reading)
+    os.close(reading)
     service.message(device="ws", key="soc")
-    service.stdin.write(ONE_A_LINE)
-    service.stdin.flush()
     service.message(device="in", key="soc")
-    service.stdin.close()
+    os.close(writing)
     assert service.wait() == 0  # though the other BMS is still there
 
 
