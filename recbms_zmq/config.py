@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from recbms_zmq import values
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.options import BY_NAME, OPTIONS, SOURCE_OPTIONS, Option
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -32,6 +32,7 @@ class BmsConfig(Struct, frozen=True, kw_only=True):
     min_interval: float
     bare: bool
     stale_after: float
+    poll_interval: float
     idle_current: float
     energy_max_gap: float
     max_frame: int
@@ -114,9 +115,12 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
             name = found["name"].value
             label = "REC BMS" if name == "main" else f"REC BMS {name}"
             found["device_name"] = Setting(label, "default")
+        if found["url"].value.startswith("http"):
+            _check_polling(found)
         bms.append(BmsConfig(**{name: setting.value for name, setting in found.items()}))
         origins += _explain(f"[{found['name'].value}] ", found)
     _check_names(bms, bms_layers)
+    _check_stdin(bms, bms_layers)
 
     service = {option.name: _find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
@@ -124,6 +128,24 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
         service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
     config = _service(service, tuple(bms))
     return Loaded(config, _explain("", service) + origins, warnings)
+
+
+def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Config:
+    """Put the configuration together for a command that only reads one BMS.
+
+    Args:
+        given: `SOURCE_OPTIONS` of the command line by their names, as texts.
+        source: `[NAME=]SOURCE`.
+        environ: the environment, of which only the same options count.
+
+    Raises:
+        UsageError, ConfigError: as `load`.
+
+    """
+    known = {option.variable for option in SOURCE_OPTIONS}
+    variables = {name: value for name, value in environ.items() if name in known}
+    options = {option.name: given[option.name] for option in SOURCE_OPTIONS}
+    return load(options, [source], variables).config
 
 
 def _command_line(given: Mapping[str, Any]) -> Layer:
@@ -262,6 +284,19 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     return Config(bms=bms, **known)
 
 
+def _check_polling(found: Mapping[str, Setting]) -> None:
+    """Check what goes together with polling a BMS over HTTP."""
+    interval, stale_after, proxy = found["poll_interval"], found["stale_after"], found["proxy"]
+    if interval.value >= stale_after.value:
+        wrong = stale_after if interval.origin == "default" else interval
+        raise wrong.error(
+            f"{wrong.origin}: asked every {interval.value:g} s, the BMS would count as offline "
+            f"after {stale_after.value:g} s; make --stale-after longer than --poll-interval"
+        )
+    if proxy.value is not None:
+        raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can go through a proxy")
+
+
 def _check_names(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
     names = [each.name for each in bms]
     for name, layer in zip(names, layers, strict=True):
@@ -270,6 +305,12 @@ def _check_names(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
                 f"two BMS are called {_quoted(name)}; give each a name of its own, "
                 "on the command line as NAME=SOURCE"
             )
+
+
+def _check_stdin(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
+    readers = [layer for each, layer in zip(bms, layers, strict=True) if each.url == "-"]
+    if len(readers) > 1:
+        raise readers[-1]["url"].error("only one BMS can be read from stdin (-)")
 
 
 def _explain(where: str, found: Mapping[str, Setting]) -> list[str]:

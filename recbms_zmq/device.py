@@ -5,7 +5,7 @@ per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from recbms_zmq.energy import EnergyMeter
@@ -24,6 +24,10 @@ that breaks every few seconds is one trouble, and is said once."""
 _log = logging.getLogger(__name__)
 
 
+async def at_once() -> None:
+    """Wait for nothing."""
+
+
 class Device:
     """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
 
@@ -33,6 +37,7 @@ class Device:
         normalizer: Normalizer,
         reporter: Reporter,
         publish: Callable[[Batch], None],
+        drained: Callable[[], Awaitable[None]] = at_once,
         *,
         energy_max_gap: float = 60.0,
     ) -> None:
@@ -44,6 +49,7 @@ class Device:
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish = publish
+        self._drained = drained
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
@@ -105,6 +111,10 @@ class Device:
             self._say_once(f"a message was dropped: {exc.kind}", exc.detail)
             return False
         return True
+
+    async def ready(self) -> None:
+        """Wait for a slow reader of what was published."""
+        await self._drained()
 
     def _report(self, frame: Frame, at: Instant) -> None:
         normalizer = self._normalizer

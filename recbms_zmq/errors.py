@@ -6,6 +6,8 @@ Whose fault it is decides the class::
     ├── FrameError              the BMS sent something unusable; costs that frame, never the process
     │   ├── MalformedFrame      not JSON, or JSON of another shape
     │   └── UnknownFrameType    JSON with a `type` we do not know
+    ├── UnusableAnswer          the BMS answered over HTTP, but with no frame; costs that answer
+    ├── DamagedRecording        a line of a recording that cannot be read; costs that line
     ├── UsageError         2    the command line is wrong
     ├── ConfigError       78    the configuration file, the environment or a key file is wrong
     ├── Unavailable       69    nothing came from the BMS or the service in time
@@ -42,6 +44,14 @@ class MalformedFrame(FrameError):
 
 class UnknownFrameType(FrameError):
     """A well-formed message of a `type` this version does not know; harmless."""
+
+
+class UnusableAnswer(RecBmsError):
+    """An answer over HTTP that holds no frame. `str()` says why, without the address."""
+
+
+class DamagedRecording(RecBmsError):
+    """A line that is not one of a recording. `str()` says what is wrong with it."""
 
 
 class UsageError(RecBmsError):

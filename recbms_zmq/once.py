@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from recbms_zmq.config import Config
-from recbms_zmq.device import Device
 from recbms_zmq.errors import ReaderGone, Unavailable
-from recbms_zmq.instant import Instant
 from recbms_zmq.service import Bms, wire
 from recbms_zmq.streams import Batch
 
@@ -51,7 +49,7 @@ async def print_once(config: Config) -> None:
     collector = Collector()
     fleet = wire(config, collector.send)
     for bms in fleet:
-        bms.device.start(Instant.now())
+        bms.device.start(bms.source.now())
     in_time = await _collect(collector, fleet, config.timeout)
     missing = [bms.device for bms in fleet if not bms.device.online]
     silent = tuple(f"{config.prefix}/{device.name}/".encode() for device in missing)
@@ -69,19 +67,17 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | 
     """Read until every BMS has said all, or its source has ended; return whether in time."""
     tasks = [asyncio.create_task(bms.source.run(bms.device)) for bms in fleet]
 
-    def all_are(complete: Callable[[Device], bool]) -> bool:
-        return all(
-            complete(bms.device) or task.done() for bms, task in zip(fleet, tasks, strict=True)
-        )
+    def all_have(what: Callable[[Bms], bool]) -> bool:
+        return all(what(bms) or task.done() for bms, task in zip(fleet, tasks, strict=True))
 
     for task in tasks:
         task.add_done_callback(lambda _: collector.news.set())
     try:
         async with asyncio.timeout(seconds):
-            await collector.until(lambda: all_are(lambda device: device.online))
+            await collector.until(lambda: all_have(_is_online))
             with contextlib.suppress(TimeoutError):  # some firmware never sends settings
                 async with asyncio.timeout(SETTINGS_GRACE):
-                    await collector.until(lambda: all_are(lambda device: device.has_settings))
+                    await collector.until(lambda: all_have(_has_settings))
     except TimeoutError:
         return False
     else:
@@ -92,3 +88,11 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | 
         for end in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(end, Exception):
                 raise end
+
+
+def _is_online(bms: Bms) -> bool:
+    return bms.device.online
+
+
+def _has_settings(bms: Bms) -> bool:
+    return bms.device.has_settings or not bms.source.sends_settings

@@ -4,6 +4,8 @@
 with `bms` can also stand in a `[[bms]]` table, for that BMS alone.
 """
 
+import argparse
+from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from recbms_zmq import values
@@ -107,6 +109,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         bms=True,
     ),
     Option(
+        "poll_interval",
+        _seconds(least=1.0),
+        10.0,
+        "with http://: ask the BMS this often",
+        "SECONDS",
+        bms=True,
+    ),
+    Option(
         "idle_current",
         values.number("amperes"),
         0.1,
@@ -126,7 +136,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "max_frame",
         values.count("bytes", least=1024, most=2**30),
         2**20,
-        "close a connection that sends a longer message",
+        "close a connection that sends a longer message, drop a longer line",
         "BYTES",
         bms=True,
     ),
@@ -134,7 +144,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "ca_file",
         values.path,
         None,
-        "for wss://: trust the certificates in this PEM file instead of the system's",
+        "for wss:// and https://: trust the certificates in this PEM file instead of the system's",
         "FILE",
         bms=True,
     ),
@@ -142,7 +152,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "tls_fingerprint",
         values.fingerprint,
         None,
-        "for wss://: accept only the certificate with this SHA-256 fingerprint",
+        "for wss:// and https://: accept only the certificate with this SHA-256 fingerprint",
         "HEX",
         bms=True,
     ),
@@ -150,7 +160,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "proxy",
         values.text,
         None,
-        "connect through this proxy; without it none is used, whatever the environment says",
+        "for ws:// and wss://: connect through this proxy; without it none is used, whatever the "
+        "environment says",
         "URL",
         bms=True,
     ),
@@ -212,3 +223,33 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 BY_NAME: Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
+SOURCE_OPTIONS: Final = tuple(
+    BY_NAME[name]
+    for name in (
+        "stale_after",
+        "poll_interval",
+        "max_frame",
+        "ca_file",
+        "tls_fingerprint",
+        "proxy",
+        "log_level",
+    )
+)
+"""What commands need that only read a BMS."""
+
+
+def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Add options to a command line as texts: `config` reads them as from the other places."""
+    for option in options:
+        if option.is_switch:
+            parser.add_argument(
+                option.flag, action="store_const", const="true", default=None, help=option.help
+            )
+        else:
+            default = ", ".join(option.default) if option.many else option.default
+            parser.add_argument(
+                option.flag,
+                action="append" if option.many else "store",
+                metavar=option.metavar,
+                help=option.help + (f" (default: {default})" if default is not None else ""),
+            )

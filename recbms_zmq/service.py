@@ -12,15 +12,14 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeVar
 
 from recbms_zmq.config import Config
-from recbms_zmq.device import Device
+from recbms_zmq.device import Device, at_once
 from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import UsageError
 from recbms_zmq.fleet import allow_open_files, reconnect_spread, start_delay
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Normalizer
 from recbms_zmq.report import Reporter
@@ -53,8 +52,17 @@ class Bms(NamedTuple):
     device: Device
 
 
-def wire(config: Config, publish: Callable[[Batch], None]) -> list[Bms]:
+def wire(
+    config: Config,
+    publish: Callable[[Batch], None],
+    drained: Callable[[], Awaitable[None]] = at_once,
+) -> list[Bms]:
     """Make source and device of every configured BMS.
+
+    Args:
+        config: what applies.
+        publish: takes the messages of all.
+        drained: waits until a slow reader has taken them, for sources that can wait.
 
     Raises:
         UsageError, ConfigError: a source cannot be what it says.
@@ -78,6 +86,7 @@ def wire(config: Config, publish: Callable[[Batch], None]) -> list[Bms]:
                     ),
                 ),
                 publish,
+                drained,
                 energy_max_gap=bms.energy_max_gap,
             ),
         )
@@ -102,7 +111,7 @@ class Service:
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._keeper: Keeper | None = None
-        self._fleet = wire(config, self._publish)
+        self._fleet = wire(config, self._publish, self._drained)
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
@@ -131,12 +140,8 @@ class Service:
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
 
     def _watch_for_the_end(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
-            if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._end)
-        if self._config.exit_on_stdin_close:
+        call_on_signals(self._end)
+        if self._config.exit_on_stdin_close and not self._stdin_readers():
             _call_at_end_of(sys.stdin, self._end)
 
     async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
@@ -179,16 +184,15 @@ class Service:
     async def _serve(self) -> None:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
             _log.info("%s: reading %s", bms.device.name, masked(options.url))
-            bms.device.start(Instant.now())
+            bms.device.start(bms.source.now())
         if self._keeper is not None:
             self._keeper.start()
         tasks = [
             asyncio.create_task(_keep_running(bms, start_delay(place)))
             for place, bms in enumerate(self._fleet)
         ]
-        for task in tasks:
-            task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
-        ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
+        last = asyncio.create_task(self._end_after(tasks))
+        ticker = asyncio.create_task(tick(self._fleet))
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         try:
@@ -196,10 +200,13 @@ class Service:
         finally:
             # A frame that is on its way must not come behind the `offline`; and that comes before
             # all goodbyes, because the promise is 200 ms.
-            for task in (ticker, *tasks):
+            for bms, task in zip(self._fleet, tasks, strict=True):
+                if not task.done():
+                    task.cancel()
+                    bms.device.stop(bms.source.now())
+            others = (ticker, last)
+            for task in others:
                 task.cancel()
-            for bms in self._fleet:
-                bms.device.stop(Instant.now())
             # Beside the goodbyes; it is waited for when all sockets are closed, because a slow disk
             # may take longer than the promise, and a minute's energy is worth that.
             if self._keeper is not None:
@@ -207,7 +214,24 @@ class Service:
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()
-            await asyncio.gather(asyncio.wait((ticker, *tasks), timeout=2 * FLUSH), self._flush())
+            await asyncio.gather(asyncio.wait((*others, *tasks), timeout=2 * FLUSH), self._flush())
+
+    async def _end_after(self, tasks: "Sequence[asyncio.Task[None]]") -> None:
+        """End when the sources have, or only the one that reads stdin if that is to be the end."""
+        awaited = tasks
+        if self._config.exit_on_stdin_close:
+            awaited = [tasks[number] for number in self._stdin_readers()] or tasks
+        await asyncio.wait(awaited)
+        # Nothing waits to be read any more: no hurry, a slow reader gets the last lines too.
+        await self._drained()
+        self._end()
+
+    def _stdin_readers(self) -> list[int]:
+        return [number for number, bms in enumerate(self._config.bms) if bms.url == "-"]
+
+    async def _drained(self) -> None:
+        if self._stdout is not None:
+            await self._stdout.drain()
 
     async def _flush(self) -> None:
         if self._stdout is not None:
@@ -222,18 +246,29 @@ async def _keep_running(bms: Bms, delay: float) -> None:
             await bms.source.run(bms.device)
         except Exception:  # noqa: BLE001 the other BMS and the next try count for more
             _log.exception("%s: reading failed; again in %g s", bms.device.name, RESTART)
-            bms.device.trouble("reading failed", Instant.now())
+            bms.device.trouble("reading failed", bms.source.now())
         else:
+            _log.info("%s: there is nothing more to read", bms.device.name)
+            bms.device.stop(bms.source.now())
             return
         await asyncio.sleep(RESTART)
 
 
-async def _tick(devices: Sequence[Device]) -> None:
+def call_on_signals(end: Callable[[], None]) -> None:
+    """Call `end` when somebody wants this process to end."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end)
+
+
+async def tick(fleet: Sequence[Bms]) -> None:
+    """Let the devices do for ever what becomes due without a frame."""
     while True:
         await asyncio.sleep(TICK)
-        now = Instant.now()
-        for device in devices:
-            device.tick(now)
+        for bms in fleet:
+            bms.device.tick(bms.source.now())
 
 
 async def _unless(ended: "asyncio.Future[None]", work: Coroutine[Any, Any, _T]) -> _T | None:

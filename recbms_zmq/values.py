@@ -144,14 +144,22 @@ def masked(url: str) -> str:
 
 def source(given: Any) -> str:
     """Read where frames come from; the parts behind the scheme are checked when it is opened."""
-    expected = "a source: ws://HOST/ws, wss://HOST/ws or sim:"
-    if not isinstance(given, str) or not given.isprintable() or " " in given:
+    expected = (
+        "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+    )
+    if not isinstance(given, str) or not given.isprintable():
         raise ValueError(expected)
-    if given == "sim:" or given.startswith("sim:?"):
+    if re.match("replay:.", given):  # a file's name may hold spaces
+        return given
+    if " " in given:
+        raise ValueError(expected)
+    if given in ("-", "sim:") or given.startswith("sim:?"):
         return given
     try:
         parts = urlsplit(given)
-        valid = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+        valid = (
+            parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
+        )
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:

@@ -8,7 +8,7 @@ import os
 from recbms_zmq import logs
 from recbms_zmq.config import load
 from recbms_zmq.lookups import Lookups
-from recbms_zmq.options import OPTIONS
+from recbms_zmq.options import OPTIONS, declare
 
 EPILOG = """\
 examples:
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="*",
         metavar="[NAME=]SOURCE",
-        help="where frames come from: ws://HOST/ws, wss://HOST/ws, or sim: for a simulated pack",
+        help="where frames come from: ws://HOST/ws or wss://HOST/ws; http://HOST/cell of older "
+        "module firmware; sim: for a simulated pack; replay:FILE for what `record` has written "
+        "(replay:FILE?speed=10, 0 as fast as it can); - for raw frames on stdin, one a line",
     )
     add_options(parser)
 
@@ -46,20 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="show what applies and where it was set; exit"
     )
-    for option in OPTIONS:
-        # The value itself is read by `config`, in the same way as from the other places.
-        if option.is_switch:
-            parser.add_argument(
-                option.flag, action="store_const", const="true", default=None, help=option.help
-            )
-        else:
-            default = ", ".join(option.default) if option.many else option.default
-            parser.add_argument(
-                option.flag,
-                action="append" if option.many else "store",
-                metavar=option.metavar,
-                help=option.help + (f" (default: {default})" if default is not None else ""),
-            )
+    declare(parser, OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -56,8 +56,13 @@ class StdoutSink:
                     self._waiting[message[0]] = message
                     self._waiting.move_to_end(message[0])
 
-    async def drain(self, seconds: float) -> None:
-        """Wait until all is written, at most so many seconds."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for the reader."""
+        return self._idle.is_set()
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Wait until all is written, or nobody reads it any more, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()

@@ -21,12 +21,30 @@ class Receiver(Protocol):
     def frame(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
 
+    async def ready(self) -> None:
+        """Wait for a slow reader of what was made of the frames. For sources that can wait."""
+
 
 class Source(Protocol):
     """One BMS, or something that stands for one."""
 
     live: bool
-    """Whether its time is now. If not, its instants are all the time there is."""
+    """Whether what it delivers happens now, or was recorded."""
+    sends_settings: bool
+    """Whether settings frames are to be expected beside status frames."""
+
+    def now(self) -> Instant:
+        """Tell the time of what it delivers: the clock's, or the place in a recording."""
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled, or until there is nothing more."""
+
+
+class LiveSource:
+    """A source whose time is the clock's."""
+
+    live = True
+
+    def now(self) -> Instant:
+        """Read the clock."""
+        return Instant.now()

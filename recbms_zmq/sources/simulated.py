@@ -5,10 +5,10 @@ import asyncio
 from recbms_zmq.instant import Instant
 from recbms_zmq.simulator import parse_simulator_url
 from recbms_zmq.simulator.traffic import Traffic
-from recbms_zmq.sources import Receiver
+from recbms_zmq.sources import LiveSource, Receiver
 
 
-class SimulatedSource:
+class SimulatedSource(LiveSource):
     """A simulated BMS as a source. Faults of its connection are told as those of a real one.
 
     Raises:
@@ -16,7 +16,7 @@ class SimulatedSource:
 
     """
 
-    live = True
+    sends_settings = True
 
     def __init__(self, url: str) -> None:
         self._options = parse_simulator_url(url)

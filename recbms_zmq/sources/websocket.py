@@ -6,8 +6,6 @@ no compression, a ping no more often than every 30 s, and delays between connect
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import ssl
 from importlib.util import find_spec
 from typing import Any, Final
@@ -29,11 +27,11 @@ from websockets.uri import parse_uri
 
 from recbms_zmq.errors import UsageError
 from recbms_zmq.instant import Instant
-from recbms_zmq.sources import Receiver
+from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
+from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
 from recbms_zmq.values import masked
 
-OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 30.0
 TURN: Final = 16
 """Frames that are taken before others have their turn: `recv` does not wait while there are more,
@@ -41,14 +39,14 @@ and one flooding BMS must not keep the rest waiting."""
 CLOSE_TIMEOUT: Final = 0.1  # for the other side's goodbye; it must not delay our exit
 
 
-class WebSocketSource:
+class WebSocketSource(LiveSource):
     """The frames of `ws://HOST/ws`.
 
     Args:
         url: `ws://` or `wss://`.
         silence: seconds without any message after which the connection is renewed.
         max_frame: bytes; the library closes a connection that sends a longer message.
-        tls: for `wss://`, made by `tls_context`; None for the system's authorities.
+        tls: for `wss://`, made by `network.tls_context`; None for the system's authorities.
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
         proxy: URL of an HTTP or SOCKS proxy.
         spread: seconds over which a fleet comes back after an outage.
@@ -58,7 +56,7 @@ class WebSocketSource:
 
     """
 
-    live = True
+    sends_settings = True
 
     def __init__(
         self,
@@ -167,35 +165,12 @@ def _why(exc: Exception) -> str:
     return getattr(exc, "msg", "") or "a part of it is not valid"
 
 
-def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
-    """Make the TLS settings for `wss://`.
-
-    Args:
-        ca_file: certificates to trust instead of the system's, PEM.
-        pinned: the certificate is checked by its fingerprint, and by nothing else.
-
-    Raises:
-        OSError: the file cannot be read, or holds no certificate.
-
-    """
-    context = ssl.create_default_context(cafile=ca_file)
-    if pinned:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _pinned(fingerprint: str) -> type[ClientConnection]:
     """Make connections that go on only if the certificate is the one that is expected."""
 
     class PinnedConnection(ClientConnection):
         async def handshake(self, *args: Any, **kwargs: Any) -> None:
-            tls = self.transport.get_extra_info("ssl_object")
-            found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
-            if found != fingerprint:
-                raise ssl.SSLCertVerificationError(
-                    ssl.SSLErrorNumber.SSL_ERROR_SSL, f"certificate has SHA-256 {found}"
-                )
+            require_fingerprint(self.transport, fingerprint)
             await super().handshake(*args, **kwargs)
 
     return PinnedConnection
@@ -216,7 +191,7 @@ def explain(exc: BaseException) -> str:
     if isinstance(exc, InvalidHandshake):
         return _explain_handshake(exc)[:200]
     if isinstance(exc, OSError):
-        return _explain_system(exc)[:200]
+        return explain_failure(exc)
     return f"no connection ({type(exc).__name__})"
 
 
@@ -228,16 +203,3 @@ def _explain_handshake(exc: InvalidHandshake) -> str:
     if isinstance(exc, InvalidMessage | SecurityError):
         return "the BMS gave no valid answer"
     return f"the BMS does not speak websocket: {exc}"
-
-
-def _explain_system(exc: OSError) -> str:
-    if isinstance(exc, ssl.SSLError):
-        # Only those that OpenSSL raises have the first two.
-        why = getattr(exc, "verify_message", None) or getattr(exc, "reason", None) or exc.strerror
-        return f"TLS failed: {why}"
-    if isinstance(exc, TimeoutError):
-        return f"no answer within {OPEN_TIMEOUT:g} s"
-    if exc.errno is not None and exc.errno > 0:
-        return os.strerror(exc.errno).lower()
-    # Name resolution has negative numbers; several addresses have a reason each, and no number.
-    return (exc.strerror or f"no connection: {exc}").lower()

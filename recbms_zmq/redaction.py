@@ -1,0 +1,43 @@
+"""Takes the serial number out of raw frames, whole or broken, before they are kept anywhere.
+
+The serial number (`bms_name`, `1A-2261`) is the password of the Wi-Fi module's firmware page. What
+replaces it has the same length and shape, so that a frame is as good or as bad as it was; the
+series in front (`1A-`) stays, because it names the model and is no secret. This works on bytes:
+a frame that was cut off, or is no JSON, gives the number away just as well.
+
+What it cannot find is the rest of a number that was cut in two by the end of a message.
+"""
+
+import re
+from typing import Final
+
+# Of JSON's numbers only those with an exponent look alike: 1E-10.
+_SERIES: Final = rb"[0-9][A-DF-Z]-"
+# The key, and its value: a text, which may lack its end, or a number.
+_MEMBER: Final = re.compile(
+    rb'(?P<key>name"\s*:\s*)(?:"(?P<series>' + _SERIES + rb")?"
+    rb'(?P<text>(?:[^"\\]|\\.)*)|(?P<number>[-+0-9][-+.\w]*))',
+    re.DOTALL,
+)
+# In any other place, and in a key that was cut in two.
+_SERIAL: Final = re.compile(rb"(" + _SERIES + rb")([0-9A-Za-z]{2,})")
+_CHARACTER: Final = re.compile(rb"\\u[0-9A-Fa-f]{4}|\\.|[ -~]", re.DOTALL)
+
+
+def redact(data: bytes) -> bytes:
+    """Return a raw frame, or any other text, without the serial number; the length stays."""
+    data = _MEMBER.sub(_hide_value, data)
+    return _SERIAL.sub(lambda match: match[1] + b"*" * len(match[2]), data)
+
+
+def _hide_value(match: "re.Match[bytes]") -> bytes:
+    if match["number"] is not None:
+        # Ones, because a number cannot begin with two zeros.
+        return match["key"] + re.sub(rb"[0-9]", b"1", match["number"])
+    hidden = _CHARACTER.sub(_hide_character, match["text"])
+    return match["key"] + b'"' + (match["series"] or b"") + hidden
+
+
+def _hide_character(match: "re.Match[bytes]") -> bytes:
+    """Hide one character of JSON's text; an escape stays an escape."""
+    return {1: b"*", 2: match[0], 6: rb"\u002a"}[len(match[0])]

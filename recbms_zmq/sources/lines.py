@@ -1,0 +1,96 @@
+"""Raw frames on standard input, one a line: `-`. For pipes, files and terminals.
+
+A file can wait, so a slow reader of our output gets all of it. What comes through a pipe or from a
+terminal may be live: it waits for a moment only, and then the slow reader gets what is newest.
+"""
+
+import asyncio
+import contextlib
+import os
+from typing import Final
+
+from recbms_zmq.sources import LiveSource, Receiver
+
+_CHUNK: Final = 2**16
+_SHOWN: Final = 1024
+_PATIENCE: Final = 0.1
+"""Seconds a frame that a live input waits for a reader: much less than from frame to frame."""
+
+
+class LinesSource(LiveSource):
+    """Lines of a file descriptor, which is neither closed nor made non-blocking: others share it.
+
+    Args:
+        fd: where to read.
+        max_frame: bytes; of a longer line only the beginning is handed on, which is no whole
+            frame, and is counted as a bad one.
+
+    """
+
+    sends_settings = True
+
+    def __init__(self, fd: int, *, max_frame: int = 2**20) -> None:
+        self._fd = fd
+        self._max_frame = max_frame
+        self._line = bytearray()
+        self._length = 0
+        self._patience: float | None = _PATIENCE
+
+    async def run(self, receiver: Receiver) -> None:
+        """Deliver until the end of the input, or until cancelled."""
+        receiver.connected(self.now())
+        while chunk := await self._next_chunk():
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                self._add(line)
+                self._deliver(receiver)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience):
+                        await receiver.ready()
+            self._add(rest)
+        self._deliver(receiver)
+
+    async def _next_chunk(self) -> bytes:
+        """Read what there is, or wait for something; nothing means the end."""
+        while True:
+            try:
+                await _readable(self._fd)
+            except PermissionError:  # epoll's answer to a regular file, which is always readable
+                self._patience = None
+                await asyncio.sleep(0)
+            try:
+                return os.read(self._fd, _CHUNK)
+            except BlockingIOError:
+                continue  # somebody else who shares it was faster
+            except OSError:
+                return b""  # the other end of a socket or terminal has gone
+
+    def _add(self, part: bytes) -> None:
+        self._length += len(part)
+        self._line += part
+        if self._length > self._max_frame:
+            del self._line[_SHOWN:]
+
+    def _deliver(self, receiver: Receiver) -> None:
+        """Hand on the line that is now whole, if there is anything in it."""
+        line = bytes(self._line).strip()
+        self._line.clear()
+        self._length = 0
+        if line:
+            receiver.frame(line, self.now())
+
+
+async def _readable(fd: int) -> None:
+    """Wait for something to read, or the end.
+
+    Raises:
+        PermissionError: there is no waiting for this kind of file.
+
+    """
+    loop = asyncio.get_running_loop()
+    event = asyncio.Event()
+    loop.add_reader(fd, event.set)
+    try:
+        await event.wait()
+    finally:
+        loop.remove_reader(fd)

@@ -1,0 +1,159 @@
+"""Frames of a recording, as they came: `replay:FILE`, made by `recbms-zmq record`.
+
+Their times are those of the recording, so the messages are those of the live run. `?speed=10` is
+ten times as fast, `?speed=0` as fast as it can. It can wait: a slow reader of stdout gets all.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from recbms_zmq import values
+from recbms_zmq.errors import ConfigError, DamagedRecording, UsageError
+from recbms_zmq.instant import Instant
+from recbms_zmq.recording import (
+    LONGEST_GAP,
+    Connected,
+    End,
+    FrameRecord,
+    Record,
+    Start,
+    Trouble,
+    read_record,
+)
+from recbms_zmq.sources import Receiver
+
+SCHEME: Final = "replay:"
+_AROUND_A_FRAME: Final = 1024
+_ESCAPED: Final = 6  # bytes of a line that one byte of a frame may take, as \u001f
+
+_log = logging.getLogger(__name__)
+
+
+class ReplaySource:
+    """A recording as a source. Lines that cannot be read are left out, and said in the log.
+
+    Args:
+        url: `replay:FILE` or `replay:FILE?speed=NUMBER`.
+        max_frame: bytes of the longest frame there may be.
+
+    Raises:
+        UsageError: the speed is no number of at least 0.
+        ConfigError: the file cannot be read, or is no recording.
+
+    """
+
+    live = False
+    sends_settings = True
+
+    def __init__(self, url: str, *, max_frame: int = 2**20) -> None:
+        path, mark, speed = url.removeprefix(SCHEME).rpartition("?speed=")
+        self._path = Path(path if mark else speed).expanduser()
+        self._speed = _speed(speed if mark else "1")
+        self._longest_line = _ESCAPED * max_frame + _AROUND_A_FRAME
+        self._left_out = 0
+        with self._open() as file:
+            self._place = self._read_start(file)
+        self._reached = 0.0  # when it was, on our own clock
+        self._next = self._place
+
+    def now(self) -> Instant:
+        """Tell the place in the recording, between two of its lines too."""
+        if not self._speed:
+            return self._place
+        passed = (time.monotonic() - self._reached) * self._speed
+        return self._place.at(min(self._place.monotonic + passed, self._next.monotonic))
+
+    async def run(self, receiver: Receiver) -> None:
+        """Deliver until the end of the recording, or until cancelled."""
+        began = self._reached = time.monotonic()
+        first = self._place.monotonic
+        with self._open() as file:
+            self._read_start(file)
+            for record in self._records(file):
+                self._next = record.at
+                delay = 0.0
+                if self._speed:
+                    due = began + (record.monotonic - first) / self._speed
+                    delay = max(0.0, due - time.monotonic())
+                await asyncio.sleep(delay)
+                self._place, self._reached = record.at, time.monotonic()
+                _deliver(record, receiver)
+                await receiver.ready()
+        if self._left_out:
+            _log.warning("%s: %d lines were left out", self._path, self._left_out)
+
+    def _open(self) -> BinaryIO:
+        try:
+            if self._path.exists() and not self._path.is_file():
+                raise ConfigError(f"cannot read {self._path}: a recording has to be a regular file")
+            return self._path.open("rb")
+        except OSError as exc:
+            raise ConfigError(f"cannot read the recording {self._path}: {exc.strerror}") from exc
+
+    def _read_start(self, file: BinaryIO) -> Instant:
+        try:
+            start = self._read_record(file)
+        except DamagedRecording as exc:
+            raise ConfigError(f"{self._path} is no recording: line 1: {exc}") from exc
+        if start is None:
+            raise ConfigError(f"{self._path} is no recording: it is empty")
+        if not isinstance(start, Start):
+            raise ConfigError(f"{self._path} is no recording: line 1 is not its start")
+        return start.at
+
+    def _records(self, file: BinaryIO) -> Iterator[Record]:
+        """Give the records behind the start, without what does not belong there."""
+        last = self._place.monotonic
+        for number in itertools.count(2):
+            try:
+                record = self._read_record(file)
+                if record is None:
+                    return
+                _check_place(record, last)
+            except DamagedRecording as exc:
+                self._left_out += 1
+                if self._left_out == 1:
+                    _log.warning("%s: line %d is left out: %s", self._path, number, exc)
+                continue
+            last = record.monotonic
+            yield record
+            if isinstance(record, End):
+                return
+
+    def _read_record(self, file: BinaryIO) -> Record | None:
+        """Read the next line; None at the end of the file."""
+        line = file.readline(self._longest_line)
+        if len(line) < self._longest_line:
+            return read_record(line) if line else None
+        while line and not line.endswith(b"\n"):
+            line = file.readline(self._longest_line)
+        raise DamagedRecording("it is too long")
+
+
+def _deliver(record: Record, receiver: Receiver) -> None:
+    if isinstance(record, FrameRecord):
+        receiver.frame(record.data, record.at)
+    elif isinstance(record, Connected):
+        receiver.connected(record.at)
+    elif isinstance(record, Trouble):
+        receiver.trouble(record.reason, record.at)
+
+
+def _check_place(record: Record, last: float) -> None:
+    if isinstance(record, Start):
+        raise DamagedRecording("another recording starts here")
+    if not 0 <= record.monotonic - last <= LONGEST_GAP:
+        raise DamagedRecording("its time is before that of the line above, or a year behind")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed: float = values.number("a speed")(text)
+    except ValueError as exc:
+        raise UsageError(f"?speed=: expected {exc}, got {text[:80]!r}") from exc
+    return speed

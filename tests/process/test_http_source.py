@@ -1,0 +1,74 @@
+"""`recbms-zmq run http://HOST/cell`: older module firmware."""
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import Run, Subscribe
+from support.module import FakeModule, answer
+from support.waiting import eventually
+
+
+@pytest.fixture
+def module() -> Iterator[FakeModule]:
+    module = FakeModule()
+    yield module
+    module.close()
+
+
+def test_it_is_polled_and_published(run: Run, subscribe: Subscribe, module: FakeModule) -> None:
+    service = run("--poll-interval", "1", module.url)
+    sub = subscribe(service.endpoint())
+    assert sub.message(key="soc")["payload"] == 28.5
+    module.answers = [answer(b'{"bms_array":{"master":{"soc":0.5}}}')]
+    assert sub.message(key="soc", payload=50.0)
+    assert service.stop() == 0
+    assert sub.message(key="availability", payload="offline")["reason"] == "stopped"
+
+
+def test_a_module_that_comes_and_goes_is_told_and_found_again(run: Run, module: FakeModule) -> None:
+    module.answers = [answer(status="503 Busy")]
+    service = run(
+        "--no-publish", "--poll-interval", "1", "--stale-after", "2", "--refresh", "1", module.url
+    )
+    service.stderr.line("the BMS answered with HTTP status 503; trying again")
+    assert service.message(key="availability", reason="the BMS answered with HTTP status 503")
+    module.answers = [answer()]
+    service.message(key="availability", payload="online")
+    module.answers = [answer(b"<html>")]
+    gone = "no status frame for 2 s: the answer is not a frame of a BMS"
+    service.message(key="availability", payload="offline", reason=gone)
+    module.answers = [answer()]
+    service.messages_until(lambda m: m["key"] == "link/reconnects" and m["payload"] > 0)
+    assert service.stop() == 0
+
+
+def test_a_module_that_does_not_answer_does_not_delay_the_end(run: Run, module: FakeModule) -> None:
+    module.answers = [None]
+    service = run("--no-publish", module.url)
+    eventually(lambda: module.requests, "a request")
+    assert service.stop() == 0
+    assert [m["payload"] for m in service.messages] == ["offline", "offline"]
+
+
+def test_once_asks_once_and_waits_for_no_settings(start: Run, module: FakeModule) -> None:
+    service = start("run", "--once", "--poll-interval", "1", module.url)
+    assert service.wait() == 0
+    assert service.message(key="soc")["payload"] == 28.5
+    assert len(module.requests) == 1
+
+
+def test_an_interval_that_makes_the_bms_look_offline_is_refused(start: Run) -> None:
+    service = start("run", "--poll-interval", "60", "http://192.168.8.3/cell")
+    assert service.wait() == 2
+    assert service.stderr.text() == (
+        "recbms-zmq: --poll-interval: asked every 60 s, the BMS would count as offline after "
+        "30 s; make --stale-after longer than --poll-interval\n"
+    )
+
+
+def test_a_proxy_is_refused_rather_than_gone_around(start: Run) -> None:
+    service = start("run", "--proxy", "http://127.0.0.1:1", "http://192.168.8.3/cell")
+    assert service.wait() == 2
+    assert service.stderr.text() == (
+        "recbms-zmq: --proxy: only ws:// and wss:// can go through a proxy\n"
+    )

@@ -1,0 +1,68 @@
+"""A receiver that remembers what a source tells it."""
+
+import asyncio
+from collections.abc import Callable
+
+from recbms_zmq.errors import FrameError
+from recbms_zmq.frames import decode
+from recbms_zmq.instant import Instant
+from recbms_zmq.sources import Source
+from support.waiting import PATIENCE
+
+Heard = list[tuple[str, str]]
+
+
+class Listener:
+    """Judges frames as the service does, and keeps everything as (what, text)."""
+
+    def __init__(self) -> None:
+        self.heard: Heard = []
+        self.times: list[Instant] = []
+        self._news = asyncio.Event()
+
+    def connected(self, at: Instant) -> None:
+        self._note("connected", "", at)
+
+    def trouble(self, reason: str, at: Instant) -> None:
+        self._note("trouble", reason, at)
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        self._note("frame", data.decode("latin-1"), at)
+        try:
+            decode(data)
+        except FrameError:
+            return False
+        return True
+
+    async def ready(self) -> None:
+        """Nobody is slow here."""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    def _note(self, what: str, text: str, at: Instant) -> None:
+        self.heard.append((what, text))
+        self.times.append(at)
+        self._news.set()
+
+
+def listen(source: Source, count: int) -> Heard:
+    """Run a source until it has said so much, or to its end; return what it said."""
+
+    async def run() -> Heard:
+        listener = Listener()
+        task = asyncio.create_task(source.run(listener))
+        waiting = asyncio.create_task(listener.until(lambda: len(listener.heard) >= count))
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, waiting):
+            each.cancel()
+        results = await asyncio.gather(task, waiting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return listener.heard[:count]
+
+    return asyncio.run(run(), debug=True)

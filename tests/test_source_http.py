@@ -1,0 +1,226 @@
+import asyncio
+import hashlib
+import ssl
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.module import CELL, FakeModule, answer
+from support.receiver import Listener, listen
+from support.waiting import eventually
+
+from recbms_zmq.errors import UnusableAnswer
+from recbms_zmq.sources import backoff
+from recbms_zmq.sources.http import HttpSource, read_answer
+from recbms_zmq.sources.network import tls_context
+
+TEXT = CELL.decode()
+MakeModule = Callable[..., FakeModule]
+
+
+@pytest.fixture
+def make_module() -> Iterator[MakeModule]:
+    made: list[FakeModule] = []
+
+    def make(*answers: bytes | None, tls: ssl.SSLContext | None = None) -> FakeModule:
+        made.append(FakeModule(*answers, tls=tls))
+        return made[-1]
+
+    yield make
+    for module in made:
+        module.close()
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Take all waiting out of the delays between tries; note what is asked of them."""
+    asked: list[str] = []
+
+    def without_waiting(**_: float) -> Generator[float]:
+        asked.append("from the beginning")
+        while True:
+            asked.append("the next one")
+            yield 0.0
+
+    monkeypatch.setattr(backoff, "reconnect_delays", without_waiting)
+    return asked
+
+
+def chunked(*parts: bytes) -> bytes:
+    chunks = b"".join(b"%x;made=up\r\n%s\r\n" % (len(part), part) for part in parts)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) -> None:
+    module = make_module()
+    heard = listen(HttpSource(module.url, interval=0.01), 4)
+    assert heard == [("connected", ""), ("frame", TEXT), ("frame", TEXT), ("frame", TEXT)]
+    assert module.requests[0].startswith(
+        b"GET /cell HTTP/1.1\r\nHost: " + module.authority.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        pytest.param(answer(), id="with its length"),
+        pytest.param(chunked(CELL[:10], CELL[10:]), id="in chunks"),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + CELL, id="until the connection ends"),
+        pytest.param(b"HTTP/1.1 200\nServer: old\n\n" + CELL, id="with bare newlines"),
+    ],
+)
+def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
+    heard = listen(HttpSource(make_module(good).url), 2)
+    assert heard == [("connected", ""), ("frame", TEXT)]
+
+
+@pytest.mark.usefixtures("delays")
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"", "the BMS gave no valid answer"),
+        (b"\x00\xff\n\n", "the BMS gave no valid answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "the BMS gave no valid answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc", "the BMS gave no valid answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5", "the BMS gave no valid answer"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "the BMS gave no valid answer"),
+        (b"HTTP/1.1 200 OK\r\na: " + b"b" * 200_000, "the BMS gave no valid answer"),
+        (chunked(CELL)[:-60], "the BMS gave no valid answer"),
+        (answer(status="404 Not Found"), "the BMS answered with HTTP status 404"),
+        (
+            answer(status="302 Found", headers="Location: http://127.0.0.1:1/secret\r\n"),
+            "the BMS answered with HTTP status 302, which points elsewhere",
+        ),
+        (answer(b" " * 2000), "the answer was longer than --max-frame"),
+        (chunked(b" " * 600, b" " * 600), "the answer was longer than --max-frame"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2000, "the answer was longer than --max-frame"),
+    ],
+)
+def test_a_bad_answer_is_said_in_words_and_asked_again(
+    make_module: MakeModule, bad: bytes, reason: str
+) -> None:
+    module = make_module(bad, answer())
+    heard = listen(HttpSource(module.url, max_frame=1024), 3)
+    assert heard == [("trouble", reason), ("connected", ""), ("frame", TEXT)]
+    assert len(module.requests) == 2
+
+
+@pytest.mark.usefixtures("delays")
+def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeModule) -> None:
+    heard = listen(HttpSource(make_module(answer(b"<html>"), answer()).url), 5)
+    assert heard == [
+        ("connected", ""),
+        ("frame", "<html>"),
+        ("trouble", "the answer is not a frame of a BMS"),
+        ("connected", ""),
+        ("frame", TEXT),
+    ]
+
+
+def test_nobody_there_is_said_in_words(make_module: MakeModule) -> None:
+    module = make_module()
+    module.close()
+    assert listen(HttpSource(module.url), 1) == [("trouble", "connection refused")]
+
+
+def test_delays_grow_until_a_frame_has_come(make_module: MakeModule, delays: list[str]) -> None:
+    answers = (answer(b"no"), b"", answer(status="500 Oh"), answer(), b"", answer(b"no"))
+    listen(HttpSource(make_module(*answers).url, interval=0.01), 11)
+    first = ["from the beginning", "the next one", "the next one", "the next one"]
+    assert delays[:6] == [*first, "from the beginning", "the next one"]
+
+
+def test_credentials_are_sent_and_never_said(make_module: MakeModule) -> None:
+    module = make_module(answer(status="403 Forbidden"))
+    url = module.url.replace("//", "//owner:p%40ss%C3%A9@")
+    heard = listen(HttpSource(url), 1)
+    assert heard == [("trouble", "the BMS answered with HTTP status 403")]
+    assert b"\r\nAuthorization: Basic b3duZXI6cEBzc8Op\r\n" in module.requests[0]
+    assert b"owner" not in module.requests[0]
+
+
+def test_what_an_address_holds_cannot_add_to_the_request(make_module: MakeModule) -> None:
+    module = make_module()
+    listen(HttpSource(module.url + "/ä?q=ö#part"), 2)
+    assert module.requests[0].startswith(b"GET /cell/%C3%A4?q=%C3%B6 HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+def test_a_module_that_does_not_answer_does_not_keep_us_from_ending(
+    make_module: MakeModule,
+) -> None:
+    module = make_module(None)
+
+    async def run() -> None:
+        task = asyncio.create_task(HttpSource(module.url).run(Listener()))
+        await asyncio.to_thread(eventually, lambda: module.requests, "a request")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate for 127.0.0.1; its key lies beside it, as key.pem."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    subject = ("-subj", "/CN=module", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", path.with_name("key.pem"), "-out", path)
+    words = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    subprocess.run([*words, *subject, *files], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def tls_module(make_module: MakeModule, certificate: Path) -> FakeModule:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return make_module(tls=context)
+
+
+def test_https_needs_a_certificate_that_is_trusted(
+    tls_module: FakeModule, certificate: Path
+) -> None:
+    trusting = HttpSource(tls_module.url, tls=tls_context(str(certificate), pinned=False))
+    assert listen(trusting, 2) == [("connected", ""), ("frame", TEXT)]
+    strict = HttpSource(tls_module.url, tls=tls_context(None, pinned=False))
+    assert listen(strict, 1) == [("trouble", "TLS failed: self-signed certificate")]
+
+
+def test_https_takes_a_pinned_certificate_and_no_other(
+    tls_module: FakeModule, certificate: Path
+) -> None:
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
+    right, wrong = hashlib.sha256(der).hexdigest(), "0" * 64
+    tls = tls_context(None, pinned=True)
+    heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=right), 2)
+    assert heard == [("connected", ""), ("frame", TEXT)]
+    heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=wrong), 1)
+    assert heard == [("trouble", f"TLS failed: certificate has SHA-256 {right}")]
+    assert len(tls_module.requests) == 1
+
+
+async def _read(data: bytes, limit: int) -> bytes:
+    reader = asyncio.StreamReader(limit=2**16)
+    reader.feed_data(data)
+    reader.feed_eof()
+    return await read_answer(reader, limit)
+
+
+@given(st.binary() | st.binary().map(lambda data: b"HTTP/1.1 200 OK\r\n" + data))
+def test_any_bytes_are_an_answer_or_unusable(data: bytes) -> None:
+    try:
+        content = asyncio.run(_read(data, 100))
+    except UnusableAnswer:
+        return
+    assert len(content) <= 100
+
+
+@given(st.binary(min_size=1).flatmap(lambda c: st.tuples(st.just(c), st.integers(1, len(c)))))
+def test_content_is_the_same_however_it_is_framed(case: tuple[bytes, int]) -> None:
+    content, cut = case
+    parts = [part for part in (content[:cut], content[cut:]) if part]
+    for data in (answer(content), chunked(*parts), b"HTTP/1.1 200 OK\r\n\r\n" + content):
+        assert asyncio.run(_read(data, len(content))) == content
