@@ -183,12 +183,12 @@ class Service:
         if self._keeper is not None:
             self._keeper.start()
         tasks = [
-            asyncio.create_task(_keep_running(bms, start_delay(place)))
+            asyncio.create_task(keep_running(bms, start_delay(place)))
             for place, bms in enumerate(self._fleet)
         ]
         for task in tasks:
             task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
-        ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
+        ticker = asyncio.create_task(tick([b.device for b in self._fleet if b.source.live]))
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         try:
@@ -214,7 +214,7 @@ class Service:
             await self._stdout.drain(FLUSH)
 
 
-async def _keep_running(bms: Bms, delay: float) -> None:
+async def keep_running(bms: Bms, delay: float) -> None:
     """Run a source to its end; a mistake of ours in it must not end the service."""
     await asyncio.sleep(delay)
     while True:
@@ -228,7 +228,8 @@ async def _keep_running(bms: Bms, delay: float) -> None:
         await asyncio.sleep(RESTART)
 
 
-async def _tick(devices: Sequence[Device]) -> None:
+async def tick(devices: Sequence[Device]) -> None:
+    """Let devices do what becomes due without a frame."""
     while True:
         await asyncio.sleep(TICK)
         now = Instant.now()

@@ -8,7 +8,7 @@ import os
 from recbms_zmq import logs
 from recbms_zmq.config import load
 from recbms_zmq.lookups import Lookups
-from recbms_zmq.options import OPTIONS
+from recbms_zmq.options import OPTIONS, Option
 
 EPILOG = """\
 examples:
@@ -46,20 +46,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-config", action="store_true", help="show what applies and where it was set; exit"
     )
+    service = parser.add_argument_group("the service")
+    each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
     for option in OPTIONS:
-        # The value itself is read by `config`, in the same way as from the other places.
-        if option.is_switch:
-            parser.add_argument(
-                option.flag, action="store_const", const="true", default=None, help=option.help
-            )
-        else:
-            default = ", ".join(option.default) if option.many else option.default
-            parser.add_argument(
-                option.flag,
-                action="append" if option.many else "store",
-                metavar=option.metavar,
-                help=option.help + (f" (default: {default})" if default is not None else ""),
-            )
+        add_option(each if option.bms else service, option)
+
+
+def add_option(parser: "argparse._ActionsContainer", option: Option) -> None:
+    """Declare one option; its value is read by `config`, in the same way as from elsewhere."""
+    if option.is_switch:
+        parser.add_argument(
+            option.flag, action="store_const", const="true", default=None, help=option.help
+        )
+    else:
+        default = ", ".join(option.default) if option.many else option.default
+        parser.add_argument(
+            option.flag,
+            action="append" if option.many else "store",
+            metavar=option.metavar,
+            help=option.help + (f" (default: {default})" if default is not None else ""),
+        )
 
 
 def main(args: argparse.Namespace) -> int:
