@@ -5,11 +5,14 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from recbms_zmq import logs, values
 from recbms_zmq.commands.run import add_option
 from recbms_zmq.config import Config, load
 from recbms_zmq.errors import ConfigError, UsageError
+from recbms_zmq.lookups import Lookups
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
@@ -69,7 +72,9 @@ def main(args: argparse.Namespace) -> int:
         feeds.append(SubscriberFeed(endpoints, model, news))
     if not on_screen:
         logs.set_up("warning")
-        asyncio.run(show_lines(model, feeds, news))
+        for endpoint in endpoints:
+            print(f"recbms-zmq: subscribing to {endpoint}", file=sys.stderr)
+        _run(show_lines(model, feeds, news))
         return 0
 
     from recbms_zmq.monitor.live import held_log, show_screen
@@ -79,8 +84,14 @@ def main(args: argparse.Namespace) -> int:
             stack.enter_context(held_log())
         else:
             logs.set_up("warning")
-        asyncio.run(show_screen(model, feeds, news))
+        _run(show_screen(model, feeds, news))
     return 0
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(Lookups())
+        runner.run(work)
 
 
 _DUMB = (None, "", "dumb", "unknown")

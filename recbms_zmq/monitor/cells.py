@@ -12,9 +12,15 @@ from recbms_zmq.monitor.model import Cell, Limits
 
 BALANCING: Final = "B"
 _MIN_BAR: Final = 6
+_FIXED: Final = len("  0.000 V ^B")
 _GAP: Final = 2
 _NEAR: Final = 0.05
 """Share of the scale that counts as near a limit."""
+
+
+def detailed_rows(cells: Sequence[Cell], width: int) -> int:
+    """Tell in how few rows `detailed` can draw these cells."""
+    return -(-len(cells) // _most_columns(cells, width)) if cells else 0
 
 
 def detailed(
@@ -26,13 +32,12 @@ def detailed(
     """
     if not cells:
         return []
-    label = max(len(cell.place) for cell in cells)
-    fixed = label + len("  0.000 V ▲B")
-    most = max((width + _GAP) // (fixed + _MIN_BAR + _GAP), 1)
-    columns = min(max(-(-len(cells) // max(rows, 1)), 1), most)
+    columns = min(max(-(-len(cells) // max(rows, 1)), 1), _most_columns(cells, width))
     each = (width - (columns - 1) * _GAP) // columns
+    label = _label(cells)
+    length = max(each - label - _FIXED, 1)
     return side_by_side(
-        [_cell(cell, limits, label, max(each - fixed, 1), glyphs) for cell in cells], columns, each
+        [_cell(cell, limits, label, length, glyphs) for cell in cells], columns, each
     )
 
 
@@ -43,6 +48,14 @@ def condensed(cells: Sequence[Cell], limits: Limits, width: int, glyphs: Glyphs)
     ]
     each = max((unit.cell_len for unit in units), default=1)
     return side_by_side(units, max((width + _GAP) // (each + _GAP), 1), each) if units else []
+
+
+def _label(cells: Sequence[Cell]) -> int:
+    return max(len(cell.place) for cell in cells)
+
+
+def _most_columns(cells: Sequence[Cell], width: int) -> int:
+    return max((width + _GAP) // (_label(cells) + _FIXED + _MIN_BAR + _GAP), 1)
 
 
 def _cell(cell: Cell, limits: Limits, label: int, length: int, glyphs: Glyphs) -> Text:

@@ -23,6 +23,8 @@ from recbms_zmq.service import keep_running, tick, wire
 from recbms_zmq.streams import Batch
 
 News = Callable[[], None]
+EXPLAIN: Final = 0.5
+"""Seconds between looks at what is wrong with the links."""
 _TURN: Final = 1000
 """Messages taken before something else may happen: a flood must not stop the view."""
 
@@ -52,14 +54,19 @@ class SourceFeed:
         """Go on until cancelled, also when all sources have come to their end."""
         for bms in self._fleet:
             bms.device.start(Instant.now())
-        tasks = [
-            asyncio.create_task(keep_running(bms, start_delay(place)))
-            for place, bms in enumerate(self._fleet)
-        ]
-        try:
-            await tick([bms.device for bms in self._fleet if bms.source.live])
-        finally:
-            await cancel(tasks)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tick([bms.device for bms in self._fleet if bms.source.live]))
+            group.create_task(self._explain())
+            for place, bms in enumerate(self._fleet):
+                group.create_task(keep_running(bms, start_delay(place)))
+
+    async def _explain(self) -> None:
+        """Pass on what is wrong with a link; messages tell it only once a minute."""
+        while True:
+            for bms in self._fleet:
+                if not bms.device.online:
+                    self._model.explain(bms.device.name, bms.device.reason)
+            await asyncio.sleep(EXPLAIN)
 
     def _publish(self, batch: Batch) -> None:
         now = time.monotonic()

@@ -306,11 +306,18 @@ class Model:
         # A message that got through proves the connection; its own event may come later.
         if way in self.connected:
             self.connected[way] = True
+        # With the prefix, which another service on the same endpoint may use to be told apart.
         key = (way, message.topic.removesuffix(message.key))
         pack = self._packs.get(key)
         if pack is None:
             pack = self._packs[key] = Pack(message.device_name)
         pack.take(message, now)
+
+    def explain(self, device: str, reason: str, way: str = "") -> None:
+        """Take note of why a device is offline."""
+        for (pack_way, topic), pack in self._packs.items():
+            if pack_way == way and topic.endswith(f"/{device}/") and not pack.online:
+                pack.reason = reason
 
     def connection(self, way: str, connected: bool, now: float) -> None:
         """Take note that the connection to a service has come or gone."""

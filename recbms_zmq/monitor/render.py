@@ -18,6 +18,16 @@ from recbms_zmq.monitor.model import HISTORY, Model, Pack, Temperature
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 6
+_WIDE: Final = 60
+"""Columns from which there is room for whole words."""
+_NONE: Final = (0, 0, 0)
+_EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
+"""Rows of chart, temperatures and description, from most to least."""
+_WORTHY: Final = 3
+"""How many of these are worth more than a bar for each cell."""
+_SCROLLED: Final = 6
+"""Rows in which scrolling is bearable."""
+_STATES: Final = {True: "online", False: "offline", None: "waiting"}
 _DIRECTION: Final = {"charging": "green", "discharging": "yellow"}
 
 
@@ -37,10 +47,11 @@ class View(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Rows for the terminal, and how far the cells can be scrolled."""
+    """Rows for the terminal, how far the cells can be scrolled, and whether they are in short."""
 
     lines: list[Text]
     scroll_most: int = 0
+    condensed: bool = False
 
 
 def render(
@@ -64,11 +75,13 @@ def render(
     top: list[Text] = []
     if len(packs) > 1 and height >= 12:
         top = [*_overview(packs, selected, width, height // 4, glyphs), Text()]
-    footer = [_footer(len(packs), width, glyphs)] if height >= 8 else []
-    details = _Details(packs[selected], view, width, now, glyphs)
-    page = details.page(height - len(top) - len(footer))
-    lines = _fitted([*top, *page.lines], width, height - len(footer))
-    return Page(_fitted([*lines, *footer], width, height), page.scroll_most)
+    bottom = 1 if height >= 8 else 0
+    page = _Details(packs[selected], view, width, now, glyphs).page(height - len(top) - bottom)
+    lines = _fitted([*top, *page.lines], width, height - bottom)
+    if bottom:
+        footer = _footer(_keys(view, len(packs), page), width, glyphs)
+        lines += _fitted([footer], width, 1)
+    return page._replace(lines=lines)
 
 
 def _fitted(lines: Sequence[Text], width: int, height: int) -> list[Text]:
@@ -96,12 +109,24 @@ def _waiting(model: Model, width: int) -> list[Text]:
     return [*lines, Text("q quit", "dim")]
 
 
-def _footer(packs: int, width: int, glyphs: Glyphs) -> Text:
-    keys = ["q quit", "c all cells", "j/k scroll"]
+def _keys(view: View, packs: int, page: Page) -> list[str]:
+    """Return what the keys do that do something now."""
+    keys = ["q quit"]
     if packs > 1:
-        keys.insert(1, "Tab next pack")
+        keys.append("Tab next pack")
+    if page.condensed or view.all_cells:
+        keys.append("c short" if view.all_cells else "c all cells")
+    if page.scroll_most:
+        keys.append("j/k scroll")
+    return keys
+
+
+def _footer(keys: Sequence[str], width: int, glyphs: Glyphs) -> Text:
+    left = Text("   ".join(keys), "dim")
     legend = f"{glyphs.down} lowest  {glyphs.up} highest  {cell_rows.BALANCING} balancing"
-    return apart(Text("   ".join(keys), "dim"), Text(legend, "dim"), width)
+    if left.cell_len + len(legend) >= width:
+        return left
+    return apart(left, Text(legend, "dim"), width)
 
 
 def _overview(
@@ -127,7 +152,7 @@ def _short(pack: Pack, glyphs: Glyphs) -> Text:
     soc = pack.number("soc")
     line = Text(f"{glyphs.state} ", _state_style(pack))
     if pack.online is not True:
-        return line.append("offline" if pack.online is False else "waiting")
+        return line.append(f"{_STATES[pack.online]}: {words.safe(pack.reason)}".rstrip(": "))
     line.append_text(bar(None if soc is None else soc / 100, 10, _soc_style(soc), glyphs))
     line.append(f" {words.amount(soc, '%', 1):>7}  {words.power(pack.number('power')):>9}", "")
     if pack.alarm is not None:
@@ -163,20 +188,10 @@ class _Details:
         """Draw everything in this many rows."""
         head = [self._header(), *self._reason(), *self._alarm()]
         head += [self._charge(), *self._numbers()]
-        cells = self._pack.cells()
-        room = rows - len(head) - 1  # the line above the cells
-        # From most to least: the rows of chart, temperatures and description.
-        for extras in ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), (0, 0, 0)):
-            left = room - sum(extras)
-            body = cell_rows.detailed(cells, self._pack.limits, self._width, left, self._glyphs)
-            if len(body) <= left or (self._view.all_cells and left >= 6):
-                break
-            if not self._view.all_cells:
-                body = cell_rows.condensed(cells, self._pack.limits, self._width, self._glyphs)
-                if len(body) <= left:
-                    break
+        # One row is the line above the cells.
+        extras, body, condensed = self._arrange(rows - len(head) - 1)
+        left = max(rows - len(head) - 1 - sum(extras), 0)
         chart_rows, temperature_rows, about_rows = extras
-        left = max(left, 0)
         scroll_most = max(len(body) - left, 0)
         scroll = min(max(self._view.scroll, 0), scroll_most)
         shown = body[scroll : scroll + left]
@@ -197,18 +212,42 @@ class _Details:
                 lines.append(Text())
                 gaps -= 1
             lines += section
-        return Page(lines, scroll_most)
+        return Page(lines, scroll_most, condensed)
+
+    def _arrange(self, room: int) -> tuple[tuple[int, int, int], list[Text], bool]:
+        """Decide what fits, from most to least.
+
+        Returns:
+            the rows of chart, temperatures and description; the cells; whether in short.
+
+        """
+        cells, limits = self._pack.cells(), self._pack.limits
+        needed = cell_rows.detailed_rows(cells, self._width)
+        if self._view.all_cells:
+            extras = next((e for e in _EXTRAS if room - sum(e) >= min(needed, _SCROLLED)), _NONE)
+        else:
+            extras = next((e for e in _EXTRAS[:_WORTHY] if room - sum(e) >= needed), _NONE)
+            if extras is _NONE:
+                short = cell_rows.condensed(cells, limits, self._width, self._glyphs)
+                extras = next((e for e in _EXTRAS if room - sum(e) >= len(short)), _NONE)
+                if room < needed or extras != _NONE:
+                    return extras, short, True
+        left = room - sum(extras)
+        body = cell_rows.detailed(cells, limits, self._width, left, self._glyphs)
+        return extras, body, False
 
     def _header(self) -> Text:
         pack = self._pack
         state = Text(f"{self._glyphs.state} ", _state_style(pack))
-        state.append({True: "online", False: "offline", None: "waiting"}[pack.online])
-        if pack.online and pack.alarm is None and "problem" in pack.values:
+        state.append(_STATES[pack.online])
+        wide = self._width >= _WIDE
+        if wide and pack.online and pack.alarm is None and "problem" in pack.values:
             state.append(", no alarm", "")
         age = pack.age(self._now)
         if age is not None:
             style = "yellow" if age >= STALE else ""
-            state.append(", ", "").append(f"data {words.duration(age)} old", style)
+            what = f"data {words.duration(age)} old" if wide else words.duration(age)
+            state.append(", ", "").append(what, style)
         return apart(Text(words.safe(pack.name), "bold"), state, self._width)
 
     def _reason(self) -> list[Text]:
@@ -232,7 +271,7 @@ class _Details:
 
     def _charge(self) -> Text:
         soc = self._pack.number("soc")
-        label = "State of charge " if self._width >= 60 else "SOC "
+        label = "State of charge " if self._width >= _WIDE else "SOC "
         value = f" {words.amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
         line = Text(label, self._faded)
@@ -306,5 +345,6 @@ def _warmest(readings: Sequence[Temperature]) -> Temperature:
 
 
 def _range(readings: Sequence[Temperature]) -> str:
-    low = min(reading.celsius for reading in readings)
-    return f"{low:.1f} to {words.amount(_warmest(readings).celsius, '°C', 1)}"
+    low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
+    most = words.amount(high, "°C", 1)
+    return most if low == high else f"{low:.1f} to {most}"

@@ -13,12 +13,13 @@ from typing import Final
 from recbms_zmq.monitor.feeds import Feed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
-from recbms_zmq.service import cancel
 
 AT_LEAST: Final = 1.0
 """Seconds after which the view is drawn again without any news: the data grow older."""
 AT_MOST: Final = 0.2
 """Seconds between two drawings; also what the messages of one frame get to arrive together."""
+GOODBYE: Final = 1.0
+"""Seconds that connections get to be closed."""
 
 
 class News:
@@ -65,7 +66,9 @@ async def until(
         for task in done:
             task.result()
     finally:
-        await cancel(tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=GOODBYE)
 
 
 def end(ended: "asyncio.Future[None]") -> None:
