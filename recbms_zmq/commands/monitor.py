@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Show the view."""
     config, endpoints = _places(args)
-    on_screen = not args.plain and sys.stdout.isatty() and os.environ.get("TERM") not in _DUMB
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    on_screen = terminal and not args.plain and os.environ.get("TERM") not in _DUMB
     if on_screen:
         _need_rich()
     news = News()
@@ -80,7 +81,7 @@ def main(args: argparse.Namespace) -> int:
     from recbms_zmq.monitor.live import held_log, show_screen
 
     with contextlib.ExitStack() as stack:
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             stack.enter_context(held_log())
         else:
             logs.set_up("warning")
