@@ -20,6 +20,7 @@ from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH
 
 OPTIONS = ("stale_after", "idle_current", "max_frame", "ca_file", "tls_fingerprint", "proxy")
 """Options of `run` that matter to somebody who looks on."""
+_DUMB = (None, "", "dumb", "unknown")
 EPILOG = f"""\
 examples:
   recbms-zmq monitor                          what the service on this machine publishes
@@ -93,9 +94,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(Lookups())
         runner.run(work)
-
-
-_DUMB = (None, "", "dumb", "unknown")
 
 
 def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:

@@ -14,6 +14,7 @@ BALANCING: Final = "B"
 _MIN_BAR: Final = 6
 _FIXED: Final = len("  0.000 V ^B")
 _GAP: Final = 2
+_GOOD: Final = "green"
 _NEAR: Final = 0.05
 """Share of the scale that counts as near a limit."""
 
@@ -61,8 +62,11 @@ def _most_columns(cells: Sequence[Cell], width: int) -> int:
 def _cell(cell: Cell, limits: Limits, label: int, length: int, glyphs: Glyphs) -> Text:
     share = _share(cell.voltage, limits)
     line = Text(f"{cell.place:>{label}} ", no_wrap=True)
-    line.append_text(bar(share, length, _style(share), glyphs))
-    line.append("     ? V" if cell.voltage is None else f" {cell.voltage:.3f} V")
+    style = _style(share)
+    line.append_text(bar(share, length, style, glyphs))
+    # An empty bar shows no colour, but a cell that is too low has to.
+    voltage = "     ? V" if cell.voltage is None else f" {cell.voltage:.3f} V"
+    line.append(voltage, "" if style == _GOOD else style)
     line.append(f" {_mark(cell, glyphs)}{BALANCING if cell.balancing else ' '}", "bold")
     return line
 
@@ -98,4 +102,4 @@ def _style(share: float | None) -> str:
         return "dim"
     if not 0 <= share <= 1:
         return "bold red"
-    return "yellow" if min(share, 1 - share) < _NEAR else "green"
+    return "yellow" if min(share, 1 - share) < _NEAR else _GOOD

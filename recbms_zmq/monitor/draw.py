@@ -10,9 +10,10 @@ from rich.text import Text
 
 
 class Glyphs(NamedTuple):
-    """The characters to draw with. `levels` climb from empty to full."""
+    """The characters to draw with. `levels` climb from empty to full, `hanging` grow down."""
 
     levels: str
+    hanging: str
     horizontal: str
     rest: str
     up: str
@@ -23,8 +24,8 @@ class Glyphs(NamedTuple):
     dot: str
 
 
-UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█", "·", "▲", "▼", "●", "▸", "─", " · ")
-ASCII: Final = Glyphs(" ._-=+*%#", "#", ".", "^", "v", "*", ">", "-", ", ")
+UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", " ▔▔▀▀▀▀██", " ▏▎▍▌▋▊▉█", "·", "▲", "▼", "●", "▸", "─", " · ")
+ASCII: Final = Glyphs(" ._-=+*%#", " ''''\"\"##", "#", ".", "^", "v", "*", ">", "-", ", ")
 """For terminals without Unicode, and the Linux console, whose font has few of the others."""
 
 
@@ -50,23 +51,34 @@ def column(fraction: float | None, glyphs: Glyphs) -> str:
 
 
 def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[Text]:
-    """Draw a bar chart of `height` rows, green above zero, yellow below; None is left empty.
+    """Draw a bar chart of `height` rows; None is left empty.
 
-    The scale runs from the smallest value, or zero if that is less, to the largest, or zero.
+    Values above zero are green and stand on the line of zero, those below are yellow and hang from
+    it. In a single row there is no room for both, and they stand side by side.
     """
     known = [value for value in columns if value is not None]
-    low, high = min([0.0, *known]), max([0.0, *known])
-    top = len(glyphs.levels) - 1
+    high, low = max([0.0, *known]), -min([0.0, *known])
+    if height == 1 and high and low:
+        high, low, above = max(high, low), 0.0, 1
+    elif high and low:
+        above = min(max(round(high / (high + low) * height), 1), height - 1)
+    else:
+        above = 0 if low else height
+    each = max(high / max(above, 1), low / max(height - above, 1)) or 1.0
     rows = [Text(no_wrap=True) for _ in range(height)]
     for value in columns:
-        level = 0
-        style = ""
-        if value is not None:
-            share = (value - low) / (high - low) if high > low else 0.0
-            level = max(round(share * height * top), 1)
-            style = "green" if value > 0 else "yellow" if value < 0 else "dim"
-        for number, row in enumerate(reversed(rows)):
-            row.append(glyphs.levels[min(max(level - number * top, 0), top)], style)
+        down = value is not None and value < 0 and above < height
+        levels = glyphs.hanging if down else glyphs.levels
+        top = len(levels) - 1
+        # The smallest is drawn too, so that it does not look like nothing.
+        filled = 0 if value is None else max(round(abs(value) / each * top), 1)
+        style = "green" if value else "dim"
+        if value is not None and value < 0:
+            style = "yellow"
+        for number, row in enumerate(rows):
+            distance = number - above if down else above - 1 - number
+            level = min(max(filled - distance * top, 0), top) if distance >= 0 else 0
+            row.append(levels[level], style)
     return rows
 
 

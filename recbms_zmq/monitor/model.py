@@ -87,6 +87,7 @@ class PastEvent(NamedTuple):
 
     at: float
     raised: bool
+    number: int | None
     text: str
     unit: int | None
     cell: int | None
@@ -178,7 +179,7 @@ class Pack:
                 change = message.payload
                 raised = change.event == "alarm_raised"
                 self.events.appendleft(
-                    PastEvent(now, raised, change.text, change.unit, change.cell)
+                    PastEvent(now, raised, change.number, change.text, change.unit, change.cell)
                 )
         power = self.number("power") if self.online is not False else None
         self.power.add(power, now)

@@ -17,7 +17,7 @@ from recbms_zmq.monitor.model import HISTORY, Model, Pack, Temperature
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
-CHART_MOST: Final = 6
+CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which there is room for whole words."""
 _NONE: Final = (0, 0, 0)
@@ -196,15 +196,17 @@ class _Details:
         scroll = min(max(self._view.scroll, 0), scroll_most)
         shown = body[scroll : scroll + left]
         spare = left - len(shown)
-        # An empty line each above chart, cells and temperatures, then a taller chart.
-        gaps = min(spare, 3)
-        chart_rows += min(spare - gaps, CHART_MOST - 2) if chart_rows else 0
+        # An empty line each above chart, cells, temperatures and events, then a taller chart.
+        events = self._events()[: max(spare - 3, 0) // 2]
+        gaps = min(spare - len(events), 4 if events else 3)
+        growth = spare - len(events) - gaps
+        chart_rows += min(growth, CHART_MOST - 2) if chart_rows else 0
         sections = [
             head + self._about()[:about_rows],
             self._chart(chart_rows),
             [self._cells_heading(scroll, len(shown), len(body)), *shown],
             self._temperatures()[:temperature_rows],
-            self._events(),
+            events,
         ]
         lines: list[Text] = []
         for section in sections:

@@ -102,7 +102,7 @@ def alarm(active: ActiveAlarm) -> list[str]:
 def event(past: PastEvent, now: float) -> str:
     """Return an alarm that came or went."""
     what = "alarm" if past.raised else "alarm over"
-    where = place(None, past.unit, past.cell)
+    where = place(past.number, past.unit, past.cell)
     return safe(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
 
 
