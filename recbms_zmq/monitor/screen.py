@@ -67,7 +67,9 @@ class Screen:
     def give_back(self) -> None:
         """Bring back what was on the screen and how the keys were read."""
         with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
-            # After Ctrl-S nothing could be written, and we would wait for ever.
+            # After Ctrl-S nothing could be written, and we would wait for ever. Linux only starts
+            # again by program what was stopped by program.
+            termios.tcflow(self._output, termios.TCOOFF)
             termios.tcflow(self._output, termios.TCOON)
             self._write(_LEAVE)
         if self._keyboard is not None and self._before is not None:
