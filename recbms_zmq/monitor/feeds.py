@@ -108,7 +108,9 @@ class SubscriberFeed:
         try:
             sub.connect(endpoint)
         except zmq.ZMQError as exc:
-            raise UsageError(f"cannot connect to {endpoint}: {exc.strerror}") from exc
+            raise UsageError(
+                f"cannot connect to {endpoint}: {zmq.strerror(exc.errno or 0)}"
+            ) from exc
         return sub, events
 
     async def run(self) -> None:

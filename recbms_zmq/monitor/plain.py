@@ -26,7 +26,7 @@ def describe(pack: Pack) -> str:
         parts.append(words.amount(warmest, "°C", 1))
     line = f"{name}: {', '.join(words.safe(part) for part in parts if part)}"
     if pack.alarm is not None:
-        line += f". {'. '.join(words.alarm(pack.alarm))}"
+        line += "".join(f". {sentence.rstrip('.')}" for sentence in words.alarm(pack.alarm))
     return line
 
 
