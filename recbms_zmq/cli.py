@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
 
@@ -22,7 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
-    "completion": "print a script that completes commands and options in your shell",
+    "completion": "print a script for completion with Tab in your shell",
 }
 PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -37,6 +38,10 @@ examples:
 
 It only ever reads: nothing is written to the BMS.
 """
+
+
+# Room for the longest names, so that few options take two lines.
+_formatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=26)
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,10 +93,10 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
     parser = Parser(
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
-        description="Read REC BMS battery management systems; give their numbers out as JSON lines "
-        "on stdout and as ZeroMQ messages.",
+        description="Read REC BMS battery management systems; give their numbers out as JSON\n"
+        "lines on stdout and as ZeroMQ messages.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -102,7 +107,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
             prog=f"{PROGRAM} {name}",
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
             allow_abbrev=False,
         )
         if name in wanted:

@@ -42,15 +42,21 @@ exit codes: 0 ended as asked; 2 wrong option; 78 rich is not installed, or wrong
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `monitor`."""
     parser.usage = "%(prog)s [OPTIONS] [SOURCE|ENDPOINT ...]"
+    parser.description = (
+        "Show packs live on the terminal: charge, power, every cell, temperatures, alarms and\n"
+        "what to do about them. Reads a BMS itself, or what a running service publishes."
+    )
     parser.epilog = EPILOG
     parser.add_argument(
         "places",
         nargs="*",
         metavar="SOURCE|ENDPOINT",
-        help="a BMS as for `run` ([NAME=]ws://HOST/ws, sim:), or where a service publishes "
+        help="a BMS, as for run ([NAME=]ws://HOST/ws, sim:), or where a service publishes "
         "(tcp://ADDRESS:PORT, ipc://PATH)",
     )
-    parser.add_argument("--config", metavar="FILE", help="read the BMS of this file of `run`")
+    parser.add_argument(
+        "--config", metavar="FILE", help="read the BMS that this file of `run` names"
+    )
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )

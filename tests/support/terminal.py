@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +21,23 @@ class Terminal:
         folder: where the shell begins, and tmux has its socket.
         size: columns and rows.
         env: changes to the environment of the shell.
+        shell: words that start it; it has to have the prompt that is in `PS1`.
 
     """
 
     def __init__(
-        self, folder: Path, size: tuple[int, int] = (80, 24), env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        size: tuple[int, int] = (80, 24),
+        env: dict[str, str] | None = None,
+        shell: Sequence[str] = ("bash", "--norc", "--noprofile", "-i"),
     ) -> None:
         tmux = shutil.which("tmux")
         if tmux is None:
             pytest.skip("tmux is not installed")
         self._tmux = [tmux, "-u", "-f", "/dev/null", "-S", str(folder / "tmux")]
         place = ["-c", str(folder), "-x", str(size[0]), "-y", str(size[1])]
-        self._do("new-session", "-d", *place, *self._shell(env))
+        self._do("new-session", "-d", *place, *_with_environment(shell, env or {}))
         self.until(PROMPT)
 
     def type(self, line: str) -> None:
@@ -94,15 +99,16 @@ class Terminal:
         """End the shell and what runs in it."""
         self._do("kill-server")
 
-    def _shell(self, env: dict[str, str] | None) -> list[str]:
-        variables = environment(LC_ALL="C.UTF-8", PS1=PROMPT, M=" ".join(command("monitor")))
-        variables.pop("TERM", None)  # tmux knows better
-        variables |= env or {}
-        given = [f"{name}={value}" for name, value in variables.items()]
-        return ["env", "-u", "NO_COLOR", *given, "bash", "--norc", "--noprofile", "-i"]
-
     def _do(self, *words: str) -> str:
         done = subprocess.run([*self._tmux, *words], check=False, capture_output=True, timeout=60)
         assert done.returncode == 0, (words[0], done.stderr)
         lines = done.stdout.decode().splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _with_environment(shell: Sequence[str], changes: dict[str, str]) -> list[str]:
+    variables = environment(LC_ALL="C.UTF-8", PS1=PROMPT, M=" ".join(command("monitor")))
+    variables.pop("TERM", None)  # tmux knows better
+    variables |= changes
+    given = [f"{name}={value}" for name, value in variables.items()]
+    return ["env", "-u", "NO_COLOR", *given, *shell]
