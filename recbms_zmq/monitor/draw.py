@@ -34,7 +34,7 @@ def bar(fraction: float | None, width: int, style: str, glyphs: Glyphs) -> Text:
     steps = max(len(glyphs.horizontal) - 1, 1)
     filled = round(min(max(fraction or 0.0, 0.0), 1.0) * width * steps)
     whole, part = divmod(filled, steps)
-    text = Text(glyphs.horizontal[-1] * whole, style, no_wrap=True)
+    text = Text(no_wrap=True).append(glyphs.horizontal[-1] * whole, style)
     if part:
         text.append(glyphs.horizontal[part], style)
     text.append(glyphs.rest * (width - len(text)), "dim")
@@ -61,7 +61,7 @@ def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[
     if height == 1 and high and low:
         high, low, above = max(high, low), 0.0, 1
     elif high and low:
-        above = min(max(round(high / (high + low) * height), 1), height - 1)
+        above = min(range(1, height), key=lambda rows: max(high / rows, low / (height - rows)))
     else:
         above = 0 if low else height
     each = max(high / max(above, 1), low / max(height - above, 1)) or 1.0
@@ -105,7 +105,7 @@ def apart(left: Text, right: Text, width: int) -> Text:
     room = width - right.cell_len - 1
     if room < 1:
         return right
-    line = left.copy()
+    line = Text().append_text(left)
     line.truncate(room, overflow="crop", pad=True)
     return line.append(" ").append_text(right)
 

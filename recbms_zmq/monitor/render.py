@@ -25,6 +25,8 @@ _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
 _WORTHY: Final = 3
 """How many of these are worth more than a bar for each cell."""
+_AIR: Final = 6
+"""Rows for empty lines and a taller chart."""
 _SCROLLED: Final = 6
 """Rows in which scrolling is bearable."""
 _STATES: Final = {True: "online", False: "offline", None: "waiting"}
@@ -150,15 +152,15 @@ def _overview(
 def _short(pack: Pack, glyphs: Glyphs) -> Text:
     """Say in a row how a pack is."""
     soc = pack.number("soc")
-    line = Text(f"{glyphs.state} ", _state_style(pack))
+    line = Text().append(f"{glyphs.state} ", _state_style(pack))
     if pack.online is not True:
         return line.append(f"{_STATES[pack.online]}: {words.safe(pack.reason)}".rstrip(": "))
     line.append_text(bar(None if soc is None else soc / 100, 10, _soc_style(soc), glyphs))
-    line.append(f" {words.amount(soc, '%', 1):>7}  {words.power(pack.number('power')):>9}", "")
+    line.append(f" {words.amount(soc, '%', 1):>7}  {words.power(pack.number('power')):>9}")
     if pack.alarm is not None:
         line.append(f"  {words.safe(pack.alarm.text)}", "bold red")
     else:
-        line.append(f"  {words.time_left(pack)}", "")
+        line.append(f"  {words.time_left(pack)}")
     return line
 
 
@@ -235,21 +237,22 @@ class _Details:
                 if room < needed or extras != _NONE:
                     return extras, short, True
         left = room - sum(extras)
-        body = cell_rows.detailed(cells, limits, self._width, left, self._glyphs)
+        # Rather a column more than no room to breathe.
+        airy = left - _AIR if needed <= left - _AIR else left
+        body = cell_rows.detailed(cells, limits, self._width, airy, self._glyphs)
         return extras, body, False
 
     def _header(self) -> Text:
         pack = self._pack
-        state = Text(f"{self._glyphs.state} ", _state_style(pack))
-        state.append(_STATES[pack.online])
+        state = Text().append(f"{self._glyphs.state} {_STATES[pack.online]}", _state_style(pack))
         wide = self._width >= _WIDE
         if wide and pack.online and pack.alarm is None and "problem" in pack.values:
-            state.append(", no alarm", "")
+            state.append(", no alarm")
         age = pack.age(self._now)
         if age is not None:
             style = "yellow" if age >= STALE else ""
             what = f"data {words.duration(age)} old" if wide else words.duration(age)
-            state.append(", ", "").append(what, style)
+            state.append(", ").append(what, style)
         return apart(Text(words.safe(pack.name), "bold"), state, self._width)
 
     def _reason(self) -> list[Text]:
@@ -276,7 +279,7 @@ class _Details:
         label = "State of charge " if self._width >= _WIDE else "SOC "
         value = f" {words.amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
-        line = Text(label, self._faded)
+        line = Text().append(label, self._faded)
         share = None if soc is None else soc / 100
         line.append_text(bar(share, length, self._faded or _soc_style(soc), self._glyphs))
         return line.append(value, self._faded or "bold")
