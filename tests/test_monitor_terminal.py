@@ -158,13 +158,14 @@ def test_the_view_of_a_service_sees_it_die_and_come_back(
     terminal: Open, bms: FakeBms, run: Run, tmp_path: Path
 ) -> None:
     endpoint = f"ipc://{tmp_path}/pub"
-    screen = terminal()
+    screen = terminal((200, 24))  # the path is long
     screen.type(f"$M {endpoint}")
     screen.until("Waiting for a service at")
     service = run("--publish", endpoint, "--device-name", "House", bms.url)
     screen.until("House", "● online, no alarm", "28.5 %", "limits 3.00 to 3.65 V", "2/4")
     service.stop(signal.SIGKILL)
-    screen.until("● offline", "no connection to the service at", "below is what was last known")
+    reason = f"no connection to the service at {endpoint}; below is what was last known"
+    screen.until("● offline", reason)
     run("--publish", endpoint, "--device-name", "House", bms.url)
     screen.until("● online, no alarm", "28.5 %")
 

@@ -98,7 +98,8 @@ class SubscriberFeed:
     def _connect(self, endpoint: str) -> "tuple[zmq.Socket[bytes], zmq.Socket[bytes]]":
         sub = self._context.socket(zmq.SUB)
         sub.set(zmq.LINGER, 0)
-        sub.set(zmq.IPV6, 1)
+        # Elsewhere it would make ::1 of localhost, where no service is by default.
+        sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
         # A machine that lost power never says goodbye.
         sub.set(zmq.HEARTBEAT_IVL, 5_000)

@@ -261,7 +261,7 @@ class _Details:
             return []
         reason = pack.reason or "nothing heard yet"
         last = "; below is what was last known" if pack.values else ""
-        return wrapped(words.safe(f"{reason}{last}"), self._width, "red")[:2]
+        return wrapped(words.safe(f"{reason}{last}"), self._width, "red")[:3]
 
     def _alarm(self) -> list[Text]:
         active = self._pack.alarm
