@@ -9,6 +9,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from types import ModuleType
 from typing import Final, NoReturn
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
@@ -17,14 +19,30 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
+    "monitor": "show packs live on the terminal",
     "record": "write down what a BMS sends, to be replayed",
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
+    "completion": "print a script for completion with Tab in your shell",
 }
 PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What comes of printing only, where commands print without asking first."""
+EPILOG: Final = """\
+examples:
+  recbms-zmq demo                         what it looks like, without a battery
+  recbms-zmq monitor sim:                 the same as a picture on the terminal
+  recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
+  recbms-zmq listen                       what the service publishes, in another terminal
+  recbms-zmq run --help                   all about a command: options, examples, exit codes
+
+It only ever reads: nothing is written to the BMS.
+"""
+
+
+# Room for the longest names, so that few options take two lines.
+_formatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=26)
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,32 +82,48 @@ def _explain(error: RecBmsError) -> int:
     return error.exit_code
 
 
-def _dispatch(arguments: list[str]) -> int:
+def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleType]]]:
+    """Make the parser, with the options of the wanted commands only.
+
+    Returns:
+        the parser; the parser and the module of each command that was wanted and exists.
+
+    """
     from recbms_zmq import __version__
 
     parser = Parser(
         prog=PROGRAM,
-        description="Read REC BMS battery management systems; give their numbers out as JSON lines "
-        "on stdout and as ZeroMQ messages.",
+        usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
+        description="Read REC BMS battery management systems; give their numbers out as JSON\n"
+        "lines on stdout and as ZeroMQ messages.",
+        epilog=EPILOG,
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), None)
-    chosen = parser
-    module = None
+    found: dict[str, tuple[Parser, ModuleType]] = {}
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
             name,
+            prog=f"{PROGRAM} {name}",
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
             allow_abbrev=False,
         )
-        if name == wanted:
+        if name in wanted:
             module = importlib.import_module(f"recbms_zmq.commands.{name}")
             module.add_arguments(command)
-            chosen = command
+            found[name] = command, module
+    return parser, found
+
+
+def _dispatch(arguments: list[str]) -> int:
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    parser, found = make_parser(wanted)
     args, unknown = parser.parse_known_args(arguments)
+    # parse_known_args has refused everything that is not a command.
+    chosen, module = found[args.command]
     if unknown:
         import difflib
 
@@ -99,6 +133,5 @@ def _dispatch(arguments: list[str]) -> int:
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         chosen.error(f"{masked(unknown[0])} is not an option or argument of {chosen.prog}{hint}")
-    assert module is not None  # parse_known_args has refused everything that is not a command
     code: int = module.main(args)
     return code

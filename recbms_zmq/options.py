@@ -238,7 +238,7 @@ SOURCE_OPTIONS: Final = tuple(
 """What commands need that only read a BMS."""
 
 
-def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:
     """Add options to a command line as texts: `config` reads them as from the other places."""
     for option in options:
         if option.is_switch:
@@ -247,6 +247,8 @@ def declare(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
             )
         else:
             default = ", ".join(option.default) if option.many else option.default
+            if isinstance(default, float):
+                default = f"{default:g}"
             parser.add_argument(
                 option.flag,
                 action="append" if option.many else "store",

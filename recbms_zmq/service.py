@@ -188,7 +188,7 @@ class Service:
         if self._keeper is not None:
             self._keeper.start()
         tasks = [
-            asyncio.create_task(_keep_running(bms, start_delay(place)))
+            asyncio.create_task(keep_running(bms, start_delay(place)))
             for place, bms in enumerate(self._fleet)
         ]
         last = asyncio.create_task(self._end_after(tasks))
@@ -238,7 +238,7 @@ class Service:
             await self._stdout.drain(FLUSH)
 
 
-async def _keep_running(bms: Bms, delay: float) -> None:
+async def keep_running(bms: Bms, delay: float) -> None:
     """Run a source to its end; a mistake of ours in it must not end the service."""
     await asyncio.sleep(delay)
     while True:

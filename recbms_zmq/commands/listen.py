@@ -13,7 +13,7 @@ from recbms_zmq.options import DEFAULT_PUBLISH
 
 EPILOG = """\
 examples:
-  recbms-zmq listen
+  recbms-zmq listen                        everything, from a service on this machine
   recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
   recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
 
@@ -23,6 +23,7 @@ exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `listen`."""
+    parser.description = "Subscribe to a running service, and print its messages as JSON lines."
     parser.epilog = EPILOG
     parser.add_argument(
         "endpoints",

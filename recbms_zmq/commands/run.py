@@ -10,9 +10,13 @@ from recbms_zmq.config import load
 from recbms_zmq.lookups import Lookups
 from recbms_zmq.options import OPTIONS, declare
 
+DESCRIPTION = """\
+Read one or more BMS, and give every sensor out twice: as a JSON line on stdout, and as a ZeroMQ
+message. It goes on until it is stopped, and connects again by itself.
+"""
 EPILOG = """\
 examples:
-  recbms-zmq run ws://192.168.8.2/ws
+  recbms-zmq run ws://192.168.8.2/ws       the address of the BMS's Wi-Fi module
   recbms-zmq run house=ws://192.168.8.2/ws boat=ws://192.168.8.3/ws
   recbms-zmq run --no-publish ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
   recbms-zmq run --once --timeout 10 ws://192.168.8.2/ws
@@ -23,13 +27,15 @@ RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for 
 command line beats the environment, which beats the file.
 
 exit codes: 0 ended as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
-state directory in use;
-78 wrong configuration; 141 the reader of stdout has gone.
+state directory in use; 78 wrong configuration; 141 the reader of stdout has gone.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `run`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME=]SOURCE ..."
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
     parser.add_argument(
         "sources",
         nargs="*",
@@ -43,12 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` and `demo` have in common."""
-    parser.epilog = EPILOG
     parser.add_argument("--config", metavar="FILE", help="read options and BMS from a TOML file")
     parser.add_argument(
         "--print-config", action="store_true", help="show what applies and where it was set; exit"
     )
-    declare(parser, OPTIONS)
+    service = parser.add_argument_group("the service")
+    each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
+    declare(service, (option for option in OPTIONS if not option.bms))
+    declare(each, (option for option in OPTIONS if option.bms))
 
 
 def main(args: argparse.Namespace) -> int:

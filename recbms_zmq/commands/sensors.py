@@ -12,9 +12,20 @@ from recbms_zmq.sensors import SENSORS
 
 HEADINGS = ("key", "name", "unit", "what it is")
 
+EPILOG = """\
+In the keys U stands for the address of a unit, N for the number of a cell or sensor, from 1.
+
+examples:
+  recbms-zmq sensors
+  recbms-zmq sensors --format json | jq -r '.[].key'
+  recbms-zmq sensors --schema > messages.schema.json
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sensors`."""
+    parser.description = "Show what is published: key, name, unit and meaning of every sensor."
+    parser.epilog = EPILOG
     parser.add_argument(
         "--format", choices=("text", "markdown", "json"), default="text", help="default: text"
     )

@@ -1,0 +1,110 @@
+"""The view on a terminal: brings model, rendering, screen, keys and signals together."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from recbms_zmq.monitor.feeds import Feed
+from recbms_zmq.monitor.keys import press
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.render import View, render
+from recbms_zmq.monitor.screen import Screen
+from recbms_zmq.monitor.show import News, end, end_of_signals, until
+
+
+async def show_screen(model: Model, feeds: Sequence[Feed], news: News) -> None:
+    """Show the view on the terminal that stdout is, until a key or a signal ends it."""
+    await LiveView(model, news).run(feeds)
+
+
+class LiveView:
+    """What is shown on the terminal, and what is done with it."""
+
+    def __init__(self, model: Model, news: News) -> None:
+        self._model = model
+        self._news = news
+        self._keyboard = sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else None
+        self._screen = Screen(sys.stdout.fileno(), self._keyboard)
+        self._view = View()
+        self._scroll_most = 0
+        self._ended: asyncio.Future[None]
+
+    async def run(self, feeds: Sequence[Feed]) -> None:
+        """Show it until the end."""
+        loop = asyncio.get_running_loop()
+        self._ended = end_of_signals()
+        with self._screen:
+            loop.add_signal_handler(signal.SIGWINCH, self._redraw)
+            loop.add_signal_handler(signal.SIGCONT, self._redraw)
+            loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+            if self._keyboard is not None:
+                loop.add_reader(self._keyboard, self._read_keys, self._keyboard)
+            await until(self._ended, feeds, self._news, self._draw)
+
+    def _draw(self) -> None:
+        screen = self._screen
+        try:
+            size = screen.size
+            page = render(self._model, self._view, size, time.monotonic(), screen.glyphs)
+            self._scroll_most = page.scroll_most
+            screen.draw(page.lines, size)
+        except OSError:  # the terminal has gone: there is nobody left to tell
+            end(self._ended)
+
+    def _redraw(self) -> None:
+        self._screen.forget()
+        self._news.urgent()
+
+    def _read_keys(self, keyboard: int) -> None:
+        try:
+            typed = os.read(keyboard, 1024)
+        except OSError:
+            typed = b""
+        if not typed:
+            asyncio.get_running_loop().remove_reader(keyboard)
+            return
+        packs = len(self._model.packs)
+        view = press(self._view, typed, packs=packs, scroll_most=self._scroll_most)
+        if view is None:
+            end(self._ended)
+        else:
+            self._view = view
+            self._news.urgent()
+
+    def _suspend(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._screen.give_back()
+        # With the default action in place the kernel decides whether there is a shell to go to.
+        loop.remove_signal_handler(signal.SIGTSTP)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+        with contextlib.suppress(OSError):
+            self._screen.take()
+        self._news.urgent()
+
+
+@contextlib.contextmanager
+def held_log() -> Iterator[None]:
+    """Keep errors off the screen while it is ours; tell them afterwards, on stderr."""
+    holder = _Holder(logging.ERROR)
+    logging.basicConfig(level=logging.ERROR, handlers=[holder], force=True)
+    try:
+        yield
+    finally:
+        for record in holder.records:
+            print(f"recbms-zmq: {logging.Formatter().format(record)}", file=sys.stderr)
+
+
+class _Holder(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.records: deque[logging.LogRecord] = deque(maxlen=20)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)

@@ -1,0 +1,47 @@
+"""The view for dumb terminals, pipes and files: a line for a pack when there is news of it."""
+
+from recbms_zmq.monitor import words
+from recbms_zmq.monitor.model import Model, Pack
+
+
+def describe(pack: Pack) -> str:
+    """Return how a pack is, in one line of text without control characters."""
+    name = words.safe(pack.name)
+    if not pack.online:
+        return f"{name}: offline: {words.safe(pack.reason)}"
+    state = pack.text("charge_state")
+    current = words.amount(pack.number("current"), "A", 2, signed=True)
+    parts = [
+        words.amount(pack.number("soc"), "%", 1),
+        words.amount(pack.number("voltage"), "V", 2),
+        f"{current} {state}".strip(),
+        words.power(pack.number("power")),
+        words.time_left(pack),
+    ]
+    spread = words.spread(pack)
+    if spread:
+        parts.append(f"cells {spread}")
+    warmest = pack.number("temperature_max")
+    if warmest is not None:
+        parts.append(words.amount(warmest, "°C", 1))
+    line = f"{name}: {', '.join(words.safe(part) for part in parts if part)}"
+    if pack.alarm is not None:
+        line += "".join(f". {sentence.rstrip('.')}" for sentence in words.alarm(pack.alarm))
+    return line
+
+
+class PlainView:
+    """Remembers what was said, so that only changes are."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, str] = {}
+
+    def news(self, model: Model) -> list[str]:
+        """Return a line for every pack that has changed."""
+        lines = []
+        for number, pack in enumerate(model.packs):
+            line = describe(pack) if pack.online is not None else ""
+            if line and self._said.get(number) != line:
+                self._said[number] = line
+                lines.append(line)
+        return lines

@@ -1,0 +1,84 @@
+"""A pack as somebody sees it who looks on: frames go in, contract messages reach a `Model`."""
+
+from typing import Any
+
+from recbms_zmq.device import Device
+from recbms_zmq.instant import Instant
+from recbms_zmq.messages import Envelopes, decode_message
+from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.normalize import Normalizer
+from recbms_zmq.report import Reporter
+from recbms_zmq.streams import Batch, ReportOptions
+from support.frames import SETTINGS, status
+
+WALL = 1_700_000_000.0
+
+
+class Looking:
+    """One BMS of a service, and the model of somebody who subscribes to it.
+
+    Args:
+        model: shared with other packs, or one of its own.
+        name, device_name: of the BMS.
+        way: the endpoint on which it is heard of.
+        options: of `ReportOptions`.
+
+    """
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        name: str = "main",
+        device_name: str = "REC BMS",
+        way: str = "",
+        run: str = "5f3a9c01",
+        **options: Any,
+    ) -> None:
+        self.model = Model() if model is None else model
+        self.bodies: dict[bytes, bytes] = {}
+        """What the service would tell a newcomer."""
+        self._way = way
+        self._now = 0.0
+        self._device = Device(
+            name,
+            Normalizer(),
+            Reporter(Envelopes(name, device_name, run), ReportOptions(**options)),
+            self._publish,
+        )
+        self._device.start(Instant(0.0, WALL))
+
+    @property
+    def pack(self) -> Pack:
+        return self.model.packs[0]
+
+    def frame(self, text: str, at: float = 0.0) -> None:
+        """Let a frame come at this time."""
+        self._now = at
+        assert self._device.frame(text.encode(), Instant(at, WALL + at))
+
+    def status(self, at: float = 0.0, **changes: Any) -> None:
+        """Let a status frame come, made of the real one."""
+        self.frame(status(**changes), at)
+
+    def settings(self, at: float = 0.0) -> None:
+        """Let the real settings come."""
+        self.frame(SETTINGS, at)
+
+    def tick(self, at: float) -> None:
+        """Let time pass without a frame."""
+        self._now = at
+        self._device.tick(Instant(at, WALL + at))
+
+    def replay(self, at: float) -> None:
+        """Let the service say again what it last said."""
+        for body in list(self.bodies.values()):
+            self.model.take(decode_message(body), at, self._way)
+
+    def _publish(self, batch: Batch) -> None:
+        for topic, body, retained in batch.messages:
+            if retained:
+                self.bodies[topic] = body
+            self.model.take(decode_message(body), self._now, self._way)
+        for topic in batch.forgotten:
+            self.bodies.pop(topic, None)
