@@ -232,7 +232,8 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
             return Setting(tuple(option.read(item) for item in items), origin, error)
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
-        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from exc
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from None
 
 
 def _find(option: Option, layers: Iterable[Layer]) -> Setting:

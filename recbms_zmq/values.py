@@ -16,6 +16,8 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
+_SCHEME: Final = re.compile(r"['\"]?(?:[\w-]+=)?[\w+.-]+://")
+_QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
 def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
@@ -129,17 +131,23 @@ def is_loopback(address: str) -> bool:
     return host in ("localhost", "::1", "lo") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
-def masked(url: str) -> str:
-    """Return a URL without the secrets in it, also if it is not quite a URL.
+def masked(value: str) -> str:
+    """Return one value, perhaps a URL, without what may be a secret in it.
 
-    All between the scheme and the last `@` counts as secret: a password may hold any character,
-    and what is shown in an error is often mistyped.
+    Everything in front of the last `@` goes, and the query of a `ws:` or `http:` URL. That hides
+    too much of an odd value rather than too little: a password can hold an `@` or a `/` itself.
     """
-    secret, at, rest = url.rpartition("@")
-    if not at:
-        return url
-    scheme, separator, _ = secret.partition("://")
-    return f"{scheme if separator else ''}{separator}***@{rest}"
+    before, at, after = value.rpartition("@")
+    scheme = _SCHEME.match(before)
+    start = scheme[0] if scheme else ""
+    if at and before != start:  # ipc://@NAME is no secret
+        value = f"{start}***@{after}"
+    return _QUERY.sub(r"\1?***", value)
+
+
+def masked_text(text: str) -> str:
+    """Return a text of many words without what may be a secret in them."""
+    return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 
 def source(given: Any) -> str:
