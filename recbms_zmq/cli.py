@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
+    "keygen": "make a pair of CURVE keys",
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",

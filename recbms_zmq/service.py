@@ -32,7 +32,8 @@ from recbms_zmq.sources.opening import open_source
 from recbms_zmq.streams import Batch, ReportOptions
 from recbms_zmq.values import masked
 
-if TYPE_CHECKING:  # who keeps nothing on disk does not load it
+if TYPE_CHECKING:  # loaded only by who needs it
+    from recbms_zmq.sinks.access import Door
     from recbms_zmq.state import Keeper
 
 TICK: Final = 0.25
@@ -111,6 +112,7 @@ class Service:
         Raises:
             OutputError: a ZeroMQ address cannot be bound, stdout not be written to, or the energy
                 counters not be kept.
+            ConfigError: a key file cannot be used.
             ReaderGone: nobody reads stdout any more.
             UsageError: stdin is not what `--exit-on-stdin-close` needs.
 
@@ -160,7 +162,9 @@ class Service:
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
         """Open what messages go to; return False if the end came first."""
         if self._config.publish:
-            self._pub = pub = ZmqSink(hwm=self._config.hwm)
+            self._pub = pub = ZmqSink(
+                hwm=self._config.hwm, ipc_mode=self._config.ipc_mode, door=_door(self._config)
+            )
             stack.callback(pub.term)
             for endpoint in self._config.publish:
                 bound = await _unless(self._ended, pub.bind(endpoint))
@@ -212,6 +216,14 @@ class Service:
     async def _flush(self) -> None:
         if self._stdout is not None:
             await self._stdout.drain(FLUSH)
+
+
+def _door(config: Config) -> "Door | None":
+    if config.curve_secret_key is None and not config.allow_ip:
+        return None
+    from recbms_zmq.sinks.access import door
+
+    return door(config)
 
 
 async def _keep_running(bms: Bms, delay: float) -> None:

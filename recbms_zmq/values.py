@@ -122,6 +122,30 @@ def endpoint(given: Any) -> str:
     raise ValueError(expected)
 
 
+class Mode(int):
+    """The mode of a file, shown as people write it."""
+
+    def __str__(self) -> str:
+        return f"{self:04o}"
+
+
+def mode(given: Any) -> Mode:
+    """Read the mode of a file, octal digits. Not a number: 600 and 0o600 are told apart badly."""
+    if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3}", given):
+        raise ValueError('the mode of a file as octal text, such as "0660"')
+    return Mode(int(given, 8))
+
+
+def network(given: Any) -> Any:
+    """Read an IP address, or a network of addresses."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_network(given if isinstance(given, str) else "")
+    except ValueError:
+        raise ValueError("an IP address or a network, such as 192.168.8.0/24") from None
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether a ZeroMQ endpoint can be reached from this machine only."""
     scheme, _, rest = address.partition("://")

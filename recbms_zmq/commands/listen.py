@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -41,6 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
     )
+    parser.add_argument(
+        "--curve-server-key",
+        metavar="FILE",
+        help="come in with CURVE: the public key of the service",
+    )
+    parser.add_argument(
+        "--curve-secret-key",
+        metavar="FILE",
+        help="the key to come in with, which the service lets in; without it a new one is used",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -54,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
     with zmq.Context() as context, context.socket(zmq.SUB) as sub:
         sub.set(zmq.LINGER, 0)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
+        _use_curve(sub, args.curve_server_key, args.curve_secret_key)
         for topic in args.topic or [""]:
             sub.subscribe(topic)
         for endpoint in endpoints:
@@ -65,6 +77,24 @@ def main(args: argparse.Namespace) -> int:
                 raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
         _print(sub, count, timeout)
     return 0
+
+
+def _use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str | None) -> None:
+    if server_key is None:
+        if secret_key is not None:
+            raise UsageError(
+                "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE"
+            )
+        return
+    from recbms_zmq import curve
+
+    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(Path(server_key).expanduser()))
+    if secret_key is None:
+        pair = curve.KeyPair(*zmq.curve_keypair())
+    else:
+        pair = curve.read_secret(Path(secret_key).expanduser())
+    sub.set(zmq.CURVE_PUBLICKEY, pair.public)
+    sub.set(zmq.CURVE_SECRETKEY, pair.secret)
 
 
 def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -> None:

@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                 option.flag, action="store_const", const="true", default=None, help=option.help
             )
         else:
-            default = ", ".join(option.default) if option.many else option.default
+            default = ", ".join(option.default) or None if option.many else option.default
             parser.add_argument(
                 option.flag,
                 action="append" if option.many else "store",
