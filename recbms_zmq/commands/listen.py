@@ -1,10 +1,13 @@
 """`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
 
 import argparse
+import math
 import signal
+import struct
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import zmq
 
@@ -12,6 +15,11 @@ from recbms_zmq import values
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
 from recbms_zmq.options import DEFAULT_PUBLISH
 
+_REFUSED: Final = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 EPILOG = """\
 examples:
   recbms-zmq listen
@@ -100,9 +108,22 @@ def _use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str
 def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -> None:
     printed = 0
     out = sys.stdout.buffer
+    refusals = sub.get_monitor_socket(_REFUSED)
+    poller = zmq.Poller()
+    poller.register(sub, zmq.POLLIN)
+    poller.register(refusals, zmq.POLLIN)
+    deadline = _deadline(timeout)
     while count is None or printed < count:
-        if not sub.poll(None if timeout is None else int(timeout * 1000)):
+        left = None if timeout is None else max(0, int((deadline - time.monotonic()) * 1000))
+        ready = dict(poller.poll(left))
+        if not ready:
             raise Unavailable(f"nothing came within {timeout:g} s")
+        if refusals in ready:
+            _explain(*refusals.recv_multipart())
+            poller.unregister(refusals)  # once is enough
+        if sub not in ready:
+            continue
+        deadline = _deadline(timeout)
         parts = sub.recv_multipart()
         if len(parts) != 2:
             continue  # somebody else's publisher
@@ -111,6 +132,20 @@ def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -
         if not sub.poll(0):
             out.flush()
     out.flush()
+
+
+def _deadline(timeout: float | None) -> float:
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+def _explain(event: bytes, endpoint: bytes) -> None:
+    """Say on stderr that a service will not have us; nothing else would tell."""
+    number, _ = struct.unpack("=HI", event)
+    if number == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        why = "it does not let this key in, or not this address"
+    else:
+        why = "it wants CURVE and we have none, or --curve-server-key is not its key"
+    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why}", file=sys.stderr)
 
 
 def _read(reader: values.Reader, name: str, given: str | None) -> Any:
