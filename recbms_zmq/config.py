@@ -233,7 +233,9 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
             items = [value] if isinstance(value, str) else value
             if not isinstance(items, list | tuple):
                 items = [items]
-            return Setting(tuple(option.read(item) for item in items), origin, error)
+            single = option._replace(many=False)
+            found = [_read(single, item, origin, error).value for item in items]
+            return Setting(tuple(found), origin, error)
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.

@@ -1,6 +1,7 @@
 """`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
 
 import argparse
+import contextlib
 import math
 import signal
 import struct
@@ -70,12 +71,16 @@ def main(args: argparse.Namespace) -> int:
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(zmq.Context())
+        sub = stack.enter_context(context.socket(zmq.SUB))
         sub.set(zmq.LINGER, 0)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
         _use_curve(sub, args.curve_server_key, args.curve_secret_key)
         for topic in args.topic or [""]:
             sub.subscribe(topic)
+        # Before connecting: a refusal may come at once, and only once.
+        refusals = stack.enter_context(sub.get_monitor_socket(_REFUSED))
         for endpoint in endpoints:
             # Elsewhere it would make ::1 of localhost, where no service is by default.
             sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
@@ -83,7 +88,7 @@ def main(args: argparse.Namespace) -> int:
                 sub.connect(endpoint)
             except zmq.ZMQError as exc:
                 raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
-        _print(sub, count, timeout)
+        _print(sub, refusals, count, timeout)
     return 0
 
 
@@ -105,10 +110,14 @@ def _use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str
     sub.set(zmq.CURVE_SECRETKEY, pair.secret)
 
 
-def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -> None:
+def _print(
+    sub: "zmq.Socket[bytes]",
+    refusals: "zmq.Socket[bytes]",
+    count: int | None,
+    timeout: float | None,
+) -> None:
     printed = 0
     out = sys.stdout.buffer
-    refusals = sub.get_monitor_socket(_REFUSED)
     poller = zmq.Poller()
     poller.register(sub, zmq.POLLIN)
     poller.register(refusals, zmq.POLLIN)

@@ -9,6 +9,7 @@ not tell who was refused; one brings a thread, the other zmq.asyncio.
 import asyncio
 import ipaddress
 import logging
+import re
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -23,6 +24,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _ZAP: Final = "inproc://zeromq.zap.01"
 _VERSION: Final = b"1.0"
 _DOMAIN: Final = b"recbms"  # any; without a domain nobody is asked about clients without keys
+# How libzmq names the client of a Unix socket: user, group and process. No IP address looks so.
+_LOCAL: Final = re.compile(r"(?:localhost)?:(\d+):\d*:\d*", re.ASCII)
 _MOST_NOTED: Final = 1000  # refused clients that are remembered, so that each is logged once
 _FAILURES: Final = {
     int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): "it came without CURVE, or without ZeroMQ",
@@ -104,17 +107,18 @@ class Door:
 
     def _answer(self) -> None:
         while int(self._zap.get(zmq.EVENTS)) & zmq.POLLIN:
-            request = self._zap.recv_multipart()
-            _, number, _, address, _, _, *credentials = request
-            refusal = self._refusal(address.decode("ascii", "replace"), credentials)
+            _, number, _, address, _, _, *credentials = self._zap.recv_multipart()
+            client = address.decode("ascii", "replace")
+            refusal = self._refusal(client, credentials)
             status = (b"400", refusal.encode()) if refusal else (b"200", b"OK")
             self._zap.send_multipart([_VERSION, number, *status, b"", b""])
             if refusal:
-                self._note(f"from {address.decode('ascii', 'replace')}", refusal)
+                local = _LOCAL.fullmatch(client)
+                self._note(f"of user {local[1]}" if local else f"from {client}", refusal)
 
     def _refusal(self, address: str, credentials: list[bytes]) -> str:
         """Say why a client may not come in; nothing if it may."""
-        if self._networks and not self._is_near(address):
+        if self._networks and not _LOCAL.fullmatch(address) and not self._is_near(address):
             return "its address is not among --allow-ip"
         if self._server is not None and self._keys is not None:
             key = credentials[0] if credentials else b""
@@ -123,8 +127,6 @@ class Door:
         return ""
 
     def _is_near(self, address: str) -> bool:
-        if address.startswith(":"):  # a Unix socket, :uid:gid:pid
-            return True
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:

@@ -121,7 +121,6 @@ class ZmqSink:
             return
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._watched = False
         for path in self._ipc_paths:
             path.remove()
         if self._door is not None:
