@@ -93,12 +93,14 @@ class Service:
         """Wire everything; nothing is opened yet.
 
         Raises:
-            UsageError, ConfigError: a source cannot be what it says, or there are too many.
+            UsageError, ConfigError: a source cannot be what it says, or there are too many; or
+                a key file cannot be used.
 
         """
         # With the counters of a BMS goes a lock.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
+        self._door = _door(config) if config.publish else None
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
@@ -112,7 +114,6 @@ class Service:
         Raises:
             OutputError: a ZeroMQ address cannot be bound, stdout not be written to, or the energy
                 counters not be kept.
-            ConfigError: a key file cannot be used.
             ReaderGone: nobody reads stdout any more.
             UsageError: stdin is not what `--exit-on-stdin-close` needs.
 
@@ -163,7 +164,7 @@ class Service:
         """Open what messages go to; return False if the end came first."""
         if self._config.publish:
             self._pub = pub = ZmqSink(
-                hwm=self._config.hwm, ipc_mode=self._config.ipc_mode, door=_door(self._config)
+                hwm=self._config.hwm, ipc_mode=self._config.ipc_mode, door=self._door
             )
             stack.callback(pub.term)
             for endpoint in self._config.publish:
