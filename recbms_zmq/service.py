@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeVar
 
@@ -30,6 +31,7 @@ from recbms_zmq.sinks.zmq_pub import ZmqSink
 from recbms_zmq.sources import Source
 from recbms_zmq.sources.opening import open_source
 from recbms_zmq.streams import Batch, ReportOptions
+from recbms_zmq.systemd import Supervisor, in_words
 from recbms_zmq.values import masked
 
 if TYPE_CHECKING:  # loaded only by who needs it
@@ -106,6 +108,8 @@ class Service:
         self._pub: ZmqSink | None = None
         self._keeper: Keeper | None = None
         self._fleet = wire(config, self._publish)
+        devices = [bms.device for bms in self._fleet]
+        self._supervisor = Supervisor(os.environ, lambda: in_words(devices))
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
@@ -121,6 +125,7 @@ class Service:
         self._ended = asyncio.get_running_loop().create_future()
         self._watch_for_the_end()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._supervisor.close)
             if await self._open_counters(stack) and await self._open_sinks(stack):
                 await self._serve()
 
@@ -132,6 +137,10 @@ class Service:
     def _end(self, error: BaseException | None = None) -> None:
         if not self._ended.done():
             self._ended.set_result(None) if error is None else self._ended.set_exception(error)
+
+    def _end_if_all_are_done(self, tasks: "Sequence[asyncio.Task[None]]") -> None:
+        if all(task.done() for task in tasks):
+            self._end(next(filter(None, map(_error_of, tasks)), None))
 
     def _watch_for_the_end(self) -> None:
         loop = asyncio.get_running_loop()
@@ -192,13 +201,21 @@ class Service:
             for place, bms in enumerate(self._fleet)
         ]
         for task in tasks:
-            task.add_done_callback(lambda _: self._end() if all(t.done() for t in tasks) else None)
-        ticker = asyncio.create_task(_tick([b.device for b in self._fleet if b.source.live]))
+            task.add_done_callback(lambda _: self._end_if_all_are_done(tasks))
+        live = [bms.device for bms in self._fleet if bms.source.live]
+        # A BMS that says nothing is no reason to be killed; a source that ended by an error is.
+        ticker = asyncio.create_task(
+            _tick(
+                live, lambda now: self._supervisor.look(now, alive=not any(map(_error_of, tasks)))
+            )
+        )
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
+        self._supervisor.ready(time.monotonic())
         try:
             await self._ended
         finally:
+            self._supervisor.stopping()
             # A frame that is on its way must not come behind the `offline`; and that comes before
             # all goodbyes, because the promise is 200 ms.
             for task in (ticker, *tasks):
@@ -241,12 +258,17 @@ async def _keep_running(bms: Bms, delay: float) -> None:
         await asyncio.sleep(RESTART)
 
 
-async def _tick(devices: Sequence[Device]) -> None:
+async def _tick(devices: Sequence[Device], after_all: Callable[[float], None]) -> None:
     while True:
         await asyncio.sleep(TICK)
         now = Instant.now()
         for device in devices:
             device.tick(now)
+        after_all(now.monotonic)
+
+
+def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 async def _unless(ended: "asyncio.Future[None]", work: Coroutine[Any, Any, _T]) -> _T | None:

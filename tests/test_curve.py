@@ -282,8 +282,8 @@ def test_a_folder_without_keys_is_refused(run: Run, keys: Keys) -> None:
         (
             ["--curve-secret-key", "K"],
             (
-                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public keys "
-                "of clients, or --curve-allow-any for all who know this service's public key"
+                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
+                "keys of clients, or --curve-allow-any for all who know this service's public key"
             ),
         ),
         (["--curve-allow", "D"], "--curve-allow: means nothing without --curve-secret-key"),
