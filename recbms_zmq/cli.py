@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "listen": "print what a running service publishes",
     "monitor": "show packs live on the terminal",
     "record": "write down what a BMS sends, to be replayed",
+    "keygen": "make a pair of CURVE keys",
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
@@ -50,7 +51,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage, which hides the sentence that matters."""
-        raise UsageError(f"{message} (try: {self.prog} --help)")
+        from recbms_zmq.values import masked_text
+
+        raise UsageError(f"{masked_text(message)} (try: {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,8 +133,10 @@ def _dispatch(arguments: list[str]) -> int:
         from recbms_zmq.values import masked
 
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
-        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+        # What is behind the `=` may be a URL with a password.
+        flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
+        near = difflib.get_close_matches(flag, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        chosen.error(f"{masked(unknown[0])} is not an option or argument of {chosen.prog}{hint}")
+        chosen.error(f"{masked(flag)} is not an option or argument of {chosen.prog}{hint}")
     code: int = module.main(args)
     return code

@@ -51,6 +51,10 @@ class Config(Struct, frozen=True, kw_only=True):
     prefix: str
     state_dir: Path | None
     hwm: int
+    curve_secret_key: Path | None
+    curve_allow: Path | None
+    allow_ip: tuple[Any, ...]
+    ipc_mode: int
     once: bool
     timeout: float | None
     exit_on_stdin_close: bool
@@ -251,10 +255,13 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
             items = [value] if isinstance(value, str) else value
             if not isinstance(items, list | tuple):
                 items = [items]
-            return Setting(tuple(option.read(item) for item in items), origin, error)
+            single = option._replace(many=False)
+            found = [_read(single, item, origin, error).value for item in items]
+            return Setting(tuple(found), origin, error)
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
-        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from exc
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from None
 
 
 def _find(option: Option, layers: Iterable[Layer]) -> Setting:
@@ -271,11 +278,14 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:
         raise UsageError("nothing to do: neither stdout nor ZeroMQ is wanted")
+    _check_curve(found)
+    is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
     for endpoint in plain["publish"]:
-        if not plain["allow_plaintext"] and not values.is_loopback(endpoint):
+        if is_open and not values.is_loopback(endpoint):
             raise publish.error(
                 f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
-                "read it; if that is what you want, say --allow-plaintext"
+                "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
+                "say --allow-plaintext"
             )
     if plain["hwm"] is None:
         # Room for many frames, and for a newcomer's whole state: a large pack has 900 readings.
@@ -295,6 +305,24 @@ def _check_polling(found: Mapping[str, Setting]) -> None:
         )
     if proxy.value is not None:
         raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can go through a proxy")
+
+
+def _check_curve(found: Mapping[str, Setting]) -> None:
+    """See that it is said who may come in: a server's public key is no secret, so it cannot say."""
+    secret, allow, allow_any = (
+        found[name] for name in ("curve_secret_key", "curve_allow", "curve_allow_any")
+    )
+    given = allow if allow.value else allow_any
+    if secret.value is None:
+        if given.value:
+            raise given.error(f"{given.origin}: means nothing without --curve-secret-key")
+    elif not given.value:
+        raise secret.error(
+            f"{secret.origin}: say who may come in: --curve-allow FOLDER with the public keys of "
+            "clients, or --curve-allow-any for all who know this service's public key"
+        )
+    elif allow.value and allow_any.value:
+        raise allow_any.error(f"{allow_any.origin}: --curve-allow says the opposite; choose one")
 
 
 def _check_names(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:

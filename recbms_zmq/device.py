@@ -12,7 +12,7 @@ from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
 from recbms_zmq.frames import Frame, Master, Settings, decode
 from recbms_zmq.instant import Instant
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.pack import Link
 from recbms_zmq.report import Reporter
 from recbms_zmq.streams import Batch
@@ -54,6 +54,7 @@ class Device:
         self._bad_frames = 0
         self._connections = 0
         self._last_status: float | None = None
+        self._readings: Readings | None = None
         self._trouble = ""
         self._connected_at = float("-inf")
         self._was_online = False
@@ -68,6 +69,11 @@ class Device:
     def reason(self) -> str:
         """Why it is online or offline, a short sentence."""
         return self._reporter.reason
+
+    def reading(self, key: str) -> float | int | bool | str | None:
+        """Return what the last status frame said of a sensor, None if nothing."""
+        items = self._readings.items() if self._readings else ()
+        return next((value for sensor, value in items if sensor.key == key), None)
 
     def start(self, at: Instant) -> None:
         """Say that the BMS is not online yet."""
@@ -131,6 +137,7 @@ class Device:
         energy = self.meter.add(at.monotonic, master.voltage, master.current)
         readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
+        self._readings = readings
         self._last_status = at.monotonic
         self._say(self._reporter.status(readings, normalizer.description, at))
         if self._trouble and at.monotonic - self._connected_at >= PROVEN:

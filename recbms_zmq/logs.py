@@ -2,19 +2,22 @@
 
 A log that nobody reads must not stop the service, so a line that stderr does not take at once is
 dropped, and the next one that it takes says how many were.
+
+No secret gets through it. Libraries are heard from `warning` on, whatever `--log-level` says: what
+they tell at `debug` are whole frames (the settings frame holds the serial number) and HTTP headers
+(with the password). And whatever looks like a URL's credentials is masked in every line.
 """
 
 import logging
 import os
-import re
 import select
 import sys
 from typing import Final
 
+from recbms_zmq.values import masked_text
+
 # sd-daemon(3): the journal takes the priority from the front of the line.
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
-
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
 class _Formatter(logging.Formatter):
@@ -31,9 +34,7 @@ class _Formatter(logging.Formatter):
             if record.levelno >= logging.ERROR:
                 text += f" | {self.formatException(record.exc_info)}"
         line = " ".join(text.splitlines())
-        line = "".join(char if char.isprintable() else "?" for char in line)
-        # Texts of other libraries can hold the URL that they were given.
-        line = _CREDENTIALS.sub("***@", line)
+        line = masked_text("".join(char if char.isprintable() else "?" for char in line))
         if self._journal:
             return f"<{next(p for level, p in _PRIORITIES if record.levelno >= level)}>{line}"
         return f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {record.levelname.lower()} {line}"
@@ -70,11 +71,11 @@ def set_up(level: str) -> None:
         fd = sys.stderr.fileno()
         handler = _Handler(fd)
         handler.setFormatter(_Formatter(journal=_is_journal(fd)))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The libraries' own words about connections say what `Device` says, less readably; below info
-    # they hold every frame, with the serial number, and every header, with the password.
-    logging.getLogger("websockets").setLevel("INFO" if level == "debug" else "ERROR")
-    logging.getLogger("asyncio").setLevel("INFO" if level == "debug" else "WARNING")
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("recbms_zmq").setLevel(threshold)
+    # The library's own words about connections say what `Device` says, less readably.
+    logging.getLogger("websockets").setLevel(logging.ERROR)
 
 
 def _is_journal(fd: int) -> bool:

@@ -192,7 +192,42 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "allow_plaintext",
         values.flag,
         False,
-        "allow --publish on an address that other machines can reach",
+        "allow --publish without CURVE on an address that other machines can reach",
+    ),
+    Option(
+        "curve_secret_key",
+        values.path,
+        None,
+        "encrypt with CURVE and the key in this file (made by recbms-zmq keygen), on all endpoints",
+        "FILE",
+    ),
+    Option(
+        "curve_allow",
+        values.path,
+        None,
+        "with CURVE: let in the clients whose public keys are in this folder, as *.key",
+        "FOLDER",
+    ),
+    Option(
+        "curve_allow_any",
+        values.flag,
+        False,
+        "with CURVE: let in every client that knows this service's public key",
+    ),
+    Option(
+        "allow_ip",
+        values.network,
+        (),
+        "let in tcp:// clients from this address or network only; can be given more than once",
+        "ADDRESS",
+        many=True,
+    ),
+    Option(
+        "ipc_mode",
+        values.mode,
+        values.Mode(0o600),
+        "mode of the sockets of ipc:// paths; 0660 lets the group in",
+        "MODE",
     ),
     Option(
         "once",
@@ -246,7 +281,7 @@ def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> 
                 option.flag, action="store_const", const="true", default=None, help=option.help
             )
         else:
-            default = ", ".join(option.default) if option.many else option.default
+            default = ", ".join(option.default) or None if option.many else option.default
             if isinstance(default, float):
                 default = f"{default:g}"
             parser.add_argument(

@@ -1,97 +1,39 @@
-"""The service: wires sources, devices and sinks together, and ends them in order.
+"""The service: a fleet and its sinks, opened in order, and ended in order.
 
-One task for each BMS, and a ticker for what becomes due without a frame. Messages go from a device
-to the sinks in the same turn of the event loop. A run without an end of its own: see `once` for
-the other kind.
+Messages go from a device to the sinks in the same turn of the event loop. A run without an end of
+its own: see `once` for the other kind.
 """
 
 import asyncio
 import contextlib
 import logging
 import os
-import secrets
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO, TypeVar
+import time
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config import Config
-from recbms_zmq.device import Device, at_once
+from recbms_zmq.endings import call_at_end_of, call_on_signals
 from recbms_zmq.energy import FROM_ZERO
-from recbms_zmq.errors import UsageError
-from recbms_zmq.fleet import allow_open_files, reconnect_spread, start_delay
-from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Normalizer
-from recbms_zmq.report import Reporter
+from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sinks.zmq_pub import ZmqSink
-from recbms_zmq.sources import Source
-from recbms_zmq.sources.opening import open_source
-from recbms_zmq.streams import Batch, ReportOptions
+from recbms_zmq.streams import Batch
+from recbms_zmq.systemd import Supervisor, in_words
 from recbms_zmq.values import masked
+from recbms_zmq.wiring import keep_running, tick, wire
 
-if TYPE_CHECKING:  # who keeps nothing on disk does not load it
+if TYPE_CHECKING:  # loaded only by who needs it
+    from recbms_zmq.sinks.access import Door
     from recbms_zmq.state import Keeper
 
-TICK: Final = 0.25
-"""Seconds between looks at what is due; messages are dated at the time they were due."""
 FLUSH: Final = 0.1
 """Seconds that slow readers get for the last messages, and a BMS for its goodbye."""
-RESTART: Final = 60.0
-"""Seconds before a source that failed by our own fault is started again."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class Bms(NamedTuple):
-    """A BMS as the service sees it: where its frames come from, and where they go."""
-
-    source: Source
-    device: Device
-
-
-def wire(
-    config: Config,
-    publish: Callable[[Batch], None],
-    drained: Callable[[], Awaitable[None]] = at_once,
-) -> list[Bms]:
-    """Make source and device of every configured BMS.
-
-    Args:
-        config: what applies.
-        publish: takes the messages of all.
-        drained: waits until a slow reader has taken them, for sources that can wait.
-
-    Raises:
-        UsageError, ConfigError: a source cannot be what it says.
-
-    """
-    run = secrets.token_hex(4)
-    return [
-        Bms(
-            open_source(bms, spread=reconnect_spread(len(config.bms))),
-            Device(
-                bms.name,
-                Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
-                Reporter(
-                    Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
-                    ReportOptions(
-                        emit=bms.emit,
-                        report=bms.report,
-                        refresh=bms.refresh,
-                        min_interval=bms.min_interval,
-                        stale_after=bms.stale_after,
-                    ),
-                ),
-                publish,
-                drained,
-                energy_max_gap=bms.energy_max_gap,
-            ),
-        )
-        for bms in config.bms
-    ]
 
 
 class Service:
@@ -101,17 +43,21 @@ class Service:
         """Wire everything; nothing is opened yet.
 
         Raises:
-            UsageError, ConfigError: a source cannot be what it says, or there are too many.
+            UsageError, ConfigError: a source cannot be what it says, or there are too many; or
+                a key file cannot be used.
 
         """
         # With the counters of a BMS goes a lock.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
+        self._door = _door(config) if config.publish else None
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._keeper: Keeper | None = None
         self._fleet = wire(config, self._publish, self._drained)
+        devices = [bms.device for bms in self._fleet]
+        self._supervisor = Supervisor(os.environ, lambda: in_words(devices))
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
@@ -127,6 +73,7 @@ class Service:
         self._ended = asyncio.get_running_loop().create_future()
         self._watch_for_the_end()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._supervisor.close)
             if await self._open_counters(stack) and await self._open_sinks(stack):
                 await self._serve()
 
@@ -142,7 +89,7 @@ class Service:
     def _watch_for_the_end(self) -> None:
         call_on_signals(self._end)
         if self._config.exit_on_stdin_close and not self._stdin_readers():
-            _call_at_end_of(sys.stdin, self._end)
+            call_at_end_of(sys.stdin, self._end)
 
     async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
         """Tell the energy counters what they were; return False if the end came first."""
@@ -165,7 +112,9 @@ class Service:
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
         """Open what messages go to; return False if the end came first."""
         if self._config.publish:
-            self._pub = pub = ZmqSink(hwm=self._config.hwm)
+            self._pub = pub = ZmqSink(
+                hwm=self._config.hwm, ipc_mode=self._config.ipc_mode, door=self._door
+            )
             stack.callback(pub.term)
             for endpoint in self._config.publish:
                 bound = await _unless(self._ended, pub.bind(endpoint))
@@ -192,12 +141,20 @@ class Service:
             for place, bms in enumerate(self._fleet)
         ]
         last = asyncio.create_task(self._end_after(tasks))
-        ticker = asyncio.create_task(tick(self._fleet))
+        # A BMS that says nothing is no reason to be killed; a source that ended by an error is.
+        ticker = asyncio.create_task(
+            tick(
+                self._fleet,
+                lambda now: self._supervisor.look(now, alive=not any(map(_error_of, tasks))),
+            )
+        )
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
+        self._supervisor.ready(time.monotonic())
         try:
             await self._ended
         finally:
+            self._supervisor.stopping()
             # A frame that is on its way must not come behind the `offline`; and that comes before
             # all goodbyes, because the promise is 200 ms.
             for bms, task in zip(self._fleet, tasks, strict=True):
@@ -224,7 +181,7 @@ class Service:
         await asyncio.wait(awaited)
         # Nothing waits to be read any more: no hurry, a slow reader gets the last lines too.
         await self._drained()
-        self._end()
+        self._end(next(filter(None, map(_error_of, tasks)), None))
 
     def _stdin_readers(self) -> list[int]:
         return [number for number, bms in enumerate(self._config.bms) if bms.url == "-"]
@@ -238,37 +195,16 @@ class Service:
             await self._stdout.drain(FLUSH)
 
 
-async def keep_running(bms: Bms, delay: float) -> None:
-    """Run a source to its end; a mistake of ours in it must not end the service."""
-    await asyncio.sleep(delay)
-    while True:
-        try:
-            await bms.source.run(bms.device)
-        except Exception:  # noqa: BLE001 the other BMS and the next try count for more
-            _log.exception("%s: reading failed; again in %g s", bms.device.name, RESTART)
-            bms.device.trouble("reading failed", bms.source.now())
-        else:
-            _log.info("%s: there is nothing more to read", bms.device.name)
-            bms.device.stop(bms.source.now())
-            return
-        await asyncio.sleep(RESTART)
+def _door(config: Config) -> "Door | None":
+    if config.curve_secret_key is None and not config.allow_ip:
+        return None
+    from recbms_zmq.sinks.access import door
+
+    return door(config)
 
 
-def call_on_signals(end: Callable[[], None]) -> None:
-    """Call `end` when somebody wants this process to end."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
-        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, end)
-
-
-async def tick(fleet: Sequence[Bms]) -> None:
-    """Let the devices do for ever what becomes due without a frame."""
-    while True:
-        await asyncio.sleep(TICK)
-        for bms in fleet:
-            bms.device.tick(bms.source.now())
+def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 async def _unless(ended: "asyncio.Future[None]", work: Coroutine[Any, Any, _T]) -> _T | None:
@@ -285,27 +221,3 @@ async def _cancel(tasks: "Sequence[asyncio.Future[Any]]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _call_at_end_of(stream: TextIO | None, end: Callable[[], None]) -> None:
-    """Call `end` when this input is at its end; what is in it until then is thrown away."""
-    loop = asyncio.get_running_loop()
-
-    def read(fd: int) -> None:
-        try:
-            if os.read(fd, 4096):
-                return
-        except BlockingIOError:
-            return  # somebody else who shares it was faster
-        except OSError:
-            pass  # the other end of a socket or terminal has gone
-        loop.remove_reader(fd)
-        end()
-
-    try:
-        fd = -1 if stream is None else stream.fileno()
-        loop.add_reader(fd, read, fd)
-    except (PermissionError, ValueError) as exc:
-        raise UsageError(
-            "--exit-on-stdin-close: stdin has to be a pipe, a socket or a terminal"
-        ) from exc

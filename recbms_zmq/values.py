@@ -16,6 +16,8 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
+_SCHEME: Final = re.compile(r"['\"]?(?:[\w-]+=)?[\w+.-]+://")
+_QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
 def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
@@ -120,6 +122,30 @@ def endpoint(given: Any) -> str:
     raise ValueError(expected)
 
 
+class Mode(int):
+    """The mode of a file, shown as people write it."""
+
+    def __str__(self) -> str:
+        return f"{self:04o}"
+
+
+def mode(given: Any) -> Mode:
+    """Read the mode of a file, octal digits. Not a number: 600 and 0o600 are told apart badly."""
+    if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3}", given):
+        raise ValueError('the mode of a file as octal text, such as "0660"')
+    return Mode(int(given, 8))
+
+
+def network(given: Any) -> Any:
+    """Read an IP address, or a network of addresses."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_network(given if isinstance(given, str) else "")
+    except ValueError:
+        raise ValueError("an IP address or a network, such as 192.168.8.0/24") from None
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether a ZeroMQ endpoint can be reached from this machine only."""
     scheme, _, rest = address.partition("://")
@@ -129,17 +155,23 @@ def is_loopback(address: str) -> bool:
     return host in ("localhost", "::1", "lo") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
-def masked(url: str) -> str:
-    """Return a URL without the secrets in it, also if it is not quite a URL.
+def masked(value: str) -> str:
+    """Return one value, perhaps a URL, without what may be a secret in it.
 
-    All between the scheme and the last `@` counts as secret: a password may hold any character,
-    and what is shown in an error is often mistyped.
+    Everything in front of the last `@` goes, and the query of a `ws:` or `http:` URL. That hides
+    too much of an odd value rather than too little: a password can hold an `@` or a `/` itself.
     """
-    secret, at, rest = url.rpartition("@")
-    if not at:
-        return url
-    scheme, separator, _ = secret.partition("://")
-    return f"{scheme if separator else ''}{separator}***@{rest}"
+    before, at, after = value.rpartition("@")
+    scheme = _SCHEME.match(before)
+    start = scheme[0] if scheme else ""
+    if at and before != start:  # ipc://@NAME is no secret
+        value = f"{start}***@{after}"
+    return _QUERY.sub(r"\1?***", value)
+
+
+def masked_text(text: str) -> str:
+    """Return a text of many words without what may be a secret in them."""
+    return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 
 def source(given: Any) -> str:

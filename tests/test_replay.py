@@ -23,9 +23,9 @@ from recbms_zmq.config import load
 from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.instant import Instant
-from recbms_zmq.service import wire
 from recbms_zmq.sources.replay import ReplaySource
 from recbms_zmq.streams import Batch
+from recbms_zmq.wiring import wire
 
 OPTIONS = {
     "emit": "both",

@@ -1,9 +1,14 @@
 """`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
 
 import argparse
+import contextlib
+import math
 import signal
+import struct
 import sys
-from typing import Any
+import time
+from pathlib import Path
+from typing import Any, Final
 
 import zmq
 
@@ -11,6 +16,11 @@ from recbms_zmq import values
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
 from recbms_zmq.options import DEFAULT_PUBLISH
 
+_REFUSED: Final = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 EPILOG = """\
 examples:
   recbms-zmq listen                        everything, from a service on this machine
@@ -42,6 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
     )
+    parser.add_argument(
+        "--curve-server-key",
+        metavar="FILE",
+        help="come in with CURVE: the public key of the service",
+    )
+    parser.add_argument(
+        "--curve-secret-key",
+        metavar="FILE",
+        help="the key to come in with, which the service lets in; without it a new one is used",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -52,11 +72,16 @@ def main(args: argparse.Namespace) -> int:
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(zmq.Context())
+        sub = stack.enter_context(context.socket(zmq.SUB))
         sub.set(zmq.LINGER, 0)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
+        _use_curve(sub, args.curve_server_key, args.curve_secret_key)
         for topic in args.topic or [""]:
             sub.subscribe(topic)
+        # Before connecting: a refusal may come at once, and only once.
+        refusals = stack.enter_context(sub.get_monitor_socket(_REFUSED))
         for endpoint in endpoints:
             # Elsewhere it would make ::1 of localhost, where no service is by default.
             sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
@@ -64,16 +89,51 @@ def main(args: argparse.Namespace) -> int:
                 sub.connect(endpoint)
             except zmq.ZMQError as exc:
                 raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
-        _print(sub, count, timeout)
+        _print(sub, refusals, count, timeout)
     return 0
 
 
-def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -> None:
+def _use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str | None) -> None:
+    if server_key is None:
+        if secret_key is not None:
+            raise UsageError(
+                "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE"
+            )
+        return
+    from recbms_zmq import curve
+
+    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(Path(server_key).expanduser()))
+    if secret_key is None:
+        pair = curve.KeyPair(*zmq.curve_keypair())
+    else:
+        pair = curve.read_secret(Path(secret_key).expanduser())
+    sub.set(zmq.CURVE_PUBLICKEY, pair.public)
+    sub.set(zmq.CURVE_SECRETKEY, pair.secret)
+
+
+def _print(
+    sub: "zmq.Socket[bytes]",
+    refusals: "zmq.Socket[bytes]",
+    count: int | None,
+    timeout: float | None,
+) -> None:
     printed = 0
     out = sys.stdout.buffer
+    poller = zmq.Poller()
+    poller.register(sub, zmq.POLLIN)
+    poller.register(refusals, zmq.POLLIN)
+    deadline = _deadline(timeout)
     while count is None or printed < count:
-        if not sub.poll(None if timeout is None else int(timeout * 1000)):
+        left = None if timeout is None else max(0, int((deadline - time.monotonic()) * 1000))
+        ready = dict(poller.poll(left))
+        if not ready:
             raise Unavailable(f"nothing came within {timeout:g} s")
+        if refusals in ready:
+            _explain(*refusals.recv_multipart())
+            poller.unregister(refusals)  # once is enough
+        if sub not in ready:
+            continue
+        deadline = _deadline(timeout)
         parts = sub.recv_multipart()
         if len(parts) != 2:
             continue  # somebody else's publisher
@@ -82,6 +142,20 @@ def _print(sub: "zmq.Socket[bytes]", count: int | None, timeout: float | None) -
         if not sub.poll(0):
             out.flush()
     out.flush()
+
+
+def _deadline(timeout: float | None) -> float:
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+def _explain(event: bytes, endpoint: bytes) -> None:
+    """Say on stderr that a service will not have us; nothing else would tell."""
+    number, _ = struct.unpack("=HI", event)
+    if number == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        why = "it does not let this key in, or not this address"
+    else:
+        why = "it wants CURVE and we have none, or --curve-server-key is not its key"
+    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why}", file=sys.stderr)
 
 
 def _read(reader: values.Reader, name: str, given: str | None) -> Any:

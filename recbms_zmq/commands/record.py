@@ -11,12 +11,14 @@ from typing import Final
 
 from recbms_zmq import logs, values
 from recbms_zmq.config import Config, load_one
+from recbms_zmq.endings import call_on_signals
 from recbms_zmq.errors import OutputError, RecBmsError, UsageError
 from recbms_zmq.options import SOURCE_OPTIONS, declare
 from recbms_zmq.recording import Recorder
-from recbms_zmq.service import FLUSH, Bms, call_on_signals, tick, wire
+from recbms_zmq.service import FLUSH
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.streams import Batch
+from recbms_zmq.wiring import Bms, tick, wire
 
 MOST_WAITING: Final = 2**26
 """Bytes that may wait for a reader who has stalled. A recording must not have holes."""

@@ -18,8 +18,8 @@ from recbms_zmq.errors import UsageError
 from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.model import Model
-from recbms_zmq.service import keep_running, tick, wire
 from recbms_zmq.streams import Batch
+from recbms_zmq.wiring import keep_running, tick, wire
 
 News = Callable[[], None]
 EXPLAIN: Final = 0.5

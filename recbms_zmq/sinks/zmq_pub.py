@@ -1,18 +1,22 @@
 """Messages on ZeroMQ: an XPUB socket that tells late joiners what is true now.
 
-Socket options and their reasons are in `_tune`. Addresses are bound by `bind`, which also keeps an
-`ipc://` path from being stolen, something libzmq itself does without asking.
+Socket options and their reasons are in `_tune`. Who may subscribe is decided in `access`, paths
+of `ipc://` endpoints are made in `ipc`.
 """
 
 import asyncio
-import os
-import socket
-from typing import Final
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import zmq
 
 from recbms_zmq.errors import OutputError
+from recbms_zmq.sinks.ipc import IpcPath
 from recbms_zmq.streams import Batch
+
+if TYPE_CHECKING:
+    from recbms_zmq.sinks.access import Door
 
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
@@ -27,17 +31,24 @@ class ZmqSink:
 
     Args:
         hwm: messages that may wait for a slow subscriber before it loses some.
+        ipc_mode: of the sockets of `ipc://` paths.
+        door: decides who may subscribe; None for everybody.
 
     """
 
-    def __init__(self, *, hwm: int) -> None:
+    def __init__(self, *, hwm: int, ipc_mode: int = 0o600, door: "Door | None" = None) -> None:
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.XPUB)
         self._retained: dict[bytes, bytes] = {}
         self._watched = False
+        self._ipc_mode = ipc_mode
+        self._ipc_paths: list[IpcPath] = []
+        self._door = door
         _tune(self._socket, hwm)
+        if door is not None:
+            door.hang(self._context, self._socket)
 
-    async def bind(self, endpoint: str, *, ipc_mode: int = 0o600) -> str:
+    async def bind(self, endpoint: str) -> str:
         """Bind an endpoint; return it as it was bound (with the port, if that was `*`).
 
         Raises:
@@ -48,9 +59,9 @@ class ZmqSink:
         give_up = loop.time() + BIND_FOR
         while True:
             try:
-                return self._bind(endpoint, ipc_mode)
-            except zmq.ZMQError as exc:
-                if exc.errno != zmq.EADDRINUSE:
+                return self._bind(endpoint)
+            except OSError as exc:  # zmq.ZMQError is none, and is made one by `_bind`
+                if exc.errno != errno.EADDRINUSE:
                     raise OutputError(f"cannot publish on {endpoint}: {exc.strerror}") from exc
                 if loop.time() >= give_up:
                     raise OutputError(
@@ -59,28 +70,36 @@ class ZmqSink:
                     ) from exc
             await asyncio.sleep(_BIND_AGAIN)
 
-    def _bind(self, endpoint: str, ipc_mode: int) -> str:
+    def _bind(self, endpoint: str) -> str:
         # With IPV6 set, libzmq would bind an IPv4 address as ::ffff:127.0.0.1.
         self._socket.set(zmq.IPV6, 1 if "[" in endpoint else 0)
         path = endpoint.removeprefix("ipc://")
-        if path == endpoint or path.startswith("@"):
-            self._socket.bind(endpoint)
-        else:
-            if _is_served(path):
-                raise zmq.ZMQError(zmq.EADDRINUSE)
-            # The socket is born with its mode, so that nobody can come in between.
-            umask = os.umask(0o777 & ~ipc_mode)
-            try:
+        try:
+            # Linux itself keeps an abstract name (@) unique; `*` is a fresh path of libzmq's own.
+            if path in (endpoint, "*") or path.startswith("@"):
                 self._socket.bind(endpoint)
-            finally:
-                os.umask(umask)
+            else:
+                self._bind_path(path)
+        except zmq.ZMQError as exc:
+            raise OSError(exc.errno, exc.strerror) from exc
         return bytes(self._socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+    def _bind_path(self, path: str) -> None:
+        bound = IpcPath(Path(path), self._ipc_mode)
+        self._ipc_paths.append(bound)
+        self._socket.set(zmq.USE_FD, bound.detach())
+        try:
+            self._socket.bind(f"ipc://{path}")
+        finally:
+            self._socket.set(zmq.USE_FD, -1)
 
     def start(self) -> None:
         """Begin to answer newcomers."""
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._welcome)
         self._watched = True
         self._welcome()
+        if self._door is not None:
+            self._door.open()
 
     def send(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep what is true for those who come later."""
@@ -98,9 +117,14 @@ class ZmqSink:
 
     def close(self) -> None:
         """Close the socket; what is on its way gets `_LINGER_MS` to leave, meanwhile."""
+        if self._socket.closed:
+            return
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._watched = False
+        for path in self._ipc_paths:
+            path.remove()
+        if self._door is not None:
+            self._door.close()
         self._socket.close()
 
     def term(self) -> None:
@@ -146,13 +170,3 @@ def _tune(pub: "zmq.Socket[bytes]", hwm: int) -> None:
     pub.set(zmq.HEARTBEAT_TIMEOUT, 60_000)
     pub.set(zmq.TCP_KEEPALIVE, 1)
     pub.set(zmq.TCP_KEEPALIVE_IDLE, 60)
-
-
-def _is_served(path: str) -> bool:
-    """Tell whether a live process listens on a Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True

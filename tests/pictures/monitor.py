@@ -15,9 +15,9 @@ from recbms_zmq.instant import Instant
 from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.model import HISTORY, Model
 from recbms_zmq.monitor.render import View, render
-from recbms_zmq.service import wire
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
 from recbms_zmq.streams import Batch
+from recbms_zmq.wiring import wire
 
 SIZE = (84, 30)
 PACKS = {"House": "sim:?cells=16&seed=3", "Boat": "sim:?seed=5"}
