@@ -1,0 +1,98 @@
+"""`recbms-zmq flow`: prints a Node-RED flow, ready for Node-RED's Import, with one's own addresses.
+
+It connects to nothing and checks no address.
+"""
+
+import argparse
+import sys
+
+from recbms_zmq.errors import UsageError
+from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.flow.options import ENTITY_NODE_KEYS
+
+EXAMPLES = """\
+examples:
+  recbms-zmq flow --url ws://192.168.8.2/ws > flow.json
+  recbms-zmq flow --source zmq --publish tcp://192.168.8.3:5556 --target mqtt
+  recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
+
+Import it in Node-RED: menu, Import, select a file. flows/README.md says which to choose.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    default = FlowOptions(source="exec", target="discovery")
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=default.source,
+        help="exec, daemon: Node-RED starts recbms-zmq; zmq, zeromq-node: it subscribes to one "
+        "that runs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=default.target,
+        help="how the entities are made: discovery and entity-nodes need the companion "
+        "integration in Home Assistant, mqtt a broker, states nothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--url",
+        default=default.url,
+        help="the BMS, for exec and daemon; sim: needs no BMS (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--publish",
+        metavar="ENDPOINT",
+        help="ZeroMQ address to subscribe to (default: tcp://127.0.0.1:5556); with exec and "
+        "daemon: publish there too (default: publish nothing)",
+    )
+    parser.add_argument(
+        "--name",
+        default=default.name,
+        metavar="ID",
+        help="id of the BMS; another one than %(default)s also gives the flow's nodes ids of "
+        "their own, for a second flow beside the first",
+    )
+    parser.add_argument(
+        "--device-name",
+        metavar="TEXT",
+        help=f"name of the device in Home Assistant (default: {default.device_name}, and the id "
+        "behind it unless that is main)",
+    )
+    parser.add_argument(
+        "--program",
+        default=default.program,
+        metavar="PATH",
+        help="how Node-RED finds this program (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sensors",
+        metavar="KEY,KEY",
+        help="sensors that get a node, for entity-nodes; recbms-zmq sensors lists the keys "
+        f"(default: {','.join(ENTITY_NODE_KEYS)})",
+    )
+    parser.add_argument(
+        "--all-sensors",
+        action="store_true",
+        help="make entities also of what is disabled at first: settings, resistances, …",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the flow."""
+    options = FlowOptions(
+        source=args.source,
+        target=args.target,
+        url=args.url,
+        publish=args.publish,
+        name=_name(args.name),
+        device_name=_device_name(args.device_name, args.name),
+        program=args.program,
+        sensors=_sensors(args.sensors),
+        all_sensors=args.all_sensors,
+    )
+    sys.stdout.write(flow_json(options))
+    return 0
