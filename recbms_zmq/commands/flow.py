@@ -5,10 +5,13 @@ It connects to nothing and checks no address.
 
 import argparse
 import sys
+from typing import Any
 
+from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.flow.options import ENTITY_NODE_KEYS
+from recbms_zmq.sensors import SENSORS
 
 EXAMPLES = """\
 examples:
@@ -70,9 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sensors",
+        default=",".join(ENTITY_NODE_KEYS),
         metavar="KEY,KEY",
         help="sensors that get a node, for entity-nodes; recbms-zmq sensors lists the keys "
-        f"(default: {','.join(ENTITY_NODE_KEYS)})",
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--all-sensors",
@@ -83,16 +87,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the flow."""
+    name = _read("--name", values.name, args.name)
+    device_name = args.device_name or ("REC BMS" if name == "main" else f"REC BMS {name}")
     options = FlowOptions(
         source=args.source,
         target=args.target,
-        url=args.url,
-        publish=args.publish,
-        name=_name(args.name),
-        device_name=_device_name(args.device_name, args.name),
-        program=args.program,
-        sensors=_sensors(args.sensors),
+        url=_read("--url", _word, args.url),
+        publish=args.publish and _read("--publish", values.endpoint, args.publish),
+        name=name,
+        device_name=_read("--device-name", _quotable, device_name),
+        program=_read("--program", _word, args.program),
+        sensors=_read("--sensors", _sensors, args.sensors),
         all_sensors=args.all_sensors,
     )
     sys.stdout.write(flow_json(options))
     return 0
+
+
+def _read(flag: str, read: values.Reader, given: str) -> Any:
+    try:
+        return read(given)
+    except ValueError as exc:
+        raise UsageError(f"{flag}: expected {exc}, got {given!r}") from exc
+
+
+def _word(given: str) -> str:
+    """Read what Node-RED puts into a command line without quotes."""
+    if not given or not given.isprintable() or any(letter in given for letter in " \"'"):
+        raise ValueError("one word without spaces and quotes")
+    return given
+
+
+def _quotable(given: str) -> str:
+    """Read a text that Node-RED puts between double quotes."""
+    if any(letter in given for letter in '"\\$'):
+        raise ValueError('a text without ", \\ and $')
+    return values.text(given)
+
+
+def _sensors(given: str) -> tuple[str, ...]:
+    """Read the keys of sensors of the pack; cells and units have numbers that are not known."""
+    known = {sensor.key for sensor in SENSORS if "{" not in sensor.key}
+    keys = tuple(key.strip() for key in given.split(","))
+    for key in keys:
+        if key not in known:
+            raise ValueError(f"keys of sensors with commas between them ({key!r} is none)")
+    return tuple(dict.fromkeys(keys))

@@ -14,6 +14,8 @@ COLOUR: Final = "#b0793b"
 SILENT_AFTER_S: Final = 180
 """Every topic is said again once a minute: after such a silence nobody is there."""
 RETRY_AFTER_S: Final = 30
+CONFIRM_AFTER_S: Final = 10
+"""Home Assistant has made an entity by then, also just after its start on a small computer."""
 SETTLE_S: Final = 2
 """Home Assistant is ready a moment before its integrations take everything."""
 
@@ -30,9 +32,7 @@ def add(canvas: Canvas, changes: str, messages: str, at: tuple[int, int]) -> Gro
     """
     group = canvas.group("again", "2. When to say it anew", COLOUR, at)
     group.line()
-    heard = group.add(
-        "link in", "heard", "Messages", "From the first group.", links=[], l=True
-    )
+    heard = group.add("link in", "heard", "Messages", "From the first group.", links=[], l=True)
     silent = group.add(
         "trigger",
         "silent",
@@ -70,6 +70,31 @@ def when_ready(group: Group, changes: str, event: str) -> None:
         **parts.change("control", "announce"),
     )
     group.canvas.chain(event, wait, announce, changes)
+
+
+def what_is_new(group: Group, changes: str) -> str:
+    """Have what was announced said again, and return the link node that has to be told of it."""
+    group.line()
+    announced = group.add(
+        "link in", "announced", "New sensors", "From the third group.", links=[], l=True
+    )
+    wait = group.add(
+        "trigger",
+        "made",
+        f"{CONFIRM_AFTER_S} s later",
+        "Home Assistant makes a new entity a moment after it was announced, and does not hear "
+        "the values that come meanwhile.",
+        **parts.trigger(CONFIRM_AFTER_S, extend=False),
+    )
+    again = group.add(
+        "change",
+        "confirm",
+        "Confirm",
+        "Tells *Only what changed* to say the new sensors' values again.",
+        **parts.change("control", "confirm"),
+    )
+    group.canvas.chain(announced, wait, again, changes)
+    return announced
 
 
 def what_fails(group: Group, changes: str, ids: list[str]) -> None:

@@ -5,8 +5,10 @@ Node-RED's export (Import in the editor, `POST /flows`): a list of the tab, its 
 and its configuration nodes.
 """
 
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
 Properties = dict[str, Any]
 
@@ -16,6 +18,8 @@ GAP: Final = 40
 MARGIN: Final = 26
 GRID: Final = 20
 LABEL_HEIGHT: Final = 34
+BEGINNINGS: Final = frozenset({"inject", "catch", "status", "server-events", "link in"})
+"""Kinds of nodes without an input."""
 
 
 def script(name: str) -> str:
@@ -29,10 +33,19 @@ def node_width(label: str, *, has_input: bool) -> int:
     return max(100, GRID * -(-int(wanted) // GRID))
 
 
+class Note(NamedTuple):
+    """A comment node: what is seen, and what is read when it is opened (Markdown)."""
+
+    name: str
+    about: str
+
+
 class Group:
     """A box around the nodes of one purpose, filled line by line."""
 
-    def __init__(self, canvas: "Canvas", key: str, name: str, colour: str, at: tuple[int, int]):
+    def __init__(
+        self, canvas: "Canvas", key: str, name: str, colour: str, at: tuple[int, int]
+    ) -> None:
         """Begin an empty group whose upper left corner is `at`."""
         self.canvas = canvas
         self.left, self._top = at
@@ -90,7 +103,7 @@ class Group:
             properties: whatever else the kind of node has; `outputs` tells how many wires leave.
 
         """
-        has_input = type_ not in {"inject", "catch", "status", "server-events", "comment", "link in"}
+        has_input = type_ not in BEGINNINGS
         width = node_width(name, has_input=has_input)
         node = {
             "id": self.canvas.id(key),
@@ -114,7 +127,7 @@ class Group:
 class Canvas:
     """One tab with everything on it."""
 
-    def __init__(self, prefix: str, label: str, about: str, env: list[Properties]):
+    def __init__(self, prefix: str, label: str, about: str, env: list[Properties]) -> None:
         """Begin an empty tab.
 
         Args:
@@ -148,10 +161,10 @@ class Canvas:
         self._groups.append(group)
         return group
 
-    def comments(self, lines: list[tuple[str, str]], at: tuple[int, int]) -> int:
-        """Write comment nodes under each other, as (name, about); return where they end."""
+    def comments(self, notes: Sequence[Note], at: tuple[int, int]) -> int:
+        """Write comment nodes under each other; return where they end."""
         left, top = at
-        for number, (name, about) in enumerate(lines, 1):
+        for number, (name, about) in enumerate(notes, 1):
             width = node_width(name, has_input=False)
             self.place(
                 {
@@ -188,7 +201,7 @@ class Canvas:
 
     def chain(self, *ids: str) -> None:
         """Wire nodes one after the other."""
-        for begin, end in zip(ids, ids[1:], strict=False):
+        for begin, end in pairwise(ids):
             self.wire(begin, end)
 
     def link(self, out: str, in_: str) -> None:

@@ -1,5 +1,6 @@
 """What a flow says of itself: its tab's label and description, and the comments on it."""
 
+from recbms_zmq.flow.canvas import Note
 from recbms_zmq.flow.options import FlowOptions
 
 _FROM = {
@@ -55,43 +56,41 @@ def tab_about(options: FlowOptions) -> str:
     )
 
 
-def notes(options: FlowOptions) -> list[tuple[str, str]]:
-    """Return the comments, as (what is seen, what is read when it is opened)."""
+def notes(options: FlowOptions) -> list[Note]:
+    """Return the comments that a user reads first."""
     edit = "Double-click the tab's name, choose *Environment Variables*, and edit:\n\n"
     if options.starts_program:
-        first = (
+        first = Note(
             "1. Double-click this tab's name and set BMS_URL to your BMS. sim: needs no BMS.",
-            edit
-            + "- `BMS_URL`: `ws://ADDRESS/ws`, or `http://ADDRESS/cell` for older modules, or "
+            edit + "- `BMS_URL`: `ws://ADDRESS/ws`, or `http://ADDRESS/cell` for older modules, or "
             "`sim:` for a simulated pack\n"
             "- `DEVICE_NAME`: what the device is called in Home Assistant\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers\n",
         )
     else:
-        first = (
+        first = Note(
             "1. Double-click this tab's name and set ZMQ_ADDRESS to your running recbms-zmq.",
-            edit
-            + "- `ZMQ_ADDRESS`: where `recbms-zmq run` publishes\n"
+            edit + "- `ZMQ_ADDRESS`: where `recbms-zmq run` publishes\n"
             "- `ZMQ_TOPIC`: what to subscribe to: `recbms/` is everything, `recbms/main/` one "
             "BMS\n",
         )
     if options.target == "mqtt":
-        second = (
+        second = Note(
             "2. There, set MQTT_HOST too; a user and password go into the node MQTT broker.",
             "The broker is the one that Home Assistant's MQTT integration uses. User name and "
             "password are set behind the pencil of the node *MQTT broker*, tab *Security*.\n",
         )
     else:
-        second = (
-            "2. Open the node Home Assistant in group 3, press the pencil, enter address and token.",
+        second = Note(
+            "2. Open the node Home Assistant in group 3, press the pencil, enter address, token.",
             "Address (`http://…:8123`) and a long-lived access token, which Home Assistant makes "
             "on your profile page, at the bottom of *Security*; the user has to be an "
             "administrator. As Home Assistant's add-on, tick *Using the Home Assistant Add-on* "
             "instead. Or leave `${HA_URL}` and `${HA_TOKEN}` and set these two in the environment "
             "that Node-RED is started with.\n",
         )
-    third = (
+    third = Note(
         "3. Deploy. What it needs, and what to do when nothing comes: open this comment.",
         tab_about(options)
         + "\n\nWhen nothing comes: the debug sidebar shows what recbms-zmq says, lines that "

@@ -52,12 +52,12 @@ def switch(name: str, values: list[str]) -> Properties:
 
 
 def function(
-    body: str, *, start: str | None = None, stop: str | None = None, **libs: str
+    body: str, *, start: str = "", stop: str = "", outputs: int = 1, **libs: str
 ) -> Properties:
     """Return a function node made of scripts; `libs` are npm modules by their variable."""
     return {
         "func": script(body),
-        "outputs": 1,
+        "outputs": outputs,
         "timeout": 0,
         "noerr": 0,
         "initialize": script(start) if start else "",

@@ -59,6 +59,9 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         else:
             failing = [canvas.id("api")]
         again.what_fails(events, changes, failing)
+    announced = None
+    if options.target in ("discovery", "entity-nodes"):
+        announced = again.what_is_new(events, changes)
 
     group = canvas.group("target", TITLES[options.target], COLOUR, (events.right + 40, at[1]))
     group.line()
@@ -74,7 +77,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "Only what changed",
         "Remembers the last message of every sensor and lets through what differs from what Home "
         "Assistant was told. " + (all_sensors if options.target != "entity-nodes" else ""),
-        **parts.function("changes", start="changes_start"),
+        **parts.function("changes", start="changes_start", outputs=1 if announced is None else 2),
     )
     canvas.chain(heard, changes)
     if options.target == "entity-nodes":
@@ -83,6 +86,19 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         _mqtt(canvas, group, changes)
     else:
         _api(canvas, group, options, changes)
+    if announced is not None:
+        group.line(at=group.left + 180)
+        new = group.add(
+            "link out",
+            "new",
+            "New sensors",
+            "To the second group.",
+            mode="link",
+            links=[],
+            l=True,
+        )
+        canvas.wire(changes, new, 1)
+        canvas.link(new, announced)
 
 
 def _server(canvas: Canvas) -> None:

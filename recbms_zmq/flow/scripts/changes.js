@@ -3,13 +3,17 @@
 // In:  messages of recbms-zmq;
 //      msg.control = 'announce'  Home Assistant has started: say everything again;
 //                    'retry'     say again what was refused;
+//                    'confirm'   say again what was announced a moment ago;
 //                    'offline'   nothing is known any more: the service has ended or is silent;
 //      msg.error                 what a catch node caught: this topic was not taken.
-// Out: the message, and in it
-//      first   true when the receiver has to be told what this is, before it is told the value;
-//      online  false while the BMS is offline; payload is then null.
+// Out: 1. the message, and in it
+//         first   true when the receiver has to be told what this is, before it is told the value;
+//         online  false while the BMS is offline; payload is then null;
+//         confirm true when the receiver has been told before, but may not have listened.
+//      2. something, when there is something to confirm. Home Assistant makes an entity a moment
+//         after it was announced, and a value that comes in between is lost on it.
 
-const known = context.get('known'); // topic → {message, online, said, refused}
+const known = context.get('known'); // topic → {message, online, said, refused, unconfirmed}
 
 function describe(message) {
     return JSON.stringify([message.name, message.unit, message.ha, message.device_name]);
@@ -18,57 +22,61 @@ function describe(message) {
 function news(entry) {
     const { message, online, said } = entry;
     const description = describe(message);
-    const first = said === undefined || said.description !== description;
+    const first = said?.description !== description;
     const same = !first && said.payload === message.payload && said.online === online;
     if (same || entry.refused) {
         return [];
     }
     entry.said = { description, payload: message.payload, online };
+    entry.unconfirmed ||= first;
     return [{ ...message, first, online }];
 }
 
-function everything(change) {
-    return Object.values(known).flatMap((entry) => {
-        change(entry);
-        return news(entry);
-    });
+function hear() {
+    const { _msgid, ...message } = msg;
+    const entry = known[msg.topic] ??= {};
+    entry.message = message;
+    entry.online = !(message.kind === 'availability' && message.payload === 'offline');
+    const others = Object.values(known).filter(
+        (other) => other !== entry && other.message.device === message.device,
+    );
+    if (!entry.online) {
+        others.forEach(goOffline);
+    }
+    return entry.online ? news(entry) : [entry, ...others].flatMap(news);
 }
 
-function offline(entry) {
+function goOffline(entry) {
     const payload = entry.message.kind === 'availability' ? 'offline' : null;
     entry.online = false;
     entry.message = { ...entry.message, payload };
 }
 
-function hold() {
-    const text = String(msg.error.message);
-    if (known[msg.topic]) {
-        known[msg.topic].refused = true;
-        known[msg.topic].said = undefined;
-    }
-    // While Home Assistant is away every message fails alike: one line in the log is enough.
-    if (context.get('warned') !== text) {
-        context.set('warned', text);
-        node.warn(`Not taken, will be sent again: ${text}`);
-    }
-    node.status({ fill: 'yellow', shape: 'ring', text: 'not taken, will be sent again' });
-    return [];
-}
-
-function again(entry) {
+function forget(entry) {
     entry.refused = false;
     entry.said = undefined;
 }
 
-function control() {
+function confirm(entry) {
+    const { message, online, unconfirmed, refused } = entry;
+    entry.unconfirmed = false;
+    return unconfirmed && !refused ? [{ ...message, first: false, online, confirm: true }] : [];
+}
+
+function obey() {
+    const entries = Object.values(known);
+    if (msg.control === 'confirm') {
+        return entries.flatMap(confirm);
+    }
     if (msg.control === 'offline') {
-        return everything(offline);
-    }
-    if (msg.control === 'announce') {
+        entries.forEach(goOffline);
+    } else if (msg.control === 'announce') {
         context.set('warned', '');
-        return everything(again);
+        entries.forEach(forget);
+    } else {
+        entries.filter((entry) => entry.refused).forEach(forget);
     }
-    return everything((entry) => entry.refused && again(entry));
+    return entries.flatMap(news);
 }
 
 function isWanted() {
@@ -79,46 +87,54 @@ function isWanted() {
         return false; // events, snapshots and descriptions are no entities
     }
     if (!msg.ha) {
-        node.status({ fill: 'red', shape: 'ring', text: 'the service runs with --bare' });
+        showStatus('red', 'the service runs with --bare');
         return false;
     }
     return msg.ha.enabled_by_default !== false || env.get('ALL_SENSORS') === true;
 }
 
-function hear() {
-    if (!isWanted()) {
-        return [];
+function hold() {
+    const entry = known[msg.topic];
+    if (entry) {
+        entry.refused = true;
+        entry.said = undefined;
     }
-    const { _msgid, ...message } = msg;
-    const entry = known[msg.topic] ??= {};
-    entry.message = message;
-    entry.online = !(message.kind === 'availability' && message.payload === 'offline');
-    const gone = entry.online ? [] : Object.values(known).filter(
-        (other) => other !== entry && other.message.device === message.device,
-    );
-    gone.forEach(offline);
-    return [entry, ...gone].flatMap(news);
+    // While Home Assistant is away every message fails alike: one line in the log is enough.
+    const text = String(msg.error.message);
+    if (context.get('warned') !== text) {
+        context.set('warned', text);
+        node.warn(`Not taken, will be sent again: ${text}`);
+    }
 }
 
-function showStatus() {
-    const entries = Object.values(known);
-    const sensors = entries.filter(({ message }) => message.kind === 'reading').length;
-    const online = entries.some((entry) => entry.message.kind === 'reading' && entry.online);
-    const text = `${sensors} sensors, ${online ? 'online' : 'offline'}`;
+function showStatus(fill, text) {
     // Every status goes to every open editor: only what changed is worth it.
     if (context.get('status') !== text) {
         context.set('status', text);
-        node.status({ fill: online ? 'green' : 'red', shape: 'dot', text });
+        node.status({ fill, shape: 'dot', text });
     }
 }
 
+function summarize() {
+    const readings = Object.values(known).filter(({ message }) => message.kind === 'reading');
+    const refused = readings.filter((entry) => entry.refused).length;
+    if (refused) {
+        showStatus('yellow', `${readings.length} sensors, ${refused} not taken yet`);
+    } else if (readings.some((entry) => entry.online)) {
+        showStatus('green', `${readings.length} sensors`);
+    } else if (readings.length) {
+        showStatus('red', `${readings.length} sensors, offline`);
+    }
+}
+
+let out = [];
 // What a trigger node repeats may still carry the error that set it off: control comes first.
-if (msg.error && !msg.control) {
-    context.set('status', '');
-    return [hold()];
+if (msg.control) {
+    out = obey();
+} else if (msg.error) {
+    hold();
+} else if (isWanted()) {
+    out = hear();
 }
-const out = msg.control ? control() : hear();
-if (!Object.values(known).some((entry) => entry.refused)) {
-    showStatus();
-}
-return [out];
+summarize();
+return [out, out.some((message) => message.first) ? { payload: 'confirm' } : null];

@@ -1,5 +1,6 @@
 // On Message: makes of one reading what the companion integration in Home Assistant understands.
-// A new sensor is announced first; that makes the entity, its device and its unit.
+// A new sensor is announced first; that makes the entity, its device and its unit. The state follows
+// in any case, since announcing an entity that is there already leaves its state alone.
 
 if (msg.kind !== 'reading') {
     return null; // the companion knows no "unavailable": the readings themselves come as null
@@ -45,9 +46,9 @@ if (msg.first) {
         },
     }));
 }
-// Also after an announcement: that of a known entity does not touch its state.
 out.push(send('nodered/entity', { state, attributes: {} }));
-if (msg.first && msg.ha.options) {
+if (msg.confirm && msg.ha.options) {
+    // Taken only for an entity that is there already.
     out.push(send('nodered/entity/update_config', { config: { options: msg.ha.options } }));
 }
 return [out];

@@ -1,0 +1,121 @@
+"""What the end-to-end tests share: the programs that are started once a session."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e import installation
+from e2e.home_assistant import HomeAssistant
+from e2e.node_red import NodeRed
+from e2e.program import Program
+from e2e.scripted_bms import ScriptedBms, scripted_bms
+from e2e.service import Service, command_folder
+from e2e.waiting import free_port, wait_for
+
+LIMIT_S = 150
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            # Installing and starting the programs is not the test's time.
+            item.add_marker(pytest.mark.timeout(LIMIT_S, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[[Callable[[], object]], None]:
+    """Install something, or skip; fail instead if RECBMS_E2E says that everything is required."""
+
+    def install(what: Callable[[], object]) -> None:
+        try:
+            what()
+        except installation.Missing as reason:
+            if os.environ.get("RECBMS_E2E") == "required":
+                pytest.fail(f"RECBMS_E2E=required, but {reason}")
+            pytest.skip(str(reason))
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("e2e")
+
+
+@pytest.fixture(scope="session")
+def home_assistant(
+    installed: Callable[[Callable[[], object]], None], folder: Path
+) -> Iterator[HomeAssistant]:
+    installed(installation.home_assistant_python)
+    program = HomeAssistant(folder / "home-assistant")
+    try:
+        program.start()
+        yield program
+    finally:
+        program.stop()
+
+
+@pytest.fixture(scope="session")
+def node_red_program(
+    installed: Callable[[Callable[[], object]], None],
+    home_assistant: HomeAssistant,
+    folder: Path,
+) -> Iterator[NodeRed]:
+    installed(installation.node_modules)
+    program = NodeRed(
+        folder / "node-red",
+        {
+            "HA_URL": home_assistant.url,
+            "HA_TOKEN": home_assistant.token,
+            "PATH": f"{command_folder(folder)}:{os.environ['PATH']}",
+        },
+    )
+    try:
+        program.start()
+        yield program
+    finally:
+        program.stop()
+
+
+@pytest.fixture
+def node_red(node_red_program: NodeRed) -> Iterator[NodeRed]:
+    """Node-RED without flows, before and after."""
+    if not node_red_program.program.is_running:
+        node_red_program.start()
+    yield node_red_program
+    if node_red_program.program.is_running:
+        node_red_program.deploy([])
+
+
+@pytest.fixture
+def bms() -> Iterator[ScriptedBms]:
+    with scripted_bms() as served:
+        yield served
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The service that the zmq flows subscribe to; the test starts it."""
+    program = Service(tmp_path)
+    yield program
+    program.stop()
+
+
+@pytest.fixture
+def broker(installed: Callable[[Callable[[], object]], None], tmp_path: Path) -> Iterator[int]:
+    """A real mosquitto; gives its port."""
+    installed(installation.mosquitto)
+    port = free_port()
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    program = Program(
+        [installation.mosquitto(), "-c", str(configuration)], tmp_path / "mosquitto.log"
+    )
+    try:
+        wait_for("mosquitto runs", lambda: "running" in program.log(), 20)
+        yield port
+    finally:
+        program.stop()
