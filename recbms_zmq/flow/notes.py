@@ -66,7 +66,9 @@ def notes(options: FlowOptions) -> list[Note]:
             "`sim:` for a simulated pack\n"
             "- `DEVICE_NAME`: what the device is called in Home Assistant\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
-            "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers\n",
+            "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
+            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…` and take `--device-name` "
+            "out of `ARGUMENTS`: each is a device of its own.\n",
         )
     else:
         first = Note(

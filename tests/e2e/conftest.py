@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from e2e import installation
+pytest.register_assert_rewrite("e2e.waiting")
+
+from e2e import installation  # noqa: E402 - after the line above, by which asserts explain
+from e2e.broker import Broker
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed
-from e2e.program import Program
 from e2e.scripted_bms import ScriptedBms, scripted_bms
 from e2e.service import Service, command_folder
-from e2e.waiting import free_port, wait_for
 
 LIMIT_S = 150
 
@@ -97,6 +98,12 @@ def bms() -> Iterator[ScriptedBms]:
 
 
 @pytest.fixture
+def second_bms() -> Iterator[ScriptedBms]:
+    with scripted_bms() as served:
+        yield served
+
+
+@pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """The service that the zmq flows subscribe to; the test starts it."""
     program = Service(tmp_path)
@@ -104,18 +111,18 @@ def service(tmp_path: Path) -> Iterator[Service]:
     program.stop()
 
 
-@pytest.fixture
-def broker(installed: Callable[[Callable[[], object]], None], tmp_path: Path) -> Iterator[int]:
-    """A real mosquitto; gives its port."""
+@pytest.fixture(scope="session")
+def broker(installed: Callable[[Callable[[], object]], None], folder: Path) -> Iterator[Broker]:
+    """A real mosquitto."""
     installed(installation.mosquitto)
-    port = free_port()
-    configuration = tmp_path / "mosquitto.conf"
-    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    program = Program(
-        [installation.mosquitto(), "-c", str(configuration)], tmp_path / "mosquitto.log"
-    )
-    try:
-        wait_for("mosquitto runs", lambda: "running" in program.log(), 20)
-        yield port
-    finally:
-        program.stop()
+    program = Broker(folder)
+    program.start()
+    yield program
+    program.stop()
+
+
+@pytest.fixture(scope="session")
+def mqtt(broker: Broker, home_assistant: HomeAssistant) -> int:
+    """The port of a broker that Home Assistant uses."""
+    home_assistant.use_mqtt(broker.port)
+    return broker.port

@@ -90,6 +90,15 @@ class HomeAssistant:
         assert answer["success"], answer
         return answer["result"]
 
+    def use_mqtt(self, port: int) -> None:
+        """Set its MQTT integration up, as a user does in the settings."""
+        flow = self.post("/api/config/config_entries/flow", {"handler": "mqtt"})
+        answer = self.post(
+            f"/api/config/config_entries/flow/{flow['flow_id']}",
+            {"broker": "127.0.0.1", "port": port},
+        )
+        assert answer["type"] == "create_entry", answer
+
     def state(self, entity_id: str) -> str | None:
         """Return an entity's state, None if there is no such entity."""
         return self.states().get(entity_id, {}).get("state")
