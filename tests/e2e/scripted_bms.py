@@ -23,15 +23,9 @@ class ScriptedBms:
     def __init__(self, server_port: int) -> None:
         self.url = f"ws://127.0.0.1:{server_port}/ws"
         self.status: dict[str, Any] = json.loads((FRAMES / "status.json").read_text())
-        self.settings: dict[str, Any] | None = None
+        self._settings: str | None = None
         self.is_silent = False
         self._stopped = threading.Event()
-
-    @property
-    def master(self) -> dict[str, Any]:
-        """The pack's part of the status frame."""
-        part: dict[str, Any] = self.status["bms_array"]["master"]
-        return part
 
     def change(self, **values: Any) -> None:
         """Change fields of the pack's part, by REC's names, all at once."""
@@ -39,11 +33,31 @@ class ScriptedBms:
         status["bms_array"]["master"].update(values)
         self.status = status
 
+    def add_unit(self, address: int) -> None:
+        """Add a unit like the first one."""
+        status = copy.deepcopy(self.status)
+        units = status["bms_array"]["slave"]
+        units[str(len(units))] = {**copy.deepcopy(units["0"]), "address": address}
+        status["bms_array"]["master"]["st_naprav"] = len(units)
+        self.status = status
+
+    def remove_unit(self, address: int) -> None:
+        """Take a unit away."""
+        status = copy.deepcopy(self.status)
+        left = [unit for unit in status["bms_array"]["slave"].values() if unit["address"] != address]
+        status["bms_array"]["slave"] = {str(place): unit for place, unit in enumerate(left)}
+        status["bms_array"]["master"]["st_naprav"] = len(left)
+        self.status = status
+
+    def send_settings(self) -> None:
+        """Begin every connection with the real settings frame."""
+        self._settings = (FRAMES / "settings.json").read_text()
+
     def talk(self, connection: ServerConnection) -> None:
         """Send frames until the client leaves."""
         try:
-            if self.settings is not None:
-                connection.send(json.dumps(self.settings))
+            if self._settings is not None:
+                connection.send(self._settings)
             while not self._stopped.wait(0.1):
                 if not self.is_silent:
                     connection.send(json.dumps(self.status))
