@@ -4,7 +4,8 @@ from pathlib import Path
 
 from e2e.installation import mosquitto
 from e2e.program import Program
-from e2e.waiting import free_port, wait_for
+from e2e.waiting import free_port
+from support.waiting import eventually
 
 
 class Broker:
@@ -24,7 +25,7 @@ class Broker:
         self._log.unlink(missing_ok=True)
         program = Program([mosquitto(), "-c", str(self._configuration)], self._log)
         self._program = program
-        wait_for("mosquitto runs", lambda: " running" in program.log(), 20)
+        eventually(lambda: " running" in program.log(), "mosquitto runs")
 
     def stop(self) -> None:
         if self._program is not None:

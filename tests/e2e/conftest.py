@@ -12,7 +12,7 @@ from e2e import installation  # noqa: E402 - after the line above, by which asse
 from e2e.broker import Broker
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed
-from e2e.scripted_bms import ScriptedBms, scripted_bms
+from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, command_folder
 
 LIMIT_S = 150
@@ -93,14 +93,13 @@ def node_red(node_red_program: NodeRed) -> Iterator[NodeRed]:
 
 @pytest.fixture
 def bms() -> Iterator[ScriptedBms]:
-    with scripted_bms() as served:
-        yield served
+    served = ScriptedBms()
+    served.start()
+    yield served
+    served.close()
 
 
-@pytest.fixture
-def second_bms() -> Iterator[ScriptedBms]:
-    with scripted_bms() as served:
-        yield served
+second_bms = bms
 
 
 @pytest.fixture

@@ -13,7 +13,20 @@ _TEMPERATURE = {
     "device_class": "temperature",
     "state_class": "measurement",
 }
+_ENERGY = {
+    "unit_of_measurement": "kWh",
+    "device_class": "energy",
+    "state_class": "total_increasing",
+}
+_CHARGE = {"unit_of_measurement": "Ah", "state_class": "total_increasing"}
 _HOURS = {"unit_of_measurement": "h", "device_class": "duration", "state_class": "measurement"}
+
+TIME = "a time"
+COUNTED = "a number that grows"
+_NOT_COMPARED = {
+    TIME: re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)"),
+    COUNTED: re.compile(r"\d(\.\d{1,3})?"),
+}
 
 
 class Entity(NamedTuple):
@@ -128,9 +141,25 @@ _ROWS = [
         {"icon": "mdi:map-marker-alert-outline"},
         "diagnostic",
     ),
-    ("sensor", "last_update", "Last update", "", {"device_class": "timestamp"}, "diagnostic"),
+    ("sensor", "last_update", "Last update", TIME, {"device_class": "timestamp"}, "diagnostic"),
     ("sensor", "units", "BMS units", "1", {"icon": "mdi:counter"}, "diagnostic"),
     ("sensor", "cells", "Cells", "4", {"icon": "mdi:counter"}, "diagnostic"),
+    ("sensor", "energy_charged", "Energy charged", COUNTED, _ENERGY),
+    ("sensor", "energy_discharged", "Energy discharged", COUNTED, _ENERGY),
+    (
+        "sensor",
+        "charge_in",
+        "Charge in",
+        COUNTED,
+        {**_CHARGE, "icon": "mdi:battery-plus-outline"},
+    ),
+    (
+        "sensor",
+        "charge_out",
+        "Charge out",
+        COUNTED,
+        {**_CHARGE, "icon": "mdi:battery-minus-outline"},
+    ),
     (
         "sensor",
         "bms_temperature/2",
@@ -147,8 +176,8 @@ _ROWS = [
 ]
 ENTITIES = tuple(Entity(*row) for row in _ROWS)
 BY_KEY = {entity.key: entity for entity in ENTITIES}
+_BY_NAME = {entity.name: entity.state for entity in ENTITIES}
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?(Z|\+00:00)")
 Shown = dict[str, tuple[str, dict[str, Any]]]
 
 
@@ -166,14 +195,16 @@ def shown(device_name: str, keys: tuple[str, ...] = tuple(BY_KEY)) -> Shown:
 def seen(states: dict[str, Any], device_name: str) -> Shown:
     """Return the same of what Home Assistant has of a device, by its API.
 
-    The time of the last update is not compared: it has to be a time, and is then left empty.
+    What depends on the time is not compared: it only has to look right, and is then named.
     """
     prefix = f"{device_name} "
     found: Shown = {}
     for entity_id, entity in states.items():
-        if str(entity["attributes"].get("friendly_name", "")).startswith(prefix):
+        name = str(entity["attributes"].get("friendly_name", ""))
+        if name.startswith(prefix):
             state = entity["state"]
-            if entity_id.endswith("_last_update") and TIME.fullmatch(state):
-                state = ""
+            expected = _BY_NAME.get(name.removeprefix(prefix), "")
+            if expected in _NOT_COMPARED and _NOT_COMPARED[expected].fullmatch(state):
+                state = expected
             found[entity_id] = (state, entity["attributes"])
     return found

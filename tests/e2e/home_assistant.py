@@ -12,7 +12,8 @@ from websockets.sync.client import connect
 
 from e2e.installation import home_assistant_python
 from e2e.program import Program
-from e2e.waiting import free_port, wait_for
+from e2e.waiting import free_port
+from support.waiting import eventually
 
 COMPANION = Path(__file__).parent / "companion_stand_in"
 CONFIGURATION = """\
@@ -59,10 +60,10 @@ class HomeAssistant:
         python = home_assistant_python()
         command = [str(python), "-m", "homeassistant", "-c", str(self.folder), "--skip-pip"]
         self._program = Program(command, self.folder / "output.log")
-        wait_for("Home Assistant answers", self._answers, 120)
+        eventually(self._answers, "Home Assistant answers", 120)
         if not self.token:
             self.token = self._onboard()
-        wait_for("Home Assistant runs", self._runs, 120)
+        eventually(self._runs, "Home Assistant runs", 120)
 
     def stop(self) -> None:
         if self._program is not None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from e2e.installation import node, node_modules
 from e2e.program import Program
-from e2e.waiting import free_port, wait_for
+from e2e.waiting import free_port
+from support.waiting import eventually
 
 FLOWS = Path(__file__).parent.parent.parent / "flows"
 SETTINGS = """\
@@ -64,7 +65,7 @@ class NodeRed:
             self.folder / "output.log",
             environment,
         )
-        wait_for("Node-RED answers", self._answers, 60)
+        eventually(self._answers, "Node-RED answers", 60)
 
     def stop(self) -> None:
         if self._program is not None:
