@@ -50,8 +50,10 @@ class Group:
         self.canvas = canvas
         self.left, self._top = at
         self._line = -1
+        self._lines = 0
         self._next = self.left + MARGIN
         self._right = self.left
+        self._ends: dict[str, int] = {}
         self._node: Properties = {
             "id": canvas.id(key),
             "type": "group",
@@ -75,22 +77,24 @@ class Group:
     @property
     def height(self) -> int:
         """How high it is with the lines it has."""
-        return LABEL_HEIGHT + (self._line + 1) * LINE_HEIGHT
+        return LABEL_HEIGHT + self._lines * LINE_HEIGHT
 
     @property
     def right(self) -> int:
         """Where a group beside it may begin, less a gap."""
         return self._right + MARGIN
 
-    @property
-    def next(self) -> int:
-        """Where the next node of the line will begin."""
-        return self._next
+    def line(self, number: int | None = None, *, after: str | None = None) -> None:
+        """Begin the next line, or that number counted from 0; `after`: right of another's node."""
+        self._line = self._line + 1 if number is None else number
+        self._lines = max(self._lines, self._line + 1)
+        self._next = self.left + MARGIN
+        if after is not None:
+            self.skip(after)
 
-    def line(self, at: int | None = None) -> None:
-        """Begin the next line, at the left or at some x."""
-        self._line += 1
-        self._next = self.left + MARGIN if at is None else at
+    def skip(self, node: str) -> None:
+        """Leave room in the line up to the right of a node of another line."""
+        self._next = max(self._next, self._ends[node] + GAP)
 
     def add(self, type_: str, key: str, name: str, about: str, **properties: Any) -> str:
         """Put a node at the end of the line; return its id.
@@ -119,8 +123,10 @@ class Group:
         }
         self.canvas.place(node)
         self._node["nodes"].append(node["id"])
-        self._next += width + GAP
-        self._right = max(self._right, self._next - GAP)
+        end = self._next + width
+        self._ends[node["id"]] = end
+        self._next = end + GAP
+        self._right = max(self._right, end)
         return str(node["id"])
 
 

@@ -88,9 +88,9 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
     )
     canvas.chain(lines, parse, messages, out)
     if options.starts_program:
-        _log_and_end(canvas, group, canvas.id("run"), out)
+        _log_and_end(group, canvas.id("run"), out)
     if options.source == "exec":
-        _again(canvas, group, canvas.id("run"))
+        _start_again(group, canvas.id("run"))
     _bad_lines(canvas, group)
     return Source(out, group)
 
@@ -185,8 +185,10 @@ def _zeromq_node(group: Group) -> str:
     )
 
 
-def _log_and_end(canvas: Canvas, group: Group, program: str, out: str) -> None:
-    group.line(at=group.left + 180)
+def _log_and_end(group: Group, program: str, messages: str) -> None:
+    """Put what the program's other outputs give into the lines below it."""
+    canvas = group.canvas
+    group.line(1, after=program)
     log = group.add(
         "debug",
         "log",
@@ -194,6 +196,7 @@ def _log_and_end(canvas: Canvas, group: Group, program: str, out: str) -> None:
         "What the program says of itself, in the debug sidebar.",
         **parts.debug(),
     )
+    group.line(2, after=program)
     code = group.add(
         "debug",
         "exit",
@@ -201,6 +204,7 @@ def _log_and_end(canvas: Canvas, group: Group, program: str, out: str) -> None:
         "Why the program has ended, below this node and in the debug sidebar.",
         **parts.debug(status=True),
     )
+    group.line(3, after=program)
     unknown = group.add(
         "change",
         "ended",
@@ -211,11 +215,15 @@ def _log_and_end(canvas: Canvas, group: Group, program: str, out: str) -> None:
     canvas.wire(program, log, 1)
     canvas.wire(program, code, 2)
     canvas.wire(program, unknown, 2)
-    canvas.wire(unknown, out)
+    canvas.wire(unknown, messages)
 
 
-def _again(canvas: Canvas, group: Group, program: str) -> None:
-    group.line()
+def _start_again(group: Group, program: str) -> None:
+    """Add to the lines below the program what starts it anew."""
+    canvas = group.canvas
+    group.line(1)
+    back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)
+    group.line(2)
     button = group.add(
         "inject",
         "restart",
@@ -223,7 +231,7 @@ def _again(canvas: Canvas, group: Group, program: str) -> None:
         "Ends the program; five seconds later it is started again.",
         **parts.inject([{"p": "kill", "v": "SIGTERM", "vt": "str"}]),
     )
-    back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)
+    group.line(4, after=program)
     wait = group.add(
         "delay",
         "wait",

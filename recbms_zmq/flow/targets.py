@@ -64,7 +64,9 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         announced = again.what_is_new(events, changes)
 
     group = canvas.group("target", TITLES[options.target], COLOUR, (events.right + 40, at[1]))
-    group.line()
+    # A node with many outputs is high: it stands in the middle of those that it leads to.
+    middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
+    group.line(middle)
     heard = group.add("link in", "taken", "Messages", "From the first group.", links=[], l=True)
     canvas.link(messages, heard)
     all_sensors = (
@@ -87,7 +89,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     else:
         _api(canvas, group, options, changes)
     if announced is not None:
-        group.line(at=group.left + 180)
+        group.line(middle + 1, after=changes)
         new = group.add(
             "link out",
             "new",
@@ -311,10 +313,8 @@ def _entity_nodes(canvas: Canvas, group: Group, options: FlowOptions, changes: s
         model="BMS",
         swVersion="",
     )
-    left = group.next
     for number, sensor in enumerate(sensors):
-        if number:
-            group.line(at=left)
+        group.line(number, after=route)
         node = _entity_node(canvas, group, options, sensor, device)
         canvas.wire(route, node, number)
 

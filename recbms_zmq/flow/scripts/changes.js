@@ -119,11 +119,11 @@ function summarize() {
     const readings = Object.values(known).filter(({ message }) => message.kind === 'reading');
     const refused = readings.filter((entry) => entry.refused).length;
     if (refused) {
-        showStatus('yellow', `${readings.length} sensors, ${refused} not taken yet`);
+        showStatus('yellow', `sensors: ${readings.length}, not taken yet: ${refused}`);
     } else if (readings.some((entry) => entry.online)) {
-        showStatus('green', `${readings.length} sensors`);
+        showStatus('green', `sensors: ${readings.length}`);
     } else if (readings.length) {
-        showStatus('red', `${readings.length} sensors, offline`);
+        showStatus('red', `sensors: ${readings.length}, offline`);
     }
 }
 

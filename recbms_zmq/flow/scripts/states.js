@@ -5,7 +5,9 @@ if (msg.kind !== 'reading') {
 }
 
 const name = `${msg.device_name} ${msg.name}`;
-const slug = name.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
+const slug = name
+    .normalize('NFD').replace(/[\u0300-\u036f]/g, '') // é becomes e, as in Home Assistant's own ids
+    .toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
 const isBinary = msg.ha.component === 'binary_sensor';
 
 function state() {
