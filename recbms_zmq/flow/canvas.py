@@ -29,7 +29,7 @@ def script(name: str) -> str:
 
 def node_width(label: str, *, has_input: bool) -> int:
     """Estimate how wide the editor draws a node: it measures the label, we count letters."""
-    wanted = 6.9 * len(label) + (57 if has_input else 50)
+    wanted = 6.6 * len(label) + (57 if has_input else 50)
     return max(100, GRID * -(-int(wanted) // GRID))
 
 

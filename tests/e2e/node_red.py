@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from e2e.program import Program
 from e2e.waiting import free_port
 from support.waiting import eventually
 
+STAND_INS = Path(__file__).parent / "node_stand_ins"
 FLOWS = Path(__file__).parent.parent.parent / "flows"
 SETTINGS = """\
 module.exports = {{
@@ -48,6 +50,8 @@ class NodeRed:
         wanted = {name: wanted[name] for name in wanted if name not in ("node-red",)}
         (folder / "package.json").write_text(json.dumps({"name": "e2e", "dependencies": wanted}))
         (folder / "node_modules").symlink_to(modules)
+        # Node-RED also finds nodes in this folder; these two kinds are on no registry we can use.
+        shutil.copytree(STAND_INS, folder / "nodes")
 
     @property
     def program(self) -> Program:

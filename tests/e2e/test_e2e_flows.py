@@ -3,6 +3,8 @@
 As a user would, the tests edit the tab's environment and nothing else.
 """
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
-from e2e.service import Service
+from e2e.service import Service, children
 from e2e.waiting import wait_until_equal
 
 ENTITY_NODE_KEYS = (
@@ -83,6 +85,32 @@ def test_zmq_makes_all_entities_of_the_pack_by_discovery(
     service.start("--device-name", "Boat pack", f"boat={bms.url}")
     node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
     wait_for_entities(home_assistant, "Boat pack", shown("Boat pack"))
+
+
+def test_daemon_makes_all_entities_of_the_pack_and_starts_the_program_again(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    # The daemon node is a stand-in: see node_stand_ins.
+    node_red.deploy(
+        flow_file(
+            "daemon-to-home-assistant.json", BMS_URL=f"lake={bms.url}", DEVICE_NAME="Lake pack"
+        )
+    )
+    wait_for_entities(home_assistant, "Lake pack", shown("Lake pack"))
+    [program] = children(node_red.program.pid)
+    os.kill(program, signal.SIGKILL)
+    charge = BY_KEY["soc"].id("Lake pack")
+    wait_until_equal(lambda: home_assistant.state(charge), "unknown")
+    wait_until_equal(lambda: home_assistant.state(charge), "28.5")
+
+
+def test_zeromq_node_makes_all_entities_of_the_pack_by_discovery(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    # The zeromq node is a stand-in: see node_stand_ins.
+    service.start("--device-name", "Hut pack", f"hut={bms.url}")
+    node_red.deploy(flow_file("zeromq-node-to-home-assistant.json", ZMQ_ADDRESS=service.address))
+    wait_for_entities(home_assistant, "Hut pack", shown("Hut pack"))
 
 
 def test_exec_makes_one_entity_per_node(
