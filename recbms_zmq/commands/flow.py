@@ -1,0 +1,135 @@
+"""`recbms-zmq flow`: prints a Node-RED flow, ready for Node-RED's Import, with one's own addresses.
+
+It connects to nothing and checks no address.
+"""
+
+import argparse
+import sys
+from typing import Any
+
+from recbms_zmq import values
+from recbms_zmq.errors import UsageError
+from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.flow.options import ENTITY_NODE_KEYS
+from recbms_zmq.sensors import SENSORS
+
+EXAMPLES = """\
+examples:
+  recbms-zmq flow --url ws://192.168.8.2/ws > flow.json
+  recbms-zmq flow --source zmq --publish tcp://192.168.8.3:5556 --target mqtt
+  recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
+
+Import it in Node-RED: menu, Import, select a file. flows/README.md says which to choose.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    default = FlowOptions(source="exec", target="discovery")
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "--source",
+        choices=SOURCES,
+        default=default.source,
+        help="exec, daemon: Node-RED starts recbms-zmq; zmq, zeromq-node: it subscribes to one "
+        "that runs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=default.target,
+        help="how the entities are made: discovery and entity-nodes need the companion "
+        "integration in Home Assistant, mqtt a broker, states nothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--url",
+        default=default.url,
+        help="the BMS, for exec and daemon; sim: needs no BMS (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--publish",
+        metavar="ENDPOINT",
+        help="ZeroMQ address to subscribe to (default: tcp://127.0.0.1:5556); with exec and "
+        "daemon: publish there too (default: publish nothing)",
+    )
+    parser.add_argument(
+        "--name",
+        default=default.name,
+        metavar="ID",
+        help="id of the BMS; another one than %(default)s also gives the flow's nodes ids of "
+        "their own, for a second flow beside the first",
+    )
+    parser.add_argument(
+        "--device-name",
+        metavar="TEXT",
+        help=f"name of the device in Home Assistant (default: {default.device_name}, and the id "
+        "behind it unless that is main)",
+    )
+    parser.add_argument(
+        "--program",
+        default=default.program,
+        metavar="PATH",
+        help="how Node-RED finds this program (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sensors",
+        default=",".join(ENTITY_NODE_KEYS),
+        metavar="KEY,KEY",
+        help="sensors that get a node, for entity-nodes; recbms-zmq sensors lists the keys "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--all-sensors",
+        action="store_true",
+        help="make entities also of what is disabled at first: settings, resistances, …",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the flow."""
+    name = _read("--name", values.name, args.name)
+    device_name = args.device_name or ("REC BMS" if name == "main" else f"REC BMS {name}")
+    options = FlowOptions(
+        source=args.source,
+        target=args.target,
+        url=_read("--url", _word, args.url),
+        publish=args.publish and _read("--publish", values.endpoint, args.publish),
+        name=name,
+        device_name=_read("--device-name", _quotable, device_name),
+        program=_read("--program", _word, args.program),
+        sensors=_read("--sensors", _sensors, args.sensors),
+        all_sensors=args.all_sensors,
+    )
+    sys.stdout.write(flow_json(options))
+    return 0
+
+
+def _read(flag: str, read: values.Reader, given: str) -> Any:
+    try:
+        return read(given)
+    except ValueError as exc:
+        raise UsageError(f"{flag}: expected {exc}, got {given!r}") from exc
+
+
+def _word(given: str) -> str:
+    """Read what Node-RED puts into a command line without quotes."""
+    if not given or not given.isprintable() or any(letter in given for letter in " \"'"):
+        raise ValueError("one word without spaces and quotes")
+    return given
+
+
+def _quotable(given: str) -> str:
+    """Read a text that Node-RED puts between double quotes."""
+    if any(letter in given for letter in '"\\$'):
+        raise ValueError('a text without ", \\ and $')
+    return values.text(given)
+
+
+def _sensors(given: str) -> tuple[str, ...]:
+    """Read the keys of sensors of the pack; cells and units have numbers that are not known."""
+    known = {sensor.key for sensor in SENSORS if "{" not in sensor.key}
+    keys = tuple(key.strip() for key in given.split(","))
+    for key in keys:
+        if key not in known:
+            raise ValueError(f"keys of sensors with commas between them ({key!r} is none)")
+    return tuple(dict.fromkeys(keys))

@@ -1,0 +1,13 @@
+"""Node-RED flows that make Home Assistant entities of this program's messages.
+
+A flow has three parts, each in a module: a source (`sources`), which ends with messages; `changes`,
+which lets through what is news; and a target (`targets`), which tells Home Assistant. `canvas` lays
+them out. The JavaScript of the function nodes is in `scripts/`, one file a tab of a node.
+
+Nothing here runs with the service: it is imported by `recbms-zmq flow` alone.
+"""
+
+from recbms_zmq.flow.build import FILES, flow_json
+from recbms_zmq.flow.options import SOURCES, TARGETS, FlowOptions
+
+__all__ = ["FILES", "SOURCES", "TARGETS", "FlowOptions", "flow_json"]

@@ -1,0 +1,3 @@
+// On Message: nothing is wired to this node; what it gives comes from its On Start.
+
+return null;

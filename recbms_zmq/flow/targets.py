@@ -1,0 +1,363 @@
+"""Targets: the third part of a flow. Each takes the messages and makes entities of them.
+
+`discovery`, `states` and `mqtt` are one function node each, good for any pack; `entity-nodes` has
+a node per sensor, made from the sensor table.
+"""
+
+from typing import Any, Final
+
+from recbms_zmq.flow import again, parts
+from recbms_zmq.flow.canvas import Canvas, Group, Properties
+from recbms_zmq.flow.options import FlowOptions
+from recbms_zmq.sensor import Sensor
+from recbms_zmq.sensors import SENSORS
+
+COLOUR: Final = "#5b9a4c"
+TITLES: Final = {
+    "discovery": "3. Make entities in Home Assistant",
+    "entity-nodes": "3. One entity, one node",
+    "states": "3. Write states into Home Assistant",
+    "mqtt": "3. Publish for Home Assistant on MQTT",
+}
+
+
+def env(options: FlowOptions) -> list[Properties]:
+    """Return what the target adds to the tab's environment."""
+    entries = []
+    if options.target == "mqtt":
+        entries = [
+            parts.env("MQTT_HOST", "127.0.0.1"),
+            parts.env("MQTT_PORT", "1883"),
+            parts.env("MQTT_DISCOVERY_PREFIX", "homeassistant"),
+            parts.env("MQTT_STATUS_TOPIC", f"recbms/{options.prefix}"),
+        ]
+    if options.target != "entity-nodes":
+        entries.append(parts.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
+    return entries
+
+
+def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]) -> None:
+    """Put the second and the third part on the tab.
+
+    Args:
+        canvas: of the tab.
+        options: of the flow.
+        messages: id of the link node that gives the messages.
+        at: upper left corner.
+
+    """
+    changes = canvas.id("changes")
+    events = again.add(canvas, changes, messages, at)
+    if options.target == "mqtt":
+        _when_broker_is_there(canvas, events, changes)
+    else:
+        _server(canvas)
+        _when_home_assistant_is_there(canvas, events, changes)
+        if options.target == "entity-nodes":
+            sensors = _chosen(options)
+            failing = [_node_id(canvas, sensor) for sensor in sensors]
+        else:
+            failing = [canvas.id("api")]
+        again.what_fails(events, changes, failing)
+    announced = None
+    if options.target in ("discovery", "entity-nodes"):
+        announced = again.what_is_new(events, changes)
+
+    group = canvas.group("target", TITLES[options.target], COLOUR, (events.right + 40, at[1]))
+    # A node with many outputs is high: it stands in the middle of those that it leads to.
+    middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
+    group.line(middle)
+    heard = group.add("link in", "taken", "Messages", "From the first group.", links=[], l=True)
+    canvas.link(messages, heard)
+    all_sensors = (
+        "By default these are the sensors that are of use every day; with `ALL_SENSORS` in the "
+        "tab's environment all of them, also settings, cell resistances and balancing."
+    )
+    group.add(
+        "function",
+        "changes",
+        "Only what changed",
+        "Remembers the last message of every sensor and lets through what differs from what Home "
+        "Assistant was told. " + (all_sensors if options.target != "entity-nodes" else ""),
+        **parts.function("changes", start="changes_start", outputs=1 if announced is None else 2),
+    )
+    canvas.chain(heard, changes)
+    if options.target == "entity-nodes":
+        _entity_nodes(canvas, group, options, changes)
+    elif options.target == "mqtt":
+        _mqtt(canvas, group, changes)
+    else:
+        _api(canvas, group, options, changes)
+    if announced is not None:
+        group.line(middle + 1, after=changes)
+        new = group.add(
+            "link out",
+            "new",
+            "New sensors",
+            "To the second group.",
+            mode="link",
+            links=[],
+            l=True,
+        )
+        canvas.wire(changes, new, 1)
+        canvas.link(new, announced)
+
+
+def _server(canvas: Canvas) -> None:
+    canvas.config(
+        "server",
+        "server",
+        "Home Assistant",
+        version=6,
+        addon=False,
+        rejectUnauthorizedCerts=True,
+        ha_boolean=["y", "yes", "true", "on", "home", "open"],
+        connectionDelay=True,
+        cacheJson=True,
+        heartbeat=True,
+        heartbeatInterval=30,
+        areaSelector="friendlyName",
+        deviceSelector="friendlyName",
+        entitySelector="friendlyName",
+        statusSeparator="at: ",
+        statusYear="hidden",
+        statusMonth="short",
+        statusDay="numeric",
+        statusHourCycle="h23",
+        statusTimeFormat="h:m",
+        enableGlobalContextStore=False,
+        credentials={"host": "${HA_URL}", "access_token": "${HA_TOKEN}"},
+    )
+
+
+def _when_home_assistant_is_there(canvas: Canvas, group: Group, changes: str) -> None:
+    group.line()
+    events = group.add(
+        "server-events",
+        "ha-events",
+        "Home Assistant",
+        "Tells how the connection to Home Assistant is.",
+        server=canvas.id("server"),
+        version=3,
+        eventType="home_assistant_client",
+        exposeAsEntityConfig="",
+        eventData="",
+        waitForRunning=False,
+        outputProperties=[],
+        outputs=1,
+    )
+    ready = group.add(
+        "switch",
+        "ha-ready",
+        "Is ready",
+        "It has started, also anew, and has forgotten what it was told before.",
+        **parts.switch("payload", ["ready"]),
+    )
+    canvas.chain(events, ready)
+    again.when_ready(group, changes, ready)
+
+
+def _when_broker_is_there(canvas: Canvas, group: Group, changes: str) -> None:
+    group.line()
+    status = group.add(
+        "status",
+        "broker-status",
+        "MQTT broker",
+        "Tells how the connection to the broker is.",
+        scope=[canvas.id("mqtt")],
+    )
+    connected = group.add(
+        "switch",
+        "broker-connected",
+        "Is connected",
+        "A broker that was restarted may have forgotten everything.",
+        **parts.switch("status.fill", ["green"]),
+    )
+    canvas.chain(status, connected)
+    again.when_ready(group, changes, connected)
+
+
+def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:
+    if options.target == "discovery":
+        make = group.add(
+            "function",
+            "entities",
+            "Announce and update",
+            "Makes of every reading an entity of the device, and its state. It asks the companion "
+            "integration in Home Assistant, *Node-RED Companion*, to do so.",
+            **parts.function("discovery"),
+        )
+    else:
+        make = group.add(
+            "function",
+            "entities",
+            "Entity id and state",
+            "Makes of every reading a `POST /api/states/…`. The entities have no unique id and no "
+            "device, and are gone after a restart of Home Assistant until they are said again.",
+            **parts.function("states"),
+        )
+    api = group.add(
+        "ha-api",
+        "api",
+        "Home Assistant",
+        "Sends what the node before it has made. Choose your own server here, and in the group "
+        "before, if you have one already.",
+        server=canvas.id("server"),
+        version=1,
+        debugenabled=False,
+        protocol="websocket",
+        method="post",
+        path="",
+        data="",
+        dataType="json",
+        responseType="json",
+        outputProperties=[],
+        outputs=1,
+    )
+    canvas.chain(changes, make, api)
+
+
+def _mqtt(canvas: Canvas, group: Group, changes: str) -> None:
+    # Node-RED says on connecting that the flow is alive, and on leaving, however it leaves, that
+    # it is not.
+    status: Properties = {}
+    for moment, payload in (("birth", "online"), ("close", "offline"), ("will", "offline")):
+        status |= {
+            f"{moment}Topic": "${MQTT_STATUS_TOPIC}",
+            f"{moment}Qos": "1",
+            f"{moment}Retain": "true",
+            f"{moment}Payload": payload,
+            f"{moment}Msg": {},
+        }
+    broker = canvas.config(
+        "mqtt-broker",
+        "broker",
+        "Home Assistant's broker",
+        broker="${MQTT_HOST}",
+        port="${MQTT_PORT}",
+        clientid="",
+        autoConnect=True,
+        usetls=False,
+        protocolVersion="4",
+        keepalive="60",
+        cleansession=True,
+        autoUnsubscribe=True,
+        **status,
+        userProps="",
+        sessionExpiry="",
+    )
+    make = group.add(
+        "function",
+        "entities",
+        "Announce and update",
+        "Makes of every reading Home Assistant's MQTT discovery and a state.",
+        **parts.function("mqtt"),
+    )
+    out = group.add(
+        "mqtt out",
+        "mqtt",
+        "MQTT broker",
+        "Publishes what the node before it has made. User name and password, if the broker wants "
+        "them, are set in the broker's settings, behind the pencil.",
+        topic="",
+        qos="",
+        retain="",
+        respTopic="",
+        contentType="",
+        userProps="",
+        correl="",
+        expiry="",
+        broker=broker,
+    )
+    canvas.chain(changes, make, out)
+
+
+def _chosen(options: FlowOptions) -> list[Sensor]:
+    by_key = {sensor.key: sensor for sensor in SENSORS}
+    return [by_key[key] for key in options.sensors]
+
+
+def _slug(key: str) -> str:
+    return key.replace("/", "-").replace("_", "-")
+
+
+def _node_id(canvas: Canvas, sensor: Sensor) -> str:
+    return canvas.id(f"node-{_slug(sensor.key)}")
+
+
+def _entity_nodes(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:
+    sensors = _chosen(options)
+    mine = group.add(
+        "switch",
+        "mine",
+        f"Is {options.name}",
+        "Entity nodes belong to one BMS. For another, import the flow that `recbms-zmq flow "
+        "--name …` makes.",
+        **parts.switch("device", [options.name]),
+    )
+    route = group.add(
+        "switch",
+        "route",
+        "By sensor",
+        "One output for each sensor, by `msg.key`.",
+        **parts.switch("key", [sensor.key for sensor in sensors]),
+    )
+    canvas.chain(changes, mine, route)
+    device = canvas.config(
+        "ha-device-config",
+        "device",
+        options.device_name,
+        version=0,
+        hwVersion="",
+        manufacturer="REC",
+        model="BMS",
+        swVersion="",
+    )
+    for number, sensor in enumerate(sensors):
+        group.line(number, after=route)
+        node = _entity_node(canvas, group, options, sensor, device)
+        canvas.wire(route, node, number)
+
+
+def _entity_node(
+    canvas: Canvas, group: Group, options: FlowOptions, sensor: Sensor, device: str
+) -> str:
+    words: dict[str, Any] = {
+        # With the device's name in front, old and new Home Assistant make the same entity id.
+        "name": f"{options.device_name} {sensor.name}",
+        "icon": sensor.icon,
+        "entity_picture": None,
+        "entity_category": sensor.entity_category,
+        "device_class": sensor.device_class,
+    }
+    if sensor.component == "sensor":
+        words |= {"unit_of_measurement": sensor.unit, "state_class": sensor.state_class}
+    config = canvas.config(
+        "ha-entity-config",
+        f"entity-{_slug(sensor.key)}",
+        f"{options.device_name} {sensor.name}",
+        server=canvas.id("server"),
+        deviceConfig=device,
+        version=6,
+        entityType=sensor.component,
+        haConfig=[{"property": word, "value": value or ""} for word, value in words.items()],
+        # Resending is what *Only what changed* does. Here it would write to disk at every change.
+        resend=False,
+        debugEnabled=False,
+    )
+    unit = f", in {sensor.unit}" if sensor.unit else ""
+    return group.add(
+        f"ha-{sensor.component.replace('_', '-')}",
+        f"node-{_slug(sensor.key)}",
+        sensor.name,
+        f"{sensor.about} Key `{sensor.key}`{unit}.",
+        entityConfig=config,
+        version=0,
+        state="payload",
+        stateType="msg",
+        attributes=[],
+        # What else is in the message must not be taken for a state.
+        inputOverride="block",
+        outputProperties=[],
+        outputs=1,
+    )

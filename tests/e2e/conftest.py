@@ -1,0 +1,127 @@
+"""What the end-to-end tests share: the programs that are started once a session."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("e2e.waiting")
+
+from e2e import installation  # noqa: E402 - after the line above, by which asserts explain
+from e2e.broker import Broker
+from e2e.home_assistant import HomeAssistant
+from e2e.node_red import NodeRed
+from e2e.scripted_bms import ScriptedBms
+from e2e.service import Service, command_folder
+
+LIMIT_S = 150
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            # Installing and starting the programs is not the test's time.
+            item.add_marker(pytest.mark.timeout(LIMIT_S, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[[Callable[[], object]], None]:
+    """Install something, or skip; fail instead if RECBMS_E2E says that everything is required."""
+
+    def install(what: Callable[[], object]) -> None:
+        try:
+            what()
+        except installation.Missing as reason:
+            if os.environ.get("RECBMS_E2E") == "required":
+                pytest.fail(f"RECBMS_E2E=required, but {reason}")
+            pytest.skip(str(reason))
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("e2e")
+
+
+@pytest.fixture(scope="session")
+def home_assistant(
+    installed: Callable[[Callable[[], object]], None], folder: Path
+) -> Iterator[HomeAssistant]:
+    installed(installation.home_assistant_python)
+    program = HomeAssistant(folder / "home-assistant")
+    try:
+        program.start()
+        yield program
+    finally:
+        program.stop()
+
+
+@pytest.fixture(scope="session")
+def node_red_program(
+    installed: Callable[[Callable[[], object]], None],
+    home_assistant: HomeAssistant,
+    folder: Path,
+) -> Iterator[NodeRed]:
+    installed(installation.node_modules)
+    program = NodeRed(
+        folder / "node-red",
+        {
+            "HA_URL": home_assistant.url,
+            "HA_TOKEN": home_assistant.token,
+            "PATH": f"{command_folder(folder)}:{os.environ['PATH']}",
+        },
+    )
+    try:
+        program.start()
+        yield program
+    finally:
+        program.stop()
+
+
+@pytest.fixture
+def node_red(node_red_program: NodeRed) -> Iterator[NodeRed]:
+    """Node-RED without flows, before and after."""
+    if not node_red_program.program.is_running:
+        node_red_program.start()
+    yield node_red_program
+    if node_red_program.program.is_running:
+        node_red_program.deploy([])
+
+
+@pytest.fixture
+def bms() -> Iterator[ScriptedBms]:
+    served = ScriptedBms()
+    served.start()
+    yield served
+    served.close()
+
+
+second_bms = bms
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The service that the zmq flows subscribe to; the test starts it."""
+    program = Service(tmp_path)
+    yield program
+    program.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(installed: Callable[[Callable[[], object]], None], folder: Path) -> Iterator[Broker]:
+    """A real mosquitto."""
+    installed(installation.mosquitto)
+    program = Broker(folder)
+    program.start()
+    yield program
+    program.stop()
+
+
+@pytest.fixture(scope="session")
+def mqtt(broker: Broker, home_assistant: HomeAssistant) -> int:
+    """The port of a broker that Home Assistant uses."""
+    home_assistant.use_mqtt(broker.port)
+    return broker.port

@@ -1,0 +1,192 @@
+"""Each file of flows/, deployed as it is, makes the entities of the whole pack.
+
+As a user would, the tests edit the tab's environment and nothing else.
+"""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from e2e.expected import BY_KEY, Shown, seen, shown
+from e2e.home_assistant import HomeAssistant
+from e2e.node_red import NodeRed, flow_file
+from e2e.scripted_bms import ScriptedBms
+from e2e.service import Service, children
+from e2e.waiting import wait_until_equal
+
+ENTITY_NODE_KEYS = (
+    "time_remaining",
+    "cell_voltage_min",
+    "cell_voltage_max",
+    "current",
+    "temperature_max",
+    "voltage",
+    "soc",
+    "soh",
+    "power",
+    "charging",
+    "discharging",
+    "problem",
+)
+
+
+def wait_for_entities(
+    home_assistant: HomeAssistant, device_name: str, expected: Shown
+) -> dict[str, Any]:
+    """Wait until Home Assistant shows what is expected; return the entity registry."""
+    wait_until_equal(lambda: seen(home_assistant.states(), device_name), expected)
+    return home_assistant.entities()
+
+
+def registered(
+    home_assistant: HomeAssistant, entities: dict[str, Any]
+) -> dict[str, tuple[str, str | None, str]]:
+    """Return unique id, category and device's name of entities that have an entry."""
+    devices = home_assistant.devices()
+    return {
+        entity_id: (
+            entry["unique_id"],
+            entry["entity_category"],
+            devices[entry["device_id"]]["name"],
+        )
+        for entity_id, entry in entities.items()
+    }
+
+
+def of_device(entities: dict[str, Any], expected: Shown) -> dict[str, Any]:
+    return {entity_id: entities[entity_id] for entity_id in expected}
+
+
+def test_exec_makes_all_entities_of_the_pack_by_discovery(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    node_red.deploy(
+        flow_file(
+            "exec-to-home-assistant.json", BMS_URL=f"cellar={bms.url}", DEVICE_NAME="Cellar pack"
+        )
+    )
+    expected = shown("Cellar pack")
+    entities = wait_for_entities(home_assistant, "Cellar pack", expected)
+    assert registered(home_assistant, of_device(entities, expected)) == {
+        entity.id("Cellar pack"): (
+            f"nodered-recbms-cellar_{key.replace('/', '_')}",
+            entity.category,
+            "Cellar pack",
+        )
+        for key, entity in BY_KEY.items()
+    }
+
+
+def test_zmq_makes_all_entities_of_the_pack_by_discovery(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    service.start("--device-name", "Boat pack", f"boat={bms.url}")
+    node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
+    wait_for_entities(home_assistant, "Boat pack", shown("Boat pack"))
+
+
+def test_daemon_makes_all_entities_of_the_pack_and_starts_the_program_again(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    # The daemon node is a stand-in: see node_stand_ins.
+    node_red.deploy(
+        flow_file(
+            "daemon-to-home-assistant.json", BMS_URL=f"lake={bms.url}", DEVICE_NAME="Lake pack"
+        )
+    )
+    wait_for_entities(home_assistant, "Lake pack", shown("Lake pack"))
+    [program] = children(node_red.program.pid)
+    os.kill(program, signal.SIGKILL)
+    charge = BY_KEY["soc"].id("Lake pack")
+    wait_until_equal(lambda: home_assistant.state(charge), "unknown")
+    wait_until_equal(lambda: home_assistant.state(charge), "28.5")
+
+
+def test_zeromq_node_makes_all_entities_of_the_pack_by_discovery(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    # The zeromq node is a stand-in: see node_stand_ins.
+    service.start("--device-name", "Hut pack", f"hut={bms.url}")
+    node_red.deploy(flow_file("zeromq-node-to-home-assistant.json", ZMQ_ADDRESS=service.address))
+    wait_for_entities(home_assistant, "Hut pack", shown("Hut pack"))
+
+
+def test_exec_makes_one_entity_per_node(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    node_red.deploy(flow_file("exec-to-entity-nodes.json", BMS_URL=bms.url))
+    expected = shown("REC BMS", ENTITY_NODE_KEYS)
+    entities = wait_for_entities(home_assistant, "REC BMS", expected)
+    node = "recbms-exec-entity-nodes"
+    assert registered(home_assistant, of_device(entities, expected)) == {
+        BY_KEY[key].id("REC BMS"): (
+            f"nodered-{node}-server-{node}-entity-{key.replace('_', '-')}",
+            None,
+            "REC BMS",
+        )
+        for key in ENTITY_NODE_KEYS
+    }
+
+
+def test_zmq_writes_states_without_the_companion(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    service.start("--device-name", "Shed pack", f"shed={bms.url}")
+    node_red.deploy(flow_file("zmq-to-home-assistant-states.json", ZMQ_ADDRESS=service.address))
+    wait_for_entities(home_assistant, "Shed pack", shown("Shed pack"))
+
+
+def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    service: Service,
+    mqtt: int,
+) -> None:
+    service.start("--device-name", "Van pack", f"van={bms.url}")
+    node_red.deploy(
+        flow_file(
+            "zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt)
+        )
+    )
+    expected = shown("Van pack")
+    entities = wait_for_entities(home_assistant, "Van pack", expected)
+    assert registered(home_assistant, of_device(entities, expected)) == {
+        entity.id("Van pack"): (
+            f"recbms_van_{key.replace('/', '_')}",
+            entity.category,
+            "Van pack",
+        )
+        for key, entity in BY_KEY.items()
+    }
+    assert home_assistant.ask(
+        "config/entity_registry/get", entity_id="sensor.van_pack_unit_2_cell_1_voltage"
+    )["options"] == {"sensor": {"suggested_display_precision": 3}}
+
+
+@pytest.mark.parametrize("source", ["exec", "zmq"])
+def test_a_second_bms_is_a_second_device(
+    source: str,
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    second_bms: ScriptedBms,
+    service: Service,
+) -> None:
+    second_bms.change(soc=0.505)
+    sources = f"{source}1={bms.url} {source}2={second_bms.url}"
+    if source == "exec":
+        arguments = "run --exit-on-stdin-close --no-publish ${BMS_URL}"
+        node_red.deploy(
+            flow_file("exec-to-home-assistant.json", BMS_URL=sources, ARGUMENTS=arguments)
+        )
+    else:
+        service.start(*sources.split())
+        node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
+    other = shown(f"REC BMS {source}2")
+    charge = BY_KEY["soc"].id(f"REC BMS {source}2")
+    other[charge] = ("50.5", other[charge][1])
+    wait_for_entities(home_assistant, f"REC BMS {source}1", shown(f"REC BMS {source}1"))
+    wait_for_entities(home_assistant, f"REC BMS {source}2", other)

@@ -1,0 +1,24 @@
+"""Waiting for what other programs do, beyond `support.waiting`."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until_equal(look: Callable[[], T], expected: T, seconds: float = 60.0) -> None:
+    """Wait until `look` gives what is expected; fail with pytest's comparison of the two."""
+    end = time.monotonic() + seconds
+    while look() != expected and time.monotonic() < end:
+        time.sleep(0.2)
+    assert look() == expected
+
+
+def free_port() -> int:
+    """Return a port of loopback on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
