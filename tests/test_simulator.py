@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recbms_zmq.frames import Settings, Status, decode
 from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
-from recbms_zmq.simulator.wire import FIRMWARE, error_message, time_remaining
+from recbms_zmq.simulator.wire import FIRMWARE, time_remaining
 
 FRAMES = Path(__file__).parent / "frames"
 REAL_STATUS = FRAMES.joinpath("status.json").read_text()
@@ -197,7 +197,7 @@ def test_an_alarm_is_in_both_frames_and_its_unit_stays_when_it_has_cleared() -> 
         "con_st": None,
     }
     assert master["erro"]["con_st"] in {1, 2, 3, 4}
-    assert master["error"] == error_message(2)
+    assert master["error"] == "Cell voltage too low<br> (simulated)"
     assert json.loads(bms.settings(1))["err"] == {"p": 1, "num": 2}
     later = json.loads(bms.status(7200))["bms_array"]["master"]  # after five days of sun
     assert later["erro"] == {"present": 0, "addr": 2, "st": 0, "con_st": 0}

@@ -125,7 +125,7 @@ def test_an_alarm_on_order_is_in_both_frames_and_goes_again() -> None:
     settings, status = steps[60].messages
     assert json.loads(settings.data)["err"] == {"p": 1, "num": 42}
     assert master(status)["erro"] == {"present": 1, "addr": 2, "st": 42, "con_st": 1}
-    assert master(status)["error"] == "Error 42:<br> Error 42"
+    assert master(status)["error"] == "Something new<br> (simulated)"
     assert master(steps[60.5].messages[-1])["erro"] == {
         "present": 0,
         "addr": 0,

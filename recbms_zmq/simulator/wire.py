@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from recbms_zmq.alarms import alarm_text
+from recbms_zmq.alarms import ALARMS
 from recbms_zmq.frames import (
     BaudRates,
     BmsArray,
@@ -184,7 +184,8 @@ def time_remaining(current: float, soc: float, capacity: float) -> str:
 
 def error_message(number: int) -> str:
     """Return the module's text for an error. Its real texts are not known: these are ours."""
-    return f"Error {number}:<br> {alarm_text(number)}"
+    text = ALARMS[number].text if number in ALARMS else "Something new"
+    return f"{text}<br> (simulated)"
 
 
 def _slave(unit: SimulatedUnit, measured: Measured, position: int, firmware: Firmware) -> Slave:
