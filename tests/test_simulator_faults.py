@@ -192,4 +192,6 @@ def test_a_schedule_knows_when_something_begins_or_ends() -> None:
     assert sorted(schedule.changes(1)) == [4, 6]
     schedule.step(4, is_frame=False)
     assert sorted(schedule.changes(4)) == [6, 8]
-    assert (schedule.begun("stall"), schedule.begun("drop"), schedule.begun("nan")) == (1, 1, 0)
+    schedule.step(9.7, is_frame=False)  # late, and the next is in time all the same
+    assert list(schedule.changes(9.7)) == [12]
+    assert (schedule.begun("stall"), schedule.begun("drop"), schedule.begun("nan")) == (1, 2, 0)

@@ -112,6 +112,7 @@ def test_an_empty_pack_stops_discharging_and_its_charge_is_set_by_the_voltage() 
     pack.advance(DAY + 2 * HOUR)
     assert pack.soc <= 0.03
     assert -1 < pack.current < 0  # standby is all that is left
+    assert pack.protection.last is None  # that was in time
     assert min(c.voltage(pack.current) for c in pack.units[0].cells) > 2.9
 
 

@@ -315,8 +315,9 @@ def test_the_cell_page_waits_while_the_module_is_stalled() -> None:
                 return body
 
         async with connect(address) as client:
-            assert await is_silent(client)
             answer = asyncio.create_task(asyncio.to_thread(get))
+            assert await is_silent(client)
+            assert not answer.done()
             await client.recv()  # the stall is over
             assert json.loads(await answer)["bms_array"]
 

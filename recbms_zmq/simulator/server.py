@@ -6,7 +6,6 @@ is sent, and which faults act, is decided by `traffic`; here it is done to real 
 """
 
 import asyncio
-import logging
 import os
 import time
 import weakref
@@ -84,7 +83,6 @@ class SimulatorServer:
             ping_interval=None,  # that the real module pings is not known
             close_timeout=_CLOSE_TIMEOUT,
             server_header=None,
-            logger=_logger(),
         )
         self._host, self._port = self._server.sockets[0].getsockname()[:2]
 
@@ -233,14 +231,3 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 def _half_frame(data: bytes) -> bytes:
     """Return the head of a websocket text frame (RFC 6455, 5.2) and half of what it announces."""
     return b"\x81\x7f" + len(data).to_bytes(8, "big") + data[: len(data) // 2]
-
-
-def _logger() -> logging.Logger:
-    """Return a logger without the traceback of every client that is no websocket client."""
-    logger = logging.getLogger("recbms_zmq.simulator")
-    logger.addFilter(_is_worth_telling)
-    return logger
-
-
-def _is_worth_telling(record: logging.LogRecord) -> bool:
-    return record.msg != "opening handshake failed"
