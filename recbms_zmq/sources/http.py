@@ -34,6 +34,7 @@ class HttpSource(LiveSource):
         max_frame: bytes; a longer answer is given up.
         tls: for `https://`, made by `network.tls_context`.
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
+        spread: seconds over which a fleet comes back after an outage.
 
     """
 
@@ -47,6 +48,7 @@ class HttpSource(LiveSource):
         max_frame: int = 2**20,
         tls: ssl.SSLContext | None = None,
         fingerprint: str | None = None,
+        spread: float = 0.0,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None  # `values.source` has refused an URL without a host
@@ -57,7 +59,7 @@ class HttpSource(LiveSource):
         self._max_frame = max_frame
         self._tls = tls
         self._fingerprint = fingerprint
-        self._backoff = Backoff()
+        self._backoff = Backoff(spread)
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled."""

@@ -46,6 +46,7 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
             max_frame=bms.max_frame,
             tls=_tls(bms),
             fingerprint=bms.tls_fingerprint,
+            spread=spread,
         )
 
     from recbms_zmq.sources.websocket import WebSocketSource
