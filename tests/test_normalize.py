@@ -10,13 +10,12 @@ import pytest
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 from recbms_zmq.normalize import (
-    Alarm,
     Description,
     Normalizer,
     Readings,
     UnitDescription,
 )
-from recbms_zmq.pack import Link
+from recbms_zmq.pack import Alarm, Link
 from recbms_zmq.sensor import UNKNOWN
 
 FRAMES = Path(__file__).parent / "frames"
@@ -177,7 +176,6 @@ def test_the_idle_current_is_up_to_the_user() -> None:
             Alarm(1, "Cell voltage too high", 2, 3),
         ),
         (ErrorState(present=True, number=18), "odd", Alarm(18, "Error 18: odd", None, None)),
-        (ErrorState(present=True, number=18), "", Alarm(18, "Error 18", None, None)),
         (ErrorState(present=1), "<b>odd", Alarm(None, "Error: odd", None, None)),
         (ErrorState(present=1), None, Alarm(None, "Error", None, None)),
     ],
