@@ -162,6 +162,32 @@ def test_an_alarm_is_an_event_with_its_words() -> None:
     assert bench.last["error_message"] == "High"
 
 
+def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
+    def unit(address: int) -> dict[str, Any]:
+        return {"address": address, "st_celic": 1, "nap": {"0": 3.3}}
+
+    def said(slave: Any, seconds: float) -> list[tuple[str, Any, int]]:
+        before = len(bench.bodies)
+        frame = {"type": "status", "bms_array": {"slave": slave}}
+        assert bench.send(json.dumps(frame).encode(), seconds)
+        messages = [json.loads(body) for body in bench.bodies[before:]]
+        return [(m["key"], m["payload"], m["seq"]) for m in messages if "_" in m["key"]]
+
+    bench = Bench()
+    said({"0": unit(2), "1": unit(3)}, 0)
+    assert said({"0": unit(3)}, 1) == [
+        ("cell_voltage/2/1", None, 2),
+        ("cell_min", "3/1", 2),
+        ("cell_max", "3/1", 2),
+    ]
+    assert said({"0": unit(3), "1": unit(2)}, 2) == [
+        ("cell_min", "2/1", 3),
+        ("cell_max", "2/1", 3),
+        ("cell_voltage/2/1", 3.3, 3),
+    ]
+    assert said([unit(2), unit(3)], 3) == []
+
+
 # --- the serial number ---
 
 

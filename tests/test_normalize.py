@@ -138,6 +138,23 @@ def test_numbers_are_rounded_and_there_is_no_minus_zero(given: float, voltage: s
     assert repr(values_of(Normalizer().status(pack_of(voltage=given)))["voltage"]) == voltage
 
 
+def test_numbers_of_cells_are_rounded_like_all_others() -> None:
+    readings = Normalizer().status(
+        units_of(
+            Slave(address=1, cell_voltages=[-0.0, 3.30049, 3.3005001]),
+            Slave(address=2, cell_voltages=[-0.0001, None, 3.30049]),
+        )
+    )
+    found = {k: repr(v) for k, v in values_of(readings).items() if k.startswith("cell_voltage/")}
+    assert found == {
+        "cell_voltage/1/1": "0.0",
+        "cell_voltage/1/2": "3.3",
+        "cell_voltage/1/3": "3.301",
+        "cell_voltage/2/1": "0.0",
+        "cell_voltage/2/3": "3.3",
+    }
+
+
 def test_what_is_not_finite_is_no_reading() -> None:
     largest = 1.7976931348623157e308
     readings = Normalizer().status(

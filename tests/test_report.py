@@ -439,6 +439,7 @@ def test_null_is_said_at_once_but_the_next_value_waits_for_the_minimal_interval(
     assert story.status(2, {"soc": 51}) == []
     assert story.status(3, {}) == []
     assert story.status(4, {"soc": 52}) == []
+    assert story.advance(10.75) == []
     assert story.advance(11) == ["soc=52"]
     assert story.status(12, {}) == ["soc=None"]
     assert story.status(13, {"soc": 53}) == []
