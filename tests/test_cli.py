@@ -35,7 +35,8 @@ def test_the_version_is_told() -> None:
 def test_the_help_names_every_command() -> None:
     code, out, err = answer("--help")
     assert (code, err) == (0, "")
-    assert [name for name in cli.COMMANDS if f"\n    {name} " not in out] == []
+    listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
+    assert listed >= set(cli.COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.options import OPTIONS
 
 URL = "ws://192.168.8.2/ws"
+SOURCE = (
+    "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+)
 DEFAULT = Config(
     bms=(
         BmsConfig(
@@ -28,6 +31,7 @@ DEFAULT = Config(
             stale_after=30.0,
             idle_current=0.1,
             energy_max_gap=60.0,
+            poll_interval=10.0,
             max_frame=2**20,
             ca_file=None,
             tls_fingerprint=None,
@@ -215,23 +219,17 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         (
             ["192.168.8.2"],
             {},
-            (
-                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws or sim: "
-                "(perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
-            ),
+            (f"SOURCE: expected {SOURCE} (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"),
         ),
         (
             ["house=ftp://u:secret@h/"],
             {},
-            "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws or sim:, got 'ftp://***@h/'",
+            f"SOURCE: expected {SOURCE}, got 'ftp://***@h/'",
         ),
         (
             ["House=ws://u:secret@h/ws"],
             {},
-            (
-                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws or sim:, "
-                "got 'House=ws://***@h/ws'"
-            ),
+            (f"SOURCE: expected {SOURCE}, got 'House=ws://***@h/ws'"),
         ),
         (
             ["x" * 65 + "=ws://h/ws"],
@@ -292,6 +290,28 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             ),
         ),
         (
+            ["http://h/cell"],
+            {"poll_interval": "30"},
+            (
+                "--poll-interval: asked every 30 s, the BMS would count as offline after 30 s; "
+                "make --stale-after longer than --poll-interval"
+            ),
+        ),
+        (
+            ["http://h/cell"],
+            {"stale_after": "10"},
+            (
+                "--stale-after: asked every 10 s, the BMS would count as offline after 10 s; "
+                "make --stale-after longer than --poll-interval"
+            ),
+        ),
+        (
+            ["http://h/cell"],
+            {"proxy": "http://p"},
+            "--proxy: only ws:// and wss:// can go through a proxy",
+        ),
+        (["a=-", "b=-"], {}, "only one BMS can be read from stdin (-)"),
+        (
             [URL],
             {"device_name": "x" * 101},
             f"--device-name: expected a text of at most 100 characters, got '{'x' * 76}...",
@@ -316,10 +336,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
         ({"RECBMS_BARE": ""}, "RECBMS_BARE: expected true or false, got ''"),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws b=h"},
-            (
-                "RECBMS_SOURCES: expected a source: ws://HOST/ws, wss://HOST/ws or sim: "
-                "(perhaps ws://h/ws?), got 'h'"
-            ),
+            (f"RECBMS_SOURCES: expected {SOURCE} (perhaps ws://h/ws?), got 'h'"),
         ),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws a=ws://g/ws"},
@@ -355,62 +372,59 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
     [
         (
             "stale_aftr = 5\n" + BMS,
-            "FILE: 'stale_aftr' is not an option; did you mean stale_after?",
+            "THE_FILE: 'stale_aftr' is not an option; did you mean stale_after?",
         ),
-        ("qqqqqqqqq = 5\n" + BMS, "FILE: 'qqqqqqqqq' is not an option"),
+        ("qqqqqqqqq = 5\n" + BMS, "THE_FILE: 'qqqqqqqqq' is not an option"),
         (
             "stale_after = -1\n" + BMS,
-            "FILE: stale_after: expected seconds, a number above 0, got -1",
+            "THE_FILE: stale_after: expected seconds, a number above 0, got -1",
         ),
         (
             "hwm = 1.5\n" + BMS,
-            "FILE: hwm: expected messages, a whole number from 1 to 2147483647, got 1.5",
+            "THE_FILE: hwm: expected messages, a whole number from 1 to 2147483647, got 1.5",
         ),
         (
             BMS + 'report = "some"\n',
-            "FILE: [[bms]] number 1: report: expected one of changes, all, got 'some'",
+            "THE_FILE: [[bms]] number 1: report: expected one of changes, all, got 'some'",
         ),
         (
             BMS + BMS + "prefix = 1\n",
             (
-                "FILE: [[bms]] number 2: 'prefix' is not an option of one BMS; "
+                "THE_FILE: [[bms]] number 2: 'prefix' is not an option of one BMS; "
                 "it goes to the top of the file"
             ),
         ),
         (
             BMS + "stale = 1\n",
-            "FILE: [[bms]] number 1: 'stale' is not an option; did you mean stale_after?",
+            "THE_FILE: [[bms]] number 1: 'stale' is not an option; did you mean stale_after?",
         ),
         (
             '[[bms]]\nname = "a"\n',
-            (
-                "FILE: [[bms]] number 1: url is missing; "
-                "expected a source: ws://HOST/ws, wss://HOST/ws or sim:"
-            ),
+            (f"THE_FILE: [[bms]] number 1: url is missing; expected {SOURCE}"),
         ),
         (
             '[[bms]]\nurl = "ws://u:secret@h:x/"\n',
-            (
-                "FILE: [[bms]] number 1: url: "
-                "expected a source: ws://HOST/ws, wss://HOST/ws or sim:, got 'ws://***@h:x/'"
-            ),
+            (f"THE_FILE: [[bms]] number 1: url: expected {SOURCE}, got 'ws://***@h:x/'"),
         ),
         (
             'bms = "ws://u:secret@h/ws"\n',
-            "FILE: bms: expected [[bms]] tables, got 'ws://***@h/ws'",
+            "THE_FILE: bms: expected [[bms]] tables, got 'ws://***@h/ws'",
         ),
         (
             'bms = ["ws://u:secret@h/ws"]\n',
-            "FILE: bms: expected [[bms]] tables, got ['ws://***@h/ws']",
+            "THE_FILE: bms: expected [[bms]] tables, got ['ws://***@h/ws']",
         ),
         (
             "publish = 5556\n" + BMS,
-            "FILE: publish: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got 5556",
+            (
+                "THE_FILE: publish: expected a ZeroMQ endpoint, "
+                "tcp://ADDRESS:PORT or ipc://PATH, got 5556"
+            ),
         ),
         (
             'publish = "tcp://*:5556"\n' + BMS,
             (
-                "FILE: publish: other machines can reach tcp://*:5556, and anybody there could "
+                "THE_FILE: publish: other machines can reach tcp://*:5556, and anybody there could "
                 "read it; if that is what you want, say --allow-plaintext"
             ),
         ),
@@ -424,13 +438,13 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
         (
             f"hwm = 0x{'f' * 5000}\n" + BMS,
             (
-                "FILE: hwm: expected messages, a whole number from 1 to 2147483647, "
+                "THE_FILE: hwm: expected messages, a whole number from 1 to 2147483647, "
                 "got a number without end"
             ),
         ),
         (
             "refresh = \n",
-            "FILE is not valid TOML: Invalid value (at line 1, column 11)",
+            "THE_FILE is not valid TOML: Invalid value (at line 1, column 11)",
         ),
     ],
 )
@@ -438,7 +452,7 @@ def test_a_mistake_in_the_file_is_one_sentence(toml: Path, text: str, sentence: 
     toml.write_text(text)
     with pytest.raises(ConfigError) as refused:
         load({"config": str(toml)}, [], {})
-    assert str(refused.value) == sentence.replace("FILE", str(toml))
+    assert str(refused.value) == sentence.replace("THE_FILE", str(toml))
 
 
 def test_a_file_without_any_bms_is_not_enough(toml: Path) -> None:
@@ -490,6 +504,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         "[main] min_interval = 0.0  # default",
         "[main] bare = True  # --bare",
         "[main] stale_after = 30.0  # default",
+        "[main] poll_interval = 10.0  # default",
         "[main] idle_current = 0.1  # default",
         "[main] energy_max_gap = 60.0  # default",
         "[main] max_frame = 1048576  # default",

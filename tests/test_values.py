@@ -16,7 +16,9 @@ ABOVE = values.number("seconds", above=True)
 BETWEEN = values.number("percent", least=1, most=100)
 COUNT = values.count("bytes", least=2, most=9)
 CHOICE = values.choice("changes", "all")
-SOURCE = "a source: ws://HOST/ws, wss://HOST/ws or sim:"
+SOURCE = (
+    "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+)
 ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
 
 
@@ -63,6 +65,10 @@ ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
         (values.source, "ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
         (values.source, "WS://bms.local:81/ws?a=b", "WS://bms.local:81/ws?a=b"),
         (values.source, "wss://[::1]:8443", "wss://[::1]:8443"),
+        (values.source, "http://h/cell", "http://h/cell"),
+        (values.source, "https://h/cell", "https://h/cell"),
+        (values.source, "-", "-"),
+        (values.source, "replay:my file.jsonl?speed=2", "replay:my file.jsonl?speed=2"),
         (values.source, "sim:", "sim:"),
         (values.source, "sim:?seed=1", "sim:?seed=1"),
     ],
@@ -156,6 +162,8 @@ FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
         (values.source, "ws://h\n/ws", SOURCE),
         (values.source, "ftp://h/ws", SOURCE),
         (values.source, "sim:x", SOURCE),
+        (values.source, "replay:", SOURCE),
+        (values.source, "replay:\n", SOURCE),
         (values.source, "192.168.8.2", SOURCE + " (perhaps ws://192.168.8.2/ws?)"),
         (values.source, "bms.local", SOURCE + " (perhaps ws://bms.local/ws?)"),
     ],
