@@ -60,16 +60,13 @@ def test_the_help_names_every_command() -> None:
         (
             ["run", "--stale-aftr=5", "ws://h/ws"],
             (
-                "--stale-aftr=5 is not an option or argument of recbms-zmq run; "
+                "--stale-aftr is not an option or argument of recbms-zmq run; "
                 "did you mean --stale-after? (try: recbms-zmq run --help)"
             ),
         ),
         (
             ["run", "--zzz=ws://u:secret@h/ws"],
-            (
-                "--zzz=ws://***@h/ws is not an option or argument of recbms-zmq run "
-                "(try: recbms-zmq run --help)"
-            ),
+            ("--zzz is not an option or argument of recbms-zmq run (try: recbms-zmq run --help)"),
         ),
         (
             ["demo", "ws://u:secret@h/ws"],

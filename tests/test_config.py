@@ -9,45 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recbms_zmq.config import BmsConfig, Config, Loaded, load
+from recbms_zmq.config import BmsConfig, Config, Loaded, load, load_one
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import OPTIONS
+from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
 
 URL = "ws://192.168.8.2/ws"
 SOURCE = (
     "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
-)
-DEFAULT = Config(
-    bms=(
-        BmsConfig(
-            url=URL,
-            name="main",
-            device_name="REC BMS",
-            emit="readings",
-            report="changes",
-            refresh=60.0,
-            min_interval=0.0,
-            bare=False,
-            stale_after=30.0,
-            idle_current=0.1,
-            energy_max_gap=60.0,
-            poll_interval=10.0,
-            max_frame=2**20,
-            ca_file=None,
-            tls_fingerprint=None,
-            proxy=None,
-            include_serial=False,
-        ),
-    ),
-    publish=("tcp://127.0.0.1:5556",),
-    no_stdout=False,
-    prefix="recbms",
-    state_dir=None,
-    hwm=10_000,
-    once=False,
-    timeout=None,
-    exit_on_stdin_close=False,
-    log_level="info",
 )
 
 
@@ -73,7 +41,43 @@ def toml(tmp_path: Path) -> Path:
 
 
 def test_with_an_address_alone_the_defaults_apply() -> None:
-    assert loaded(URL) == Loaded(DEFAULT, loaded(URL).origins, [])
+    assert loaded(URL).warnings == []
+    assert loaded(URL).config == Config(
+        bms=(
+            BmsConfig(
+                url=URL,
+                name="main",
+                device_name="REC BMS",
+                emit="readings",
+                report="changes",
+                refresh=60.0,
+                min_interval=0.0,
+                bare=False,
+                stale_after=30.0,
+                idle_current=0.1,
+                energy_max_gap=60.0,
+                poll_interval=10.0,
+                max_frame=2**20,
+                ca_file=None,
+                tls_fingerprint=None,
+                proxy=None,
+                include_serial=False,
+            ),
+        ),
+        publish=("tcp://127.0.0.1:5556",),
+        no_stdout=False,
+        prefix="recbms",
+        state_dir=None,
+        curve_secret_key=None,
+        curve_allow=None,
+        allow_ip=(),
+        ipc_mode=0o600,
+        hwm=10_000,
+        once=False,
+        timeout=None,
+        exit_on_stdin_close=False,
+        log_level="info",
+    )
 
 
 def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> None:
@@ -94,13 +98,13 @@ def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> 
 
 def test_the_file_can_be_named_in_the_environment(toml: Path) -> None:
     toml.write_text(f'[[bms]]\nurl = "{URL}"\n')
-    assert load({}, [], {"RECBMS_CONFIG": str(toml)}).config == DEFAULT
+    assert load({}, [], {"RECBMS_CONFIG": str(toml)}).config == config(URL)
 
 
 def test_the_file_of_the_command_line_beats_that_of_the_environment(toml: Path) -> None:
     toml.write_text(f'[[bms]]\nurl = "{URL}"\n')
     found = load({"config": str(toml)}, [], {"RECBMS_CONFIG": "/no/such/file"})
-    assert found.config == DEFAULT
+    assert found.config == config(URL)
 
 
 def test_every_bms_of_the_file_has_its_own_options(toml: Path) -> None:
@@ -193,6 +197,20 @@ def test_the_state_directory_of_systemd_is_used_unless_another_is_given() -> Non
     assert config(env={"STATE_DIRECTORY": ""}).state_dir is None
 
 
+def test_other_machines_may_listen_if_it_is_encrypted() -> None:
+    found = config(publish=["tcp://*:5556"], curve_secret_key="/key", curve_allow="/keys")
+    assert found.publish == ("tcp://*:5556",)
+
+
+def test_a_command_that_only_reads_a_bms_takes_the_options_of_the_source_alone() -> None:
+    given = {option.name: None for option in SOURCE_OPTIONS} | {"max_frame": "2048"}
+    env = {"RECBMS_STALE_AFTER": "20", "RECBMS_PUBLISH": "nonsense", "RECBMS_SOURCES": "sim:"}
+    found = load_one(given, "boat=ws://h/ws", env)
+    assert [(b.name, b.url, b.max_frame, b.stale_after) for b in found.bms] == [
+        ("boat", "ws://h/ws", 2048, 20.0)
+    ]
+
+
 def test_other_machines_may_listen_if_that_is_said() -> None:
     found = config(publish=["tcp://*:5556"], allow_plaintext="true")
     assert found.publish == ("tcp://*:5556",)
@@ -253,17 +271,15 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         (
             [URL],
             {"publish": ["tcp://127.0.0.1:5556", "5557"]},
-            (
-                "--publish: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
-                "got ['tcp://127.0.0.1:5556', '5557']"
-            ),
+            ("--publish: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got '5557'"),
         ),
         (
             [URL],
             {"publish": ["tcp://*:5556"]},
             (
                 "--publish: other machines can reach tcp://*:5556, and anybody there could "
-                "read it; if that is what you want, say --allow-plaintext"
+                "read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
             ),
         ),
         (
@@ -310,6 +326,24 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"proxy": "http://p"},
             "--proxy: only ws:// and wss:// can go through a proxy",
         ),
+        (
+            [URL],
+            {"curve_secret_key": "/key"},
+            (
+                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
+                "keys of clients, or --curve-allow-any for all who know this service's public key"
+            ),
+        ),
+        (
+            [URL],
+            {"curve_allow": "/keys"},
+            "--curve-allow: means nothing without --curve-secret-key",
+        ),
+        (
+            [URL],
+            {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"},
+            "--curve-allow-any: --curve-allow says the opposite; choose one",
+        ),
         (["a=-", "b=-"], {}, "only one BMS can be read from stdin (-)"),
         (
             [URL],
@@ -349,7 +383,8 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
             {"RECBMS_PUBLISH": "tcp://192.168.8.5:5556"},
             (
                 "RECBMS_PUBLISH: other machines can reach tcp://192.168.8.5:5556, "
-                "and anybody there could read it; if that is what you want, say --allow-plaintext"
+                "and anybody there could read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
             ),
         ),
         (
@@ -425,7 +460,8 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
             'publish = "tcp://*:5556"\n' + BMS,
             (
                 "THE_FILE: publish: other machines can reach tcp://*:5556, and anybody there could "
-                "read it; if that is what you want, say --allow-plaintext"
+                "read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
             ),
         ),
         (
@@ -492,6 +528,11 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         "state_dir = None  # default",
         "hwm = None  # default",
         "allow_plaintext = False  # default",
+        "curve_secret_key = None  # default",
+        "curve_allow = None  # default",
+        "curve_allow_any = False  # default",
+        "allow_ip = []  # default",
+        "ipc_mode = 0600  # default",
         "once = False  # default",
         "timeout = None  # default",
         "exit_on_stdin_close = False  # default",

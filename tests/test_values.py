@@ -1,6 +1,7 @@
 """Tests of the kinds of values that options have."""
 
 import datetime as dt
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
         (values.endpoint, "tcp://[fe80::1%eth0]:65535", "tcp://[fe80::1%eth0]:65535"),
         (values.endpoint, "ipc:///run/x", "ipc:///run/x"),
         (values.endpoint, "ipc://" + "x" * 107, "ipc://" + "x" * 107),
+        (values.mode, "0660", values.Mode(0o660)),
+        (values.mode, "600", values.Mode(0o600)),
+        (values.network, "192.168.8.2", ip_network("192.168.8.2/32")),
+        (values.network, "192.168.8.0/24", ip_network("192.168.8.0/24")),
+        (values.network, "fe80::/10", ip_network("fe80::/10")),
         (values.source, "ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
         (values.source, "WS://bms.local:81/ws?a=b", "WS://bms.local:81/ws?a=b"),
         (values.source, "wss://[::1]:8443", "wss://[::1]:8443"),
@@ -84,6 +90,8 @@ PERCENT = "percent, a number of at least 1 and at most 100"
 WHOLE = "bytes, a whole number from 2 to 9"
 TEXT = "a text of one line"
 NAME = "a name of a-z, 0-9, _ and -, at most 64 characters"
+MODE = 'the mode of a file as octal text, such as "0660"'
+NETWORK = "an IP address or a network, such as 192.168.8.0/24"
 FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
 
 
@@ -150,6 +158,13 @@ FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
         (values.endpoint, "ipc://" + "\u00e4" * 54, ENDPOINT),
         (values.endpoint, "ipc:///a\nb", ENDPOINT),
         (values.endpoint, 5556, ENDPOINT),
+        (values.mode, 600, MODE),
+        (values.mode, "0o600", MODE),
+        (values.mode, "0800", MODE),
+        (values.mode, "1777", MODE),
+        (values.network, "h", NETWORK),
+        (values.network, 5, NETWORK),
+        (values.network, "192.168.8.1/24", NETWORK),
         (values.source, "", SOURCE),
         (values.source, 5, SOURCE),
         (values.source, "ws://", SOURCE),
@@ -188,6 +203,8 @@ READERS = [
     values.path,
     values.fingerprint,
     values.endpoint,
+    values.mode,
+    values.network,
     values.source,
 ]
 TOML = st.recursive(
