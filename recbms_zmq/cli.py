@@ -6,6 +6,7 @@ Start-up time counts on a Raspberry Pi, so nothing is imported here that the com
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,9 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no sign for mΩ, or a file name that is no text, is no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _dispatch(arguments)

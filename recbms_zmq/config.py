@@ -209,7 +209,11 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
     layer: Layer = {}
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"{where}: {_quoted(key)} is not an option{_nearest(key, known)}")
+            if key in BY_NAME:
+                hint = " of one BMS; it goes to the top of the file"
+            else:
+                hint = _nearest(key, known)
+            raise ConfigError(f"{where}: {_quoted(key)} is not an option{hint}")
         layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
     return layer
 

@@ -16,7 +16,7 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
-_SCHEME: Final = re.compile(r"['\"]?(?:[\w-]+=)?[\w+.-]+://")
+_SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 

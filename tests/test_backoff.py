@@ -18,6 +18,10 @@ def test_the_jitter_is_a_quarter_to_each_side_and_never_over_a_minute() -> None:
     assert list(islice(reconnect_delays(lambda: 1.0), 8)) == [1.25, 2.5, 5, 10, 20, 40, 60, 60]
 
 
+def test_a_large_fleet_spreads_its_first_tries_only() -> None:
+    assert list(islice(reconnect_delays(lambda: 0.5, spread=10), 4)) == [6, 2, 4, 8]
+
+
 @given(st.lists(st.floats(0, 1), min_size=20, max_size=20))
 def test_no_chance_makes_a_delay_short_or_longer_than_a_minute(chances: list[float]) -> None:
     source = iter(chances)

@@ -1,5 +1,6 @@
 """Tests of one BMS from bytes to messages: the two real frames, and what the log is told."""
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -162,6 +163,32 @@ def test_an_alarm_is_an_event_with_its_words() -> None:
     assert bench.last["error_message"] == "High"
 
 
+def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
+    def unit(address: int) -> dict[str, Any]:
+        return {"address": address, "st_celic": 1, "nap": {"0": 3.3}}
+
+    def said(slave: Any, seconds: float) -> list[tuple[str, Any, int]]:
+        before = len(bench.bodies)
+        frame = {"type": "status", "bms_array": {"slave": slave}}
+        assert bench.send(json.dumps(frame).encode(), seconds)
+        messages = [json.loads(body) for body in bench.bodies[before:]]
+        return [(m["key"], m["payload"], m["seq"]) for m in messages if "_" in m["key"]]
+
+    bench = Bench()
+    said({"0": unit(2), "1": unit(3)}, 0)
+    assert said({"0": unit(3)}, 1) == [
+        ("cell_voltage/2/1", None, 2),
+        ("cell_min", "3/1", 2),
+        ("cell_max", "3/1", 2),
+    ]
+    assert said({"0": unit(3), "1": unit(2)}, 2) == [
+        ("cell_min", "2/1", 3),
+        ("cell_max", "2/1", 3),
+        ("cell_voltage/2/1", 3.3, 3),
+    ]
+    assert said([unit(2), unit(3)], 3) == []
+
+
 # --- the serial number ---
 
 
@@ -278,6 +305,52 @@ def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
     bench.send(STATUS, 2)
     bench.device.trouble("no route to host", Instant(3, WALL + 3))
     assert warnings(caplog) == ["main: no route to host; trying again"]
+
+
+def test_a_trouble_is_over_when_the_connection_has_proven_good(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(stale_after=100)
+    bench.send(STATUS, 0)
+    bench.device.trouble("connection lost", Instant(1, WALL + 1))
+    bench.device.connected(Instant(2, WALL + 2))
+    bench.send(STATUS, 3)
+    bench.device.trouble("connection lost", Instant(4, WALL + 4))
+    bench.device.connected(Instant(5, WALL + 5))
+    bench.send(STATUS, 34)
+    bench.send(STATUS, 35)
+    bench.send(STATUS, 36)
+    bench.device.trouble("connection lost", Instant(37, WALL + 37))
+    assert [record.getMessage() for record in caplog.records] == [
+        "main: online",
+        "main: connection lost; trying again",
+        "main: the connection is good again",
+        "main: connection lost; trying again",
+    ]
+
+
+def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:
+    bench = Bench()
+    assert bench.device.reading("soc") is None
+    bench.send(STATUS)
+    assert bench.device.reading("soc") == 28.5
+    assert bench.device.reading("charging") is True
+    assert bench.device.reading("time_to_empty") is None
+    assert bench.device.reading("no/such/sensor") is None
+
+
+def test_a_source_can_wait_for_a_slow_reader() -> None:
+    waited: list[str] = []
+
+    async def drained() -> None:
+        waited.append("yes")
+
+    bench = Bench()
+    asyncio.run(bench.device.ready())
+    reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
+    asyncio.run(Device("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    assert waited == ["yes"]
 
 
 def test_offline_and_online_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -312,6 +312,7 @@ def test_what_printf_makes_of_no_number_costs_that_field_only(token: str) -> Non
         (b"a\nb\tc\x00d", "a b c d"),  # control characters as they are
         (rb"lone \ud83d", "lone \ufffd"),
         (rb"lone \udd0b.", "lone \ufffd."),
+        (rb"pair \ud83d\uDD0B, lone \uD83d", "pair \U0001f50b, lone \ufffd"),
     ],
 )
 def test_a_text_that_is_no_valid_json_costs_its_odd_characters_only(text: bytes, read: str) -> None:

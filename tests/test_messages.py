@@ -81,9 +81,9 @@ def test_an_availability_says_its_reason() -> None:
     assert ENVELOPES.of_kind("availability").seal('"online","reason":"x"', TS) == (
         b"recbms/main/availability",
         (
-            b'{"topic":"recbms/main/availability","payload":"online","reason":"x",'
-            b'"kind":"availability","device":"main","device_name":"REC BMS","key":"availability",'
-            b'"name":"Availability","ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}'
+            b'{"topic":"recbms/main/availability","payload":"online","reason":"x","kind":"availability",'
+            b'"device":"main","device_name":"REC BMS","key":"availability","name":"Availability",'
+            b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}'
         ),
         True,
     )

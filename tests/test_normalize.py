@@ -10,13 +10,12 @@ import pytest
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 from recbms_zmq.normalize import (
-    Alarm,
     Description,
     Normalizer,
     Readings,
     UnitDescription,
 )
-from recbms_zmq.pack import Link
+from recbms_zmq.pack import Alarm, Link
 from recbms_zmq.sensor import UNKNOWN
 
 FRAMES = Path(__file__).parent / "frames"
@@ -139,6 +138,23 @@ def test_numbers_are_rounded_and_there_is_no_minus_zero(given: float, voltage: s
     assert repr(values_of(Normalizer().status(pack_of(voltage=given)))["voltage"]) == voltage
 
 
+def test_numbers_of_cells_are_rounded_like_all_others() -> None:
+    readings = Normalizer().status(
+        units_of(
+            Slave(address=1, cell_voltages=[-0.0, 3.30049, 3.3005001]),
+            Slave(address=2, cell_voltages=[-0.0001, None, 3.30049]),
+        )
+    )
+    found = {k: repr(v) for k, v in values_of(readings).items() if k.startswith("cell_voltage/")}
+    assert found == {
+        "cell_voltage/1/1": "0.0",
+        "cell_voltage/1/2": "3.3",
+        "cell_voltage/1/3": "3.301",
+        "cell_voltage/2/1": "0.0",
+        "cell_voltage/2/3": "3.3",
+    }
+
+
 def test_what_is_not_finite_is_no_reading() -> None:
     largest = 1.7976931348623157e308
     readings = Normalizer().status(
@@ -177,7 +193,6 @@ def test_the_idle_current_is_up_to_the_user() -> None:
             Alarm(1, "Cell voltage too high", 2, 3),
         ),
         (ErrorState(present=True, number=18), "odd", Alarm(18, "Error 18: odd", None, None)),
-        (ErrorState(present=True, number=18), "", Alarm(18, "Error 18", None, None)),
         (ErrorState(present=1), "<b>odd", Alarm(None, "Error: odd", None, None)),
         (ErrorState(present=1), None, Alarm(None, "Error", None, None)),
     ],

@@ -8,6 +8,7 @@ from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import BmsArray, ErrorState, Master, Slave, Status
 from recbms_zmq.pack import (
     MAX_TEXT,
+    Alarm,
     Pack,
     TimeRemaining,
     Unit,
@@ -238,9 +239,23 @@ def test_without_an_error_there_is_no_place_though_the_frame_names_one() -> None
     assert error_sensors(pack_of(error_state=error)) == [False, 0, "No error", UNKNOWN, UNKNOWN]
 
 
-def test_an_unknown_error_is_shown_as_its_number() -> None:
+def test_an_unknown_error_is_shown_as_its_number_with_the_module_own_words() -> None:
     error = ErrorState(present=True, number=18)
     assert error_sensors(pack_of(error_state=error)) == [True, 18, "Error 18", None, None]
+    pack = pack_of(error_state=error, error_message="<b>odd")
+    assert error_sensors(pack) == [True, 18, "Error 18: odd", None, None]
+    assert pack.alarm == Alarm(18, "Error 18: odd", None, None)
+
+
+def test_the_words_of_a_known_error_are_ours() -> None:
+    error = ErrorState(present=True, number=1)
+    pack = pack_of(error_state=error, error_message="odd")
+    assert error_text(pack) == "Cell voltage too high"
+
+
+def test_an_active_error_without_a_number_is_an_error() -> None:
+    pack = pack_of(error_state=ErrorState(present=1))
+    assert error_sensors(pack) == [True, None, "Error", None, None]
 
 
 def test_an_active_error_with_number_0_is_not_called_none() -> None:

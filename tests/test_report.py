@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Alarm, Description, Readings, UnitDescription
+from recbms_zmq.normalize import Description, Readings, UnitDescription
+from recbms_zmq.pack import Alarm
 from recbms_zmq.report import Reporter
 from recbms_zmq.sensor import UNKNOWN, Sensor
 from recbms_zmq.streams import Batch, ReportOptions
@@ -26,7 +27,7 @@ def at(seconds: float) -> Instant:
     return Instant(seconds, WALL + seconds)
 
 
-def readings_of(time: float, values: dict[str, Any], alarm: Any = UNKNOWN) -> Readings:
+def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Readings:
     """Make readings as a normalizer does: with the same keys, the same columns.
 
     A key may have a unit behind a space, and a `!` in front if it is one of those that change
@@ -95,13 +96,13 @@ class Story:
         alarm: Any = UNKNOWN,
         description: Any = DESCRIPTION,
     ) -> list[str]:
-        readings = readings_of(time, values, alarm)
+        readings = readings_of(values, time, alarm)
         return self._hear(self.reporter.status(readings, description, at(time)))
 
     def settings(
         self, time: float, values: dict[str, Any], description: Any = DESCRIPTION
     ) -> list[str]:
-        return self._hear(self.reporter.settings(readings_of(time, values), description, at(time)))
+        return self._hear(self.reporter.settings(readings_of(values, time), description, at(time)))
 
     def link(self, time: float, trouble: str) -> list[str]:
         return self._hear(self.reporter.link(trouble, at(time)))
@@ -438,6 +439,7 @@ def test_null_is_said_at_once_but_the_next_value_waits_for_the_minimal_interval(
     assert story.status(2, {"soc": 51}) == []
     assert story.status(3, {}) == []
     assert story.status(4, {"soc": 52}) == []
+    assert story.advance(10.75) == []
     assert story.advance(11) == ["soc=52"]
     assert story.status(12, {}) == ["soc=None"]
     assert story.status(13, {"soc": 53}) == []

@@ -35,11 +35,11 @@ DESIGN = {
     "last_update": (None, None, "timestamp", None, "diagnostic", "sensor", True),
     "units": (None, None, None, None, "diagnostic", "sensor", True),
     "cells": (None, None, None, None, "diagnostic", "sensor", True),
+    "capacity_remaining": ("Ah", 1, None, "measurement", None, "sensor", True),
     "energy_charged": ("kWh", 3, "energy", "total_increasing", None, "sensor", True),
     "energy_discharged": ("kWh", 3, "energy", "total_increasing", None, "sensor", True),
     "charge_in": ("Ah", 2, None, "total_increasing", None, "sensor", True),
     "charge_out": ("Ah", 2, None, "total_increasing", None, "sensor", True),
-    "capacity_remaining": ("Ah", 1, None, "measurement", None, "sensor", True),
     "bms_temperature/{unit}": (
         "°C",
         1,

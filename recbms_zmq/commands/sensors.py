@@ -55,11 +55,9 @@ def markdown() -> str:
 
 def _text() -> str:
     rows = [HEADINGS, *map(_cells, SENSORS)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]))
-        for row in rows
-    ).replace(" \n", "\n")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = (map(str.ljust, row, widths) for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def _cells(sensor: Sensor) -> tuple[str, str, str, str]:

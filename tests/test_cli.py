@@ -1,0 +1,232 @@
+"""Tests of the command line: its sentences, its exit codes, and that it survives any words."""
+
+import contextlib
+import io
+import os
+import subprocess
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.process import command, environment
+
+from recbms_zmq import __version__, cli
+from recbms_zmq.cli import main
+from recbms_zmq.commands import sensors
+from recbms_zmq.errors import ReaderGone, Unavailable
+
+
+def answer(*arguments: str) -> tuple[int | str | None, str, str]:
+    """Run the command line in this process; return exit code, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code: int | str | None = main(arguments)
+        except SystemExit as exc:
+            code = exc.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_the_version_is_told() -> None:
+    assert answer("--version") == (0, f"recbms-zmq {__version__}\n", "")
+
+
+def test_the_help_names_every_command() -> None:
+    code, out, err = answer("--help")
+    assert (code, err) == (0, "")
+    listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
+    assert listed >= set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [],
+            "the following arguments are required: COMMAND (try: recbms-zmq --help)",
+        ),
+        (
+            ["--stale"],
+            "the following arguments are required: COMMAND (try: recbms-zmq --help)",
+        ),
+        (
+            ["run", "--stale-aftr", "5", "ws://h/ws"],
+            (
+                "--stale-aftr is not an option or argument of recbms-zmq run; "
+                "did you mean --stale-after? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run", "--stale-aftr=5", "ws://h/ws"],
+            (
+                "--stale-aftr is not an option or argument of recbms-zmq run; "
+                "did you mean --stale-after? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run", "--zzz=ws://u:secret@h/ws"],
+            ("--zzz is not an option or argument of recbms-zmq run (try: recbms-zmq run --help)"),
+        ),
+        (
+            ["demo", "ws://u:secret@h/ws"],
+            (
+                "ws://***@h/ws is not an option or argument of recbms-zmq demo "
+                "(try: recbms-zmq demo --help)"
+            ),
+        ),
+        (
+            ["run", "--refresh"],
+            "argument --refresh: expected one argument (try: recbms-zmq run --help)",
+        ),
+        (
+            ["run", "--ref", "5", "ws://h/ws"],
+            (
+                "--ref is not an option or argument of recbms-zmq run; "
+                "did you mean --prefix? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run"],
+            "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file",
+        ),
+        (
+            ["listen", "--count", "0"],
+            "--count: expected messages, a whole number from 1 to 2147483647, got '0'",
+        ),
+        (
+            ["listen", "--timeout", "never"],
+            "--timeout: expected seconds, a number above 0, got 'never'",
+        ),
+        (
+            ["listen", "127.0.0.1"],
+            (
+                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
+                "got '127.0.0.1'"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+def test_an_unknown_command_is_answered_with_those_that_there_are() -> None:
+    code, out, err = answer("rnu")
+    assert (code, out) == (2, "")
+    assert err.startswith("recbms-zmq: argument COMMAND: invalid choice: 'rnu' (choose from ")
+    assert [name for name in cli.COMMANDS if name not in err] == []
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_configuration_has_a_code_of_its_own() -> None:
+    assert answer("run", "--config", "/no/such/file") == (
+        78,
+        "",
+        "recbms-zmq: cannot read /no/such/file: No such file or directory\n",
+    )
+
+
+def test_the_configuration_is_printed_and_nothing_is_started() -> None:
+    code, out, err = answer(
+        "run", "--print-config", "--stale-after", "20", "house=ws://u:secret@192.168.8.2/ws"
+    )
+    assert (code, err) == (0, "")
+    assert "[house] stale_after = 20.0  # --stale-after\n" in out
+    assert "[house] url = ws://***@192.168.8.2/ws  # SOURCE\n" in out
+
+
+def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECBMS_SOURCES", "ws://192.168.8.2/ws")
+    monkeypatch.setenv("RECBMS_REFRESH", "7")
+    code, out, _ = answer("run", "--print-config")
+    assert code == 0
+    assert "[main] refresh = 7.0  # RECBMS_REFRESH\n" in out
+
+
+def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
+    code, out, _ = answer("demo", "--print-config", "--name", "boat")
+    assert code == 0
+    assert "[boat] url = sim:  # SOURCE\n" in out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    if name == "flow":
+        pytest.importorskip("recbms_zmq.commands.flow", reason="flow is not there yet")
+    code, out, err = answer(name, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: recbms-zmq {name} ")
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (Unavailable("nothing came"), (69, "", "recbms-zmq: nothing came\n")),
+        (ReaderGone(), (141, "", "")),
+        (KeyboardInterrupt(), (130, "", "")),
+    ],
+)
+def test_how_a_command_ends_is_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, result: tuple[int, str, str]
+) -> None:
+    def fail(_: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(sensors, "main", fail)
+    assert answer("sensors") == result
+
+
+# --- the real command ---
+
+
+@pytest.mark.parametrize("arguments", [["sensors"], ["--version"], ["run", "--help"]])
+def test_a_reader_that_has_gone_is_a_quiet_end(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            command(*arguments),
+            stdout=write,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_that_has_no_omega_gets_the_table_all_the_same() -> None:
+    done = subprocess.run(
+        command("sensors"),
+        capture_output=True,
+        env=environment(PYTHONIOENCODING="latin-1"),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"m\u03a9" in done.stdout
+    assert b"\xb0C" in done.stdout
+
+
+# --- any words ---
+
+WORDS = st.lists(
+    st.text(st.characters(exclude_characters="\0"))
+    | st.sampled_from(
+        ["--", "-1", "-h=", "--refresh", "--refresh=1", "--bare", "--bare=1", "a=b", "ws://h/ws"]
+    ),
+    max_size=4,
+)
+
+
+@given(st.sampled_from([[], ["run", "--print-config"], ["demo", "--print-config"]]), WORDS)
+def test_no_words_are_answered_with_anything_but_a_sentence(
+    start: list[str], words: list[str]
+) -> None:
+    code, _, err = answer(*start, *words)
+    if code != 0:
+        assert code in (2, 78)
+        assert err.startswith("recbms-zmq: ")

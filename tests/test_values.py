@@ -1,0 +1,269 @@
+"""Tests of the kinds of values that options have."""
+
+import datetime as dt
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbms_zmq import values
+from recbms_zmq.values import Reader
+
+LEAST = values.number("seconds")
+ABOVE = values.number("seconds", above=True)
+BETWEEN = values.number("percent", least=1, most=100)
+COUNT = values.count("bytes", least=2, most=9)
+CHOICE = values.choice("changes", "all")
+SOURCE = (
+    "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+)
+ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
+
+
+@pytest.mark.parametrize(
+    ("read", "given_value", "value"),
+    [
+        (LEAST, "0", 0.0),
+        (LEAST, "2.5", 2.5),
+        (LEAST, "1e3", 1000.0),
+        (LEAST, 20, 20.0),
+        (LEAST, 1e12, 1e12),
+        (ABOVE, "0.001", 0.001),
+        (BETWEEN, 100, 100.0),
+        (BETWEEN, "1", 1.0),
+        (COUNT, "2", 2),
+        (COUNT, "009", 9),
+        (COUNT, 9, 9),
+        (values.count("messages"), 2**31 - 1, 2**31 - 1),
+        (CHOICE, "all", "all"),
+        (values.flag, "true", True),
+        (values.flag, "Yes", True),
+        (values.flag, "ON", True),
+        (values.flag, "1", True),
+        (values.flag, True, True),
+        (values.flag, 1, True),
+        (values.flag, "false", False),
+        (values.flag, "no", False),
+        (values.flag, "off", False),
+        (values.flag, "0", False),
+        (values.flag, False, False),
+        (values.text, "M\u00e4rz 1", "M\u00e4rz 1"),
+        (values.text, "x" * 100, "x" * 100),
+        (values.name, "house-2_b", "house-2_b"),
+        (values.name, "x" * 64, "x" * 64),
+        (values.path, "/a/b", Path("/a/b")),
+        (values.path, "~", Path.home()),
+        (values.fingerprint, "AB:" * 31 + "cd", "ab" * 31 + "cd"),
+        (values.endpoint, "tcp://127.0.0.1:5556", "tcp://127.0.0.1:5556"),
+        (values.endpoint, "tcp://*:*", "tcp://*:*"),
+        (values.endpoint, "tcp://[::1]:0", "tcp://[::1]:0"),
+        (values.endpoint, "tcp://[fe80::1%eth0]:65535", "tcp://[fe80::1%eth0]:65535"),
+        (values.endpoint, "ipc:///run/x", "ipc:///run/x"),
+        (values.endpoint, "ipc://" + "x" * 107, "ipc://" + "x" * 107),
+        (values.mode, "0660", values.Mode(0o660)),
+        (values.mode, "600", values.Mode(0o600)),
+        (values.network, "192.168.8.2", ip_network("192.168.8.2/32")),
+        (values.network, "192.168.8.0/24", ip_network("192.168.8.0/24")),
+        (values.network, "fe80::/10", ip_network("fe80::/10")),
+        (values.source, "ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
+        (values.source, "WS://bms.local:81/ws?a=b", "WS://bms.local:81/ws?a=b"),
+        (values.source, "wss://[::1]:8443", "wss://[::1]:8443"),
+        (values.source, "http://h/cell", "http://h/cell"),
+        (values.source, "https://h/cell", "https://h/cell"),
+        (values.source, "-", "-"),
+        (values.source, "replay:my file.jsonl?speed=2", "replay:my file.jsonl?speed=2"),
+        (values.source, "sim:", "sim:"),
+        (values.source, "sim:?seed=1", "sim:?seed=1"),
+    ],
+)
+def test_a_good_value_is_read(read: Reader, given_value: Any, value: Any) -> None:
+    found = read(given_value)
+    assert (found, type(found)) == (value, type(value))
+
+
+AT_LEAST = "seconds, a number of at least 0"
+MORE = "seconds, a number above 0"
+PERCENT = "percent, a number of at least 1 and at most 100"
+WHOLE = "bytes, a whole number from 2 to 9"
+TEXT = "a text of one line"
+NAME = "a name of a-z, 0-9, _ and -, at most 64 characters"
+MODE = 'the mode of a file as octal text, such as "0660"'
+NETWORK = "an IP address or a network, such as 192.168.8.0/24"
+FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
+
+
+@pytest.mark.parametrize(
+    ("read", "given_value", "expected"),
+    [
+        (LEAST, "-1", AT_LEAST),
+        (LEAST, "x", AT_LEAST),
+        (LEAST, "", AT_LEAST),
+        (LEAST, "nan", AT_LEAST),
+        (LEAST, "inf", AT_LEAST),
+        (LEAST, True, AT_LEAST),
+        (LEAST, 10**400, AT_LEAST),
+        (LEAST, [1], AT_LEAST),
+        (LEAST, dt.date(2026, 1, 1), AT_LEAST),
+        (ABOVE, "0", MORE),
+        (ABOVE, "nan", MORE),
+        (BETWEEN, "0.9", PERCENT),
+        (BETWEEN, "100.1", PERCENT),
+        (COUNT, "1", WHOLE),
+        (COUNT, "10", WHOLE),
+        (COUNT, "5.0", WHOLE),
+        (COUNT, 5.0, WHOLE),
+        (COUNT, " 5", WHOLE),
+        (COUNT, "\u0665", WHOLE),
+        (COUNT, True, WHOLE),
+        pytest.param(COUNT, 16**5000, WHOLE, id="a number that Python does not print"),
+        (COUNT, None, WHOLE),
+        (CHOICE, "All", "one of changes, all"),
+        (CHOICE, ["all"], "one of changes, all"),
+        (values.flag, "maybe", "true or false"),
+        (values.flag, 2, "true or false"),
+        (values.flag, "", "true or false"),
+        (values.flag, [True], "true or false"),
+        (values.text, "", TEXT),
+        (values.text, "  ", TEXT),
+        (values.text, "a\nb", TEXT),
+        (values.text, "\ud800", TEXT),
+        (values.text, 5, TEXT),
+        (values.text, "x" * 101, "a text of at most 100 characters"),
+        (values.name, "", NAME),
+        (values.name, "Main", NAME),
+        (values.name, "a/b", NAME),
+        (values.name, "a\n", NAME),
+        (values.name, "\u00e4", NAME),
+        (values.name, "x" * 65, NAME),
+        (values.name, 5, NAME),
+        (values.path, "", "a path"),
+        (values.path, "a\0b", "a path"),
+        (values.path, 5, "a path"),
+        (values.path, "~no-such-user/x", "a path in a home directory that exists"),
+        (values.fingerprint, "ab", FINGERPRINT),
+        (values.fingerprint, "g" * 64, FINGERPRINT),
+        (values.fingerprint, 5, FINGERPRINT),
+        (values.endpoint, "127.0.0.1:5556", ENDPOINT),
+        (values.endpoint, "tcp://127.0.0.1", ENDPOINT),
+        (values.endpoint, "tcp://127.0.0.1:65536", ENDPOINT),
+        (values.endpoint, "tcp://127.0.0.1:x", ENDPOINT),
+        (values.endpoint, "tcp://::1:5556", ENDPOINT),
+        (values.endpoint, "tcp://:5556", ENDPOINT),
+        (values.endpoint, "udp://127.0.0.1:5556", ENDPOINT),
+        (values.endpoint, "ipc://", ENDPOINT),
+        (values.endpoint, "ipc://" + "x" * 108, ENDPOINT),
+        (values.endpoint, "ipc://" + "\u00e4" * 54, ENDPOINT),
+        (values.endpoint, "ipc:///a\nb", ENDPOINT),
+        (values.endpoint, 5556, ENDPOINT),
+        (values.mode, 600, MODE),
+        (values.mode, "0o600", MODE),
+        (values.mode, "0800", MODE),
+        (values.mode, "1777", MODE),
+        (values.network, "h", NETWORK),
+        (values.network, 5, NETWORK),
+        (values.network, "192.168.8.1/24", NETWORK),
+        (values.source, "", SOURCE),
+        (values.source, 5, SOURCE),
+        (values.source, "ws://", SOURCE),
+        (values.source, "ws:///ws", SOURCE),
+        (values.source, "ws://h:0/ws", SOURCE),
+        (values.source, "ws://h:99999/ws", SOURCE),
+        (values.source, "ws://h:x/ws", SOURCE),
+        (values.source, "ws://[::1/ws", SOURCE),
+        (values.source, "ws://h /ws", SOURCE),
+        (values.source, "ws://h\n/ws", SOURCE),
+        (values.source, "ftp://h/ws", SOURCE),
+        (values.source, "sim:x", SOURCE),
+        (values.source, "replay:", SOURCE),
+        (values.source, "replay:\n", SOURCE),
+        (values.source, "192.168.8.2", SOURCE + " (perhaps ws://192.168.8.2/ws?)"),
+        (values.source, "bms.local", SOURCE + " (perhaps ws://bms.local/ws?)"),
+    ],
+)
+def test_a_bad_value_is_answered_with_what_is_expected(
+    read: Reader, given_value: Any, expected: str
+) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        read(given_value)
+    assert str(refused.value) == expected
+
+
+READERS = [
+    LEAST,
+    ABOVE,
+    BETWEEN,
+    COUNT,
+    CHOICE,
+    values.flag,
+    values.text,
+    values.name,
+    values.path,
+    values.fingerprint,
+    values.endpoint,
+    values.mode,
+    values.network,
+    values.source,
+]
+TOML = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, -(10**400)])
+    | st.floats()
+    | st.text()
+    | st.datetimes(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+ALMOST = st.sampled_from(["ws://", "wss://[", "tcp://", "ipc://", "sim:", "~"]).flatmap(
+    lambda start: st.text().map(lambda rest: start + rest)
+)
+
+
+@given(st.sampled_from(READERS), TOML | ALMOST)
+def test_no_value_is_answered_with_anything_but_a_value_error(read: Reader, value: Any) -> None:
+    try:
+        read(value)
+    except ValueError as exc:
+        assert type(exc) is ValueError  # noqa: PT017 every value may be good or bad
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "loopback"),
+    [
+        ("tcp://127.0.0.1:5556", True),
+        ("tcp://127.1.2.3:5556", True),
+        ("tcp://localhost:5556", True),
+        ("tcp://[::1]:5556", True),
+        ("tcp://lo:5556", True),
+        ("ipc:///run/recbms", True),
+        ("tcp://*:5556", False),
+        ("tcp://0.0.0.0:5556", False),
+        ("tcp://192.168.8.2:5556", False),
+        ("tcp://[::]:5556", False),
+        ("tcp://eth0:5556", False),
+        ("tcp://127.0.0.1.example.net:5556", False),
+    ],
+)
+def test_what_other_machines_can_reach_is_told_apart(endpoint: str, loopback: bool) -> None:
+    assert values.is_loopback(endpoint) is loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
+        ("wss://user:secret@bms.local:81/ws", "wss://***@bms.local:81/ws"),
+        ("ws://secret@h/ws", "ws://***@h/ws"),
+        ("ws://user:se/c@ret@h/ws", "ws://***@h/ws"),
+        ("House=ws://user:secret@h/ws", "House=ws://***@h/ws"),
+        ("user:secret@h", "***@h"),
+        ("ws://[user:secret@h", "ws://***@h"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert values.masked(url) == shown
