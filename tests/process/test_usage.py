@@ -22,8 +22,8 @@ WRONG_OPTIONS = {
         "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
     ),
     "run 192.168.8.2": (
-        "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws or sim: "
-        "(perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
+        "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+        "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
     ),
     f"run --stale {URL}": (
         "--stale is not an option or argument of recbms-zmq run; did you mean --stale-after? "
@@ -86,7 +86,7 @@ def test_a_wrong_variable_is_78_and_one_that_is_none_a_warning(bms: FakeBms, run
     wrong = run("--no-publish", URL, env={"RECBMS_REFRESH": "often"})
     assert wrong.wait() == 78
     assert wrong.stderr.text() == (
-        "recbms-zmq: RECBMS_REFRESH: expected seconds, a number above 0, got 'often'\n"
+        "recbms-zmq: RECBMS_REFRESH: expected seconds, a number of at least 0.01, got 'often'\n"
     )
     service = run("--no-publish", bms.url, env={"RECBMS_REFESH": "5"})
     service.stderr.line("warning RECBMS_REFESH is not an option; did you mean RECBMS_REFRESH?")
