@@ -12,7 +12,7 @@ from support.bms import Connection, FakeBms, Message, close_at_once
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.raw_server import raw_server
-from support.waiting import PATIENCE
+from support.waiting import PATIENCE, eventually
 
 from recbms_zmq.instant import Instant
 from recbms_zmq.sources import backoff
@@ -28,20 +28,26 @@ def log(service: Command, text: str) -> list[str]:
     return [line.decode().split(" ", 3)[3] for line in service.stderr if text in line.decode()]
 
 
-def test_a_bms_that_refuses_is_asked_again_and_that_is_said_once(
-    make_bms: MakeBms, run: Run
-) -> None:
+def test_a_bms_that_refuses_is_asked_again_until_it_is_there(make_bms: MakeBms, run: Run) -> None:
     bms = make_bms()
     bms.stop()
-    service = run("--no-publish", "--log-level", "debug", bms.url)
-    service.stderr.until(
-        lambda lines: len([x for x in lines if b"reconnecting in" in x]) >= 3, "three tries"
-    )
-    assert log(service, "trying again") == ["main: connection refused; trying again"]
+    service = run("--no-publish", bms.url)
+    service.stderr.line("main: connection refused; trying again")
     bms.start()
     service.message(key="soc")
-    assert availability(service) == ["offline", "online"]
     service.stderr.line("main: online")
+    assert availability(service) == ["offline", "online"]
+
+
+def test_a_failure_that_repeats_is_said_once(run: Run) -> None:
+    with raw_server(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") as busy:
+        service = run("--no-publish", f"ws://{busy.authority}/ws")
+        eventually(lambda: len(busy.requests) >= 3, "three tries")
+        service.stop()
+        service.stderr.all()
+    assert log(service, "trying again") == [
+        "main: the BMS answered with HTTP status 503; trying again"
+    ]
 
 
 def test_a_connection_that_breaks_is_renewed_which_is_said_once(bms: FakeBms, run: Run) -> None:

@@ -1,0 +1,297 @@
+"""The PUB side: newcomers, slow ones, hostile ones, and addresses (paths are in `test_ipc`)."""
+
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import zmq
+from conftest import MakeBms, Run, Subscribe
+from support.bms import FakeBms
+from support.frames import SETTINGS, STATUS, status
+from support.process import Command
+from support.subscriber import Subscriber
+from support.waiting import eventually
+
+MEBIBYTE = 2**20
+LAST = "settings/remote_switch"
+
+
+def newest(service: Command) -> dict[str, bytes]:
+    """Return the last line of every topic."""
+    return {json.loads(line)["topic"]: line for line in service.stdout}
+
+
+def test_a_newcomer_gets_the_whole_state_as_it_was_said(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    alarm = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
+    service = run(bms.url)
+    service.message(key=LAST)
+    bms.send(status(erro=alarm))
+    service.message(kind="event")
+    state = newest(service)
+    events = [topic for topic in state if topic.endswith("/event")]
+    for topic in events:
+        del state[topic]  # an event happens once, and is not replayed
+    assert len(events) == 1
+
+    for _ in range(2):  # the second one as well as the first
+        newcomer = subscribe(service.endpoint())
+        for _ in state:
+            newcomer.message()
+        assert sorted(newcomer.bodies) == sorted(state.values())
+
+
+def test_a_newcomer_gets_what_it_asks_for_and_nothing_else(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    service = run(bms.url)
+    service.message(key=LAST)
+    cells = subscribe(service.endpoint(), "recbms/main/cell_voltage/", "recbms/main/soc")
+    for _ in range(5):
+        cells.message()
+    assert sorted(m["key"] for m in cells.messages) == [
+        *(f"cell_voltage/2/{cell}" for cell in (1, 2, 3, 4)),
+        "soc",
+    ]
+    bms.send(status(vbat=12.5, soc=0.5))
+    cells.message(key="soc", payload=50)
+    assert len(cells.received) == 6
+    # One that asks later for more gets that at once, too.
+    cells.socket.subscribe("recbms/main/voltage")
+    cells.message(key="voltage", payload=12.5)
+
+
+def test_while_a_bms_is_offline_a_newcomer_gets_availability_and_description_only(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    bms = make_bms(greeting=[])
+    service = run("--stale-after", "1", bms.url)
+    bms.send(SETTINGS, STATUS)
+    service.message(key=LAST)
+    service.message(key="availability", payload="offline", seq=3)
+    newcomer = subscribe(service.endpoint())
+    newcomer.message(key="device")
+    bms.send(STATUS)
+    newcomer.message(key="availability", payload="online")
+    before = newcomer.messages[:-1]
+    assert [(m["key"], m["seq"]) for m in before] == [("availability", 3), ("device", 1)]
+
+
+def test_a_value_that_is_gone_is_not_replayed(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    bms = make_bms(greeting=[status(units=2)])
+    service = run(bms.url)
+    service.message(key="cell_voltage/3/4")
+    bms.send(status(units=1, vbat=12.5))
+    service.message(key="cell_voltage/3/4", payload=None)
+    service.message(key="voltage", payload=12.5)
+    newcomer = subscribe(service.endpoint())
+    newcomer.message(key="link/frame_interval")
+    assert not [m for m in newcomer.messages if "/3/" in m["key"]]
+    assert [m for m in newcomer.messages if "/2/" in m["key"]]
+
+
+def test_newcomers_in_a_crowd_all_get_the_state(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    """Each arrives while others are answered, and no message of its own wakes the service."""
+    bms = make_bms(greeting=[status(units=4, cells=16)])
+    service = run("--refresh", "1000", "--stale-after", "1000", bms.url)
+    service.message(key="link/frame_interval")
+    crowd = [subscribe(service.endpoint()) for _ in range(40)]
+    state = {m["topic"] for m in service.messages}
+    for newcomer in crowd:
+        # It may have come in the middle of somebody else's replay, and gets its own after that.
+        missing = set(state)
+        while missing:
+            missing.discard(newcomer.message()["topic"])
+
+
+def test_a_subscriber_that_restarts_sees_by_seq_what_it_has_missed(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    service = run(bms.url)
+    first = subscribe(service.endpoint(), "recbms/main/voltage")
+    before = first.message()
+    first.close()
+    for voltage in (12.1, 12.2, 12.3):
+        bms.send(status(vbat=voltage))
+    service.message(key="voltage", payload=12.3)
+    after = subscribe(service.endpoint(), "recbms/main/voltage").message()
+    assert (before["seq"], after["seq"], after["payload"]) == (1, 4, 12.3)
+    assert before["run"] == after["run"]
+
+
+def test_a_service_that_restarts_is_seen_by_run(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    service = run("--publish", endpoint, bms.url)
+    subscriber = subscribe(endpoint, "recbms/main/soc")
+    first = subscriber.message()
+    service.stop()
+    run("--publish", endpoint, bms.url)
+    second = subscriber.until(lambda m: m["run"] != first["run"])
+    assert (first["seq"], second["seq"]) == (1, 1)
+
+
+def test_a_subscriber_that_never_reads_costs_no_memory_and_no_one_else(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    bms = make_bms(greeting=[])
+    service = run("--report", "all", "--hwm", "1000", "--no-stdout", bms.url)
+    asleep = subscribe(service.endpoint(), rcvhwm=1)
+    awake = subscribe(service.endpoint())
+
+    def feed(frames: range) -> None:
+        for number in frames:
+            bms.send(status(units=4, cells=16, vbat=number / 100))
+            awake.message(key="voltage", payload=number / 100)
+
+    feed(range(1000, 1100))  # 20,000 messages, 8 MB: all queues on the way are full
+    memory = service.memory
+    feed(range(1100, 1300))
+    assert service.memory < memory + MEBIBYTE
+    for topic, seqs in by_topic(awake).items():
+        assert sorted(set(seqs)) == list(range(1, seqs[-1] + 1)), topic  # none is missing
+    # The one that was asleep has whole messages, and sees from their counts what it lost.
+    feed_until(bms, asleep, 50.0)
+    voltages = by_topic(asleep)["recbms/main/voltage"]
+    assert voltages == sorted(set(voltages))
+    assert voltages[-1] > len(voltages)
+
+
+def feed_until(bms: FakeBms, subscriber: Subscriber, voltage: float) -> None:
+    """Read what waits for a subscriber, until something new reaches it."""
+    while subscriber.socket.poll(200):
+        subscriber.received.append(subscriber.socket.recv_multipart())
+    bms.send(status(units=4, cells=16, vbat=voltage))
+    subscriber.message(key="voltage", payload=voltage)
+
+
+def by_topic(subscriber: Subscriber) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for topic, body in subscriber.received:
+        found.setdefault(topic.decode(), []).append(json.loads(body)["seq"])
+    return found
+
+
+def test_several_endpoints_give_the_same(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    bms = make_bms(greeting=[])
+    path = tmp_path / "pub"
+    service = run(
+        *("--publish", "tcp://127.0.0.1:*", "--publish", f"ipc://{path}"),
+        *("--publish", "tcp://[::1]:*", bms.url),
+    )
+    service.message(key="availability")
+    subscribers = [subscribe(service.endpoint(number)) for number in range(3)]
+    for subscriber in subscribers:
+        subscriber.message(key="availability")
+    bms.send(SETTINGS, STATUS)
+    for subscriber in subscribers:
+        subscriber.message(key=LAST)
+    assert service.endpoint(1) == f"ipc://{path}"
+    assert service.endpoint(2).startswith("tcp://[::1]:")
+    lines = list(service.stdout)
+    for subscriber in subscribers:
+        assert subscriber.bodies == lines[: len(subscriber.bodies)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert service.stop() == 0
+
+
+def test_the_second_service_on_an_address_takes_over_when_the_first_ends(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    first = run(bms.url)
+    endpoint = first.endpoint()
+    second = run("--publish", endpoint, bms.url)
+    second.stderr.line("energy counters")  # it is on its way to the address
+    assert first.stop() == 0
+    assert second.endpoint() == endpoint
+    subscribe(endpoint).message(key="soc")
+
+
+def test_an_address_that_stays_in_use_is_said_and_is_73(
+    bms: FakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    endpoint = run(bms.url).endpoint()
+    second = run("--publish", endpoint, bms.url)
+    assert second.wait() == 73
+    assert second.stdout.all() == []
+    assert second.stderr.all()[-1].decode() == (
+        f"recbms-zmq: cannot publish on {endpoint}: another process uses this address; stop it, "
+        "or choose another with --publish"
+    )
+    subscribe(endpoint).message(key="soc")  # the first one still has it
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("ipc:///nowhere/at/all/pub", "No such file or directory"),
+        ("tcp://127.0.0.99.1:5556", "No such device"),
+        ("tcp://192.0.2.1:5556", "Cannot assign requested address"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_said_at_once(
+    endpoint: str, reason: str, run: Run
+) -> None:
+    service = run("--allow-plaintext", "--publish", endpoint, "ws://127.0.0.1:1")
+    assert service.wait() == 73
+    last = service.stderr.all()[-1].decode()
+    assert last.startswith(f"recbms-zmq: cannot publish on {endpoint}: {reason}")
+
+
+def test_what_subscribers_send_does_no_harm(bms: FakeBms, run: Run, subscribe: Subscribe) -> None:
+    service = run(bms.url)
+    service.message(key=LAST)
+    memory = service.memory
+    with zmq.Context() as context, context.socket(zmq.XSUB) as hostile:
+        hostile.set(zmq.LINGER, 0)
+        hostile.set(zmq.SNDTIMEO, 1000)
+        hostile.connect(service.endpoint())
+        hostile.send(b"\x01")
+        assert hostile.recv_multipart()
+        for _ in range(100):
+            hostile.send(b"\x02 no subscription")
+            hostile.send(b"\x01" + os.urandom(8))
+            hostile.send_multipart([b"\x03", b"two", b"parts"])
+        for size in (513, 100_000, 10 * MEBIBYTE):  # each closes the connection
+            hostile.send(b"\x02" + b"x" * size)
+    with socket.create_connection(
+        ("127.0.0.1", int(service.endpoint().rpartition(":")[2]))
+    ) as stranger:
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 100_000)
+    subscribe(service.endpoint()).message(key="soc")
+    bms.send(status(vbat=12.5))
+    service.message(key="voltage", payload=12.5)
+    assert service.memory < memory + 4 * MEBIBYTE
+    assert service.stop() == 0
+    assert " warning " not in service.stderr.text()
+
+
+def test_a_subscriber_that_comes_and_goes_leaves_nothing_behind(bms: FakeBms, run: Run) -> None:
+    service = run(bms.url)
+    service.message(key=LAST)
+
+    def visit(times: int) -> None:
+        for _ in range(times):
+            visitor = Subscriber(service.endpoint())
+            visitor.message(key=LAST)
+            visitor.close()
+
+    def files() -> int:
+        return len(list(Path(f"/proc/{service.pid}/fd").iterdir()))
+
+    visit(20)
+    memory, opened = service.memory, files()
+    visit(100)
+    assert service.memory < memory + MEBIBYTE
+    eventually(lambda: files() <= opened, "the closing of old connections")
