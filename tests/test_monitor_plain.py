@@ -10,7 +10,7 @@ from conftest import MakeBms, Run
 from support.bms import FakeBms
 from support.frames import SETTINGS, status
 from support.looking import Looking
-from support.process import Command
+from support.process import Command, command
 
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
@@ -83,6 +83,15 @@ def test_signals_end_it_in_order(start: Run, bms: FakeBms, number: int) -> None:
     process.stdout.line("28.5 %")
     assert process.stop(number) == 0
     assert process.stderr.text() == ""
+
+
+def test_nohup_keeps_it_going(start: Run, bms: FakeBms) -> None:
+    process = start("monitor", bms.url, python=["nohup", *command()])
+    process.stdout.line("28.5 %")
+    process.send_signal(signal.SIGHUP)
+    bms.send(status(soc=0.5))
+    process.stdout.line("50.0 %")
+    assert process.stop() == 0
 
 
 def test_a_service_and_a_bms_can_be_watched_together(

@@ -51,7 +51,9 @@ def end_of_signals() -> "asyncio.Future[None]":
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        loop.add_signal_handler(number, end, ended)
+        # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, ended)
     return ended
 
 
