@@ -100,8 +100,9 @@ def test_what_is_not_said_again_when_a_pack_comes_back_is_gone() -> None:
     looking.settings()
     looking.status(units=2)
     looking.tick(at=31.0)
-    looking.status(at=40.0, units=1)
+    looking.status(at=40.0, units=1, soh=None)
     assert looking.pack.cells() == CELLS
+    assert "soh" not in looking.pack.values
     assert looking.pack.limits == Limits(3.0, 3.65, known=True)
 
 

@@ -10,7 +10,7 @@ from conftest import MakeBms, Run
 from support.bms import FakeBms
 from support.frames import SETTINGS, status
 from support.looking import Looking
-from support.process import Command
+from support.process import Command, command
 
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
@@ -85,6 +85,15 @@ def test_signals_end_it_in_order(start: Run, bms: FakeBms, number: int) -> None:
     assert process.stderr.text() == ""
 
 
+def test_nohup_keeps_it_going(start: Run, bms: FakeBms) -> None:
+    process = start("monitor", bms.url, python=["nohup", *command()])
+    process.stdout.line("28.5 %")
+    process.send_signal(signal.SIGHUP)
+    bms.send(status(soc=0.5))
+    process.stdout.line("50.0 %")
+    assert process.stop() == 0
+
+
 def test_a_service_and_a_bms_can_be_watched_together(
     start: Run, run: Run, make_bms: MakeBms
 ) -> None:
@@ -144,9 +153,19 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
             ["192.168.8.2"],
             2,
             (
-                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws or sim: "
-                "(perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
             ),
+        ),
+        (
+            ["--curve-secret-key", "a.key_secret"],
+            2,
+            "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE",
+        ),
+        (
+            ["--curve-server-key", "/does/not/exist"],
+            78,
+            "cannot read the key file /does/not/exist: there is no such file",
         ),
         (
             ["--stale-after", "no", "sim:"],
@@ -175,3 +194,26 @@ def test_mistakes_are_one_sentence(
     assert process.wait() == code
     assert process.stderr.text() == f"recbms-zmq: {sentence}\n"
     assert process.stdout.text() == ""
+
+
+def test_a_service_with_curve_lets_in_who_has_the_keys(
+    start: Run, run: Run, bms: FakeBms, tmp_path: Path
+) -> None:
+    for name in ("server", "client"):
+        assert start("keygen", str(tmp_path / name)).wait() == 0
+    clients = tmp_path / "clients"
+    clients.mkdir()
+    (clients / "client.key").write_bytes((tmp_path / "client.key").read_bytes())
+    secret = ("--curve-secret-key", f"{tmp_path}/server.key_secret")
+    service = run(*secret, "--curve-allow", str(clients), bms.url)
+    endpoint = service.endpoint()
+    stranger = start("monitor", endpoint)
+    stranger.stdout.line(f"{endpoint} refuses us: it wants CURVE and we have none")
+    keys = ("--curve-server-key", f"{tmp_path}/server.key")
+    unlisted = start("monitor", *keys, endpoint)
+    unlisted.stdout.line(f"{endpoint} refuses us: it does not let this key in")
+    keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
+    line(start("monitor", *keys, endpoint), "28.5 %")
+    for process in (stranger, unlisted):
+        assert process.stop() == 0
+        assert len(process.stdout.all()) == 1

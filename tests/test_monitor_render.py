@@ -147,6 +147,15 @@ def test_without_a_service_it_says_what_it_waits_for() -> None:
     assert text(page) == screen("waiting-80x24")
 
 
+def test_a_refusal_is_told_with_its_reason() -> None:
+    model = Model(["tcp://127.0.0.1:5556"])
+    model.refused("tcp://127.0.0.1:5556", "it does not let this key in")
+    shown = text(render(model, View(), (80, 24), 0.0))
+    assert "tcp://127.0.0.1:5556 refuses us: it does not let this key in." in shown
+    model.connection("tcp://127.0.0.1:5556", connected=True, now=1.0)
+    assert "Connected to tcp" in text(render(model, View(), (80, 24), 1.0))
+
+
 def test_of_many_packs_those_around_the_chosen_one_are_listed() -> None:
     model = Model()
     for number in range(50):

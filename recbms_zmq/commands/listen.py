@@ -7,20 +7,15 @@ import signal
 import struct
 import sys
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import zmq
 
 from recbms_zmq import values
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
 from recbms_zmq.options import DEFAULT_PUBLISH
+from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
-_REFUSED: Final = (
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-)
 EPILOG = """\
 examples:
   recbms-zmq listen                        everything, from a service on this machine
@@ -52,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
     )
+    add_curve_options(parser)
+
+
+def add_curve_options(parser: argparse.ArgumentParser) -> None:
+    """Declare with which keys to come in."""
     parser.add_argument(
         "--curve-server-key",
         metavar="FILE",
@@ -77,11 +77,11 @@ def main(args: argparse.Namespace) -> int:
         sub = stack.enter_context(context.socket(zmq.SUB))
         sub.set(zmq.LINGER, 0)
         sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
-        _use_curve(sub, args.curve_server_key, args.curve_secret_key)
+        use_curve(sub, args.curve_server_key, args.curve_secret_key)
         for topic in args.topic or [""]:
             sub.subscribe(topic)
         # Before connecting: a refusal may come at once, and only once.
-        refusals = stack.enter_context(sub.get_monitor_socket(_REFUSED))
+        refusals = stack.enter_context(sub.get_monitor_socket(REFUSED))
         for endpoint in endpoints:
             # Elsewhere it would make ::1 of localhost, where no service is by default.
             sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
@@ -91,24 +91,6 @@ def main(args: argparse.Namespace) -> int:
                 raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
         _print(sub, refusals, count, timeout)
     return 0
-
-
-def _use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str | None) -> None:
-    if server_key is None:
-        if secret_key is not None:
-            raise UsageError(
-                "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE"
-            )
-        return
-    from recbms_zmq import curve
-
-    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(Path(server_key).expanduser()))
-    if secret_key is None:
-        pair = curve.KeyPair(*zmq.curve_keypair())
-    else:
-        pair = curve.read_secret(Path(secret_key).expanduser())
-    sub.set(zmq.CURVE_PUBLICKEY, pair.public)
-    sub.set(zmq.CURVE_SECRETKEY, pair.secret)
 
 
 def _print(
@@ -151,11 +133,7 @@ def _deadline(timeout: float | None) -> float:
 def _explain(event: bytes, endpoint: bytes) -> None:
     """Say on stderr that a service will not have us; nothing else would tell."""
     number, _ = struct.unpack("=HI", event)
-    if number == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-        why = "it does not let this key in, or not this address"
-    else:
-        why = "it wants CURVE and we have none, or --curve-server-key is not its key"
-    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why}", file=sys.stderr)
+    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)
 
 
 def _read(reader: values.Reader, name: str, given: str | None) -> Any:

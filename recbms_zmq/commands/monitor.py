@@ -9,15 +9,19 @@ from collections.abc import Coroutine
 from typing import Any
 
 from recbms_zmq import logs, values
+from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.lookups import Lookups
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
-from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH, declare
+from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH, SOURCE_OPTIONS, declare
 
-OPTIONS = ("stale_after", "idle_current", "max_frame", "ca_file", "tls_fingerprint", "proxy")
+OPTIONS = (
+    *(option for option in SOURCE_OPTIONS if option.name != "log_level"),
+    BY_NAME["idle_current"],
+)
 """Options of `run` that matter to somebody who looks on."""
 _DUMB = (None, "", "dumb", "unknown")
 EPILOG = f"""\
@@ -59,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )
-    declare(parser, (BY_NAME[name] for name in OPTIONS))
+    add_curve_options(parser)
+    declare(parser, OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -75,7 +80,8 @@ def main(args: argparse.Namespace) -> int:
     if config is not None:
         feeds.append(SourceFeed(config, model, news))
     if endpoints:
-        feeds.append(SubscriberFeed(endpoints, model, news))
+        keys = {"server_key": args.curve_server_key, "secret_key": args.curve_secret_key}
+        feeds.append(SubscriberFeed(endpoints, model, news, **keys))
     if not on_screen:
         logs.set_up("warning")
         for endpoint in endpoints:
@@ -111,9 +117,9 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
             raise UsageError(f"ENDPOINT: expected {exc}, got {endpoint!r}") from exc
     if not sources and not args.config:
         return None, endpoints or [DEFAULT_PUBLISH]
-    given = {name: getattr(args, name) for name in (*OPTIONS, "config")}
+    given = {option.name: getattr(args, option.name) for option in OPTIONS}
     # A frame is one message here, and every frame is news of the pack's age.
-    given |= {"emit": "snapshot", "report": "all", "min_interval": "0"}
+    given |= {"emit": "snapshot", "report": "all", "min_interval": "0", "config": args.config}
     return load(given, sources, {}).config, endpoints
 
 

@@ -14,11 +14,12 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from recbms_zmq.config import Config
-from recbms_zmq.errors import UsageError
+from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.streams import Batch
+from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 from recbms_zmq.wiring import keep_running, tick, wire
 
 News = Callable[[], None]
@@ -78,19 +79,29 @@ class SubscriberFeed:
     """Subscribes to services; a socket for each, so that it is known who says what.
 
     Raises:
-        UsageError: an endpoint is none that one can connect to.
+        UsageError: an endpoint is none that one can connect to, or a key is missing.
+        ConfigError: a key file cannot be used.
 
     """
 
-    def __init__(self, endpoints: Sequence[str], model: Model, news: News) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        model: Model,
+        news: News,
+        *,
+        server_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> None:
         self._model = model
         self._news = news
         self._context = zmq.Context(io_threads=1)
+        self._keys = server_key, secret_key
         self._sockets = []
         try:
             for endpoint in endpoints:
                 self._sockets.append((endpoint, *self._connect(endpoint)))
-        except UsageError:
+        except RecBmsError:
             self._context.destroy(linger=0)
             raise
 
@@ -103,7 +114,10 @@ class SubscriberFeed:
         # A machine that lost power never says goodbye.
         sub.set(zmq.HEARTBEAT_IVL, 5_000)
         sub.set(zmq.HEARTBEAT_TIMEOUT, 15_000)
-        events = sub.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        use_curve(sub, *self._keys)
+        events = sub.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | REFUSED
+        )
         sub.subscribe("")
         try:
             sub.connect(endpoint)
@@ -145,7 +159,9 @@ class SubscriberFeed:
 
     def _note(self, endpoint: str, events: "zmq.Socket[bytes]") -> None:
         while int(events.get(zmq.EVENTS)) & zmq.POLLIN:
-            event = parse_monitor_message(events.recv_multipart())["event"]
+            event = int(parse_monitor_message(events.recv_multipart())["event"])
             connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
             self._model.connection(endpoint, connected, time.monotonic())
+            if event & REFUSED:
+                self._model.refused(endpoint, why_refused(event))
         self._news()

@@ -39,6 +39,7 @@ class LiveView:
         """Show it until the end."""
         loop = asyncio.get_running_loop()
         self._ended = end_of_signals()
+        loop.add_signal_handler(signal.SIGQUIT, end, self._ended)  # Ctrl-\\
         with self._screen:
             loop.add_signal_handler(signal.SIGWINCH, self._redraw)
             loop.add_signal_handler(signal.SIGCONT, self._redraw)

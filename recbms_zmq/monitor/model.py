@@ -295,6 +295,8 @@ class Model:
     def __init__(self, ways: Iterable[str] = ()) -> None:
         self.connected: dict[str, bool] = dict.fromkeys(ways, False)
         """Whether there is a connection to the service at each endpoint."""
+        self.refusals: dict[str, str] = {}
+        """Why the service at an endpoint does not let us in."""
         self._packs: dict[tuple[str, str], Pack] = {}
 
     @property
@@ -323,7 +325,13 @@ class Model:
     def connection(self, way: str, connected: bool, now: float) -> None:
         """Take note that the connection to a service has come or gone."""
         self.connected[way] = connected
-        if not connected:
+        if connected:
+            self.refusals.pop(way, None)
+        else:
             for (pack_way, _), pack in self._packs.items():
                 if pack_way == way:
                     pack.lost(f"no connection to the service at {way}", now)
+
+    def refused(self, way: str, why: str) -> None:
+        """Take note that a service does not let us in."""
+        self.refusals[way] = why

@@ -34,14 +34,16 @@ class PlainView:
     """Remembers what was said, so that only changes are."""
 
     def __init__(self) -> None:
-        self._said: dict[int, str] = {}
+        self._said: dict[int | str, str] = {}
 
     def news(self, model: Model) -> list[str]:
-        """Return a line for every pack that has changed."""
-        lines = []
-        for number, pack in enumerate(model.packs):
-            line = describe(pack) if pack.online is not None else ""
-            if line and self._said.get(number) != line:
-                self._said[number] = line
-                lines.append(line)
+        """Return a line for every pack that has changed, and for every refusal."""
+        now: dict[int | str, str] = {
+            number: describe(pack)
+            for number, pack in enumerate(model.packs)
+            if pack.online is not None
+        }
+        now |= {way: f"{way} refuses us: {why}" for way, why in model.refusals.items()}
+        lines = [line for key, line in now.items() if self._said.get(key) != line]
+        self._said |= now
         return lines

@@ -98,7 +98,9 @@ def _fitted(lines: Sequence[Text], width: int, height: int) -> list[Text]:
 def _waiting(model: Model, width: int) -> list[Text]:
     lines = [Text("recbms-zmq monitor", "bold"), Text()]
     for way, connected in model.connected.items():
-        if connected:
+        if way in model.refusals:
+            sentence = f"{way} refuses us: {model.refusals[way]}."
+        elif connected:
             sentence = f"Connected to {way}, waiting for its first message."
         else:
             sentence = (

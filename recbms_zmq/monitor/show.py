@@ -5,11 +5,11 @@ Draws plain lines itself; `live` draws on a terminal.
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from recbms_zmq.endings import call_on_signals
 from recbms_zmq.monitor.feeds import Feed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
@@ -48,10 +48,8 @@ class News:
 
 def end_of_signals() -> "asyncio.Future[None]":
     """Return what is done when somebody wants us to end."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        loop.add_signal_handler(number, end, ended)
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    call_on_signals(lambda: end(ended))
     return ended
 
 
