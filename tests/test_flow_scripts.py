@@ -62,9 +62,7 @@ if NODE is None and os.environ.get("RECBMS_E2E") == "required":
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
-def run(
-    body: str, *messages: dict[str, Any], start: str = "", **env: Any
-) -> list[dict[str, Any]]:
+def run(body: str, *messages: dict[str, Any], start: str = "", **env: Any) -> list[dict[str, Any]]:
     """Give messages to a function node; return what it did with each."""
     order = {
         "start": script(start) if start else "",
@@ -206,7 +204,8 @@ def test_the_same_refusal_is_logged_once() -> None:
     assert [text for each in done for text in each["warnings"]] == [
         "Not taken, will be sent again: Client is not connected"
     ]
-    assert done[-1]["statuses"] == [] and done[3]["statuses"] == ["sensors: 2, not taken yet: 2"]
+    assert done[3]["statuses"] == ["sensors: 2, not taken yet: 2"]
+    assert done[-1]["statuses"] == []
 
 
 def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:
@@ -259,7 +258,7 @@ def test_a_new_sensor_is_announced_to_the_companion_before_its_state() -> None:
 
 def test_a_known_sensor_only_gets_its_state_and_options_with_the_confirmation() -> None:
     state = {**SOC, "payload": None, "first": False, "online": False}
-    update = {
+    update: dict[str, Any] = {
         "type": "nodered/entity",
         "server_id": "recbms",
         "node_id": "main_soc",
@@ -332,19 +331,19 @@ MQTT = {"MQTT_DISCOVERY_PREFIX": "homeassistant", "MQTT_STATUS_TOPIC": "recbms/f
 def test_a_new_sensor_is_announced_on_mqtt_before_its_state() -> None:
     [done] = run("mqtt", {**CHARGING, "first": True, "online": True}, **MQTT)
     [announcement, state] = done["sent"][0]
-    assert announcement.pop("payload") and state == {
-        "qos": 1,
-        "retain": True,
-        "topic": "recbms/main/charging",
-        "payload": '{"value":true}',
-    }
+    config = json.loads(announcement.pop("payload"))
     assert announcement == {
         "qos": 1,
         "retain": True,
         "topic": "homeassistant/binary_sensor/recbms_main_charging/config",
     }
-    [done] = run("mqtt", {**CHARGING, "first": True, "online": True}, **MQTT)
-    assert json.loads(done["sent"][0][0]["payload"]) == {
+    assert state == {
+        "qos": 1,
+        "retain": True,
+        "topic": "recbms/main/charging",
+        "payload": '{"value":true}',
+    }
+    assert config == {
         "unique_id": "recbms_main_charging",
         "name": "Charging",
         "state_topic": "recbms/main/charging",

@@ -51,14 +51,14 @@ def tab_about(options: FlowOptions) -> str:
     return (
         "Brings a REC BMS into Home Assistant with recbms-zmq.\n\n"
         f"It needs\n{needs}\n\n"
-        "The addresses are in this tab's environment: double-click the tab's name, then the third "
-        "button from the left. Step by step: `flows/README.md` of recbms-zmq."
+        "The addresses are in this tab's environment: double-click the tab's name, then "
+        "the list icon (*Environment Variables*). Step by step: `flows/README.md` of recbms-zmq."
     )
 
 
 def notes(options: FlowOptions) -> list[Note]:
     """Return the comments that a user reads first."""
-    edit = "Double-click the tab's name, choose *Environment Variables*, and edit:\n\n"
+    edit = "Double-click the tab's name, press the list icon (*Environment Variables*):\n\n"
     if options.starts_program:
         first = Note(
             "1. Double-click this tab's name and set BMS_URL to your BMS. sim: needs no BMS.",
@@ -67,8 +67,8 @@ def notes(options: FlowOptions) -> list[Note]:
             "- `DEVICE_NAME`: what the device is called in Home Assistant\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
-            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…` and take `--device-name` "
-            "out of `ARGUMENTS`: each is a device of its own.\n",
+            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…` and take "
+            "`--device-name` out of `ARGUMENTS`: each is a device of its own.\n",
         )
     else:
         first = Note(

@@ -3,3 +3,8 @@
 What each test runs is real but for two pieces, both made by us: the BMS (`scripted_bms`) and the
 companion integration in Home Assistant (`companion_stand_in`). README.md tells more.
 """
+
+import pytest
+
+# So that its asserts explain themselves as those of a test do.
+pytest.register_assert_rewrite("e2e.waiting")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from support.waiting import eventually
+
 from e2e.installation import mosquitto
 from e2e.program import Program
 from e2e.waiting import free_port
-from support.waiting import eventually
 
 
 class Broker:

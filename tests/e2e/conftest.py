@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("e2e.waiting")
-
-from e2e import installation  # noqa: E402 - after the line above, by which asserts explain
+from e2e import installation
 from e2e.broker import Broker
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed

@@ -45,7 +45,7 @@ class Entity(NamedTuple):
         return f"{self.component}.{'_'.join(words)}"
 
 
-_ROWS = [
+_ROWS: list[Any] = [
     ("sensor", "voltage", "Pack voltage", "13.24", _VOLTAGE),
     (
         "sensor",

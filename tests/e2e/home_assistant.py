@@ -8,12 +8,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from support.waiting import eventually
 from websockets.sync.client import connect
 
 from e2e.installation import home_assistant_python
 from e2e.program import Program
 from e2e.waiting import free_port
-from support.waiting import eventually
 
 COMPANION = Path(__file__).parent / "companion_stand_in"
 CONFIGURATION = """\
@@ -102,7 +102,8 @@ class HomeAssistant:
 
     def state(self, entity_id: str) -> str | None:
         """Return an entity's state, None if there is no such entity."""
-        return self.states().get(entity_id, {}).get("state")
+        state: str | None = self.states().get(entity_id, {}).get("state")
+        return state
 
     def states(self) -> dict[str, Any]:
         """Return all entities by their ids, as the REST API gives them."""
@@ -151,9 +152,7 @@ class HomeAssistant:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if content:
             headers["Content-Type"] = content
-        request = urllib.request.Request(
-            self.url + path, data=body, headers=headers, method=method
-        )
+        request = urllib.request.Request(self.url + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)

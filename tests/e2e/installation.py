@@ -105,7 +105,8 @@ def _interpreter() -> str:
     )
     for candidate in filter(None, candidates):
         # pyenv's shims are on the PATH also for versions that are not switched on.
-        if subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
+        done = subprocess.run([candidate, "--version"], capture_output=True, check=False)
+        if done.returncode == 0:
             return str(Path(candidate).resolve())
     raise Missing(f"no Python {HOME_ASSISTANT_PYTHON} for Home Assistant")
 

@@ -8,10 +8,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from support.waiting import eventually
+
 from e2e.installation import node, node_modules
 from e2e.program import Program
 from e2e.waiting import free_port
-from support.waiting import eventually
 
 STAND_INS = Path(__file__).parent / "node_stand_ins"
 FLOWS = Path(__file__).parent.parent.parent / "flows"
@@ -47,7 +48,7 @@ class NodeRed:
         (folder / "settings.js").write_text(SETTINGS.format(port=self.port))
         # As if they had been installed by Manage palette, and the module by a function node.
         wanted = json.loads((modules.parent / "package.json").read_text())["dependencies"]
-        wanted = {name: wanted[name] for name in wanted if name not in ("node-red",)}
+        wanted = {name: wanted[name] for name in wanted if name != "node-red"}
         (folder / "package.json").write_text(json.dumps({"name": "e2e", "dependencies": wanted}))
         (folder / "node_modules").symlink_to(modules)
         # Node-RED also finds nodes in this folder; these two kinds are on no registry we can use.

@@ -147,9 +147,7 @@ def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
 ) -> None:
     service.start("--device-name", "Van pack", f"van={bms.url}")
     node_red.deploy(
-        flow_file(
-            "zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt)
-        )
+        flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
     )
     expected = shown("Van pack")
     entities = wait_for_entities(home_assistant, "Van pack", expected)

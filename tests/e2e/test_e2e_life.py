@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from support.waiting import eventually
+
 from e2e.broker import Broker
 from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
@@ -13,7 +15,6 @@ from e2e.node_red import NodeRed, flow_file, with_trigger
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children, running
 from e2e.waiting import wait_until_equal
-from support.waiting import eventually
 
 RUN = "run --exit-on-stdin-close --no-publish"
 WATCHED = ("soc", "voltage", "charging", "charge_state")
@@ -21,9 +22,7 @@ WATCHED = ("soc", "voltage", "charging", "charge_state")
 
 def watched(device_name: str, *states: str) -> dict[str, str]:
     """Return entity id → state for the sensors that these tests watch."""
-    return {
-        BY_KEY[key].id(device_name): state for key, state in zip(WATCHED, states, strict=True)
-    }
+    return {BY_KEY[key].id(device_name): state for key, state in zip(WATCHED, states, strict=True)}
 
 
 def look_at(home_assistant: HomeAssistant, device_name: str) -> dict[str, str | None]:
@@ -129,10 +128,9 @@ def test_only_what_changed_is_sent_to_home_assistant(
 
     def wait_for_updates(count: int) -> None:
         def have_come() -> bool:
-            for each in home_assistant.ask("nodered_stand_in/received"):
-                if each["node_id"].startswith("thrifty_"):
-                    received.append(each)
-            return sum(each["node_id"] == "thrifty_last_update" for each in received) >= count
+            heard = home_assistant.ask("nodered_stand_in/received")
+            received.extend(each for each in heard if each["node_id"].startswith("thrifty_"))
+            return [each["node_id"] for each in received].count("thrifty_last_update") >= count
 
         eventually(have_come, f"{count} updates", 60)
 
@@ -189,9 +187,7 @@ def test_a_unit_that_joins_gets_entities_and_one_that_leaves_is_unknown(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     node_red.deploy(
-        flow_file(
-            "exec-to-home-assistant.json", BMS_URL=f"grows={bms.url}", DEVICE_NAME="Grows"
-        )
+        flow_file("exec-to-home-assistant.json", BMS_URL=f"grows={bms.url}", DEVICE_NAME="Grows")
     )
     first = "sensor.grows_unit_2_cell_1_voltage"
     joining = "sensor.grows_unit_3_cell_4_voltage"
@@ -208,9 +204,7 @@ def test_a_program_that_ends_makes_everything_unknown_and_is_started_again(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     node_red.deploy(
-        flow_file(
-            "exec-to-home-assistant.json", BMS_URL=f"dies={bms.url}", DEVICE_NAME="Dies"
-        )
+        flow_file("exec-to-home-assistant.json", BMS_URL=f"dies={bms.url}", DEVICE_NAME="Dies")
     )
     wait_for_states(home_assistant, "Dies", *FULL)
     [before] = children(node_red.program.pid)

@@ -3,12 +3,9 @@
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
-def wait_until_equal(look: Callable[[], T], expected: T, seconds: float = 60.0) -> None:
+def wait_until_equal(look: Callable[[], object], expected: object, seconds: float = 60.0) -> None:
     """Wait until `look` gives what is expected; fail with pytest's comparison of the two."""
     end = time.monotonic() + seconds
     while look() != expected and time.monotonic() < end:

@@ -13,6 +13,8 @@ seen to do:
 Beyond that it tells a test what it was sent (`nodered_stand_in/received`).
 """
 
+# ruff: noqa: ARG001 - Home Assistant calls these functions with more than they need
+
 import asyncio
 from typing import Any
 

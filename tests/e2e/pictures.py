@@ -1,0 +1,115 @@
+"""Takes the pictures of flows/README.md: flows in Node-RED's editor, the view in Home Assistant.
+
+    cd tests && python -m e2e.pictures
+
+Everything is run as in the tests, with a simulated pack on which a day passes in four minutes;
+therefore the view's graphs show four minutes instead of 24 hours. Look at the pictures before
+they are committed: nothing else does.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from support.waiting import eventually
+
+from e2e.home_assistant import HomeAssistant
+from e2e.installation import chromium, node, node_modules
+from e2e.node_red import FLOWS, NodeRed, flow_file
+from e2e.service import Service, command_folder
+
+PICTURES = FLOWS / "pictures"
+DAY_S = 240
+PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
+FRONTEND = """\
+frontend:
+history:
+recorder:
+lovelace:
+  dashboards:
+    rec-bms:
+      mode: yaml
+      title: Battery
+      filename: battery.yaml
+"""
+STEPS_DONE = ["user", "core_config", "analytics", "integration"]
+
+
+def main() -> None:
+    """Take all pictures."""
+    folder = Path(tempfile.mkdtemp(prefix="recbms-zmq-pictures-"))
+    PICTURES.mkdir(exist_ok=True)
+    home_assistant = HomeAssistant(folder / "home-assistant", more=FRONTEND)
+    service = Service(folder)
+    node_red = None
+    try:
+        service.start("--min-interval", "0.5", PACK)
+        _onboard(home_assistant)
+        environment = {
+            "HA_URL": home_assistant.url,
+            "HA_TOKEN": home_assistant.token,
+            "PATH": f"{command_folder(folder)}:{os.environ['PATH']}",
+        }
+        node_red = NodeRed(folder / "node-red", environment)
+        node_red.start()
+        began = time.monotonic()
+        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
+        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
+        # The last one stays, and makes the entities of the view.
+        _editor(node_red, "exec-to-home-assistant", BMS_URL=PACK)
+        eventually(lambda: time.monotonic() - began > DAY_S, "a day of history", DAY_S + 60)
+        _view(home_assistant)
+    finally:
+        if node_red is not None:
+            node_red.stop()
+        service.stop()
+        home_assistant.stop()
+
+
+def _onboard(home_assistant: HomeAssistant) -> None:
+    """Start it so that its frontend shows dashboards at once, among them ours."""
+    view = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
+    view = view.replace("hours_to_show: 24", f"hours_to_show: {DAY_S / 3600:.4f}")
+    (home_assistant.folder / "view.yaml").write_text(view, encoding="utf-8")
+    dashboard = home_assistant.folder / "battery.yaml"
+    dashboard.write_text("views:\n  - !include view.yaml\n")
+    home_assistant.start()
+    home_assistant.stop()
+    done = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": STEPS_DONE}}
+    (home_assistant.folder / ".storage" / "onboarding").write_text(json.dumps(done))
+    home_assistant.start()
+
+
+def _editor(node_red: NodeRed, name: str, **env: str) -> None:
+    node_red.deploy(flow_file(f"{name}.json", **env))
+    _take({"page": "node-red", "url": node_red.url, "file": f"{PICTURES}/{name}.png"})
+    if name == "exec-to-home-assistant":
+        # The file's own address, not that of the simulated pack.
+        node_red.deploy(flow_file(f"{name}.json"))
+        _take({"page": "environment", "url": node_red.url, "file": f"{PICTURES}/environment.png"})
+        node_red.deploy(flow_file(f"{name}.json", **env))
+
+
+def _view(home_assistant: HomeAssistant) -> None:
+    _take(
+        {
+            "page": "home-assistant",
+            "url": f"{home_assistant.url}/rec-bms/rec-bms",
+            "file": f"{PICTURES}/home-assistant.png",
+            "token": home_assistant.token,
+        }
+    )
+
+
+def _take(order: dict[str, Any]) -> None:
+    program = str(Path(__file__).with_name("take_picture.mjs"))
+    order |= {"chromium": chromium(), "modules": str(node_modules())}
+    subprocess.run([node(), program, json.dumps(order)], check=True, timeout=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+// Takes one picture in a real browser. The order is JSON: page, url, file, chromium, modules, token.
+
+import { createRequire } from 'node:module';
+
+const order = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(`${order.modules}/`)('playwright-core');
+
+const pages = {
+    'node-red': async (page) => {
+        await editor(page);
+        await page.evaluate(() => {
+            RED.actions.invoke('core:toggle-palette');
+            RED.actions.invoke('core:toggle-sidebar');
+            RED.actions.invoke('core:toggle-show-grid'); // makes large files
+        });
+        await page.waitForTimeout(1000);
+        const box = await page.evaluate(() => {
+            const groups = RED.nodes.groups(RED.workspaces.active());
+            const right = Math.max(...groups.map((group) => group.x + group.w));
+            const bottom = Math.max(...groups.map((group) => group.y + group.h));
+            const chart = document.querySelector('#red-ui-workspace-chart').getBoundingClientRect();
+            return { right: chart.x + right, bottom: chart.y + bottom };
+        });
+        return { x: 0, y: 44, width: box.right + 20, height: box.bottom - 44 + 20 };
+    },
+
+    environment: async (page) => {
+        await editor(page);
+        await page.evaluate(() => RED.actions.invoke('core:edit-flow'));
+        await page.waitForSelector('.red-ui-tray-content');
+        await page.waitForTimeout(1000); // the tray slides in
+        await page.click('.red-ui-tray .red-ui-tab-link-button .fa-list');
+        await page.waitForTimeout(500);
+        const tray = await page.locator('.red-ui-tray').boundingBox();
+        return { ...tray, height: Math.min(tray.height, 460) };
+    },
+
+    'home-assistant': async (page) => {
+        const tokens = {
+            access_token: order.token,
+            token_type: 'Bearer',
+            expires_in: 1800,
+            hassUrl: new URL(order.url).origin,
+            clientId: `${new URL(order.url).origin}/`,
+            expires: Date.now() + 1e9,
+            refresh_token: '',
+        };
+        await page.addInitScript((text) => {
+            localStorage.setItem('hassTokens', text);
+            localStorage.setItem('dockedSidebar', '"always_hidden"');
+        }, JSON.stringify(tokens));
+        await page.goto(order.url);
+        await page.locator('hui-gauge-card').first().waitFor({ timeout: 60000 });
+        await page.waitForTimeout(8000); // the graphs are drawn
+        const view = await page.locator('hui-view').boundingBox();
+        return { x: 0, y: 0, width: 1900, height: Math.min(view.y + view.height, 1500) };
+    },
+};
+
+async function editor(page) {
+    await page.goto(order.url);
+    await page.waitForFunction(() => globalThis.RED?.workspaces?.active());
+    await page.waitForTimeout(6000); // nodes get their statuses
+}
+
+const browser = await chromium.launch({
+    executablePath: order.chromium,
+    args: ['--no-sandbox', '--force-color-profile=srgb'],
+});
+const page = await browser.newPage({ viewport: { width: 1900, height: 1500 }, deviceScaleFactor: 0.75 });
+const clip = await pages[order.page](page);
+await page.screenshot({ path: order.file, clip });
+await browser.close();
