@@ -209,7 +209,7 @@ def test_a_service_with_curve_lets_in_who_has_the_keys(
     endpoint = service.endpoint()
     stranger = start("monitor", endpoint)
     stranger.stdout.line(f"{endpoint} refuses us: it wants CURVE and we have none")
-    keys = ("--curve-server-key", f"{tmp_path}/server.key")
+    keys: tuple[str, ...] = ("--curve-server-key", f"{tmp_path}/server.key")
     unlisted = start("monitor", *keys, endpoint)
     unlisted.stdout.line(f"{endpoint} refuses us: it does not let this key in")
     keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
