@@ -6,6 +6,7 @@ of `ipc://` endpoints are made in `ipc`.
 
 import asyncio
 import errno
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
 _BIND_AGAIN: Final = 0.1
+_MORE: Final = int(zmq.SNDMORE)
+_LOOK_AFTER: Final = 0.02
+"""Seconds after a message at which newcomers are looked for."""
 _LINGER_MS: Final = 100
 _REQUESTS_A_TURN: Final = 1000
 _MAX_INBOUND: Final = 512  # bytes; all that may come in are subscriptions
@@ -40,6 +44,9 @@ class ZmqSink:
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.XPUB)
         self._retained: dict[bytes, bytes] = {}
+        # What `Socket.send` calls; its own layer of Python around it takes twice as long again.
+        self._send = functools.partial(zmq.backend.Socket.send, self._socket)
+        self._next_look: asyncio.TimerHandle | None = None
         self._watched = False
         self._ipc_mode = ipc_mode
         self._ipc_paths: list[IpcPath] = []
@@ -103,17 +110,19 @@ class ZmqSink:
 
     def send(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep what is true for those who come later."""
-        send, retained = self._socket.send, self._retained
+        send, retained = self._send, self._retained
         for topic, body, is_retained in batch.messages:
             # Two calls cost a third of one `send_multipart`. Neither waits: a PUB socket drops.
-            send(topic, zmq.SNDMORE)
+            send(topic, _MORE)
             send(body)
             if is_retained:
                 retained[topic] = body
         for topic in batch.forgotten:
             retained.pop(topic, None)
-        # A send can swallow the event that announces a newcomer, so look here too.
-        self._welcome()
+        # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
+        # because a look takes as long as three messages.
+        if self._next_look is None and self._watched:
+            self._next_look = asyncio.get_running_loop().call_later(_LOOK_AFTER, self._look)
 
     def close(self) -> None:
         """Close the socket; what is on its way gets `_LINGER_MS` to leave, meanwhile."""
@@ -131,6 +140,10 @@ class ZmqSink:
         """Wait until everything has left, or the time for it is over."""
         self.close()
         self._context.term()
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._welcome()
 
     def _welcome(self) -> None:
         """Answer new subscriptions with what is retained.
@@ -156,8 +169,8 @@ class ZmqSink:
     def _replay(self, prefixes: tuple[bytes, ...]) -> None:
         for topic, body in self._retained.items():
             if topic.startswith(prefixes):
-                self._socket.send(topic, zmq.SNDMORE)
-                self._socket.send(body)
+                self._send(topic, _MORE)
+                self._send(body)
 
 
 def _tune(pub: "zmq.Socket[bytes]", hwm: int) -> None:
