@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -144,12 +145,21 @@ def test_the_closing_of_stdin_ends_it_when_that_is_asked_for(bms: FakeBms, run: 
 
 
 def test_the_death_of_the_parent_ends_it_as_node_red_starts_it(bms: FakeBms, run: Run) -> None:
-    # A pair of sockets, with data that the parent never read: it breaks instead of ending.
     ours, theirs = socket.socketpair()
     with theirs:
         service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
     service.message(key="soc")
     ours.close()
+    assert service.wait() == 0
+    assert service.messages[-1]["reason"] == "stopped"
+
+
+def test_a_terminal_that_hangs_up_is_a_closed_stdin(bms: FakeBms, run: Run) -> None:
+    ours, theirs = pty.openpty()
+    service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
+    os.close(theirs)
+    service.message(key="soc")
+    os.close(ours)  # reading gives an error now, and not the end
     assert service.wait() == 0
     assert service.messages[-1]["reason"] == "stopped"
 

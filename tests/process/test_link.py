@@ -114,6 +114,9 @@ class Nobody:
         del at
         return data.startswith(b"{")
 
+    async def ready(self) -> None:
+        """Make nobody wait."""
+
 
 def test_the_delays_begin_anew_only_after_a_valid_frame(
     make_bms: MakeBms, monkeypatch: pytest.MonkeyPatch
