@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
+    "check": "tell whether a BMS or a service is alive, and what to do if not",
     "monitor": "show packs live on the terminal",
     "record": "write down what a BMS sends, to be replayed",
     "keygen": "make a pair of CURVE keys",

@@ -4,10 +4,11 @@ asyncio looks up names in the threads of an executor. Its own makes the end of t
 them, which with a name server that does not answer takes half a minute.
 """
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -39,3 +40,10 @@ class Lookups(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the threads alone."""
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a program to its end, as `asyncio.run` does, and wait for no name server then."""
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(Lookups())
+        return runner.run(work)

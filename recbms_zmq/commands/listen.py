@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_curve_options(parser)
 
 
-def add_curve_options(parser: argparse.ArgumentParser) -> None:
+def add_curve_options(parser: "argparse._ActionsContainer") -> None:
     """Declare with which keys to come in."""
     parser.add_argument(
         "--curve-server-key",

@@ -1,18 +1,15 @@
 """`recbms-zmq monitor`: a live view of one or more packs on the terminal."""
 
 import argparse
-import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Any
 
 from recbms_zmq import logs, values
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.lookups import Lookups
+from recbms_zmq.lookups import run
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
@@ -86,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
         logs.set_up("warning")
         for endpoint in endpoints:
             print(f"recbms-zmq: subscribing to {endpoint}", file=sys.stderr)
-        _run(show_lines(model, feeds, news))
+        run(show_lines(model, feeds, news))
         return 0
 
     from recbms_zmq.monitor.live import held_log, show_screen
@@ -96,14 +93,8 @@ def main(args: argparse.Namespace) -> int:
             stack.enter_context(held_log())
         else:
             logs.set_up("warning")
-        _run(show_screen(model, feeds, news))
+        run(show_screen(model, feeds, news))
     return 0
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(Lookups())
-        runner.run(work)
 
 
 def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:

@@ -13,6 +13,7 @@ from recbms_zmq import logs, values
 from recbms_zmq.config import Config, load_one
 from recbms_zmq.endings import call_on_signals
 from recbms_zmq.errors import OutputError, RecBmsError, UsageError
+from recbms_zmq.lookups import run
 from recbms_zmq.options import SOURCE_OPTIONS, declare
 from recbms_zmq.recording import Recorder
 from recbms_zmq.service import FLUSH
@@ -58,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"--duration: expected {exc}, got {args.duration!r}") from exc
     logs.set_up(config.log_level)
     with _output(args.output) as fd:
-        asyncio.run(_run(config, fd, args.output, duration))
+        run(_record_to(config, fd, args.output, duration))
     return 0
 
 
@@ -84,7 +85,9 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
             raise result
 
 
-async def _run(config: Config, fd: int | None, path: str | None, duration: float | None) -> None:
+async def _record_to(
+    config: Config, fd: int | None, path: str | None, duration: float | None
+) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
 

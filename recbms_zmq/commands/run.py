@@ -1,13 +1,12 @@
 """`recbms-zmq run`: the service."""
 
 import argparse
-import asyncio
 import logging
 import os
 
 from recbms_zmq import logs
 from recbms_zmq.config import load
-from recbms_zmq.lookups import Lookups
+from recbms_zmq.lookups import run
 from recbms_zmq.options import OPTIONS, declare
 
 DESCRIPTION = """\
@@ -69,14 +68,12 @@ def main(args: argparse.Namespace) -> int:
     logs.set_up(config.log_level)
     for warning in loaded.warnings:
         logging.getLogger(__name__).warning("%s", warning)
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(Lookups())
-        if config.once:
-            from recbms_zmq.once import print_once
+    if config.once:
+        from recbms_zmq.once import print_once
 
-            runner.run(print_once(config))
-        else:
-            from recbms_zmq.service import Service
+        run(print_once(config))
+    else:
+        from recbms_zmq.service import Service
 
-            runner.run(Service(config).run())
+        run(Service(config).run())
     return 0

@@ -1,0 +1,291 @@
+"""`recbms-zmq check`: is a BMS, or a service, alive?"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from conftest import MakeBms, Run
+from support.bms import Connection, FakeBms
+from support.frames import SETTINGS, STATUS, status
+from support.module import FakeModule, answer
+from support.process import Command
+
+SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+COLD = (
+    "settings",
+    (
+        "odd: temperature limit low (tmin, -10 °C) is outside the usual 0 to 30 °C: most lithium "
+        "cells must not be charged below 0 °C; look it up in the data sheet of yours"
+    ),
+)
+CELLS = (
+    "cells",
+    "lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference 0.015 V, warmest 22.5 °C",
+)
+PACK = ("pack", "ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature sensor")
+
+
+@pytest.fixture
+def module() -> Iterator[FakeModule]:
+    module = FakeModule()
+    yield module
+    module.close()
+
+
+def said(check: Command, code: int) -> str:
+    """Return what was said when it has ended with this code, without times."""
+    text = check.stdout.text()
+    assert check.wait() == code, check.stderr.text()
+    assert check.stderr.text() == ""
+    return re.sub(r"[0-9.]+ s\b(?!:)", "N s", text)
+
+
+def report(text: str) -> tuple[str, list[tuple[str, str]], str]:
+    """Take a report apart: the address, the findings without their line ends, the verdict."""
+    assert max(map(len, text.splitlines()[1:-1])) <= 80
+    address, *lines, verdict = text.splitlines()
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        if label := line[2:14].strip():
+            found.append((label, line[14:]))
+        else:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line[14:]}")
+    return address, found, verdict
+
+
+def test_a_healthy_bms_is_described(start: Run, make_bms: MakeBms) -> None:
+    bms = make_bms(greeting=SEVERAL)
+    assert report(said(start("check", bms.url), 0)) == (
+        bms.url,
+        [
+            ("connection", "there after N s"),
+            ("frames", "4 status, one every N s, settings came"),
+            ("firmware", "websocket; status with all known keys; settings without mcu_time, re1l"),
+            PACK,
+            ("state", STATE),
+            CELLS,
+            ("alarm", "none"),
+            COLD,
+        ],
+        f"alive: {STATE}",
+    )
+
+
+def test_one_line_is_enough_for_a_script(start: Run, bms: FakeBms) -> None:
+    assert said(start("check", "--brief", bms.url), 0) == f"alive: {STATE}\n"
+
+
+def test_what_is_wrong_with_a_pack_is_said_with_what_to_do(start: Run, make_bms: MakeBms) -> None:
+    frame = status(
+        erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}, new_key=1, soc="half", ibat=-5
+    )
+    bms = make_bms(
+        greeting=(SETTINGS.replace('"cmax":3.65', '"cmax":3.55'), "nonsense", *([frame] * 4))
+    )
+    state = "13.24 V, -5.00 A, discharging, Full in: 31h 00 min"
+    alarm = "Cell voltage too low (unit 2, cell or sensor 3). Plug in the charger."
+    high = "is not below cell voltage limit high (cmax, 3.55 V)"
+    assert report(said(start("check", bms.url), 0)) == (
+        bms.url,
+        [
+            ("connection", "there after N s"),
+            (
+                "frames",
+                (
+                    "4 status, one every N s, settings came, 1 dropped: not JSON, fields that "
+                    "could not be read: $.bms_array.master.soc"
+                ),
+            ),
+            (
+                "firmware",
+                (
+                    "websocket; status with unknown keys: bms_array.master.new_key (please report "
+                    "them); settings without mcu_time, re1l"
+                ),
+            ),
+            PACK,
+            ("state", state),
+            CELLS,
+            ("alarm", alarm),
+            (
+                "settings",
+                (
+                    f"danger: end of charge voltage (char, 3.58 V) {high}: charging would only end "
+                    "when the BMS switches off"
+                ),
+            ),
+            (
+                "settings",
+                (
+                    f"odd: balancing end voltage (bvol, 3.58 V) {high}: the BMS would switch off "
+                    "before balancing has ended"
+                ),
+            ),
+            COLD,
+        ],
+        f"alive: {state}; alarm: {alarm}; settings look dangerous",
+    )
+
+
+def test_older_firmware_is_recognized(start: Run, module: FakeModule) -> None:
+    _, found, verdict = report(said(start("check", module.url), 0))
+    assert found[:3] == [
+        ("connection", "there after N s"),
+        ("frames", "a status without a type (older firmware)"),
+        ("firmware", "before SW164_2, polled over HTTP; status with all known keys"),
+    ]
+    assert verdict == f"alive: {STATE}"
+    assert len(module.requests) == 1
+
+
+def test_whoever_has_no_websocket_is_told_what_to_try(start: Run, module: FakeModule) -> None:
+    module.answers = [answer(status="404 Not Found")]
+    url = module.url.replace("http://", "ws://").replace("/cell", "/ws")
+    assert report(said(start("check", "--timeout", "3", url), 69)) == (
+        url,
+        [
+            ("trouble", "the BMS answered with HTTP status 404"),
+            (
+                "what to do",
+                (
+                    "Module firmware before SW164_2 (January 2025) has no websocket: try "
+                    "http://HOST/cell. If that fails as well, this is not the module, or the path "
+                    "is wrong."
+                ),
+            ),
+        ],
+        "no status frame within 3 s: the BMS answered with HTTP status 404",
+    )
+
+
+def test_nobody_there(start: Run, make_bms: MakeBms) -> None:
+    bms = make_bms()
+    bms.stop()
+    assert said(start("check", "--brief", "--timeout", "1", bms.url), 69) == (
+        "no status frame within 1 s: connection refused\n"
+    )
+
+
+def test_a_name_that_does_not_exist(start: Run) -> None:
+    text = said(start("check", "--timeout", "8", "ws://no-such-bms.invalid/ws"), 69)
+    assert "cannot be resolved: check its spelling" in " ".join(text.split())
+
+
+def test_a_name_is_resolved(start: Run, bms: FakeBms) -> None:
+    text = said(start("check", bms.url.replace("127.0.0.1", "localhost")), 0)
+    assert re.search(r"^  name        is .*127\.0\.0\.1", text, re.MULTILINE)
+
+
+def test_a_module_that_says_nothing(start: Run, make_bms: MakeBms) -> None:
+    async def say_nothing(connection: Connection) -> None:
+        await connection.wait_closed()
+
+    text = said(start("check", "--timeout", "1", make_bms(behave=say_nothing).url), 69)
+    _, found, verdict = report(text)
+    assert found == [
+        ("connection", "there after N s"),
+        (
+            "what to do",
+            (
+                "The module is there, but says nothing: look whether the BMS behind it is on, and "
+                "the cable between them (RS-485) is right."
+            ),
+        ),
+    ]
+    assert verdict == "no status frame within 1 s: nothing came"
+
+
+def test_something_else_that_talks(start: Run, make_bms: MakeBms) -> None:
+    bms = make_bms(greeting=["hello", '{"type":"hello"}', '{"type":"status"}'])
+    text = said(start("check", "--brief", "--timeout", "2", bms.url), 69)
+    assert text == (
+        "no status frame within 2 s: what came was no frame of a BMS (not JSON, "
+        "unknown message type, a status without any data)\n"
+    )
+
+
+def test_neither_serial_number_nor_password_is_printed(start: Run, make_bms: MakeBms) -> None:
+    frame = status(error="unit 1A-2261 \x1b[31m", time_remaining="1A-2261", bms_name="1A-2261")
+    bms = make_bms(greeting=(SETTINGS, *([frame] * 4)))
+    url = bms.url.replace("//", "//owner:secret@")
+    check = start("check", url, "--log-level", "debug")
+    assert check.wait() == 0
+    everything = check.stdout.text() + check.stderr.text()
+    assert "2261" not in everything
+    assert "secret" not in everything
+    assert "\x1b" not in everything
+
+
+def test_a_terminal_without_unicode_is_no_obstacle(start: Run, bms: FakeBms) -> None:
+    env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    assert "22.5 ?C" in said(start("check", bms.url, env=env), 0)
+
+
+# --- a service ---
+
+
+def test_of_a_service_every_bms_is_asked(run: Run, start: Run, make_bms: MakeBms) -> None:
+    gone = make_bms()
+    service = run(f"a={make_bms().url}", f"b={make_bms().url}", f"gone={gone.url}")
+    endpoint = service.endpoint()
+    for device in ("a", "b", "gone"):
+        service.message(device=device, key="availability", payload="online")
+    online = [f"{device}: online (status frames arrive)" for device in ("a", "b", "gone")]
+    assert said(start("check", endpoint), 0).splitlines() == online
+    assert said(start("check", "--brief", endpoint), 0) == "; ".join(online) + "\n"
+    assert said(start("check", "--device", "b", "--device", "a", endpoint), 0).splitlines() == [
+        online[1],
+        online[0],
+    ]
+
+
+def test_a_bms_that_is_offline_is_a_failure_of_the_check(
+    run: Run, start: Run, make_bms: MakeBms
+) -> None:
+    gone = make_bms()
+    gone.stop()
+    service = run("--refresh", "1", f"a={make_bms().url}", f"gone={gone.url}")
+    endpoint = service.endpoint()
+    service.message(device="a", key="availability", payload="online")
+    service.message(device="gone", key="availability", reason="connection refused")
+    assert said(start("check", endpoint), 1).splitlines() == [
+        "a: online (status frames arrive)",
+        "gone: offline (connection refused)",
+    ]
+    assert said(start("check", "--device", "a", endpoint), 0).startswith("a: online")
+
+
+def test_no_service_and_no_such_bms_are_said(run: Run, start: Run, bms: FakeBms) -> None:
+    service = run(bms.url)
+    service.message(key="availability", payload="online")
+    for arguments, sentence in (
+        (
+            ("--device", "main", "--device", "shed", service.endpoint()),
+            f"the service at {service.endpoint()} has no BMS called shed",
+        ),
+        (
+            ("--prefix", "other", service.endpoint()),
+            (
+                f"nothing came from {service.endpoint()} within 1 s: is recbms-zmq run publishing "
+                "there, and may this machine reach it?"
+            ),
+        ),
+    ):
+        check = start("check", "--timeout", "1", *arguments)
+        assert check.wait() == 69
+        assert check.stderr.text() == f"recbms-zmq: {sentence}\n"
+
+
+def test_mistakes_are_one_sentence(start: Run) -> None:
+    for arguments, sentence in (
+        (("--timeout", "0"), "--timeout: expected seconds, a number above 0, got '0'"),
+        (
+            ("tcp://nowhere",),
+            "TARGET: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH",
+        ),
+        (("--device", "A"), "--device: expected a name of a-z, 0-9, _ and -"),
+    ):
+        check = start("check", *arguments)
+        assert check.wait() == 2
+        assert check.stderr.text().startswith(f"recbms-zmq: {sentence}")
