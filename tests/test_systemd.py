@@ -1,5 +1,6 @@
 """sd_notify: what the real command says to a notify socket, and when."""
 
+import contextlib
 import os
 import select
 import socket
@@ -54,6 +55,19 @@ class Manager:
     def status(self, text: str) -> None:
         """Wait for a status."""
         self.until(lambda news: news.get("STATUS") == text)
+
+    def fill(self) -> None:
+        """Let others tell things until there is no room for more."""
+        full = False
+        while not full:
+            sent = 0
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+                other.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        other.sendto(b"OTHER=1", self._socket.getsockname())
+                        sent += 1
+            full = sent == 0
 
     def close(self) -> None:
         self._socket.close()
@@ -236,15 +250,12 @@ class TestSupervisor:
         ]
 
     def test_what_systemd_had_no_room_for_is_told_later(self, manager: Manager) -> None:
-        flood = Supervisor(manager.environment(), lambda: "flood")
-        for _ in range(1000):
-            flood.stopping()
+        manager.fill()
         supervisor = Supervisor(manager.environment(seconds=1.0), lambda: "well")
         supervisor.ready(100.0)
         before = len(manager.everything())
         supervisor.look(100.1, alive=False)
-        for each in (flood, supervisor):
-            each.close()
+        supervisor.close()
         assert manager.everything()[before:] == [{"READY": "1", "STATUS": "well"}]
 
 

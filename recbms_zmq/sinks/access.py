@@ -27,10 +27,7 @@ _DOMAIN: Final = b"recbms"  # any; without a domain nobody is asked about client
 # How libzmq names the client of a Unix socket: user, group and process. No IP address looks so.
 _LOCAL: Final = re.compile(r"(?:localhost)?:(\d+):\d*:\d*", re.ASCII)
 _MOST_NOTED: Final = 1000  # refused clients that are remembered, so that each is logged once
-_FAILURES: Final = {
-    int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): "it came without CURVE, or without ZeroMQ",
-    int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): "it has another server key than this service",
-}
+_FAILED: Final = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +84,7 @@ class Door:
             pub.set(zmq.CURVE_SERVER, 1)
             pub.set(zmq.CURVE_SECRETKEY, self._server.secret)
         # Those who fail before they can be asked about are only seen here.
-        self._failures = pub.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        self._failures = pub.get_monitor_socket(_FAILED)
 
     def open(self) -> None:
         """Begin to answer."""
@@ -138,7 +135,10 @@ class Door:
         while int(self._failures.get(zmq.EVENTS)) & zmq.POLLIN:
             event, endpoint = self._failures.recv_multipart()
             _, error = struct.unpack("=HI", event)
-            why = _FAILURES.get(error, "it did not keep to the protocol")
+            if error == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+                why = "it has another server key than this service"
+            else:  # whichever side sees first that the other has other plans hangs up
+                why = "it came without CURVE, or went away while it was asked"
             self._note(f"of {endpoint.decode('ascii', 'replace')}", why)
 
     def _note(self, who: str, why: str) -> None:
