@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
     for command, _ in commands.values():
         for action in command._actions:  # noqa: SLF001 argparse has no public list
             _tell_words(action)
-            if action.metavar in ("FILE", "DIR"):
+            if action.metavar in ("FILE", "DIR", "FOLDER"):
                 kind = shtab.FILE if action.metavar == "FILE" else shtab.DIRECTORY
                 action.complete = kind  # type: ignore[attr-defined]
     sys.stdout.write(shtab.complete(parser, args.shell))
