@@ -57,12 +57,15 @@ def main() -> None:
         node_red = NodeRed(folder / "node-red", environment)
         node_red.start()
         began = time.monotonic()
-        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
-        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
-        # The last one stays, and makes the entities of the view.
+        # This one makes the view's entities; the others would make the same, and so come later.
         _editor(node_red, "exec-to-home-assistant", BMS_URL=PACK)
         eventually(lambda: time.monotonic() - began > DAY_S, "a day of history", DAY_S + 60)
         _view(home_assistant)
+        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
+        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
+        # With the file's own addresses.
+        node_red.deploy(flow_file("exec-to-home-assistant.json"))
+        _take({"page": "environment", "url": node_red.url, "file": f"{PICTURES}/environment.png"})
     finally:
         if node_red is not None:
             node_red.stop()
@@ -87,11 +90,6 @@ def _onboard(home_assistant: HomeAssistant) -> None:
 def _editor(node_red: NodeRed, name: str, **env: str) -> None:
     node_red.deploy(flow_file(f"{name}.json", **env))
     _take({"page": "node-red", "url": node_red.url, "file": f"{PICTURES}/{name}.png"})
-    if name == "exec-to-home-assistant":
-        # The file's own address, not that of the simulated pack.
-        node_red.deploy(flow_file(f"{name}.json"))
-        _take({"page": "environment", "url": node_red.url, "file": f"{PICTURES}/environment.png"})
-        node_red.deploy(flow_file(f"{name}.json", **env))
 
 
 def _view(home_assistant: HomeAssistant) -> None:
