@@ -88,7 +88,7 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
     )
     canvas.chain(lines, parse, messages, out)
     if options.starts_program:
-        _log_and_end(group, canvas.id("run"), out)
+        _log_and_end(group, canvas.id("run"), out, as_bytes=options.source == "daemon")
     if options.source == "exec":
         _start_again(group, canvas.id("run"))
     _bad_lines(canvas, group)
@@ -185,10 +185,21 @@ def _zeromq_node(group: Group) -> str:
     )
 
 
-def _log_and_end(group: Group, program: str, messages: str) -> None:
+def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -> None:
     """Put what the program's other outputs give into the lines below it."""
     canvas = group.canvas
     group.line(1, after=program)
+    log_output = (program, 1)
+    if as_bytes:
+        text = group.add(
+            "function",
+            "log-text",
+            "As text",
+            "The log comes as bytes.",
+            **parts.function("text"),
+        )
+        canvas.wire(program, text, 1)
+        log_output = (text, 0)
     log = group.add(
         "debug",
         "log",
@@ -212,7 +223,7 @@ def _log_and_end(group: Group, program: str, messages: str) -> None:
         "Without the program nothing is known of the battery.",
         **parts.change("control", "offline"),
     )
-    canvas.wire(program, log, 1)
+    canvas.wire(log_output[0], log, log_output[1])
     canvas.wire(program, code, 2)
     canvas.wire(program, unknown, 2)
     canvas.wire(unknown, messages)

@@ -109,6 +109,12 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
+def browser(installed: Callable[[Callable[[], object]], None]) -> None:
+    """A real Chromium is there."""
+    installed(installation.chromium)
+
+
+@pytest.fixture(scope="session")
 def broker(installed: Callable[[Callable[[], object]], None], folder: Path) -> Iterator[Broker]:
     """A real mosquitto."""
     installed(installation.mosquitto)

@@ -79,6 +79,11 @@ class HomeAssistant:
     def post(self, path: str, body: Any) -> Any:
         return self._request("POST", path, json.dumps(body).encode(), "application/json")
 
+    def render(self, template: str) -> str:
+        """Return what Home Assistant makes of a template."""
+        body = json.dumps({"template": template}).encode()
+        return self._send("POST", "/api/template", body, "application/json").decode()
+
     def ask(self, type_: str, **rest: Any) -> Any:
         """Send one command of the websocket API, return its result."""
         url = f"ws://127.0.0.1:{self.port}/api/websocket"
@@ -149,13 +154,17 @@ class HomeAssistant:
     def _request(
         self, method: str, path: str, body: bytes | None = None, content: str | None = None
     ) -> Any:
+        return json.loads(self._send(method, path, body, content))
+
+    def _send(self, method: str, path: str, body: bytes | None, content: str | None) -> bytes:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if content:
             headers["Content-Type"] = content
         request = urllib.request.Request(self.url + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
+                whole: bytes = answer.read()
+                return whole
         except urllib.error.HTTPError as error:
             with error:
                 raise AssertionError(f"{method} {path}: {error.code} {error.read()!r}") from error

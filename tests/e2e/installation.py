@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ class Missing(Exception):
     """Something that cannot be installed from here; the text says what and why."""
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Return the folder that keeps the installations."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(base) / "recbms-zmq-e2e"
@@ -35,20 +36,27 @@ def node() -> str:
     return _command("node")
 
 
+@cache
 def node_modules() -> Path:
-    """Return the folder of Node-RED and its nodes, installed from package-lock.json."""
+    """Return the folder of Node-RED and its nodes, installed from a package-lock.json.
+
+    It is Node-RED 5 where Node.js is new enough for it, and 4 elsewhere.
+    """
     npm = _command("npm")
-    version = subprocess.run([node(), "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([node(), "--version"], capture_output=True, text=True, check=True)
+    version = done.stdout.strip()
+    locks = HERE / ("node-red-5" if int(version[1:].split(".")[0]) >= 22 else "node-red-4")
 
     def install(path: Path) -> None:
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(HERE / name, path)
+            shutil.copy(locks / name, path)
         _run([npm, "ci"], cwd=path)
 
-    lock = (HERE / "package-lock.json").read_bytes()
-    return _installed("node", lock + version.stdout.encode(), install) / "node_modules"
+    lock = (locks / "package-lock.json").read_bytes()
+    return _installed("node", lock + version.encode(), install) / "node_modules"
 
 
+@cache
 def home_assistant_python() -> Path:
     """Return an interpreter that has Home Assistant, installed from home-assistant.txt."""
     interpreter = _interpreter()
@@ -112,9 +120,9 @@ def _interpreter() -> str:
 
 
 def _installed(name: str, lock: bytes, install: Callable[[Path], None]) -> Path:
-    path = cache() / f"{name}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    path = cache_folder() / f"{name}-{hashlib.sha256(lock).hexdigest()[:16]}"
     complete = path / "complete"
-    with _locked(cache() / f"{name}.lock"):
+    with _locked(cache_folder() / f"{name}.lock"):
         if not complete.exists():
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir()

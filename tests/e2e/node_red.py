@@ -90,6 +90,12 @@ class NodeRed:
         request = urllib.request.Request(f"{self.url}/flows", data=body, headers=headers)
         urllib.request.urlopen(request, timeout=60).close()
 
+    def flows(self) -> list[dict[str, Any]]:
+        """Return what is deployed."""
+        with urllib.request.urlopen(f"{self.url}/flows", timeout=60) as answer:
+            nodes: list[dict[str, Any]] = json.load(answer)
+        return nodes
+
     def _answers(self) -> bool:
         assert self.program.is_running, self.log()
         try:

@@ -9,16 +9,14 @@ they are committed: nothing else does.
 
 import json
 import os
-import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from support.waiting import eventually
 
+from e2e.browser import browse
 from e2e.home_assistant import HomeAssistant
-from e2e.installation import chromium, node, node_modules
 from e2e.node_red import FLOWS, NodeRed, flow_file
 from e2e.service import Service, command_folder
 
@@ -57,12 +55,15 @@ def main() -> None:
         node_red = NodeRed(folder / "node-red", environment)
         node_red.start()
         began = time.monotonic()
-        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
-        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
-        # The last one stays, and makes the entities of the view.
+        # This one makes the view's entities; the others would make the same, and so come later.
         _editor(node_red, "exec-to-home-assistant", BMS_URL=PACK)
         eventually(lambda: time.monotonic() - began > DAY_S, "a day of history", DAY_S + 60)
         _view(home_assistant)
+        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
+        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
+        # With the file's own addresses.
+        node_red.deploy(flow_file("exec-to-home-assistant.json"))
+        browse("environment", node_red.url, PICTURES / "environment.png")
     finally:
         if node_red is not None:
             node_red.stop()
@@ -86,29 +87,12 @@ def _onboard(home_assistant: HomeAssistant) -> None:
 
 def _editor(node_red: NodeRed, name: str, **env: str) -> None:
     node_red.deploy(flow_file(f"{name}.json", **env))
-    _take({"page": "node-red", "url": node_red.url, "file": f"{PICTURES}/{name}.png"})
-    if name == "exec-to-home-assistant":
-        # The file's own address, not that of the simulated pack.
-        node_red.deploy(flow_file(f"{name}.json"))
-        _take({"page": "environment", "url": node_red.url, "file": f"{PICTURES}/environment.png"})
-        node_red.deploy(flow_file(f"{name}.json", **env))
+    browse("node-red", node_red.url, PICTURES / f"{name}.png")
 
 
 def _view(home_assistant: HomeAssistant) -> None:
-    _take(
-        {
-            "page": "home-assistant",
-            "url": f"{home_assistant.url}/rec-bms/rec-bms",
-            "file": f"{PICTURES}/home-assistant.png",
-            "token": home_assistant.token,
-        }
-    )
-
-
-def _take(order: dict[str, Any]) -> None:
-    program = str(Path(__file__).with_name("take_picture.mjs"))
-    order |= {"chromium": chromium(), "modules": str(node_modules())}
-    subprocess.run([node(), program, json.dumps(order)], check=True, timeout=120)
+    url = f"{home_assistant.url}/rec-bms/rec-bms"
+    browse("home-assistant", url, PICTURES / "home-assistant.png", home_assistant.token)
 
 
 if __name__ == "__main__":

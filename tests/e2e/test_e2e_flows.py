@@ -3,12 +3,15 @@
 As a user would, the tests edit the tab's environment and nothing else.
 """
 
+import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from e2e.browser import browse
 from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed, flow_file
@@ -77,6 +80,24 @@ def test_exec_makes_all_entities_of_the_pack_by_discovery(
         )
         for key, entity in BY_KEY.items()
     }
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_file_that_is_imported_in_the_editor_works_and_keeps_its_ids(
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    tmp_path: Path,
+) -> None:
+    flow = flow_file(
+        "exec-to-home-assistant.json", BMS_URL=f"import={bms.url}", DEVICE_NAME="Imported"
+    )
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps(flow))
+    browse("import", node_red.url, file)
+    wait_for_entities(home_assistant, "Imported", shown("Imported"))
+    deployed = {each["id"] for each in node_red.flows()}
+    assert {each["id"] for each in flow} <= deployed
 
 
 def test_zmq_makes_all_entities_of_the_pack_by_discovery(

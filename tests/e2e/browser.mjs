@@ -1,4 +1,10 @@
-// Takes one picture in a real browser. The order is JSON: page, url, file, chromium, modules, token.
+// Does one thing in a real browser, as a person would. The order is JSON:
+//   page      what to do, a name of `pages`
+//   url       of the page
+//   file      where the picture goes, or of `import` the flow to import
+//   chromium  path of the browser
+//   modules   folder of playwright-core
+//   token     of Home Assistant
 
 import { createRequire } from 'node:module';
 
@@ -9,9 +15,9 @@ const pages = {
     'node-red': async (page) => {
         await editor(page);
         await page.evaluate(() => {
-            RED.actions.invoke('core:toggle-palette');
-            RED.actions.invoke('core:toggle-sidebar');
-            RED.actions.invoke('core:toggle-show-grid'); // makes large files
+            RED.actions.invoke('core:toggle-palette', false);
+            RED.actions.invoke('core:toggle-sidebar', false);
+            RED.actions.invoke('core:toggle-show-grid', false); // makes large files
         });
         await page.waitForTimeout(1000);
         const box = await page.evaluate(() => {
@@ -35,6 +41,17 @@ const pages = {
         return { ...tray, height: Math.min(tray.height, 460) };
     },
 
+    import: async (page) => {
+        await editor(page);
+        await page.keyboard.press('Control+i');
+        await page.setInputFiles('#red-ui-clipboard-dialog-import-file-upload', order.file);
+        await page.getByRole('button', { name: 'Import', exact: true }).click();
+        await page.waitForTimeout(1000); // the nodes appear under the mouse, or on a new tab
+        await page.click('#red-ui-header-button-deploy');
+        await page.waitForFunction(() => !RED.nodes.dirty());
+        return null;
+    },
+
     'home-assistant': async (page) => {
         const tokens = {
             access_token: order.token,
@@ -52,8 +69,10 @@ const pages = {
         await page.goto(order.url);
         await page.locator('hui-gauge-card').first().waitFor({ timeout: 60000 });
         await page.waitForTimeout(8000); // the graphs are drawn
-        const view = await page.locator('hui-view').boundingBox();
-        return { x: 0, y: 0, width: 1900, height: Math.min(view.y + view.height, 1500) };
+        const cards = await page.locator('hui-card').all();
+        const boxes = await Promise.all(cards.map((card) => card.boundingBox()));
+        const bottom = Math.max(...boxes.filter(Boolean).map((box) => box.y + box.height));
+        return { x: 0, y: 0, width: 1900, height: bottom + 30 };
     },
 };
 
@@ -69,5 +88,7 @@ const browser = await chromium.launch({
 });
 const page = await browser.newPage({ viewport: { width: 1900, height: 1500 }, deviceScaleFactor: 0.75 });
 const clip = await pages[order.page](page);
-await page.screenshot({ path: order.file, clip });
+if (clip) {
+    await page.screenshot({ path: order.file, clip });
+}
 await browser.close();
