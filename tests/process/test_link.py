@@ -107,9 +107,6 @@ class Nobody:
     def trouble(self, reason: str, at: Instant) -> None:
         """Take no note."""
 
-    async def ready(self) -> None:
-        """Wait for nothing."""
-
     def frame(self, data: bytes, at: Instant) -> bool:
         del at
         return data.startswith(b"{")

@@ -1,0 +1,48 @@
+"""The tables of the README that are made from the code.
+
+`python -m tests.support.readme` writes them anew; a test sees to it that somebody did.
+"""
+
+from pathlib import Path
+
+from recbms_zmq.commands.sensors import markdown
+from recbms_zmq.options import OPTIONS, Option
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def options_table() -> str:
+    """Return the options of `run` as Markdown."""
+    lines = ["| option | environment | default | what it does |", "|---|---|---|---|"]
+    for option in OPTIONS:
+        value = "" if option.is_switch else f" {option.metavar}"
+        per_bms = "; can differ for each BMS" if option.bms else ""
+        lines.append(
+            f"| `{option.flag}{value}` | `{option.variable}` | {_default(option)} "
+            f"| {option.help}{per_bms} |"
+        )
+    return "\n".join(lines)
+
+
+def _default(option: Option) -> str:
+    if option.is_switch or option.default is None:
+        return ""
+    if option.many:
+        return ", ".join(f"`{item}`" for item in option.default)
+    return f"`{option.default:g}`" if isinstance(option.default, float) else f"`{option.default}`"
+
+
+TABLES = {"sensors": markdown, "options of run": options_table}
+
+
+def filled(text: str) -> str:
+    """Return the README with its tables as they have to be."""
+    for name, table in TABLES.items():
+        before, rest = text.split(f"<!-- {name} -->\n")
+        _, after = rest.split(f"<!-- /{name} -->")
+        text = f"{before}<!-- {name} -->\n{table()}\n<!-- /{name} -->{after}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))
