@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from conftest import Run
 from support.bms import FakeBms
 from support.readme import README, filled
@@ -61,18 +60,3 @@ def test_the_subscriber_with_keys_hears_the_state(bms: FakeBms, run: Run, tmp_pa
     service.message(key="soc")
     code = block("python curve example").replace("tcp://192.168.8.20:5556", service.endpoint())
     assert re.fullmatch(r"recbms/main/\S+ \{\"topic\":.*\}\n", hear_first_line(code, tmp_path))
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
-def test_systemd_understands_the_unit_file(tmp_path: Path) -> None:
-    unit = tmp_path / "recbms-zmq.service"
-    # A program that is there, since ours is not installed in /opt on this machine.
-    unit.write_text(block("unit file").replace("/opt/recbms-zmq/bin/recbms-zmq", "/bin/true"))
-    verdict = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (verdict.returncode, verdict.stderr) == (0, "")
