@@ -200,4 +200,5 @@ def main() -> None:
         Path(args.json).write_text(json.dumps(results, indent=2))
 
 
-main()
+if __name__ == "__main__":
+    main()
