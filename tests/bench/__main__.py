@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import drive
-from tests.bench.processes import (
+from . import drive
+from .processes import (
     UNDER_TEST,
     cpu_seconds,
     drained,

@@ -8,8 +8,9 @@ import random
 import re
 from typing import Final
 
-from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
 from websockets.frames import Frame, Opcode
+
+from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
 
 SETTINGS_SHARE: Final = 0.05
 MALFORMED_SHARE: Final = 0.01

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.protocol import State
 
-from tests.bench.drive import STAMP, on_the_wire
+from .drive import STAMP, on_the_wire
 
 
 async def flood(connection: ServerConnection, messages: list[bytes]) -> None:
@@ -31,7 +32,7 @@ async def flood(connection: ServerConnection, messages: list[bytes]) -> None:
 
 async def _write(connection: ServerConnection, data: bytes) -> None:
     connection.transport.write(data)
-    while connection.transport.get_write_buffer_size() > 65_536:
+    while connection.transport.get_write_buffer_size() > 65_536:  # noqa: ASYNC110 it has no event
         await asyncio.sleep(0.001)
 
 
@@ -40,6 +41,8 @@ async def pace(connection: ServerConnection, messages: list[bytes], rate: float,
     sent = []
     start = time.monotonic()
     for number, message in enumerate(messages):
+        if connection.state is not State.OPEN:
+            return
         await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
         now = time.monotonic()
         sent.append(now)

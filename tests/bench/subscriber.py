@@ -10,7 +10,7 @@ import time
 
 import zmq
 
-from tests.bench.drive import LAST_ERROR
+from .drive import LAST_ERROR
 
 LAST = re.compile(rb'"alarm_raised","number":%d|"st":%d' % (LAST_ERROR, LAST_ERROR))
 SEQ = re.compile(rb'"seq":(\d+)')
