@@ -154,12 +154,24 @@ def test_the_death_of_the_parent_ends_it_as_node_red_starts_it(bms: FakeBms, run
     assert service.messages[-1]["reason"] == "stopped"
 
 
+def test_a_stdin_that_breaks_is_a_closed_one(make_bms: MakeBms, run: Run) -> None:
+    """A parent that dies before it has read everything resets the socket that is both ends."""
+    bms = make_bms(greeting=[])
+    ours, theirs = socket.socketpair()
+    with theirs:
+        service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs, stdout=theirs)
+    bms.wait_for_client()
+    ours.close()
+    assert service.wait() == 0
+    assert {line.split()[2] for line in service.stderr.text().splitlines()} == {"info"}
+
+
 def test_a_terminal_that_hangs_up_is_a_closed_stdin(bms: FakeBms, run: Run) -> None:
     ours, theirs = pty.openpty()
     service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
     os.close(theirs)
     service.message(key="soc")
-    os.close(ours)  # reading gives an error now, and not the end
+    os.close(ours)
     assert service.wait() == 0
     assert service.messages[-1]["reason"] == "stopped"
 
