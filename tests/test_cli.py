@@ -152,8 +152,6 @@ def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help(name: str) -> None:
-    if name == "flow":
-        pytest.importorskip("recbms_zmq.commands.flow", reason="flow is not there yet")
     code, out, err = answer(name, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"usage: recbms-zmq {name} ")
