@@ -88,7 +88,9 @@ def main(args: argparse.Namespace) -> int:
             try:
                 sub.connect(endpoint)
             except zmq.ZMQError as exc:
-                raise UsageError(f"ENDPOINT: cannot connect to {endpoint}: {exc.strerror}") from exc
+                raise UsageError(
+                    f"ENDPOINT: cannot connect to {endpoint}: {zmq.strerror(exc.errno)}"
+                ) from exc
         _print(sub, refusals, count, timeout)
     return 0
 
