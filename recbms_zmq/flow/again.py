@@ -56,11 +56,11 @@ def add(canvas: Canvas, changes: str, messages: str, at: tuple[int, int]) -> Gro
 def when_ready(group: Group, changes: str, event: str) -> None:
     """Have everything said again, a moment after a node of the group's last line has spoken."""
     wait = group.add(
-        "delay",
+        "trigger",
         "settle",
-        f"Wait {SETTLE_S} s",
-        "Home Assistant is ready a moment before its integrations take everything.",
-        **parts.delay(SETTLE_S),
+        f"{SETTLE_S} s later",
+        "A moment before, not all of its integrations would listen.",
+        **parts.trigger(SETTLE_S, extend=True),
     )
     announce = group.add(
         "change",

@@ -51,6 +51,12 @@ def switch(name: str, values: list[str]) -> Properties:
     }
 
 
+def either(name: str, values: list[str]) -> Properties:
+    """Return a switch node with one output for some values of `msg.name`."""
+    rule = {"t": "regex", "v": f"^({'|'.join(values)})$", "vt": "str", "case": False}
+    return {**switch(name, []), "rules": [rule], "outputs": 1}
+
+
 def function(
     body: str, *, start: str = "", stop: str = "", outputs: int = 1, **libs: str
 ) -> Properties:

@@ -149,9 +149,10 @@ def _when_home_assistant_is_there(canvas: Canvas, group: Group, changes: str) ->
     ready = group.add(
         "switch",
         "ha-ready",
-        "Is ready",
-        "It has started, also anew, and has forgotten what it was told before.",
-        **parts.switch("payload", ["ready"]),
+        "Has started",
+        "It has started, also anew, and has forgotten what it was told before. It says `running` "
+        "and then `ready`, the latter not if one of its integrations is broken.",
+        **parts.either("payload", ["running", "ready"]),
     )
     canvas.chain(events, ready)
     again.when_ready(group, changes, ready)

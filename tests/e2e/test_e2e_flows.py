@@ -182,7 +182,7 @@ def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
     }
     assert home_assistant.ask(
         "config/entity_registry/get", entity_id="sensor.van_pack_unit_2_cell_1_voltage"
-    )["options"] == {"sensor": {"suggested_display_precision": 3}}
+    )["options"]["sensor"] == {"suggested_display_precision": 3}
 
 
 @pytest.mark.parametrize("source", ["exec", "zmq"])
