@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> int:
                 sub.connect(endpoint)
             except zmq.ZMQError as exc:
                 raise UsageError(
-                    f"ENDPOINT: cannot connect to {endpoint}: {zmq.strerror(exc.errno)}"
+                    f"ENDPOINT: cannot connect to {endpoint}: {zmq.strerror(exc.errno or 0)}"
                 ) from exc
         _print(sub, refusals, count, timeout)
     return 0

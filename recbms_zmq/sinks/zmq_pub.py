@@ -88,7 +88,7 @@ class ZmqSink:
             else:
                 self._bind_path(path)
         except zmq.ZMQError as exc:
-            raise OSError(exc.errno, zmq.strerror(exc.errno)) from exc
+            raise OSError(exc.errno, zmq.strerror(exc.errno or 0)) from exc
         return bytes(self._socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
     def _bind_path(self, path: str) -> None:
