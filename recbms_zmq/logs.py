@@ -45,23 +45,33 @@ class _Handler(logging.Handler):
 
     def __init__(self, fd: int) -> None:
         super().__init__()
-        self._fd = fd
+        self._fd = _without_waiting(fd)
         self._lost = 0
+        self._cut = b""  # what a line that was cut lacks
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record)
         if self._lost:
             line += f" ({self._lost} lines before this one were lost, nobody read them)"
-        # What is ready takes PIPE_BUF bytes without blocking, whatever it is.
-        data = line.encode("utf-8", "replace")[: select.PIPE_BUF - 1] + b"\n"
+        data = self._cut + line.encode("utf-8", "replace")[: select.PIPE_BUF - 2] + b"\n"
         try:
-            if select.select([], [self._fd], [], 0)[1]:
-                os.write(self._fd, data)
-                self._lost = 0
-            else:
-                self._lost += 1
+            # A pipe or socket that is ready takes PIPE_BUF bytes without blocking.
+            if not select.select([], [self._fd], [], 0)[1]:
+                raise BlockingIOError
+            written = os.write(self._fd, data)
         except OSError:
             self._lost += 1
+        else:
+            self._lost = 0
+            self._cut = b"\n" if written < len(data) else b""
+
+
+def _without_waiting(fd: int) -> int:
+    """Open a terminal once more, for us alone: it can be ready for less than a line, and block."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # no terminal, or one that we may not open
+        return fd
 
 
 def set_up(level: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 from conftest import MakeBms, Run, Subscribe
-from support.bms import FakeBms
+from support.bms import Connection, FakeBms
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.subscriber import Subscriber
@@ -75,9 +75,15 @@ def test_a_newcomer_gets_what_it_asks_for_and_nothing_else(
 def test_while_a_bms_is_offline_a_newcomer_gets_availability_and_description_only(
     make_bms: MakeBms, run: Run, subscribe: Subscribe
 ) -> None:
-    bms = make_bms(greeting=[])
+    async def settings_only(connection: Connection) -> None:
+        """Keep the connection, but not the BMS, alive."""
+        while True:
+            await connection.send(SETTINGS)
+            await asyncio.sleep(0.05)
+
+    bms = make_bms(behave=settings_only)
     service = run("--stale-after", "1", bms.url)
-    bms.send(SETTINGS, STATUS)
+    bms.send(STATUS)
     service.message(key=LAST)
     service.message(key="availability", payload="offline", seq=3)
     newcomer = subscribe(service.endpoint())
