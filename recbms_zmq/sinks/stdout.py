@@ -12,7 +12,7 @@ import os
 import select
 import socket
 import stat
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
@@ -38,7 +38,6 @@ class StdoutSink:
         self._failed = failed
         self._gone = False
         self._rest = b""  # what the reader has to take before anything else
-        self._cut: deque[bytes] = deque()  # and then these, the rest of that frame's lines
         self._waiting: OrderedDict[bytes, Outgoing] = OrderedDict()  # newest of each topic
         self._watched = False
         self._idle = asyncio.Event()  # nothing waits for the reader
@@ -46,19 +45,16 @@ class StdoutSink:
 
     def send(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
-        if self._gone:
-            return
-        if self._watched:
-            for message in batch.messages:
-                self._waiting[message[0]] = message
-                self._waiting.move_to_end(message[0])
-            return
         groups = _groups(batch.messages)
-        for group in groups:
-            if not self._write(_lines(group)):
-                # What is cut follows whole, for those who wait for it (`drain`) before they send
-                # more: a batch can say two things on one topic.
-                self._cut.extend(map(_lines, groups))
+        if not self._watched:
+            for group in groups:
+                if not self._write(_lines(group)):
+                    break
+        if not self._gone:
+            for group in groups:  # those that were not tried
+                for message in group:
+                    self._waiting[message[0]] = message
+                    self._waiting.move_to_end(message[0])
 
     @property
     def is_idle(self) -> bool:
@@ -95,19 +91,16 @@ class StdoutSink:
 
     def _fail(self, error: RecBmsError) -> None:
         self._gone = True
-        self._cut.clear()
         self._waiting.clear()
         self._unwatch()
         self._failed(error)
 
     def _ready(self) -> None:
         """Go on where the reader had stopped, one group a turn of the event loop."""
-        if self._write(self._rest or self._take()) and not (self._cut or self._waiting):
+        if self._write(self._rest or self._take()) and not self._waiting:
             self._unwatch()
 
     def _take(self) -> bytes:
-        if self._cut:
-            return self._cut.popleft()
         group = next(_groups(self._waiting.values()))
         for topic, _, _ in group:
             del self._waiting[topic]
