@@ -41,10 +41,14 @@ class ReportOptions(Struct, frozen=True):
 
 
 class Batch(NamedTuple):
-    """Messages to send, in this order, and topics that are no longer true after them."""
+    """Messages to send, in this order, and topics that are no longer true after them.
+
+    A `complete` one has no line left out for a slow reader: its source waits for that reader.
+    """
 
     messages: list[Outgoing]
     forgotten: list[bytes]
+    complete: bool = False
 
 
 class Past(NamedTuple):

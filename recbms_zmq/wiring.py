@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from recbms_zmq.config import Config
@@ -53,29 +54,33 @@ def wire(
 
     """
     run = secrets.token_hex(4)
-    return [
-        Bms(
-            open_source(bms, spread=reconnect_spread(len(config.bms))),
-            Device(
-                bms.name,
-                Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
-                Reporter(
-                    Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
-                    ReportOptions(
-                        emit=bms.emit,
-                        report=bms.report,
-                        refresh=bms.refresh,
-                        min_interval=bms.min_interval,
-                        stale_after=bms.stale_after,
-                    ),
+    spread = reconnect_spread(len(config.bms))
+    fleet = []
+    for bms in config.bms:
+        source = open_source(bms, spread=spread)
+        device = Device(
+            bms.name,
+            Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
+            Reporter(
+                Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
+                ReportOptions(
+                    emit=bms.emit,
+                    report=bms.report,
+                    refresh=bms.refresh,
+                    min_interval=bms.min_interval,
+                    stale_after=bms.stale_after,
                 ),
-                publish,
-                drained,
-                energy_max_gap=bms.energy_max_gap,
             ),
+            partial(_publish_all, publish) if source.can_wait else publish,
+            drained,
+            energy_max_gap=bms.energy_max_gap,
         )
-        for bms in config.bms
-    ]
+        fleet.append(Bms(source, device))
+    return fleet
+
+
+def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
+    publish(batch._replace(complete=True))
 
 
 async def keep_running(bms: Bms, delay: float) -> None:

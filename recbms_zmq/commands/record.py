@@ -119,14 +119,11 @@ class _Output:
     def __init__(self, sink: StdoutSink, end: Callable[[RecBmsError], None]) -> None:
         self.sink = sink
         self._end = end
-        self._count = 0
         self._waiting = 0
 
     def write(self, line: bytes) -> None:
         """Write a line, or keep it for a reader who is slow."""
-        self._count += 1
-        # The sink keeps the newest line of a topic; as a topic of its own, every line is kept.
-        self.sink.send(Batch([(b"%d" % self._count, line, False)], []))
+        self.sink.send(Batch([(b"", line, False)], [], complete=True))
         self._waiting = 0 if self.sink.is_idle else self._waiting + len(line)
         if self._waiting > MOST_WAITING:
             self._end(OutputError("nobody reads the recording, and too much of it waits"))

@@ -8,6 +8,7 @@ gets those, oldest first.
 
 import asyncio
 import contextlib
+import itertools
 import os
 import select
 import socket
@@ -38,7 +39,9 @@ class StdoutSink:
         self._failed = failed
         self._gone = False
         self._rest = b""  # what the reader has to take before anything else
-        self._waiting: OrderedDict[bytes, Outgoing] = OrderedDict()  # newest of each topic
+        # The newest of each topic; those that must all be written by their number.
+        self._waiting: OrderedDict[bytes | int, Outgoing] = OrderedDict()
+        self._numbers = itertools.count()
         self._watched = False
         self._idle = asyncio.Event()  # nothing waits for the reader
         self._idle.set()
@@ -53,8 +56,9 @@ class StdoutSink:
         if not self._gone:
             for group in groups:  # those that were not tried
                 for message in group:
-                    self._waiting[message[0]] = message
-                    self._waiting.move_to_end(message[0])
+                    place = next(self._numbers) if batch.complete else message[0]
+                    self._waiting[place] = message
+                    self._waiting.move_to_end(place)
 
     @property
     def is_idle(self) -> bool:
@@ -102,8 +106,8 @@ class StdoutSink:
 
     def _take(self) -> bytes:
         group = next(_groups(self._waiting.values()))
-        for topic, _, _ in group:
-            del self._waiting[topic]
+        for _ in group:
+            self._waiting.popitem(last=False)
         return _lines(group)
 
     def _watch(self) -> None:

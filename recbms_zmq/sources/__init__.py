@@ -30,6 +30,8 @@ class Source(Protocol):
 
     live: bool
     """Whether what it delivers happens now, or was recorded."""
+    can_wait: bool
+    """Whether it waits for a slow reader (`Receiver.ready`), so that nothing has to be left out."""
     sends_settings: bool
     """Whether settings frames are to be expected beside status frames."""
 
@@ -44,6 +46,7 @@ class LiveSource:
     """A source whose time is the clock's."""
 
     live = True
+    can_wait = False
 
     def now(self) -> Instant:
         """Read the clock."""

@@ -7,6 +7,7 @@ terminal may be live: it waits for a moment only, and then the slow reader gets 
 import asyncio
 import contextlib
 import os
+import stat
 from typing import Final
 
 from recbms_zmq.sources import LiveSource, Receiver
@@ -34,7 +35,7 @@ class LinesSource(LiveSource):
         self._max_frame = max_frame
         self._line = bytearray()
         self._length = 0
-        self._patience: float | None = _PATIENCE
+        self.can_wait = stat.S_ISREG(os.fstat(fd).st_mode)
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until the end of the input, or until cancelled."""
@@ -45,7 +46,7 @@ class LinesSource(LiveSource):
                 self._add(line)
                 self._deliver(receiver)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(None if self.can_wait else _PATIENCE):
                         await receiver.ready()
             self._add(rest)
         self._deliver(receiver)
@@ -55,8 +56,7 @@ class LinesSource(LiveSource):
         while True:
             try:
                 await _readable(self._fd)
-            except PermissionError:  # epoll's answer to a regular file, which is always readable
-                self._patience = None
+            except PermissionError:  # epoll's answer to a file, which is always readable
                 await asyncio.sleep(0)
             try:
                 return os.read(self._fd, _CHUNK)

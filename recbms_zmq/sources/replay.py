@@ -48,6 +48,7 @@ class ReplaySource:
     """
 
     live = False
+    can_wait = True
     sends_settings = True
 
     def __init__(self, url: str, *, max_frame: int = 2**20) -> None:

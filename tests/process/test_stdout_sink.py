@@ -212,3 +212,16 @@ def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
         await sink.drain(0.01)
 
     run_sink(pipe, asleep)
+
+
+def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
+    bodies = [b"%03d" % number + b"x" * 1000 for number in range(50)]
+
+    async def write(sink: StdoutSink, ours: int) -> bytes:
+        sink.send(batch((1, b"y" * 3000)))
+        for number in range(0, 50, 5):
+            lines = batch(*[(1, body) for body in bodies[number : number + 5]])
+            sink.send(lines._replace(complete=True))
+        return await exercise(sink, ours, [], Sent())
+
+    assert run_sink(small_pipe, write).splitlines()[1:] == bodies
