@@ -98,7 +98,16 @@ def test_a_line_becomes_the_message_itself() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [None, 7, "text", True, [], {}, {"topic": 1, "kind": "reading", "payload": 1}, {"topic": "a"}],
+    [
+        None,
+        7,
+        "text",
+        True,
+        [],
+        {"topic": 1, "kind": "reading", "payload": 1},
+        {"topic": "a", "kind": 1, "payload": 1},
+        {"topic": "a", "kind": "reading"},
+    ],
 )
 def test_what_is_no_message_is_an_error_and_goes_no_further(payload: Any) -> None:
     [done] = run("message", {"payload": payload})
@@ -159,6 +168,13 @@ def test_offline_makes_every_reading_of_that_device_unknown_until_it_comes_again
         [],
         [("availability", "online", False, True)],
         [("soc", 28.5, False, True)],
+    ]
+
+
+def test_offline_is_news_also_of_a_reading_that_is_unknown_already() -> None:
+    assert changes({**SOC, "payload": None}, OFFLINE) == [
+        [("soc", None, True, True)],
+        [("availability", "offline", True, False), ("soc", None, False, False)],
     ]
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.waiting import eventually
 
 from e2e import installation
 from e2e.broker import Broker
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed
 from e2e.scripted_bms import ScriptedBms
-from e2e.service import Service, command_folder
+from e2e.service import Service, children, command_folder
 
 LIMIT_S = 150
 
@@ -87,6 +88,9 @@ def node_red(node_red_program: NodeRed) -> Iterator[NodeRed]:
     yield node_red_program
     if node_red_program.program.is_running:
         node_red_program.deploy([])
+        pid = node_red_program.program.pid
+        # Node-RED does not wait for them, and the next test would take one for its own.
+        eventually(lambda: not children(pid), "the programs of the flows have ended")
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-// On Start: forgets what an earlier deploy had told Home Assistant.
+// On Start: forgets what an earlier deploy had told Home Assistant. The context outlives a deploy.
 
 context.set('known', {});
 context.set('warned', '');
+context.set('status', '');
