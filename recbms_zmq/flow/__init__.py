@@ -1,8 +1,9 @@
 """Node-RED flows that make Home Assistant entities of this program's messages.
 
-A flow has three parts, each in a module: a source (`sources`), which ends with messages; `changes`,
-which lets through what is news; and a target (`targets`), which tells Home Assistant. `canvas` lays
-them out. The JavaScript of the function nodes is in `scripts/`, one file a tab of a node.
+A flow has three parts, each in a module: a source (`sources`), which ends with messages; what has
+to be said anew, and when (`again`); and a target (`targets`, `entity_nodes`), which keeps what is
+news and tells Home Assistant. `canvas` lays them out, `parts` knows Node-RED's own nodes. The
+JavaScript of the function nodes is in `scripts/`, one file for each tab of a node.
 
 Nothing here runs with the service: it is imported by `recbms-zmq flow` alone.
 """
