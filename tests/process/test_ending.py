@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -206,10 +207,18 @@ def test_a_stdin_that_cannot_close_is_a_usage_error(redirection: str, run: Run) 
 
 
 def test_head_ends_it_quietly(make_bms: MakeBms, run: Run, subscribe: Subscribe) -> None:
-    bms = make_bms(behave=steadily)
+    is_heard = threading.Event()
+
+    async def when_heard(connection: Connection) -> None:
+        await asyncio.to_thread(is_heard.wait)
+        await steadily(connection)
+
+    bms = make_bms(behave=when_heard)
     pipeline = f'{" ".join(command())} "$@" | head -3; exit ${{PIPESTATUS[0]}}'
     service = run(bms.url, python=["bash", "-c", pipeline, "bash"])
     subscriber = subscribe(service.endpoint())
+    subscriber.message(key="availability")
+    is_heard.set()
     subscriber.message(key="availability", reason="stopped")
     assert service.wait() == 141
     assert [m["key"] for m in service.messages] == ["availability", "availability", "device"]
