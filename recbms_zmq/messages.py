@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from recbms_zmq.sensor import Sensor, Value
+from recbms_zmq.sensor import Sensor
 
 Payload = float | int | bool | str | None
 Kind = Literal["reading", "availability", "event", "snapshot", "device"]
@@ -124,9 +124,12 @@ Outgoing = tuple[bytes, bytes, bool]
 one of its topic. A plain tuple, because a named one takes six times as long to make."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def ascii_json(value: Any) -> str:
     """Encode as JSON in ASCII, so that no reader can cut a character in two."""
-    text = msgspec.json.encode(value).decode()
+    text = _encode(value).decode()
     return text if text.isascii() else json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
 
 
@@ -183,8 +186,3 @@ class Envelopes(NamedTuple):
         if unit is not None:
             middle["unit"] = unit
         return Envelope(f"{self.prefix}/{self.device}/{key}", middle, tail)
-
-
-def payload_of(value: Value) -> str:
-    """Encode a reading's value as JSON in ASCII."""
-    return repr(value) if type(value) is float else ascii_json(value)

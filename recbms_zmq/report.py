@@ -102,7 +102,8 @@ class Reporter:
         """Take a settings frame; while offline its readings wait for the next status."""
         batch = self.advance(at)
         self._last = at
-        self._snapshot.take_settings(readings)
+        if self._snapshots:
+            self._snapshot.take_settings(readings)
         if self.online:
             self._describe(description, readings.arrival, batch)
         if self._readings:

@@ -1,21 +1,22 @@
 """Streams of messages, one for each kind of frame: which of its values are said now.
 
-A `Topic` knows what was last said on it; a stream puts a frame's values on their topics. Nothing
-here knows availability or alarms, which are `report`'s.
+A stream has a topic for each column of its frames, and remembers what stands there: the value that
+was last said, None if none is to be believed. Nothing here knows availability or alarms, which are
+`report`'s.
 """
 
 from collections.abc import Iterable
-from operator import itemgetter
+from itertools import compress
+from operator import itemgetter, ne
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.messages import Envelope, Envelopes, Outgoing, ascii_json, payload_of
+from recbms_zmq.messages import Envelope, Envelopes, Outgoing, ascii_json
 from recbms_zmq.normalize import Readings
 from recbms_zmq.sensor import UNKNOWN, Sensor, Value
 
-_NEVER: Final[Any] = object()
-_SOMETHING: Final[Any] = object()  # said on the topic, but not by what speaks there now
+_SOMETHING: Final[Any] = object()  # stands on the topic, but is not of what speaks there now
 _LONG_AGO: Final = float("-inf")
 _NO_TIME: Final = float("inf")
 
@@ -60,66 +61,38 @@ class Past(NamedTuple):
 
 
 class Topic:
-    """What was last said on one topic, and whether there is something to say now.
+    """One topic, and when it was used.
 
     Attributes:
+        every_frame: its value changes by its nature with every frame, so a change is no news.
         said_at, refresh_due: when something was last said, and when it is to be said again.
-        held: whether the newest value has to wait for the end of the minimal interval.
 
     """
 
-    __slots__ = ("_every_frame", "_said", "envelope", "held", "refresh_due", "said_at")
+    __slots__ = ("envelope", "every_frame", "refresh_due", "said_at")
 
     def __init__(self, envelope: Envelope, *, every_frame: bool = False) -> None:
         self.envelope = envelope
-        self._every_frame = every_frame
+        self.every_frame = every_frame
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was said, so that the next value is news and goes out at once."""
-        self._said: Any = _NEVER
+        """Let the next value go out at once."""
         self.said_at = self.refresh_due = _LONG_AGO
-        self.held = False
 
-    def follow(self, before: Past) -> None:
-        """Go on where an earlier topic of this name ended."""
-        self.envelope.seq = before.seq
-        self.said_at = before.said_at
-        if before.stands:
-            self._said = _SOMETHING
-
-    @property
-    def past(self) -> Past:
-        """What a later topic of this name has to know."""
-        return Past(self.envelope.seq, self.said_at, self._said is not _NEVER)
-
-    def has_news(self, value: Any, now: float) -> bool:
-        """Tell whether this value, of a new frame, is worth saying under `changes`."""
-        return now >= self.refresh_due or (value != self._said and not self._every_frame)
-
-    def say(self, value: Any, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
-        """Make the message, and remember it."""
-        self._said = value
+    def say(self, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
+        """Make the next message."""
         self.said_at = now
         self.refresh_due = now + refresh
-        self.held = False
         return self.envelope.seal(payload, ts)
-
-    def retract(self, ts: str, now: float, batch: Batch) -> None:
-        """Say null once, and then nothing."""
-        self.held = False
-        if self._said is _NEVER:
-            return
-        if self._said is not UNKNOWN:
-            batch.messages.append(self.envelope.seal("null", ts))
-            self.said_at = now
-        batch.forgotten.append(self.envelope.topic)
-        self._said = _NEVER
-        self.refresh_due = _LONG_AGO
 
 
 class ReadingStream:
-    """One topic for each reading of one kind of frame."""
+    """One topic for each reading of one kind of frame.
+
+    `_topics`, `_values` and `_standing` have one item for each column of the last frame. Most
+    columns of most frames say nothing new, and are told from the others without a step of Python.
+    """
 
     def __init__(self, envelopes: Envelopes, options: ReportOptions) -> None:
         self._envelopes = envelopes
@@ -127,8 +100,11 @@ class ReadingStream:
         self._sensors: tuple[Sensor, ...] = ()
         self._topics: list[Topic] = []
         self._values: list[Value | None] = []
+        self._standing: list[Any] = []
+        self._held: list[int] = []  # columns whose value waits for the end of the minimal interval
         self._ts = ""
         self._retired: dict[str, Past] = {}  # topics that have vanished, by their keys
+        self._refresh_due = _LONG_AGO  # no topic is due before this
         self.due = _NO_TIME
         """When `flush` has something to do."""
 
@@ -141,81 +117,115 @@ class ReadingStream:
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
-        everything = self._options.report == "all"
-        interval = self._options.min_interval
-        for topic, value in zip(self._topics, self._values, strict=True):
-            if value is None:
-                topic.retract(self._ts, now, batch)
-            elif everything or topic.has_news(value, now):
-                if now < topic.said_at + interval:
-                    topic.held = True
-                else:
-                    self._say(topic, value, now, batch)
-            else:
-                topic.held = False
-        if interval:
-            self._note_held()
+        if self._options.report == "all":
+            self._say(range(len(self._values)), now, batch, everything=True)
+        else:
+            self._say_news(now, batch)
+
+    def refresh(self, now: float, batch: Batch) -> float:
+        """Say again what was last said too long ago; return when there may be more of it."""
+        self._say_news(now, batch)
+        return self._refresh_due
 
     def flush(self, now: float, batch: Batch) -> None:
         """Say the values that were held back for the minimal interval."""
-        for topic, value in zip(self._topics, self._values, strict=True):
-            if topic.held and value is not None and self._free_at(topic) <= now:
-                self._say(topic, value, now, batch)
-        self._note_held()
-
-    def refresh(self, now: float, batch: Batch) -> float:
-        """Say again what was last said too long ago; return when there will be more of it."""
-        next_due = _NO_TIME
-        for topic, value in zip(self._topics, self._values, strict=True):
-            if value is not None:
-                if max(topic.refresh_due, self._free_at(topic)) <= now:
-                    self._say(topic, value, now, batch)
-                next_due = min(next_due, max(topic.refresh_due, self._free_at(topic)))
-        return next_due
+        self._say(self._held, now, batch)
 
     def reset(self, batch: Batch) -> None:
         """Withdraw everything: nothing that was said is known to be true any more."""
         self.due = _NO_TIME
+        self._held = []
+        self._standing = [None] * len(self._topics)
         for topic in self._topics:
             batch.forgotten.append(topic.envelope.topic)
             topic.reset()
         for key, past in self._retired.items():
             self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
 
-    def _say(self, topic: Topic, value: Value, now: float, batch: Batch) -> None:
-        payload, refresh = payload_of(value), self._options.refresh
-        batch.messages.append(topic.say(value, payload, self._ts, now, refresh))
+    def _say_news(self, now: float, batch: Batch) -> None:
+        """Say what differs from what stands, and what has to be said again."""
+        values, standing = self._values, self._standing
+        if now < self._refresh_due:
+            self._say(compress(range(len(values)), map(ne, values, standing)), now, batch)
+            return
+        columns = [
+            column
+            for column, topic in enumerate(self._topics)
+            if now >= topic.refresh_due or values[column] != standing[column]
+        ]
+        self._say(columns, now, batch)
+        # A value that is new to its column is due again after the refresh, like all said now.
+        due = [
+            topic.refresh_due
+            for topic, value in zip(self._topics, values, strict=True)
+            if value is not None
+        ]
+        self._refresh_due = min([*due, now + self._options.refresh])
 
-    def _free_at(self, topic: Topic) -> float:
-        return topic.said_at + self._options.min_interval
+    def _say(
+        self, columns: Iterable[int], now: float, batch: Batch, *, everything: bool = False
+    ) -> None:
+        """Say what these columns hold, or hold it back."""
+        refresh, interval = self._options.refresh, self._options.min_interval
+        topics, values, standing, ts = self._topics, self._values, self._standing, self._ts
+        held = []
+        for column in columns:
+            topic, value = topics[column], values[column]
+            if value is None:
+                self._retract(topic, standing[column], now, batch)
+                standing[column] = None
+            elif topic.every_frame and now < topic.refresh_due and not everything:
+                continue
+            elif now < topic.said_at + interval:
+                held.append(column)
+            else:
+                standing[column] = value
+                batch.messages.append(topic.say(ascii_json(value), ts, now, refresh))
+        self._held = held
+        self.due = min((topics[column].said_at + interval for column in held), default=_NO_TIME)
 
-    def _note_held(self) -> None:
-        self.due = min((self._free_at(t) for t in self._topics if t.held), default=_NO_TIME)
+    def _retract(self, topic: Topic, stands: Any, now: float, batch: Batch) -> None:
+        """Say null once, and then nothing."""
+        if stands is None:
+            return
+        if stands is not UNKNOWN:
+            batch.messages.append(topic.envelope.seal("null", self._ts))
+            topic.said_at = now
+        batch.forgotten.append(topic.envelope.topic)
+        topic.refresh_due = _LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
         """Put the topics in the new order: keep those that stay, retract those that go."""
         # The unit is part of the identity: with another one it is another message.
         old = {
-            (sensor.key, sensor.unit): topic
-            for sensor, topic in zip(self._sensors, self._topics, strict=True)
+            (sensor.key, sensor.unit): entry
+            for sensor, *entry in zip(self._sensors, self._topics, self._standing, strict=True)
         }
-        topics = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
+        kept = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
         staying = {sensor.key for sensor in sensors}
-        for (key, _), topic in old.items():
+        for (key, _), (topic, stands) in old.items():
             if key not in staying:
-                topic.retract(self._ts, now, batch)
-            self._retired[key] = topic.past
-        self._topics = [
-            self._topic(sensor) if topic is None else topic
-            for sensor, topic in zip(sensors, topics, strict=True)
+                self._retract(topic, stands, now, batch)
+            still_stands = key in staying and stands is not None
+            self._retired[key] = Past(topic.envelope.seq, topic.said_at, still_stands)
+        entries = [
+            self._begin(sensor) if entry is None else entry
+            for sensor, entry in zip(sensors, kept, strict=True)
         ]
+        self._topics = [topic for topic, _ in entries]
+        self._standing = [stands for _, stands in entries]
         self._sensors = sensors
+        self._held = []
 
-    def _topic(self, sensor: Sensor) -> Topic:
+    def _begin(self, sensor: Sensor) -> list[Any]:
+        """Make a topic, and what stands on it; go on where an earlier one of its name ended."""
         topic = Topic(self._envelopes.of_sensor(sensor), every_frame=sensor.every_frame)
-        if sensor.key in self._retired:
-            topic.follow(self._retired.pop(sensor.key))
-        return topic
+        before = self._retired.pop(sensor.key, None)
+        if before is None:
+            return [topic, None]
+        topic.envelope.seq = before.seq
+        topic.said_at = before.said_at
+        return [topic, _SOMETHING if before.stands else None]
 
 
 class SnapshotStream:
@@ -233,6 +243,7 @@ class SnapshotStream:
         self._steady: Any = tuple
         self._values: list[Value | None] = []
         self._settings = ""
+        self._standing: Any = None
         self._ts = ""
         self.due = _NO_TIME
         """When `flush` has something to do."""
@@ -255,38 +266,41 @@ class SnapshotStream:
 
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
-        news = self._news()
         self.due = _NO_TIME
-        if self._options.report == "all" or self._topic.has_news(news, now):
+        everything = self._options.report == "all"
+        if everything or now >= self._topic.refresh_due or self._news() != self._standing:
             free_at = self._topic.said_at + self._options.min_interval
             if now < free_at:
                 self.due = free_at
             else:
-                self._say(news, now, batch)
+                self._say(now, batch)
 
     def flush(self, now: float, batch: Batch) -> None:
         """Say the snapshot that was held back for the minimal interval."""
         self.due = _NO_TIME
-        self._say(self._news(), now, batch)
+        self._say(now, batch)
 
     def reset(self, batch: Batch) -> None:
         """Withdraw the last snapshot."""
         self.due = _NO_TIME
         self._topic.reset()
+        self._standing = None
         batch.forgotten.append(self._topic.envelope.topic)
 
     def _news(self) -> Any:
         """Return what makes a snapshot differ from another one: names, values, settings."""
         return self._keys, self._steady(self._values), self._settings
 
-    def _say(self, news: Any, now: float, batch: Batch) -> None:
+    def _say(self, now: float, batch: Batch) -> None:
+        self._standing = self._news()
         parts = [_members(self._keys, self._values), self._settings]
         payload = "{" + ",".join(part for part in parts if part) + "}"
-        refresh = self._options.refresh
-        batch.messages.append(self._topic.say(news, payload, self._ts, now, refresh))
+        batch.messages.append(self._topic.say(payload, self._ts, now, self._options.refresh))
 
 
 def _members(keys: Iterable[str], values: list[Value | None]) -> str:
     """Encode as the inside of a JSON object, without what has no reading."""
-    members = {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+    members = dict(zip(keys, values, strict=True))
+    if None in values:
+        members = {key: value for key, value in members.items() if value is not None}
     return ascii_json(members)[1:-1]

@@ -23,7 +23,6 @@ from recbms_zmq.messages import (
     UnitInfo,
     ascii_json,
     decode_message,
-    payload_of,
 )
 from recbms_zmq.normalize import Description, UnitDescription
 from recbms_zmq.sensor import UNKNOWN, Sensor
@@ -122,7 +121,7 @@ HEAD: dict[str, Any] = {
 
 @pytest.mark.parametrize("value", [28.5, 13.0, 0, 37, True, False, "2/1", "", "\u00b0", None])
 def test_a_reading_can_be_read_back(value: Any) -> None:
-    payload = payload_of(UNKNOWN if value is None else value)
+    payload = ascii_json(UNKNOWN if value is None else value)
     read = read_back(ENVELOPES.of_sensor(sensor("soc")).seal(payload, TS))
     assert read == Reading(
         topic="recbms/main/soc",
@@ -234,7 +233,7 @@ def test_the_schema_tells_the_kinds_apart() -> None:
     )
 )
 def test_every_payload_is_ascii_json_of_one_line_and_keeps_its_value(value: Any) -> None:
-    text = payload_of(value)
+    text = ascii_json(value)
     assert text.isascii()
     assert len(text.splitlines()) == 1
     assert json.loads(text) == value

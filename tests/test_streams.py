@@ -79,8 +79,10 @@ def test_a_refresh_says_what_is_due_and_when_more_will_be() -> None:
     assert stream.refresh(14, Batch([], [])) == 20
 
 
-def test_a_refresh_of_nothing_is_never_due() -> None:
-    assert ReadingStream(ENVELOPES, ReportOptions()).refresh(0, Batch([], [])) == NEVER
+def test_a_refresh_of_nothing_says_nothing() -> None:
+    batch = Batch([], [])
+    ReadingStream(ENVELOPES, ReportOptions()).refresh(0, batch)
+    assert batch == Batch([], [])
 
 
 def test_an_empty_snapshot_is_an_empty_object() -> None:
