@@ -5,6 +5,7 @@ Intervals are measured on the monotonic clock; the wall clock is only ever shown
 
 import datetime as dt
 import time
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -25,5 +26,10 @@ class Instant(NamedTuple):
 
     def isoformat(self) -> str:
         """Return the wall time in UTC: `2026-11-22T10:44:39.123Z`."""
-        moment = dt.datetime.fromtimestamp(self.wall, dt.UTC)
-        return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+        seconds, microseconds = divmod(round(self.wall * 1e6), 1_000_000)
+        return f"{_to_the_second(seconds)}.{microseconds // 1000:03}Z"
+
+
+@lru_cache(maxsize=8)  # many frames of a fleet, and all messages of a frame, share a second
+def _to_the_second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()[:19]

@@ -5,9 +5,11 @@ settings tell, and the columns of the last frame, which stay the same object whi
 pack stays the same. What is to be sent of the readings is `report`'s business.
 """
 
-from collections.abc import Iterator, Sequence
-from math import isfinite, nan
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from itertools import compress
+from math import isfinite
+from operator import ne
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
@@ -17,6 +19,9 @@ from recbms_zmq.pack import Alarm, Link, Pack, Unit
 from recbms_zmq.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.settings_sensors import chemistry, model, settings_sensors
+
+_PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
+_NO_VALUE: Final[Any] = object()
 
 
 class Readings(NamedTuple):
@@ -75,8 +80,9 @@ class Normalizer:
         self._idle_current = idle_current
         self._include_serial = include_serial
         self._capacity: float | None = None
-        self._shape: tuple[tuple[int, ...], ...] | None = None
-        self._sensors: tuple[Sensor, ...] = ()
+        self._shape: list[int] = []
+        self._status = _Columns(())
+        self._settings = _Columns(())
         self.description = Description(units=())
         """What is known of the pack so far."""
 
@@ -106,30 +112,30 @@ class Normalizer:
             capacity=self._capacity,
             energy=energy,
         )
-        values = [_rounded(row.value(pack), row.decimals) for row in PACK_SENSORS]
-        shape = []
+        raw = [formula(pack) for formula in _PACK_FORMULAS]
+        shape = [0 if link is None else 1]
         for unit in pack.units:
-            counts = [unit.address]
+            shape.append(unit.address)
             for row in UNIT_SENSORS:
                 found: Any = row.value(unit)
                 if row.group == "unit":
-                    values.append(_rounded(found, row.decimals))
+                    raw.append(found)
                 else:
-                    values += _all_rounded(found, row.decimals)
-                    counts.append(len(found))
-            shape.append(tuple(counts))
+                    raw += found
+                    shape.append(len(found))
         if link is not None:
-            values += [_rounded(row.value(link), row.decimals) for row in LINK_SENSORS]
-        shape.append((link is not None,))
-        if tuple(shape) != self._shape:
-            self._shape = tuple(shape)
-            self._sensors = (
-                *PACK_SENSORS,
-                *(sensor for unit in pack.units for sensor in _unit_sensors(unit)),
-                *(LINK_SENSORS if link is not None else ()),
+            raw += [row.value(link) for row in LINK_SENSORS]
+        if shape != self._shape:
+            self._shape = shape
+            self._status = _Columns(
+                (
+                    *PACK_SENSORS,
+                    *(sensor for unit in pack.units for sensor in _unit_sensors(unit)),
+                    *(LINK_SENSORS if link is not None else ()),
+                )
             )
             self.description = _describe_units(self.description, pack)
-        return Readings(self._sensors, values, arrival, pack.alarm)
+        return Readings(self._status.sensors, self._status.rounded(raw), arrival, pack.alarm)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
@@ -142,8 +148,28 @@ class Normalizer:
             serial=frame.serial[:32] if self._include_serial and frame.serial else None,
         )
         sensors = settings_sensors(frame)
-        values = [_rounded(sensor.value(frame), sensor.decimals) for sensor in sensors]
+        if sensors is not self._settings.sensors:
+            self._settings = _Columns(sensors)
+        values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
+
+
+class _Columns:
+    """Sensors, and their values in the last frame, raw and rounded."""
+
+    def __init__(self, sensors: tuple[Sensor, ...]) -> None:
+        self.sensors = sensors
+        self._decimals = [sensor.decimals for sensor in sensors]
+        self._raw: list[Any] = [_NO_VALUE] * len(sensors)
+        self._rounded: list[Value | None] = [None] * len(sensors)
+
+    def rounded(self, raw: list[Any]) -> list[Value | None]:
+        """Round a frame's values; only those that have changed, because to compare costs less."""
+        values = self._rounded.copy()
+        for column in compress(range(len(raw)), map(ne, raw, self._raw)):
+            values[column] = _rounded(raw[column], self._decimals[column])
+        self._raw, self._rounded = raw, values
+        return values
 
 
 def _rounded(value: Any, decimals: int | None) -> Value | None:
@@ -156,20 +182,6 @@ def _rounded(value: Any, decimals: int | None) -> Value | None:
         return None
     # Adding zero makes -0.0 the 0.0 it is.
     return round(number, decimals) + 0.0 if decimals else round(number)
-
-
-def _all_rounded(values: Sequence[Any], decimals: int | None) -> Sequence[Value | None]:
-    """Round many numbers of one sensor's kind."""
-    if decimals is None:
-        return values
-    try:
-        # The usual case, in a third of the time: all are there, and all are finite.
-        rounded = [round(value, decimals) + 0.0 for value in values]
-    except TypeError:
-        rounded = [nan]
-    if all(map(isfinite, rounded)):
-        return rounded
-    return [_rounded(value, decimals) for value in values]
 
 
 def _unit_sensors(unit: Unit) -> Iterator[Sensor]:

@@ -18,10 +18,11 @@ from msgspec import Struct
 from recbms_zmq.alarms import ALARMS, NO_ALARM, alarm_text
 from recbms_zmq.energy import NOT_KNOWN, Counters
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.frames import Master, Slave, Status
+from recbms_zmq.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Master, Slave, Status
 from recbms_zmq.sensor import UNKNOWN, Unknown
 
 _T = TypeVar("_T")
+_NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
 ChargeState = Literal["charging", "discharging", "idle"]
 Direction = Literal["full", "empty"]
 MAX_TEXT: Final = 200
@@ -186,24 +187,30 @@ def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list
     """Return the first `count` items (None: all) by their numbers, None where one is missing."""
     if items is None:
         return []
-    if isinstance(items, list):
-        listed: list[_T | None] = list(items)
-    else:
-        listed = list(map(items.get, range(max(items, default=-1) + 1)))
-    return listed if count is None else listed[: max(count, 0)]
+    listed: list[_T | None]
+    if not isinstance(items, dict) or tuple(items) == _NUMBERS[: len(items)]:
+        listed = [*(items.values() if isinstance(items, dict) else items)]
+    else:  # with gaps, or in disorder
+        listed = [*map(items.get, range(max(items) + 1))]
+    return listed if count is None or count == len(listed) else listed[: max(count, 0)]
 
 
 def _extreme_cells(units: Sequence[Unit]) -> tuple[str | Unknown, str | Unknown]:
     """Return lowest and highest cell, if all are known: a cell without a voltage may be either."""
     voltages = [voltage for unit in units for voltage in unit.cell_voltages if voltage is not None]
-    names = [
-        f"{unit.address}/{number}"
-        for unit in units
-        for number in range(1, len(unit.cell_voltages) + 1)
-    ]
-    if not voltages or len(voltages) < len(names):
+    if not voltages or len(voltages) < sum(len(unit.cell_voltages) for unit in units):
         return UNKNOWN, UNKNOWN
-    return names[voltages.index(min(voltages))], names[voltages.index(max(voltages))]
+    lowest, highest = voltages.index(min(voltages)), voltages.index(max(voltages))
+    return _cell(lowest, units), _cell(highest, units)
+
+
+def _cell(index: int, units: Sequence[Unit]) -> str:
+    """Name a cell by its place among all cells, from 0."""
+    for unit in units:
+        if index < len(unit.cell_voltages):
+            break
+        index -= len(unit.cell_voltages)
+    return f"{unit.address}/{index + 1}"
 
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:

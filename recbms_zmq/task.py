@@ -9,6 +9,7 @@ disabled on that error. What E means is not documented. The fixed ones are not a
 words, so they are not checked. Source: REC's RS-485 manuals; two real words.
 """
 
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 MODES: Final[dict[int, str]] = {
@@ -50,6 +51,7 @@ class Task(NamedTuple):
     errors: tuple[int, ...]
 
     @classmethod
+    @lru_cache(maxsize=64)  # eight sensors ask for two words that hardly ever change
     def of(cls, word: int) -> "Task":
         """Decode a task word, an unsigned 32-bit number."""
         mode = word >> 24 & 0b1111
