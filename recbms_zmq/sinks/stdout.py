@@ -15,10 +15,13 @@ import socket
 import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
 from recbms_zmq.messages import Outgoing
 from recbms_zmq.streams import Batch
+
+_LINES_A_GROUP: Final = select.PIPE_BUF // 64  # more would not fit
 
 
 class StdoutSink:
@@ -48,17 +51,17 @@ class StdoutSink:
 
     def send(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
-        groups = _groups(batch.messages)
+        tried = 0
         if not self._watched:
-            for group in groups:
-                if not self._write(_lines(group)):
+            for group in _groups(_lines(batch.messages)):
+                tried += group.count(b"\n")
+                if not self._write(group):
                     break
         if not self._gone:
-            for group in groups:  # those that were not tried
-                for message in group:
-                    place = next(self._numbers) if batch.complete else message[0]
-                    self._waiting[place] = message
-                    self._waiting.move_to_end(place)
+            for message in batch.messages[tried:]:
+                place = next(self._numbers) if batch.complete else message[0]
+                self._waiting[place] = message
+                self._waiting.move_to_end(place)
 
     @property
     def is_idle(self) -> bool:
@@ -105,10 +108,11 @@ class StdoutSink:
             self._unwatch()
 
     def _take(self) -> bytes:
-        group = next(_groups(self._waiting.values()))
-        for _ in group:
+        first = itertools.islice(self._waiting.values(), _LINES_A_GROUP)
+        group = next(_groups(_lines(first)))
+        for _ in range(group.count(b"\n")):
             self._waiting.popitem(last=False)
-        return _lines(group)
+        return group
 
     def _watch(self) -> None:
         if not self._watched:
@@ -123,23 +127,19 @@ class StdoutSink:
             self._idle.set()
 
 
-def _groups(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Group messages so that their lines fit into one atomic write; a long line stands alone."""
-    group: list[Outgoing] = []
-    size = 0
-    for message in messages:
-        length = len(message[1]) + 1
-        if group and size + length > select.PIPE_BUF:
-            yield group
-            group, size = [], 0
-        group.append(message)
-        size += length
-    if group:
-        yield group
+def _lines(messages: Iterable[Outgoing]) -> bytes:
+    return b"".join([body + b"\n" for _, body, _ in messages])
 
 
-def _lines(group: Iterable[Outgoing]) -> bytes:
-    return b"".join([body + b"\n" for _, body, _ in group])
+def _groups(lines: bytes) -> Iterator[bytes]:
+    """Cut into groups of whole lines, each of one atomic write; a long line stands alone."""
+    start = 0
+    while start < len(lines):
+        end = lines.rfind(b"\n", start, start + select.PIPE_BUF)
+        if end < 0:
+            end = lines.index(b"\n", start)
+        yield lines[start : end + 1]
+        start = end + 1
 
 
 # How to write without waiting depends on what stdout is. Setting O_NONBLOCK on it would set it for
