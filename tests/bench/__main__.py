@@ -45,10 +45,9 @@ def endpoint() -> str:
 def throughput(variant: str, messages: list[bytes]) -> Results:
     """Flood one process with frames; return what it took until the last was at the subscriber."""
     address = endpoint()
-    snapshots = ["--snapshots"] if "snapshot" in variant else []
     with (
         drained() as stdout,
-        subscriber(address, *snapshots) as reader,
+        subscriber(address) as reader,
         server(messages) as (url, source),
     ):
         if variant == LIMIT:
@@ -71,7 +70,7 @@ def throughput(variant: str, messages: list[bytes]) -> Results:
                 "cpu us/frame": cpu / len(messages) * 1e6,
                 "cpu us/message": cpu / seen["messages"] * 1e6,
                 "MiB": memory_mib(running.pid),
-                "lost": seen["gaps"],
+                "lost": seen["lost"],
             }
 
 
