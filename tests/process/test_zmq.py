@@ -240,6 +240,7 @@ def test_several_endpoints_give_the_same(
     for subscriber in subscribers:
         subscriber.message(key="availability")
     bms.send(SETTINGS, STATUS)
+    service.message(key=LAST)
     for subscriber in subscribers:
         subscriber.message(key=LAST)
     assert service.endpoint(1) == f"ipc://{path}"
