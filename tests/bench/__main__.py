@@ -33,6 +33,7 @@ VARIANTS: dict[str, list[str]] = {
     "--report changes": [],
     "--emit snapshot": ["--emit", "snapshot"],
 }
+RATIOS = "  of its rate  of its work"
 Results = dict[str, Any]
 
 
@@ -75,7 +76,11 @@ def throughput(variant: str, messages: list[bytes]) -> Results:
 
 
 def latency(seconds: int) -> Results:
-    """Send 10 frames a second, each with another voltage; return the times to the subscriber."""
+    """Send 10 frames a second, each with another voltage; return the times they take.
+
+    Those in the process, from its source to both outputs; and those from the sender to a
+    subscriber, which are three processes and the kernel between them.
+    """
     rate = 10
     status = drive.frames(0)[0]
     head, tail = status.split(b'"vbat":')
@@ -85,23 +90,48 @@ def latency(seconds: int) -> Results:
     ]
     address = endpoint()
     topic = "recbms/main/voltage"
+    command = ["-m", "tests.bench.timed", *RUN[2:], "--publish", address]
     with (
         drained() as stdout,
         subscriber(address, "--times", topic, "--seconds", str(seconds + 3)) as reader,
         server(messages, "--rate", str(rate), "--log") as (url, source),
-        process([*RUN, url, "--publish", address], UNDER_TEST, stdout=stdout),
+        process([*command, url], UNDER_TEST, stdout=stdout, stderr=subprocess.PIPE) as running,
     ):
         sent = json.loads(line(source))
         arrived = {value: when for when, value in report(reader)["times"]}
-        times = [
+        running.terminate()
+        inside = json.loads(running.communicate()[1].splitlines()[-1])
+    # The first frame has much to do that no other has.
+    both = {
+        "in the process": inside[1:],
+        "to a subscriber": [
             arrived[10 + n / 100] - when for n, when in enumerate(sent) if 10 + n / 100 in arrived
-        ]
-    times.sort()
-    return {
-        "p50 ms": statistics.median(times) * 1e3,
-        "p99 ms": times[int(len(times) * 0.99)] * 1e3,
-        "frames": len(times),
+        ][1:],
     }
+    return {
+        where: {
+            "p50 ms": statistics.median(times) * 1e3,
+            "p99 ms": sorted(times)[int(len(times) * 0.99)] * 1e3,
+            "frames": len(times),
+        }
+        for where, times in both.items()
+    }
+
+
+def hour() -> Results:
+    """Send an hour's frames, one a second, in a few seconds; return the memory on the way."""
+    rate = 500
+    address = endpoint()
+    with (
+        drained() as stdout,
+        subscriber(address),
+        server(drive.frames(3600), "--rate", str(rate), "--log") as (url, source),
+        process([*RUN, url, "--publish", address], UNDER_TEST, stdout=stdout) as running,
+    ):
+        time.sleep(0.5 + 60 / rate)
+        minute = memory_mib(running.pid)
+        line(source)
+        return {"MiB after a minute": minute, "MiB after an hour": memory_mib(running.pid)}
 
 
 def start_up() -> float:
@@ -136,24 +166,28 @@ def fleet(size: int, seconds: int) -> Results:
                 arrived = report(reader)["times"]
                 cpu = cpu_seconds(running.pid) - cpu
                 memory = memory_mib(running.pid)
-    delays = sorted(when - sent for when, sent in arrived if sent is not None)
+    # What comes first is the state before the subscriber came.
+    begin = arrived[0][0] + 1
+    delays = sorted(when - sent for when, sent in arrived if when > begin and sent is not None)
     return {
         "cpu %": cpu / seconds * 100,
         "MiB": memory,
-        "frames/s": len(delays) / seconds,
+        "frames/s": len(delays) / (seconds - 1),
         "p50 ms": statistics.median(delays) * 1e3,
         "p99 ms": delays[int(len(delays) * 0.99)] * 1e3,
     }
 
 
+def middle(runs: list[Results], column: str) -> float:
+    """Return the median of a column."""
+    return float(statistics.median(each[column] for each in runs))
+
+
 def spread(values: list[float]) -> str:
     """Return the median and the range."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return (
-        f"{middle:,.1f} ({low:,.1f}-{high:,.1f})"
-        if middle < 1000
-        else (f"{middle:,.0f} ({low:,.0f}-{high:,.0f})")
-    )
+    low, median, high = min(values), statistics.median(values), max(values)
+    places = 1 if median < 1000 else 0
+    return f"{median:,.{places}f} ({low:,.{places}f}-{high:,.{places}f})"
 
 
 def main() -> None:
@@ -179,16 +213,25 @@ def main() -> None:
         for variant in order[number % len(order) :] + order[: number % len(order)]:
             measured[variant].append(throughput(variant, messages))
     columns = list(measured[LIMIT][0])
-    print(f"\n{'median (range)':18}" + "".join(f"{column:>28}" for column in columns) + "   ratio")
-    limit = statistics.median(each["frames/s"] for each in measured[LIMIT])
+    print(f"\n{'median (range)':18}" + "".join(f"{column:>28}" for column in columns) + RATIOS)
     for variant, runs in measured.items():
-        ratio = statistics.median(each["frames/s"] for each in runs) / limit
         cells = (spread([each[column] for each in runs]) for column in columns)
-        print(f"{variant:18}" + "".join(f"{cell:>28}" for cell in cells) + f"{ratio:8.2f}")
+        ratios = (
+            middle(runs, "frames/s") / middle(measured[LIMIT], "frames/s"),
+            middle(measured[LIMIT], "cpu us/frame") / middle(runs, "cpu us/frame"),
+        )
+        print(
+            f"{variant:18}"
+            + "".join(f"{cell:>28}" for cell in cells)
+            + "".join(f"{ratio:13.2f}" for ratio in ratios)
+        )
     results["throughput"] = measured
 
     results["latency"] = latency(5 if args.quick else 20)
-    print("\nframe to subscriber at 10 frames/s:", results["latency"])
+    for where, times in results["latency"].items():
+        print(f"from a frame's arrival, 10 a second, {where}: {times}")
+    results["hour"] = hour()
+    print("an hour's frames:", results["hour"])
     results["start-up ms"] = [start_up() for _ in range(3 if args.quick else 7)]
     print("exec to first reading, ms:", spread(results["start-up ms"]))
     results["fleet"] = {}

@@ -1,6 +1,6 @@
 """The load's own process: `python -m tests.bench.server`, told what to do by its arguments.
 
-It writes frames that were made beforehand straight to the transport, so that it never is what is
+A flood is written straight to the transport, in frames made beforehand, so that it never is what is
 measured. Prints its port; then, when flooding, `connected`, and waits for a line on stdin; when
 pacing with `--log`, the times at which it sent the frames.
 """
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.protocol import State
+from websockets.exceptions import ConnectionClosed
 
 from .drive import STAMP, on_the_wire
 
@@ -41,14 +41,15 @@ async def pace(connection: ServerConnection, messages: list[bytes], rate: float,
     sent = []
     start = time.monotonic()
     for number, message in enumerate(messages):
-        if connection.state is not State.OPEN:
-            return
         await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
         now = time.monotonic()
         sent.append(now)
         # A cell voltage can hold a time: it has three decimals, and any size is handed on.
         stamped = message.replace(STAMP, b'"mincell":%.3f' % now)
-        connection.transport.write(on_the_wire(stamped))
+        try:
+            await connection.send(stamped, text=True)
+        except ConnectionClosed:  # it has seen enough
+            return
     if log:
         print(json.dumps(sent), flush=True)
 

@@ -1,0 +1,33 @@
+"""The command, with a clock around every frame: `python -m tests.bench.timed run …`.
+
+From the moment at which a frame is handed on by its source until its messages have been given to
+stdout and ZeroMQ. On SIGTERM it prints these times, in seconds, as one line of JSON on stderr.
+"""
+
+import json
+import sys
+import time
+
+from recbms_zmq import wiring
+from recbms_zmq.cli import main
+from recbms_zmq.device import Device
+from recbms_zmq.instant import Instant
+
+times: list[float] = []
+
+
+class TimedDevice(Device):
+    """A device that notes how long each frame takes."""
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        begin = time.perf_counter()
+        valid = super().frame(data, at)
+        times.append(time.perf_counter() - begin)
+        return valid
+
+
+if __name__ == "__main__":
+    wiring.Device = TimedDevice  # type: ignore[attr-defined]
+    code = main()
+    print(json.dumps(times), file=sys.stderr)
+    sys.exit(code)
