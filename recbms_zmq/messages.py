@@ -8,7 +8,8 @@ A message is ASCII, one line without its newline; on ZeroMQ the frames are `[top
 """
 
 import json
-from typing import Any, Final, Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -134,55 +135,80 @@ def ascii_json(value: Any) -> str:
 
 
 class Envelope:
-    """The constant parts of the messages of one topic, and its count of messages."""
+    """The constant parts of the messages of one topic, and its count of messages.
 
-    __slots__ = ("_head", "_middle", "_tail", "retained", "seq", "topic")
+    Args:
+        topic: of all of them.
+        device: the members that say which kind of message it is, and of which BMS.
+        about: the members that say what it is about.
+        origin: the members at the end.
+        retained: whether a message is true until the next one.
 
-    def __init__(self, topic: str, middle: dict[str, Any], tail: dict[str, Any]) -> None:
+    """
+
+    __slots__ = ("_about", "_device", "_head", "_origin", "retained", "seq", "topic")
+
+    def __init__(self, topic: str, device: str, about: str, origin: str, *, retained: bool) -> None:
         self.topic: Final = topic.encode()
         self.seq = 0
-        self.retained: Final = middle["kind"] != "event"
+        self.retained: Final = retained
         self._head: Final = f'{{"topic":{ascii_json(topic)},"payload":'
-        self._middle: Final = f',{ascii_json(middle)[1:-1]},"ts":"'
-        self._tail: Final = f",{ascii_json(tail)[1:]}"
+        # Not put together, because each is shared with many other topics: a fleet has thousands.
+        self._device: Final = device
+        self._about: Final = about
+        self._origin: Final = origin
 
     def seal(self, payload: str, ts: str) -> Outgoing:
         """Make the next message; `payload` is JSON in ASCII, `ts` ISO 8601."""
         self.seq += 1
-        body = f'{self._head}{payload}{self._middle}{ts}","seq":{self.seq}{self._tail}'
+        body = (
+            f"{self._head}{payload},{self._device},{self._about},"
+            f'"ts":"{ts}","seq":{self.seq},{self._origin}}}'
+        )
         return self.topic, body.encode(), self.retained
 
 
-class Envelopes(NamedTuple):
+class Envelopes:
     """Makes the envelopes of one device."""
 
-    device: str
-    device_name: str
-    run: str
-    prefix: str = "recbms"
-    bare: bool = False
+    def __init__(
+        self,
+        device: str,
+        device_name: str,
+        run: str,
+        prefix: str = "recbms",
+        bare: bool = False,
+    ) -> None:
+        self._path = f"{prefix}/{device}/"
+        self._device = _members(device=device, device_name=device_name)
+        self._reading = f'"kind":"reading",{self._device}'
+        self._run = run
+        self._bare = bare
 
     def of_sensor(self, sensor: Sensor) -> Envelope:
         """Make the envelope of a sensor's readings."""
-        tail: dict[str, Any] = {"run": self.run}
-        if not self.bare:
-            tail["ha"] = sensor.home_assistant()
-        return self._envelope("reading", sensor.key, sensor.name, sensor.unit, tail)
+        about, origin = _constant(sensor, self._run, self._bare)
+        return Envelope(self._path + sensor.key, self._reading, about, origin, retained=True)
 
     def of_kind(self, kind: Kind) -> Envelope:
         """Make the envelope of a kind that has one topic a device."""
-        return self._envelope(kind, kind, kind.capitalize(), None, {"run": self.run})
+        return Envelope(
+            self._path + kind,
+            f'"kind":"{kind}",{self._device}',
+            _members(key=kind, name=kind.capitalize()),
+            _members(run=self._run),
+            retained=kind != "event",
+        )
 
-    def _envelope(
-        self, kind: Kind, key: str, name: str, unit: str | None, tail: dict[str, Any]
-    ) -> Envelope:
-        middle: dict[str, Any] = {
-            "kind": kind,
-            "device": self.device,
-            "device_name": self.device_name,
-            "key": key,
-            "name": name,
-        }
-        if unit is not None:
-            middle["unit"] = unit
-        return Envelope(f"{self.prefix}/{self.device}/{key}", middle, tail)
+
+@lru_cache(maxsize=4096)  # shared by all BMS; there are about 2,000 of the largest pack
+def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[str, str]:
+    """Return what a sensor's messages say of it, before and behind what changes."""
+    unit = {} if sensor.unit is None else {"unit": sensor.unit}
+    ha = {} if bare else {"ha": sensor.home_assistant()}
+    return _members(key=sensor.key, name=sensor.name, **unit), _members(run=run, **ha)
+
+
+def _members(**members: Any) -> str:
+    """Encode as the inside of a JSON object."""
+    return ascii_json(members)[1:-1]

@@ -5,6 +5,7 @@ The table itself is in `sensors`; nothing here knows a single sensor.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -57,6 +58,7 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
     every_frame: bool = False
     about: str = ""
 
+    @lru_cache(maxsize=4096)  # noqa: B019 rows live as long as the program, and a fleet shares them
     def at(self, unit: int, number: int = 0) -> "Sensor":
         """Return the sensor of one unit's address, and of one cell or sensor, counted from 1."""
         return msgspec.structs.replace(
