@@ -118,13 +118,15 @@ class ReadingStream:
     def send(self, now: float, batch: Batch) -> None:
         """Say what is to be said of a frame that was just taken."""
         if self._options.report == "all":
-            self._say(range(len(self._values)), now, batch, everything=True)
+            self._say(range(len(self._values)), now, batch)
         else:
             self._say_news(now, batch)
 
     def refresh(self, now: float, batch: Batch) -> float:
         """Say again what was last said too long ago; return when there may be more of it."""
+        waiting = self._held
         self._say_news(now, batch)
+        self._hold(sorted({*waiting, *self._held}))  # no frame has come in their place
         return self._refresh_due
 
     def flush(self, now: float, batch: Batch) -> None:
@@ -146,14 +148,15 @@ class ReadingStream:
         """Say what differs from what stands, and what has to be said again."""
         values, standing = self._values, self._standing
         if now < self._refresh_due:
-            self._say(compress(range(len(values)), map(ne, values, standing)), now, batch)
+            changed = compress(range(len(values)), map(ne, values, standing))
+            self._say(changed, now, batch, steady=True)
             return
         columns = [
             column
             for column, topic in enumerate(self._topics)
             if now >= topic.refresh_due or values[column] != standing[column]
         ]
-        self._say(columns, now, batch)
+        self._say(columns, now, batch, steady=True)
         # A value that is new to its column is due again after the refresh, like all said now.
         due = [
             topic.refresh_due
@@ -163,9 +166,12 @@ class ReadingStream:
         self._refresh_due = min([*due, now + self._options.refresh])
 
     def _say(
-        self, columns: Iterable[int], now: float, batch: Batch, *, everything: bool = False
+        self, columns: Iterable[int], now: float, batch: Batch, *, steady: bool = False
     ) -> None:
-        """Say what these columns hold, or hold it back."""
+        """Say what these columns hold, or hold it back.
+
+        With `steady`, what changes with every frame is left out until it is due again.
+        """
         refresh, interval = self._options.refresh, self._options.min_interval
         topics, values, standing, ts = self._topics, self._values, self._standing, self._ts
         held = []
@@ -174,15 +180,19 @@ class ReadingStream:
             if value is None:
                 self._retract(topic, standing[column], now, batch)
                 standing[column] = None
-            elif topic.every_frame and now < topic.refresh_due and not everything:
+            elif steady and topic.every_frame and now < topic.refresh_due:
                 continue
             elif now < topic.said_at + interval:
                 held.append(column)
             else:
                 standing[column] = value
                 batch.messages.append(topic.say(ascii_json(value), ts, now, refresh))
-        self._held = held
-        self.due = min((topics[column].said_at + interval for column in held), default=_NO_TIME)
+        self._hold(held)
+
+    def _hold(self, columns: list[int]) -> None:
+        self._held = columns
+        interval = self._options.min_interval
+        self.due = min((self._topics[n].said_at + interval for n in columns), default=_NO_TIME)
 
     def _retract(self, topic: Topic, stands: Any, now: float, batch: Batch) -> None:
         """Say null once, and then nothing."""

@@ -368,6 +368,22 @@ def test_with_all_the_rate_is_limited_too() -> None:
     assert said == [10, 20]
 
 
+def test_with_all_what_changes_with_every_frame_is_held_back_and_said_like_the_rest() -> None:
+    story = Story(report="all", min_interval=10)
+    story.start()
+    story.status(0, {"!last_update": "a", "soc": 50})
+    assert story.status(1, {"!last_update": "b", "soc": 50}) == []
+    assert story.advance(10) == ["last_update=b", "soc=50"]
+
+
+def test_with_all_the_settings_that_are_held_back_survive_the_next_status() -> None:
+    story = online(report="all", refresh=20, min_interval=10)
+    story.settings(5, {"settings/capacity": 320})
+    assert story.settings(6, {"settings/capacity": 320}) == []
+    assert story.status(7, {"soc": 50}) == []
+    assert story.advance(15) == ["soc=50", "settings/capacity=320"]
+
+
 def test_a_held_value_is_not_said_after_the_bms_went_offline() -> None:
     story = online(min_interval=50, stale_after=30, refresh=1000)
     story.status(1, {"soc": 51})
