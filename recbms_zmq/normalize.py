@@ -75,6 +75,7 @@ class Normalizer:
         self._idle_current = idle_current
         self._include_serial = include_serial
         self._capacity: float | None = None
+        self._addressed = False
         self._shape: tuple[tuple[int, ...], ...] | None = None
         self._sensors: tuple[Sensor, ...] = ()
         self.description = Description(units=())
@@ -105,7 +106,9 @@ class Normalizer:
             idle_current=self._idle_current,
             capacity=self._capacity,
             energy=energy,
+            addressed=self._addressed,
         )
+        self._addressed = _tells_addresses(frame, self._addressed)
         values = [_rounded(row.value(pack), row.decimals) for row in PACK_SENSORS]
         shape = []
         for unit in pack.units:
@@ -180,6 +183,13 @@ def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
             found: Any = row.value(unit)
             for number in range(1, len(found) + 1):
                 yield row.at(unit.address, number)
+
+
+def _tells_addresses(frame: Status, before: bool) -> bool:
+    """Tell whether units have addresses: by the last frame with units, so none decides for good."""
+    slaves = (frame.bms_array and frame.bms_array.slaves) or []
+    units = [unit for unit in (slaves.values() if isinstance(slaves, dict) else slaves) if unit]
+    return any(unit.address is not None for unit in units) if units else before
 
 
 def _describe_units(known: Description, pack: Pack) -> Description:

@@ -111,6 +111,7 @@ class Pack(Struct, frozen=True, gc=False):
         idle_current: float = 0.1,
         capacity: float | None = None,
         energy: Counters = NOT_KNOWN,
+        addressed: bool = False,
     ) -> "Pack":
         """Put a status frame in order.
 
@@ -120,6 +121,8 @@ class Pack(Struct, frozen=True, gc=False):
             idle_current: amperes up to which the pack counts as idle.
             capacity: of the pack, Ah, if it is known.
             energy: the counters up to this frame.
+            addressed: whether the units are known to have addresses: one that comes without its
+                address is then left out, because nobody can say which one it is.
 
         Raises:
             MalformedFrame: the frame says nothing about a pack.
@@ -131,14 +134,21 @@ class Pack(Struct, frozen=True, gc=False):
         master = array.master or Master()
         units: dict[int, Unit] = {}
         counts: list[int | None] = []
-        for position, slave in _numbered(array.slaves or {}):
-            # Without an address (older firmware) the position has to do, counted as REC counts.
+        slaves = _numbered(array.slaves or {})
+        addressed = addressed or any(slave.address is not None for _, slave in slaves)
+        is_whole = True
+        for position, slave in slaves:
+            if slave.address is None and addressed:
+                is_whole = False
+                counts.append(None)
+                continue
+            # Older firmware tells no addresses: the position has to do, counted as REC counts.
             address = position + 1 if slave.address is None else slave.address
             if address not in units:  # of two with one address only the first can be believed
                 units[address] = _unit(address, slave)
                 counts.append(slave.cell_count)
         ordered = tuple(units[address] for address in sorted(units))
-        lowest, highest = _extreme_cells(ordered)
+        lowest, highest = _extreme_cells(ordered) if is_whole else (UNKNOWN, UNKNOWN)
         text = master.time_remaining
         return cls(
             master=master,

@@ -54,6 +54,18 @@ def test_without_an_address_the_position_counts_from_1_as_rec_counts() -> None:
     assert [unit.address for unit in pack_of([None, Slave()]).units] == [2]
 
 
+def test_among_units_with_addresses_one_without_is_left_out() -> None:
+    pack = pack_of(
+        [
+            Slave(address=2, cell_count=1, cell_voltages=[3.3]),
+            Slave(cell_count=1, cell_voltages=[3.2]),
+        ]
+    )
+    assert [unit.address for unit in pack.units] == [2]
+    # What needs all units is not known.
+    assert (pack.cell_count, pack.cell_lowest, pack.cell_highest) == (None, UNKNOWN, UNKNOWN)
+
+
 def test_of_two_units_with_one_address_the_first_is_believed() -> None:
     slaves = [
         Slave(address=2, bms_temperature=20.0, cell_count=4),
