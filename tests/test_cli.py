@@ -132,8 +132,8 @@ def test_the_configuration_is_printed_and_nothing_is_started() -> None:
         "run", "--print-config", "--stale-after", "20", "house=ws://u:secret@192.168.8.2/ws"
     )
     assert (code, err) == (0, "")
-    assert "[house] stale_after = 20.0  # --stale-after\n" in out
-    assert "[house] url = ws://***@192.168.8.2/ws  # SOURCE\n" in out
+    assert "\nstale_after = 20.0  # --stale-after\n" in out
+    assert '\nurl = "ws://***@192.168.8.2/ws"  # SOURCE\nname = "house"  # SOURCE\n' in out
 
 
 def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,13 +141,22 @@ def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("RECBMS_REFRESH", "7")
     code, out, _ = answer("run", "--print-config")
     assert code == 0
-    assert "[main] refresh = 7.0  # RECBMS_REFRESH\n" in out
+    assert "\nrefresh = 7.0  # RECBMS_REFRESH\n" in out
+
+
+def test_a_mistyped_variable_is_warned_of_beside_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RECBMS_REFESH", "7")
+    code, out, err = answer("run", "--print-config", "sim:")
+    assert (code, err) == (0, "")
+    assert out.startswith("# RECBMS_REFESH is not an option; did you mean RECBMS_REFRESH?\n")
 
 
 def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
     code, out, _ = answer("demo", "--print-config", "--name", "boat")
     assert code == 0
-    assert "[boat] url = sim:  # SOURCE\n" in out
+    assert '\nurl = "sim:"  # SOURCE\nname = "boat"  # --name\n' in out
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbms_zmq.config import BmsConfig, Config, Loaded, load, load_one
+from recbms_zmq.config_text import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
 
@@ -520,41 +521,60 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
     )
     env = {"RECBMS_LOG_LEVEL": "debug"}
     given = {"bare": "true", "publish": ["ipc:///x", "ipc:///y"], "config": str(toml)}
-    assert load(given, [], env).origins == [
-        "publish = [ipc:///x, ipc:///y]  # --publish",
-        "no_publish = False  # default",
-        "no_stdout = False  # default",
-        "prefix = recbms  # default",
-        "state_dir = None  # default",
-        "hwm = None  # default",
-        "allow_plaintext = False  # default",
-        "curve_secret_key = None  # default",
-        "curve_allow = None  # default",
-        "curve_allow_any = False  # default",
+    assert as_toml(load(given, [], env)).splitlines() == [
+        'publish = ["ipc:///x", "ipc:///y"]  # --publish',
+        "no_publish = false  # default",
+        "no_stdout = false  # default",
+        'prefix = "recbms"  # default',
+        "# state_dir is not set",
+        "hwm = 10000  # default",
+        "allow_plaintext = false  # default",
+        "# curve_secret_key is not set",
+        "# curve_allow is not set",
+        "curve_allow_any = false  # default",
         "allow_ip = []  # default",
-        "ipc_mode = 0600  # default",
-        "once = False  # default",
-        "timeout = None  # default",
-        "exit_on_stdin_close = False  # default",
-        "log_level = debug  # RECBMS_LOG_LEVEL",
-        "[main] name = main  # default",
-        "[main] device_name = REC BMS  # default",
-        "[main] emit = readings  # default",
-        "[main] report = changes  # default",
-        f"[main] refresh = 5.0  # {toml}: refresh",
-        "[main] min_interval = 0.0  # default",
-        "[main] bare = True  # --bare",
-        "[main] stale_after = 30.0  # default",
-        "[main] poll_interval = 10.0  # default",
-        "[main] idle_current = 0.1  # default",
-        "[main] energy_max_gap = 60.0  # default",
-        "[main] max_frame = 1048576  # default",
-        "[main] ca_file = None  # default",
-        "[main] tls_fingerprint = None  # default",
-        f"[main] proxy = http://***@p  # {toml}: [[bms]] number 1: proxy",
-        "[main] include_serial = False  # default",
-        f"[main] url = ws://***@h/ws  # {toml}: [[bms]] number 1: url",
+        'ipc_mode = "0600"  # default',
+        "once = false  # default",
+        "# timeout is not set",
+        "exit_on_stdin_close = false  # default",
+        'log_level = "debug"  # RECBMS_LOG_LEVEL',
+        "",
+        "[[bms]]",
+        f'url = "ws://***@h/ws"  # {toml}: [[bms]] number 1: url',
+        'name = "main"  # default',
+        'device_name = "REC BMS"  # default',
+        'emit = "readings"  # default',
+        'report = "changes"  # default',
+        f"refresh = 5.0  # {toml}: refresh",
+        "min_interval = 0.0  # default",
+        "bare = true  # --bare",
+        "stale_after = 30.0  # default",
+        "poll_interval = 10.0  # default",
+        "idle_current = 0.1  # default",
+        "energy_max_gap = 60.0  # default",
+        "max_frame = 1048576  # default",
+        "# ca_file is not set",
+        "# tls_fingerprint is not set",
+        f'proxy = "http://***@p"  # {toml}: [[bms]] number 1: proxy',
+        "include_serial = false  # default",
     ]
+
+
+def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
+    shown = loaded(
+        "house=http://192.168.8.2/cell",
+        'boat=replay:a "file".jsonl',
+        "van=sim:",
+        env={"RECBMS_ALLOW_IP": "10.0.0.0/8 ::1", "RECBMS_STATE_DIR": "/var/lib/a b"},
+        device_name="Gr\u00fc\u00dfe \U0001f50b \\",
+        publish=["tcp://127.0.0.1:*", "ipc://@x"],
+        ipc_mode="0660",
+        timeout="2.5",
+        poll_interval="7",
+        tls_fingerprint="ab" * 32,
+    )
+    toml.write_text(as_toml(shown), encoding="utf-8")
+    assert loaded(file=toml).config == shown.config
 
 
 # --- whatever is given ---

@@ -345,9 +345,9 @@ def test_the_file_and_the_environment_set_the_same_options(
     )
     lines = shown.stdout.text().splitlines()
     assert [line for line in lines if line.startswith(("allow_ip", "curve", "ipc"))] == [
-        f"curve_secret_key = {keys['server.key_secret']}  # {config}: curve_secret_key",
-        f"curve_allow = {keys.allowed}  # RECBMS_CURVE_ALLOW",
-        "curve_allow_any = False  # default",
-        f"allow_ip = [127.0.0.0/8, ::1/128]  # {config}: allow_ip",
-        f"ipc_mode = 0660  # {config}: ipc_mode",
+        f'curve_secret_key = "{keys["server.key_secret"]}"  # {config}: curve_secret_key',
+        f'curve_allow = "{keys.allowed}"  # RECBMS_CURVE_ALLOW',
+        "curve_allow_any = false  # default",
+        f'allow_ip = ["127.0.0.0/8", "::1/128"]  # {config}: allow_ip',
+        f'ipc_mode = "0660"  # {config}: ipc_mode',
     ]

@@ -50,7 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` and `demo` have in common."""
     parser.add_argument("--config", metavar="FILE", help="read options and BMS from a TOML file")
     parser.add_argument(
-        "--print-config", action="store_true", help="show what applies and where it was set; exit"
+        "--print-config",
+        action="store_true",
+        help="show what applies and where it was set, as TOML; exit",
     )
     service = parser.add_argument_group("the service")
     each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
@@ -62,7 +64,9 @@ def main(args: argparse.Namespace) -> int:
     """Run the service."""
     loaded = load(vars(args), args.sources, os.environ)
     if args.print_config:
-        print("\n".join(loaded.origins))
+        from recbms_zmq.config_text import as_toml
+
+        print(as_toml(loaded))
         return 0
     config = loaded.config
     logs.set_up(config.log_level)
