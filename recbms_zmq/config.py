@@ -18,7 +18,6 @@ from recbms_zmq.layers import (
     Setting,
     bms_layers,
     find,
-    quoted,
     read_command_line,
     read_environment,
     read_file,
@@ -209,7 +208,7 @@ def _check_names(sets: Sequence[Layer]) -> None:
     for found, name in zip(sets, names, strict=True):
         if names.count(name) > 1:
             raise found["url"].error(
-                f"two BMS are called {quoted(name)}; give each a name of its own, "
+                f"two BMS are called {values.quoted(name)}; give each a name of its own, "
                 "on the command line as NAME=SOURCE"
             )
 

@@ -69,7 +69,7 @@ def read_file(path: Path) -> tuple[Layer, list[Layer]]:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
+        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {values.quoted(tables)}")
     top = _table(document, str(path), BY_NAME)
     per_bms = {option.name: option for option in OPTIONS if option.bms}
     per_bms["url"] = Option("url", values.source, None, "")
@@ -91,7 +91,7 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
                 hint = " of one BMS; it goes to the top of the file"
             else:
                 hint = _nearest(key, known)
-            raise ConfigError(f"{where}: {quoted(key)} is not an option{hint}")
+            raise ConfigError(f"{where}: {values.quoted(key)} is not an option{hint}")
         layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
     return layer
 
@@ -132,36 +132,17 @@ def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
 
 
 def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> Setting:
-    try:
-        if option.many:
-            items = [value] if isinstance(value, str) else value
-            if not isinstance(items, list | tuple):
-                items = [items]
-            single = option._replace(many=False)
-            found = [_read(single, item, origin, error).value for item in items]
-            return Setting(tuple(found), origin, error)
-        return Setting(option.read(value), origin, error)
-    except ValueError as exc:
-        # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{origin}: expected {exc}, got {quoted(value)}") from None
+    if not option.many:
+        return Setting(values.expect(option.read, value, origin, error), origin, error)
+    items = value if isinstance(value, list | tuple) else [value]
+    found = [values.expect(option.read, item, origin, error) for item in items]
+    return Setting(tuple(found), origin, error)
 
 
 def find(option: Option, layers: Iterable[Layer]) -> Setting:
     """Return the setting of the first layer that has the option, or its default."""
     default = Setting(option.default, "default")
     return next((layer[option.name] for layer in layers if option.name in layer), default)
-
-
-def quoted(value: Any) -> str:
-    """Return what came as it stands in a sentence: masked, and not too long."""
-    if isinstance(value, str):
-        text = repr(values.masked(value))
-    else:
-        try:
-            text = values.masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ import signal
 import struct
 import sys
 import time
-from typing import Any
 
 import zmq
 
@@ -66,9 +65,14 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
-    count = _read(values.count("messages", least=1), "--count", args.count)
-    timeout = _read(values.number("seconds", above=True), "--timeout", args.timeout)
-    endpoints = [_read(values.endpoint, "ENDPOINT", endpoint) for endpoint in args.endpoints]
+    count, timeout = args.count, args.timeout
+    if count is not None:
+        count = values.expect(values.count("messages", least=1), count, "--count")
+    if timeout is not None:
+        timeout = values.expect(values.number("seconds", above=True), timeout, "--timeout")
+    endpoints = [
+        values.expect(values.endpoint, endpoint, "ENDPOINT") for endpoint in args.endpoints
+    ]
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -136,12 +140,3 @@ def _explain(event: bytes, endpoint: bytes) -> None:
     """Say on stderr that a service will not have us; nothing else would tell."""
     number, _ = struct.unpack("=HI", event)
     print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)
-
-
-def _read(reader: values.Reader, name: str, given: str | None) -> Any:
-    if given is None:
-        return None
-    try:
-        return reader(given)
-    except ValueError as exc:
-        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

@@ -12,7 +12,7 @@ from typing import Final
 from recbms_zmq import logs, values
 from recbms_zmq.config import Config, load_one
 from recbms_zmq.endings import call_on_signals
-from recbms_zmq.errors import OutputError, RecBmsError, UsageError
+from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
 from recbms_zmq.options import SOURCE_OPTIONS, declare
 from recbms_zmq.recording import Recorder
@@ -53,10 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Record."""
     config = load_one(vars(args), args.source, os.environ)
-    try:
-        duration = args.duration and values.number("seconds", above=True)(args.duration)
-    except ValueError as exc:
-        raise UsageError(f"--duration: expected {exc}, got {args.duration!r}") from exc
+    duration = args.duration
+    if duration is not None:
+        duration = values.expect(values.number("seconds", above=True), duration, "--duration")
     logs.set_up(config.log_level)
     with _output(args.output) as fd:
         run(_record_to(config, fd, args.output, duration))
