@@ -6,13 +6,12 @@ with `bms` can also stand in a `[[bms]]` table, for that BMS alone.
 
 import argparse
 from collections.abc import Iterable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from recbms_zmq import values
 from recbms_zmq.values import Reader
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
-Level = Literal["debug", "info", "warning", "error"]
 
 
 class Option(NamedTuple):
