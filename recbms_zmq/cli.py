@@ -129,8 +129,9 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
 def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
+    if arguments[:1] == [wanted] and not found:
+        parser.error(f"there is no command {wanted!r}; {_command_hint(wanted)}")
     args, unknown = parser.parse_known_args(arguments)
-    # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
         import difflib
@@ -145,3 +146,12 @@ def _dispatch(arguments: list[str]) -> int:
         chosen.error(f"{masked(flag)} is not an option or argument of {chosen.prog}{hint}")
     code: int = module.main(args)
     return code
+
+
+def _command_hint(word: str) -> str:
+    import difflib
+
+    if "://" in word:
+        return f"an address stands behind one, as in {PROGRAM} run {word}"
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"

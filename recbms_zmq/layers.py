@@ -114,7 +114,7 @@ def bms_layers(
 def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
     name, equals, url = word.partition("=")
     layer: Layer = {}
-    if equals and values.NAME.fullmatch(name):
+    if equals and not any(sign in name for sign in ":/?"):  # as in a URL, or sim:?units=2
         layer["name"] = _read(BY_NAME["name"], name, origin, error)
     else:
         url = word
