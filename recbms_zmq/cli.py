@@ -17,13 +17,13 @@ from typing import Final, NoReturn
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
 COMMANDS: Final[dict[str, str]] = {
-    "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
+    "run": "read one or more BMS; publish on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
-    "check": "tell whether a BMS or a service is alive, and what to do if not",
+    "check": "tell whether a BMS or a service is alive, and what to do if it is not",
     "monitor": "show packs live on the terminal",
-    "record": "write down what a BMS sends, to be replayed",
-    "keygen": "make a pair of CURVE keys",
+    "record": "record what a BMS sends, to replay it later",
+    "keygen": "make a CURVE key pair",
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
@@ -35,7 +35,7 @@ CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, err
 EPILOG: Final = """\
 examples:
   recbms-zmq demo                         what it looks like, without a battery
-  recbms-zmq monitor sim:                 the same as a picture on the terminal
+  recbms-zmq monitor sim:                 the same as a live view in the terminal
   recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
   recbms-zmq listen                       what the service publishes, in another terminal
   recbms-zmq run --help                   all about a command: options, examples, exit codes
@@ -102,7 +102,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
     parser = Parser(
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
-        description="Read REC BMS battery management systems; give their numbers out as JSON\n"
+        description="Read REC BMS battery management systems, and publish their values as JSON\n"
         "lines on stdout and as ZeroMQ messages.",
         epilog=EPILOG,
         formatter_class=_formatter,

@@ -26,7 +26,7 @@ In a Dockerfile: HEALTHCHECK CMD ["recbms-zmq", "check", "--brief"]
 
 exit codes: 0 alive (of a service: all BMS are online); 1 the service is there, but a BMS is
 offline; 2 wrong option; 69 nothing there: no status frame, or no service; 78 a file cannot be used.
-Alarms and odd settings are told, and change nothing in the exit code.
+Alarms and odd settings are reported, but do not change the exit code.
 
 Without a target it asks {DEFAULT_PUBLISH}.
 """
@@ -34,7 +34,9 @@ Without a target it asks {DEFAULT_PUBLISH}.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
-    parser.description = "Ask whether a BMS, or a running service, is alive."
+    parser.description = (
+        "Tell whether a BMS or a running service is alive, and what to do if it is not."
+    )
     parser.epilog = EPILOG
     parser.add_argument(
         "target",
@@ -47,12 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", default="10", metavar="SECONDS", help="wait at most this long (default: 10)"
     )
-    parser.add_argument("--brief", action="store_true", help="one line only, the verdict")
+    parser.add_argument("--brief", action="store_true", help="print the verdict only, one line")
     service = parser.add_argument_group("of a service")
     service.add_argument(
         "--device", action="append", metavar="ID", help="only this BMS; can be given more than once"
     )
-    service.add_argument("--prefix", default="recbms", metavar="WORD", help="of its topics")
+    service.add_argument(
+        "--prefix",
+        default="recbms",
+        metavar="WORD",
+        help="first part of its topics (default: recbms)",
+    )
     add_curve_options(service)
     declare(parser.add_argument_group("of a BMS"), SOURCE_OPTIONS)
 

@@ -40,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--topic",
         action="append",
         metavar="PREFIX",
-        help="only topics that begin like this; can be given more than once",
+        help="only topics that begin with this; can be given more than once",
     )
-    parser.add_argument("--count", metavar="N", help="end after so many messages")
+    parser.add_argument("--count", metavar="N", help="stop after this many messages")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
+        "--timeout", metavar="SECONDS", help="give up when nothing has come for this long"
     )
     add_curve_options(parser)
 
@@ -54,12 +54,12 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--curve-server-key",
         metavar="FILE",
-        help="come in with CURVE: the public key of the service",
+        help="with CURVE: the public key of the service",
     )
     parser.add_argument(
         "--curve-secret-key",
         metavar="FILE",
-        help="the key to come in with, which the service lets in; without it a new one is used",
+        help="with CURVE: this client's key, which the service has to know; without it, a new one",
     )
 
 

@@ -25,9 +25,9 @@ MOST_WAITING: Final = 2**26
 """Bytes that may wait for a reader who has stalled. A recording must not have holes."""
 
 EPILOG = """\
-It holds everything the BMS sends, and when, but for the serial number, which is the password of
-the module's firmware page and is always redacted. So it can be given to others, who see what you
-saw:
+A recording holds everything the BMS sent, and when, except for its serial number: that is the
+password of the module's firmware page, and is always redacted. So it can be given to others, who
+then see what you saw:
 
   recbms-zmq record ws://192.168.8.2/ws --duration 600 -o battery.jsonl
   recbms-zmq run replay:battery.jsonl

@@ -10,8 +10,8 @@ from recbms_zmq.lookups import run
 from recbms_zmq.options import OPTIONS, declare
 
 DESCRIPTION = """\
-Read one or more BMS, and give every sensor out twice: as a JSON line on stdout, and as a ZeroMQ
-message. It goes on until it is stopped, and connects again by itself.
+Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
+message. It runs until it is stopped, and reconnects by itself.
 """
 EPILOG = """\
 examples:
@@ -25,7 +25,7 @@ Every option can also be set in the environment (--stale-after is RECBMS_STALE_A
 RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for each BMS). The
 command line beats the environment, which beats the file.
 
-exit codes: 0 ended as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
+exit codes: 0 stopped as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
 state directory in use; 78 wrong configuration; 141 the reader of stdout has gone.
 """
 
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="[NAME=]SOURCE",
         help="where frames come from: ws://HOST/ws or wss://HOST/ws; http://HOST/cell of older "
-        "module firmware; sim: for a simulated pack; replay:FILE for what `record` has written "
-        "(replay:FILE?speed=10, 0 as fast as it can); - for raw frames on stdin, one a line",
+        "module firmware; sim: for a simulated pack; replay:FILE for a recording made by `record` "
+        "(replay:FILE?speed=10; 0 is as fast as possible); - for raw frames on stdin, one per line",
     )
     add_options(parser)
 
