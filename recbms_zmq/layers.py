@@ -39,10 +39,15 @@ def read_command_line(given: Mapping[str, Any]) -> Layer:
 
 
 def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
-    """Read the options of the environment; add a warning for each name that looks mistyped."""
+    """Read the options of the environment; add a warning for each name that looks mistyped.
+
+    An empty variable counts as not set: that is how files of variables leave one out.
+    """
     layer: Layer = {}
     known = {option.variable: option for option in OPTIONS}
     for variable, value in environ.items():
+        if not value:
+            continue
         if variable in known:
             option = known[variable]
             words = value.replace(",", " ").split() if option.many else value

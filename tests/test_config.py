@@ -172,6 +172,13 @@ def test_empty_sources_in_the_environment_are_none(toml: Path) -> None:
     assert [bms.url for bms in found.bms] == ["ws://file/ws"]
 
 
+def test_an_empty_variable_counts_as_not_set(toml: Path) -> None:
+    toml.write_text('publish = "ipc:///x"\n')
+    env = {"RECBMS_PUBLISH": "", "RECBMS_HWM": "", "RECBMS_REFESH": ""}
+    found = loaded(URL, env=env, file=toml)
+    assert (found.config.publish, found.config.hwm, found.warnings) == (("ipc:///x",), 10_000, [])
+
+
 def test_room_for_slow_subscribers_grows_with_the_fleet() -> None:
     fleet = [f"b{n}=sim:" for n in range(21)]
     assert config("sim:").hwm == 10_000
@@ -368,7 +375,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
             {"RECBMS_REFRESH": "often"},
             "RECBMS_REFRESH: expected seconds, a number of at least 0.01, got 'often'",
         ),
-        ({"RECBMS_BARE": ""}, "RECBMS_BARE: expected true or false, got ''"),
+        ({"RECBMS_BARE": " "}, "RECBMS_BARE: expected true or false, got ' '"),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws b=h"},
             (f"RECBMS_SOURCES: expected {SOURCE} (perhaps ws://h/ws?), got 'h'"),
