@@ -34,6 +34,7 @@ Without a target it asks {DEFAULT_PUBLISH}.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
+    parser.usage = "%(prog)s [OPTIONS] [TARGET]"
     parser.description = (
         "Tell whether a BMS or a running service is alive, and what to do if it is not."
     )

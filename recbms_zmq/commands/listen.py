@@ -27,6 +27,7 @@ exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `listen`."""
+    parser.usage = "%(prog)s [OPTIONS] [ENDPOINT ...]"
     parser.description = "Subscribe to a running service, and print its messages as JSON lines."
     parser.epilog = EPILOG
     parser.add_argument(

@@ -43,6 +43,7 @@ read; 141 the reader of stdout has gone.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `record`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME=]SOURCE"
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")

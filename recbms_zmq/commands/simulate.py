@@ -31,6 +31,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     names = "\n".join(f"  {name:<13} {kind.help}" for name, kind in KINDS.items())
+    parser.usage = "%(prog)s [OPTIONS]"
     parser.epilog = f"{_ABOUT}\n{GRAMMAR}NAME is one of\n{names}\n\n{_EXAMPLES}"
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
