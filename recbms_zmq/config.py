@@ -155,6 +155,8 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     publish = found["publish"]
     if plain["once"] and publish.error is UsageError:
         raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
+    if plain["timeout"] is not None and not plain["once"] and found["timeout"].error is UsageError:
+        raise UsageError("--timeout: means nothing without --once")
     if plain["no_publish"] or plain["once"]:
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:

@@ -275,6 +275,7 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"refresh": "0"},
             "--refresh: expected seconds, a number of at least 0.01, got '0'",
         ),
+        ([URL], {"timeout": "5"}, "--timeout: means nothing without --once"),
         ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
         (
             [URL],
@@ -572,11 +573,14 @@ def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
         "house=http://192.168.8.2/cell",
         'boat=replay:a "file".jsonl',
         "van=sim:",
-        env={"RECBMS_ALLOW_IP": "10.0.0.0/8 ::1", "RECBMS_STATE_DIR": "/var/lib/a b"},
+        env={
+            "RECBMS_ALLOW_IP": "10.0.0.0/8 ::1",
+            "RECBMS_STATE_DIR": "/var/lib/a b",
+            "RECBMS_TIMEOUT": "2.5",
+        },
         device_name="Gr\u00fc\u00dfe \U0001f50b \\",
         publish=["tcp://127.0.0.1:*", "ipc://@x"],
         ipc_mode="0660",
-        timeout="2.5",
         poll_interval="7",
         tls_fingerprint="ab" * 32,
     )
