@@ -129,6 +129,8 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
 def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
+    if not arguments:
+        parser.error(f"say what to do, for example {PROGRAM} demo")
     if arguments[:1] == [wanted] and not found:
         parser.error(f"there is no command {wanted!r}; {_command_hint(wanted)}")
     args, unknown = parser.parse_known_args(arguments)

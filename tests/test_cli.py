@@ -44,7 +44,7 @@ def test_the_help_names_every_command() -> None:
     [
         (
             [],
-            "the following arguments are required: COMMAND (try: recbms-zmq --help)",
+            "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
         ),
         (
             ["--stale"],
