@@ -30,12 +30,12 @@ examples:
 
 Without an argument it subscribes to {DEFAULT_PUBLISH}.
 
-keys: q or Ctrl-C leaves; Tab and Shift-Tab choose a pack; c shows every cell as a bar, or no
-longer; j, k, arrows, Page Up and Page Down scroll the cells.
+keys: q or Ctrl-C quits; Tab and Shift-Tab select a pack; c toggles a bar for every cell; j, k,
+arrows, Page Up and Page Down scroll the cells.
 
-If stdout is no terminal, or a dumb one, a line comes whenever something has changed.
+If stdout is not a terminal, or a dumb one, it prints a line whenever something has changed.
 
-exit codes: 0 ended as asked; 2 wrong option; 78 rich is not installed, or wrong configuration.
+exit codes: 0 stopped as asked; 2 wrong option; 78 rich is not installed, or wrong configuration.
 """
 
 
@@ -54,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a BMS, as for run ([NAME=]ws://HOST/ws, sim:), or where a service publishes "
         "(tcp://ADDRESS:PORT, ipc://PATH)",
     )
-    parser.add_argument(
-        "--config", metavar="FILE", help="read the BMS that this file of `run` names"
-    )
+    parser.add_argument("--config", metavar="FILE", help="read the BMS of this configuration file")
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )

@@ -33,11 +33,11 @@ then see what you saw:
   recbms-zmq run replay:battery.jsonl
   recbms-zmq run --no-publish 'replay:battery.jsonl?speed=0' | jq .
 
-It ends after --duration, with the source, or with Ctrl-C. The format is described in
+It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
 recbms_zmq/recording.py.
 
-exit codes: 0 ended as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot be
-read; 141 the reader of stdout has gone.
+exit codes: 0 stopped as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot
+be read; 141 the reader of stdout has gone.
 """
 
 

@@ -12,8 +12,8 @@ from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving
 
 _ABOUT: Final = """\
-It prints its address when it listens, then serves until it is stopped. The same pack can be had
-inside the service, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
+It prints its address once it is listening, and serves until it is stopped. The service can also
+simulate the same pack itself, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
 """
 _EXAMPLES: Final = """\
 examples:
