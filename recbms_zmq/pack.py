@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -218,7 +219,7 @@ def _extreme_cells(units: Sequence[Unit]) -> tuple[str | Unknown, str | Unknown]
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
     """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
-    if current is None:
+    if current is None or not isfinite(current):
         return None
     if abs(current) <= idle_current:
         return "idle"

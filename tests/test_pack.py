@@ -1,5 +1,6 @@
 """Tests of the formulas: what a status frame says of a pack. All frames here are made by us."""
 
+import math
 from typing import Any
 
 import pytest
@@ -222,6 +223,11 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
     assert pack.charge_state == state
     assert is_in_state(pack, "charging") == (None if state is None else state == "charging")
     assert is_in_state(pack, "discharging") == (None if state is None else state == "discharging")
+
+
+@pytest.mark.parametrize("current", [math.nan, math.inf, -math.inf])
+def test_a_current_that_is_no_number_has_no_direction(current: float) -> None:
+    assert pack_of(current=current).charge_state is None
 
 
 def test_the_idle_current_can_be_set_to_nothing() -> None:
