@@ -3,7 +3,8 @@
 Pure judgement, for `recbms-zmq check`: nothing here reads a clock or a socket, and nothing of it
 is a measurement. Sources: REC's manuals for what a setting does; for the usual limits of a cell
 its chemistry's data sheets (LiFePO4 2.5 to 3.65 V, with a margin above for Winston; lithium-polymer
-and LiMn2O4 2.7 to 4.2 V; no charging of LiFePO4 below 0 °C). A cell's own data sheet knows better.
+and LiMn2O4 2.7 to 4.2 V; no charging below 0 °C, but for Winston cells; the one real settings frame
+has -10 °C). A cell's own data sheet knows better.
 """
 
 import re
@@ -18,9 +19,13 @@ from recbms_zmq.settings_sensors import CHEMISTRIES, SETTINGS_SENSORS
 
 
 class Advice(NamedTuple):
-    """One remark. `danger` could harm the battery or stop it, `odd` is worth a second look."""
+    """One remark.
 
-    level: Literal["danger", "odd"]
+    `danger` could harm the battery or stop it, `odd` is worth a second look, and `note` is right
+    for some cells and wrong for others.
+    """
+
+    level: Literal["danger", "odd", "note"]
     text: str
 
 
@@ -43,6 +48,7 @@ class _Range(NamedTuple):
     because: str
 
 
+_LEVELS: Final = ("danger", "odd", "note")
 _ORDERS: Final = (
     _Order(
         "cell_voltage_limit_low",
@@ -91,10 +97,10 @@ _RANGES: Final = (
     _Range("temperature_limit_high", 20, 65, "danger", "cells are harmed above about 60 °C"),
     _Range(
         "temperature_limit_low",
-        0,
+        -10,
         30,
         "odd",
-        "most lithium cells must not be charged below 0 °C; look it up in the data sheet of yours",
+        "hardly any lithium cell may be charged below -10 °C; see the data sheet of yours",
     ),
     _Range("bms_temperature_limit", 40, 90, "odd", "the board would get too hot, or never work"),
     _Range("cell_voltage_difference_limit", 0.02, 0.5, "odd", "it would warn always, or never"),
@@ -126,11 +132,11 @@ _REC_NAMES: Final = {f.name: f.encode_name for f in msgspec.structs.fields(Setti
 
 def judge(settings: Settings) -> list[Advice]:
     """Say which settings look dangerous or inconsistent, the worst first."""
-    found = [*_misordered(settings), *_out_of_range(settings)]
+    found = [*_misordered(settings), *_out_of_range(settings), *_cold(settings)]
     code = settings.chemistry_code
     if code is not None and code not in CHEMISTRIES:
         found.append(Advice("odd", f"chemistry (chem) is {code}, which REC's manuals do not know"))
-    return sorted(found, key=lambda advice: advice.level)
+    return sorted(found, key=lambda advice: _LEVELS.index(advice.level))
 
 
 def _misordered(settings: Settings) -> Iterator[Advice]:
@@ -148,6 +154,16 @@ def _out_of_range(settings: Settings) -> Iterator[Advice]:
             usual = f"{rule.least:g} to {rule.most:g} {_ROWS[rule.setting].unit}"
             text = f"{_named(rule.setting, value)} is outside the usual {usual}: {rule.because}"
             yield Advice(rule.level, text)
+
+
+def _cold(settings: Settings) -> Iterator[Advice]:
+    limit = _value(settings, "temperature_limit_low")
+    if limit is not None and -10 <= limit < 0:
+        yield Advice(
+            "note",
+            f"{_named('temperature_limit_low', limit)} allows charging below 0 °C: Winston cells "
+            "bear that, most others do not; see the data sheet of yours",
+        )
 
 
 def _value(settings: Settings, name: str) -> float | None:

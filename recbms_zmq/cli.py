@@ -17,13 +17,13 @@ from typing import Final, NoReturn
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
 COMMANDS: Final[dict[str, str]] = {
-    "run": "read one or more BMS; sensor messages on stdout and ZeroMQ",
+    "run": "read one or more BMS; publish on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
-    "check": "tell whether a BMS or a service is alive, and what to do if not",
+    "check": "tell whether a BMS or a service is alive, and what to do if it is not",
     "monitor": "show packs live on the terminal",
-    "record": "write down what a BMS sends, to be replayed",
-    "keygen": "make a pair of CURVE keys",
+    "record": "record what a BMS sends, to replay it later",
+    "keygen": "make a CURVE key pair",
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
@@ -35,7 +35,7 @@ CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, err
 EPILOG: Final = """\
 examples:
   recbms-zmq demo                         what it looks like, without a battery
-  recbms-zmq monitor sim:                 the same as a picture on the terminal
+  recbms-zmq monitor sim:                 the same as a live view in the terminal
   recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
   recbms-zmq listen                       what the service publishes, in another terminal
   recbms-zmq run --help                   all about a command: options, examples, exit codes
@@ -102,7 +102,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
     parser = Parser(
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
-        description="Read REC BMS battery management systems; give their numbers out as JSON\n"
+        description="Read REC BMS battery management systems, and publish their values as JSON\n"
         "lines on stdout and as ZeroMQ messages.",
         epilog=EPILOG,
         formatter_class=_formatter,
@@ -129,8 +129,11 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
 def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
+    if not arguments:
+        parser.error(f"say what to do, for example {PROGRAM} demo")
+    if arguments[:1] == [wanted] and not found:
+        parser.error(f"there is no command {wanted!r}; {_command_hint(wanted)}")
     args, unknown = parser.parse_known_args(arguments)
-    # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
         import difflib
@@ -145,3 +148,12 @@ def _dispatch(arguments: list[str]) -> int:
         chosen.error(f"{masked(flag)} is not an option or argument of {chosen.prog}{hint}")
     code: int = module.main(args)
     return code
+
+
+def _command_hint(word: str) -> str:
+    import difflib
+
+    if "://" in word:
+        return f"an address stands behind one, as in {PROGRAM} run {word}"
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"

@@ -1,21 +1,32 @@
 """What applies in this run: options from the command line, the environment, a file, and defaults.
 
-Command line beats environment beats file; in the file a `[[bms]]` table beats the top level. Every
-mistake is one sentence that says where it is, what is expected, and what came.
+Command line beats environment beats file; in the file a `[[bms]]` table beats the top level. What
+does not go together is refused with one sentence, as a wrong value is by `layers`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
 from recbms_zmq import values
-from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import BY_NAME, OPTIONS, SOURCE_OPTIONS, Option
+from recbms_zmq.errors import UsageError
+from recbms_zmq.layers import (
+    CONFIG_VARIABLE,
+    SOURCE,
+    SOURCES_VARIABLE,
+    Layer,
+    Setting,
+    bms_layers,
+    find,
+    read_command_line,
+    read_environment,
+    read_file,
+    without_name,
+)
+from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
 
-CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
-SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths with colons between them."""
 
@@ -61,30 +72,19 @@ class Config(Struct, frozen=True, kw_only=True):
     log_level: str
 
 
-class Setting(NamedTuple):
-    """The value of an option, where it was set, and whose mistake it is if it is wrong."""
-
-    value: Any
-    origin: str
-    error: type[RecBmsError] = ConfigError
-
-
-Layer = dict[str, Setting]
-"""Options that were set in one place, by their names."""
-
-
 class Loaded(NamedTuple):
     """A configuration, and what is to be told of it.
 
     Attributes:
         config: what applies.
-        origins: lines that say of every option what applies and where it was set.
+        service, bms: the same, with where each option of the service and of each BMS was set.
         warnings: sentences about what was ignored.
 
     """
 
     config: Config
-    origins: list[str]
+    service: Layer
+    bms: list[Layer]
     warnings: list[str]
 
 
@@ -102,36 +102,22 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
 
     """
     warnings: list[str] = []
-    command_line = _command_line(given)
-    environment = _environment(environ, warnings)
+    above = (read_command_line(given), read_environment(environ, warnings))
     file = given.get("config") or environ.get(CONFIG_VARIABLE)
-    top, tables = _file(Path(file)) if file else ({}, [])
-    bms_layers = _bms_layers(sources, environ, tables)
-    above = (command_line, environment)
+    top, tables = read_file(Path(file)) if file else ({}, [])
+    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
+    _check_names(sets)
+    _check_stdin(sets)
+    bms = [BmsConfig(**{name: setting.value for name, setting in found.items()}) for found in sets]
 
-    bms = []
-    origins: list[str] = []
-    for layer in bms_layers:
-        layers = (*_without_name(above, layer), layer, top)
-        found = {option.name: _find(option, layers) for option in OPTIONS if option.bms}
-        found["url"] = layer["url"]
-        if found["device_name"].value is None:
-            name = found["name"].value
-            label = "REC BMS" if name == "main" else f"REC BMS {name}"
-            found["device_name"] = Setting(label, "default")
-        if found["url"].value.startswith("http"):
-            _check_polling(found)
-        bms.append(BmsConfig(**{name: setting.value for name, setting in found.items()}))
-        origins += _explain(f"[{found['name'].value}] ", found)
-    _check_names(bms, bms_layers)
-    _check_stdin(bms, bms_layers)
-
-    service = {option.name: _find(option, (*above, top)) for option in OPTIONS if not option.bms}
+    service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
     if service["state_dir"].value is None and state_directory:
         service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
-    config = _service(service, tuple(bms))
-    return Loaded(config, _explain("", service) + origins, warnings)
+    if service["hwm"].value is None:
+        # Room for many frames, and for a newcomer's whole state: a large pack has 900 readings.
+        service["hwm"] = Setting(max(10_000, 500 * len(bms)), "default")
+    return Loaded(_service(service, tuple(bms)), service, sets, warnings)
 
 
 def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Config:
@@ -152,125 +138,18 @@ def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) 
     return load(options, [source], variables).config
 
 
-def _command_line(given: Mapping[str, Any]) -> Layer:
-    layer: Layer = {}
-    for name, value in given.items():
-        option = BY_NAME.get(name)
-        if option is not None and value is not None:
-            layer[name] = _read(option, value, option.flag, UsageError)
-    return layer
-
-
-def _environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
-    layer: Layer = {}
-    known = {option.variable: option for option in OPTIONS}
-    for variable, value in environ.items():
-        if variable in known:
-            option = known[variable]
-            words = value.replace(",", " ").split() if option.many else value
-            layer[option.name] = _read(option, words, variable, ConfigError)
-        elif variable.startswith("RECBMS_") and variable not in (
-            CONFIG_VARIABLE,
-            SOURCES_VARIABLE,
-        ):
-            near = _nearest(variable, known)
-            if near:
-                warnings.append(f"{variable} is not an option{near}")
-    return layer
-
-
-def _file(path: Path) -> tuple[Layer, list[Layer]]:
-    """Return the options at the top of the file, and those of each `[[bms]]` table."""
-    import tomllib
-
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a number without end
-        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
-    tables = document.pop("bms", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {_quoted(tables)}")
-    top = _table(document, str(path), BY_NAME)
-    per_bms = {option.name: option for option in OPTIONS if option.bms}
-    per_bms["url"] = Option("url", values.source, None, "")
-    layers = []
-    for number, table in enumerate(tables, 1):
-        where = f"{path}: [[bms]] number {number}"
-        layer = _table(table, where, per_bms)
-        if "url" not in layer:
-            raise ConfigError(f"{where}: url is missing; expected {_expected(values.source)}")
-        layers.append(layer)
-    return top, layers
-
-
-def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> Layer:
-    layer: Layer = {}
-    for key, value in table.items():
-        if key not in known:
-            if key in BY_NAME:
-                hint = " of one BMS; it goes to the top of the file"
-            else:
-                hint = _nearest(key, known)
-            raise ConfigError(f"{where}: {_quoted(key)} is not an option{hint}")
-        layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
-    return layer
-
-
-def _bms_layers(
-    sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer]
-) -> list[Layer]:
-    """Return one layer a BMS: those of the command line, else of the environment, else the file."""
-    if sources:
-        return [_named_source(source, "SOURCE", UsageError) for source in sources]
-    if words := environ.get(SOURCES_VARIABLE, "").split():
-        return [_named_source(word, SOURCES_VARIABLE, ConfigError) for word in words]
-    if not tables:
-        raise UsageError(
-            "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
-        )
-    return tables
-
-
-def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
-    name, equals, url = word.partition("=")
-    layer: Layer = {}
-    if equals and values.NAME.fullmatch(name):
-        layer["name"] = _read(BY_NAME["name"], name, origin, error)
-    else:
-        url = word
-    layer["url"] = _read(Option("url", values.source, None, ""), url, origin, error)
-    return layer
-
-
-def _without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
-    """Drop `--name` for a BMS that has a name of its own on the command line."""
-    named = "name" in layer and layer["name"].origin in ("SOURCE", SOURCES_VARIABLE)
-    return [
-        {key: setting for key, setting in each.items() if not (named and key == "name")}
-        for each in above
-    ]
-
-
-def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> Setting:
-    try:
-        if option.many:
-            items = [value] if isinstance(value, str) else value
-            if not isinstance(items, list | tuple):
-                items = [items]
-            single = option._replace(many=False)
-            found = [_read(single, item, origin, error).value for item in items]
-            return Setting(tuple(found), origin, error)
-        return Setting(option.read(value), origin, error)
-    except ValueError as exc:
-        # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from None
-
-
-def _find(option: Option, layers: Iterable[Layer]) -> Setting:
-    default = Setting(option.default, "default")
-    return next((layer[option.name] for layer in layers if option.name in layer), default)
+def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
+    """Find what applies to one BMS: its own layer is between those above and the file's top."""
+    layers = (*without_name(above, layer), layer, top)
+    found = {"url": layer["url"]}
+    found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
+    if found["device_name"].value is None:
+        name = found["name"].value
+        label = "REC BMS" if name == "main" else f"REC BMS {name}"
+        found["device_name"] = Setting(label, "default")
+    if found["url"].value.startswith("http"):
+        _check_polling(found)
+    return found
 
 
 def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:
@@ -278,6 +157,8 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     publish = found["publish"]
     if plain["once"] and publish.error is UsageError:
         raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
+    if plain["timeout"] is not None and not plain["once"] and found["timeout"].error is UsageError:
+        raise UsageError("--timeout: means nothing without --once")
     if plain["no_publish"] or plain["once"]:
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:
@@ -285,15 +166,14 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     _check_curve(found)
     is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
     for endpoint in plain["publish"]:
+        if plain["publish"].count(endpoint) > 1 and not endpoint.endswith("*"):
+            raise publish.error(f"{publish.origin}: {endpoint} is given twice")
         if is_open and not values.is_loopback(endpoint):
             raise publish.error(
                 f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
                 "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
                 "say --allow-plaintext"
             )
-    if plain["hwm"] is None:
-        # Room for many frames, and for a newcomer's whole state: a large pack has 900 readings.
-        plain["hwm"] = max(10_000, 500 * len(bms))
     known = {field: plain[field] for field in Config.__struct_fields__ if field != "bms"}
     return Config(bms=bms, **known)
 
@@ -329,56 +209,21 @@ def _check_curve(found: Mapping[str, Setting]) -> None:
         raise allow_any.error(f"{allow_any.origin}: --curve-allow says the opposite; choose one")
 
 
-def _check_names(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
-    names = [each.name for each in bms]
-    for name, layer in zip(names, layers, strict=True):
-        if names.count(name) > 1:
-            raise layer["url"].error(
-                f"two BMS are called {_quoted(name)}; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
+def _check_names(sets: Sequence[Layer]) -> None:
+    names = set()
+    for found in sets:
+        name, url = found["name"].value, found["url"]
+        if name in names:
+            from_words = url.origin in (SOURCE, SOURCES_VARIABLE)
+            how = "as NAME=SOURCE" if from_words else "with name in its table"
+            raise url.error(
+                f"{url.origin.removesuffix(': url')}: a second BMS is called "
+                f"{values.quoted(name)}; give it a name of its own, {how}"
             )
+        names.add(name)
 
 
-def _check_stdin(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
-    readers = [layer for each, layer in zip(bms, layers, strict=True) if each.url == "-"]
+def _check_stdin(sets: Sequence[Layer]) -> None:
+    readers = [found["url"] for found in sets if found["url"].value == "-"]
     if len(readers) > 1:
-        raise readers[-1]["url"].error("only one BMS can be read from stdin (-)")
-
-
-def _explain(where: str, found: Mapping[str, Setting]) -> list[str]:
-    return [
-        f"{where}{name} = {_shown(setting.value)}  # {setting.origin}"
-        for name, setting in found.items()
-    ]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_shown(item) for item in value) + "]"
-    return values.masked(value) if isinstance(value, str) else str(value)
-
-
-def _quoted(value: Any) -> str:
-    if isinstance(value, str):
-        text = repr(values.masked(value))
-    else:
-        try:
-            text = values.masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _expected(read: values.Reader) -> str:
-    try:
-        read(None)
-    except ValueError as exc:
-        return str(exc)
-    raise AssertionError("every reader refuses None")
+        raise readers[-1].error("only one BMS can be read from stdin (-)")

@@ -66,6 +66,9 @@ def read_secret(path: Path) -> KeyPair:
         status = path.stat()
     except OSError as exc:
         raise ConfigError(f"cannot read the key file {path}: {exc.strerror}") from exc
+    _, secret = _load(path)
+    if secret is None:  # said first: a public key may be read by others
+        raise ConfigError(f"{path} holds no secret key; expected the file NAME.key_secret")
     # A file of root's may be readable by a group: that is how a service gets it, from an
     # administrator or from systemd's LoadCredential.
     forbidden = 0o007 if status.st_uid == 0 else 0o077
@@ -74,9 +77,6 @@ def read_secret(path: Path) -> KeyPair:
             f"others can read the key file {path} (mode {stat.S_IMODE(status.st_mode):04o}); "
             f"say: chmod 600 {path}"
         )
-    _, secret = _load(path)
-    if secret is None:
-        raise ConfigError(f"{path} holds no secret key; expected the file NAME.key_secret")
     return KeyPair(zmq.curve_public(secret), secret)
 
 

@@ -9,6 +9,7 @@ Whose fault it is decides the class::
     ├── UnusableAnswer          the BMS answered over HTTP, but with no frame; costs that answer
     ├── DamagedRecording        a line of a recording that cannot be read; costs that line
     ├── UsageError         2    the command line is wrong
+    │   └── FaultSyntaxError    a text that orders no fault of the simulator
     ├── ConfigError       78    the configuration file, the environment or a key file is wrong
     ├── Unavailable       69    nothing came from the BMS or the service in time
     ├── OutputError       73    a socket or file cannot be had, or is in use

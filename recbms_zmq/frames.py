@@ -1,7 +1,7 @@
 """What the BMS sends: the JSON messages of REC's Wi-Fi module as typed structs.
 
 This is the one module that knows REC's abbreviations, many of them Slovenian; each stands beside
-its translation and unit, and no other module uses it. Every key is optional, because keys come
+its translation and unit, and no other module uses them. Every key is optional, because keys come
 and go with the firmware, and unknown keys are ignored. `None` means "not in this frame".
 
 `decode` is strict and fast. A frame that it refuses goes through `salvage`, which keeps the good

@@ -80,6 +80,7 @@ class Normalizer:
         self._idle_current = idle_current
         self._include_serial = include_serial
         self._capacity: float | None = None
+        self._addressed = False
         self._shape: list[int] = []
         self._status = _Columns(())
         self._settings = _Columns(())
@@ -111,7 +112,10 @@ class Normalizer:
             idle_current=self._idle_current,
             capacity=self._capacity,
             energy=energy,
+            addressed=self._addressed,
         )
+        if pack.addressed is not None:  # by the last frame with units, so none decides for good
+            self._addressed = pack.addressed
         raw = [formula(pack) for formula in _PACK_FORMULAS]
         shape = [0 if link is None else 1]
         for unit in pack.units:

@@ -6,13 +6,12 @@ with `bms` can also stand in a `[[bms]]` table, for that BMS alone.
 
 import argparse
 from collections.abc import Iterable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from recbms_zmq import values
 from recbms_zmq.values import Reader
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
-Level = Literal["debug", "info", "warning", "error"]
 
 
 class Option(NamedTuple):
@@ -71,7 +70,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "emit",
         values.choice("readings", "snapshot", "both"),
         "readings",
-        "a message per reading, one for all of them (snapshot), or both",
+        "one message per reading (readings), one with all of them (snapshot), or both",
         "WHAT",
         bms=True,
     ),
@@ -79,7 +78,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "report",
         values.choice("changes", "all"),
         "changes",
-        "changes, or all readings with every frame",
+        "send readings when they change (changes), or all of them with every frame (all)",
         "WHAT",
         bms=True,
     ),
@@ -99,7 +98,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "SECONDS",
         bms=True,
     ),
-    Option("bare", values.flag, False, "leave the words for Home Assistant (ha) out", bms=True),
+    Option("bare", values.flag, False, "leave out what is meant for Home Assistant (ha)", bms=True),
     Option(
         "stale_after",
         _seconds(above=True),
@@ -128,7 +127,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "energy_max_gap",
         _seconds(above=True),
         60.0,
-        "count no energy over a longer gap between two status frames",
+        "do not count energy across a longer gap between two status frames",
         "SECONDS",
         bms=True,
     ),
@@ -169,14 +168,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "include_serial",
         values.flag,
         False,
-        "put the serial number into the device message; it is the module's firmware password",
+        "put the serial number, which is the module's firmware password, into the device message",
         bms=True,
     ),
     Option(
         "state_dir",
         values.path,
         None,
-        "keep the energy counters in this directory, so that they go on after a restart "
+        "keep the energy counters in this directory, so that they survive a restart "
         "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
         "DIR",
     ),
@@ -198,27 +197,27 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "curve_secret_key",
         values.path,
         None,
-        "encrypt with CURVE and the key in this file (made by recbms-zmq keygen), on all endpoints",
+        "encrypt all endpoints with CURVE and the key in this file (made by recbms-zmq keygen)",
         "FILE",
     ),
     Option(
         "curve_allow",
         values.path,
         None,
-        "with CURVE: let in the clients whose public keys are in this folder, as *.key",
+        "with CURVE: accept the clients whose public keys are in this folder, as *.key",
         "FOLDER",
     ),
     Option(
         "curve_allow_any",
         values.flag,
         False,
-        "with CURVE: let in every client that knows this service's public key",
+        "with CURVE: accept every client that knows this service's public key",
     ),
     Option(
         "allow_ip",
         values.network,
         (),
-        "let in tcp:// clients from this address or network only; can be given more than once",
+        "accept tcp:// clients from this address or network only; can be given more than once",
         "ADDRESS",
         many=True,
     ),
@@ -246,13 +245,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "exit_on_stdin_close",
         values.flag,
         False,
-        "end when stdin is closed, so that nothing outlives the program that started it",
+        "end when stdin is closed, so that it does not outlive the program that started it",
     ),
     Option(
         "log_level",
         values.choice("debug", "info", "warning", "error"),
         "info",
-        "what to tell on stderr: debug, info, warning, error",
+        "how much to log on stderr: debug, info, warning or error",
         "LEVEL",
     ),
 )

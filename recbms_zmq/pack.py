@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -80,6 +81,7 @@ class Pack(Struct, frozen=True, gc=False):
     Attributes:
         master: the whole pack's numbers as they came.
         units: in the order of their addresses.
+        addressed: whether the frame tells addresses of units; None if it has no units.
         arrival: when the frame came, ISO 8601.
         capacity: Ah, once the settings are known.
         cell_count: of all units; None if one of them does not say.
@@ -93,6 +95,7 @@ class Pack(Struct, frozen=True, gc=False):
 
     master: Master
     units: tuple[Unit, ...]
+    addressed: bool | None
     arrival: str
     capacity: float | None
     cell_count: int | None
@@ -112,6 +115,7 @@ class Pack(Struct, frozen=True, gc=False):
         idle_current: float = 0.1,
         capacity: float | None = None,
         energy: Counters = NOT_KNOWN,
+        addressed: bool = False,
     ) -> "Pack":
         """Put a status frame in order.
 
@@ -121,6 +125,8 @@ class Pack(Struct, frozen=True, gc=False):
             idle_current: amperes up to which the pack counts as idle.
             capacity: of the pack, Ah, if it is known.
             energy: the counters up to this frame.
+            addressed: whether the units are known to have addresses: one that comes without its
+                address is then left out, because nobody can say which one it is.
 
         Raises:
             MalformedFrame: the frame says nothing about a pack.
@@ -132,18 +138,26 @@ class Pack(Struct, frozen=True, gc=False):
         master = array.master or Master()
         units: dict[int, Unit] = {}
         counts: list[int | None] = []
-        for position, slave in _numbered(array.slaves or {}):
-            # Without an address (older firmware) the position has to do, counted as REC counts.
+        slaves = _numbered(array.slaves or {})
+        tells_addresses = any(slave.address is not None for _, slave in slaves)
+        is_whole = True
+        for position, slave in slaves:
+            if slave.address is None and (addressed or tells_addresses):
+                is_whole = False
+                counts.append(None)
+                continue
+            # Older firmware tells no addresses: the position has to do, counted as REC counts.
             address = position + 1 if slave.address is None else slave.address
             if address not in units:  # of two with one address only the first can be believed
                 units[address] = _unit(address, slave)
                 counts.append(slave.cell_count)
         ordered = tuple(units[address] for address in sorted(units))
-        lowest, highest = _extreme_cells(ordered)
+        lowest, highest = _extreme_cells(ordered) if is_whole else (UNKNOWN, UNKNOWN)
         text = master.time_remaining
         return cls(
             master=master,
             units=ordered,
+            addressed=tells_addresses if slaves else None,
             arrival=arrival,
             capacity=capacity,
             cell_count=_sum(counts),
@@ -215,7 +229,7 @@ def _cell(index: int, units: Sequence[Unit]) -> str:
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
     """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
-    if current is None:
+    if current is None or not isfinite(current):
         return None
     if abs(current) <= idle_current:
         return "idle"

@@ -75,7 +75,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         decimals=1,
         icon="mdi:battery-heart-variant",
         **_MEASURED,
-        about="How much of its first capacity the pack still has.",
+        about="How much of its original capacity the pack still has.",
     ),
     Sensor(
         key="temperature_max",
@@ -106,7 +106,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         value=formulas.cell_voltage_delta,
         decimals=3,
         **_VOLTAGE,
-        about="Highest less lowest cell.",
+        about="Highest minus lowest cell.",
     ),
     Sensor(
         key="cell_min",
@@ -290,7 +290,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         decimals=3,
         device_class="energy",
         **_TOTAL,
-        about="Energy that came out of the pack; kept in the same way.",
+        about="Energy that came out of the pack; kept likewise.",
     ),
     Sensor(
         key="charge_in",
@@ -300,7 +300,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         decimals=2,
         icon="mdi:battery-plus-outline",
         **_TOTAL,
-        about="Charge that went into the pack; kept in the same way.",
+        about="Charge that went into the pack; kept likewise.",
     ),
     Sensor(
         key="charge_out",
@@ -310,7 +310,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         decimals=2,
         icon="mdi:battery-minus-outline",
         **_TOTAL,
-        about="Charge that came out of the pack; kept in the same way.",
+        about="Charge that came out of the pack; kept likewise.",
     ),
 )
 
@@ -361,7 +361,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
         component="binary_sensor",
         icon="mdi:scale-balance",
         **_OFF_AT_FIRST,
-        about="True while the cell is balanced.",
+        about="True while the cell is being balanced.",
     ),
 )
 

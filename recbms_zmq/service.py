@@ -101,7 +101,7 @@ class Service:
             if bms.device.name not in kept:
                 bms.device.meter.resume(FROM_ZERO)
         if directory is None:
-            _log.info("energy counters start at 0; with --state-dir DIR they outlive a restart")
+            _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
         from recbms_zmq.state import Keeper
 

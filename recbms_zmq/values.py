@@ -1,7 +1,7 @@
 """The kinds of values an option can have: what is expected, in words, and how it is read.
 
 Each reader takes a text (command line, environment) or a value of a TOML file, and raises
-`ValueError` with what is expected, to be put behind the option's name and before what came.
+`ValueError` with what is expected; `expect` makes the whole sentence of it.
 """
 
 import math
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from recbms_zmq.errors import RecBmsError, UsageError
 
 Reader = Callable[[Any], Any]
 
@@ -20,10 +22,33 @@ _SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
+def expect(read: Reader, given: Any, where: str, error: type[RecBmsError] = UsageError) -> Any:
+    """Read a value, or refuse it in one sentence: where it stands, what is expected, what came."""
+    try:
+        return read(given)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{where}: expected {exc}, got {quoted(given)}") from None
+
+
+def quoted(value: Any) -> str:
+    """Return what came as it stands in a sentence: masked, and not too long."""
+    if isinstance(value, str):
+        text = repr(masked(value))
+    else:
+        try:
+            text = masked(repr(value))
+        except ValueError:  # Python does not print integers of more than 4300 digits
+            text = "a number without end"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
     """Read a finite number of at least `least`; with `above`, more than that."""
     bound = f"{'above' if above else 'of at least'} {least:g}"
-    expected = f"{what}, a number {bound}" + (f" and at most {most:g}" if most < math.inf else "")
+    if most < math.inf:
+        bound = f"above {least:g}, at most {most:g}" if above else f"from {least:g} to {most:g}"
+    expected = f"{what}, a number {bound}"
 
     def read(given: Any) -> float:
         try:

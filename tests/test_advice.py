@@ -7,10 +7,10 @@ from support.frames import SETTINGS
 from recbms_zmq.advice import Advice, judge, next_step
 from recbms_zmq.frames import Settings, decode
 
-COLD = Advice(
-    "odd",
-    "temperature limit low (tmin, -10 °C) is outside the usual 0 to 30 °C: most lithium cells must "
-    "not be charged below 0 °C; look it up in the data sheet of yours",
+FROST = Advice(
+    "note",
+    "temperature limit low (tmin, -10 °C) allows charging below 0 °C: Winston cells bear that, "
+    "most others do not; see the data sheet of yours",
 )
 
 
@@ -20,8 +20,13 @@ def real(**changes: Any) -> Settings:
     return msgspec.structs.replace(frame, **changes)
 
 
-def test_of_the_real_settings_only_the_cold_is_remarked() -> None:
-    assert judge(real()) == [COLD]
+def test_the_real_settings_are_neither_dangerous_nor_odd() -> None:
+    assert judge(real()) == [FROST]
+
+
+@pytest.mark.parametrize("limit", [0.0, 5.0])
+def test_without_charging_in_frost_nothing_is_noted(limit: float) -> None:
+    assert judge(real(temperature_limit_low=limit)) == []
 
 
 def test_settings_without_values_give_no_remarks() -> None:
@@ -102,7 +107,7 @@ def test_what_is_dangerous_or_odd_is_said_with_its_numbers(
 
 def test_the_worst_comes_first() -> None:
     levels = [advice.level for advice in judge(real(cell_voltage_limit_high=3.0))]
-    assert levels == sorted(levels)
+    assert levels == sorted(levels, key=["danger", "odd", "note"].index)
     assert levels[0] == "danger"
 
 

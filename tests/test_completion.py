@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -118,18 +117,3 @@ def test_help_has_examples_for_every_command(start: Run, name: str) -> None:
     assert shown.startswith(f"usage: recbms-zmq {name} ")
     assert re.search(rf"^ +recbms-zmq {name}\b", shown, re.MULTILINE)
     assert max(map(len, shown.splitlines())) <= 100
-
-
-def test_running_loads_nothing_of_the_view_the_completion_or_the_simulator() -> None:
-    code = (
-        "import sys\n"
-        "from recbms_zmq.cli import main\n"
-        "main(['run', '--print-config', 'ws://127.0.0.1/ws'])\n"
-        "import recbms_zmq.service\n"
-        "unwanted = ('rich', 'shtab', 'recbms_zmq.monitor', 'recbms_zmq.simulator')\n"
-        "print(sorted(m for m in sys.modules if m.startswith(unwanted)), file=sys.stderr)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, check=True
-    )
-    assert done.stderr == b"[]\n"

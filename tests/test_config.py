@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbms_zmq.config import BmsConfig, Config, Loaded, load, load_one
+from recbms_zmq.config_text import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
 
@@ -171,6 +172,13 @@ def test_empty_sources_in_the_environment_are_none(toml: Path) -> None:
     assert [bms.url for bms in found.bms] == ["ws://file/ws"]
 
 
+def test_an_empty_variable_counts_as_not_set(toml: Path) -> None:
+    toml.write_text('publish = "ipc:///x"\n')
+    env = {"RECBMS_PUBLISH": "", "RECBMS_HWM": "", "RECBMS_REFESH": ""}
+    found = loaded(URL, env=env, file=toml)
+    assert (found.config.publish, found.config.hwm, found.warnings) == (("ipc:///x",), 10_000, [])
+
+
 def test_room_for_slow_subscribers_grows_with_the_fleet() -> None:
     fleet = [f"b{n}=sim:" for n in range(21)]
     assert config("sim:").hwm == 10_000
@@ -247,7 +255,7 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         (
             ["House=ws://u:secret@h/ws"],
             {},
-            (f"SOURCE: expected {SOURCE}, got 'House=ws://***@h/ws'"),
+            "SOURCE: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'House'",
         ),
         (
             ["x" * 65 + "=ws://h/ws"],
@@ -267,6 +275,7 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"refresh": "0"},
             "--refresh: expected seconds, a number of at least 0.01, got '0'",
         ),
+        ([URL], {"timeout": "5"}, "--timeout: means nothing without --once"),
         ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
         (
             [URL],
@@ -300,10 +309,12 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         (
             [URL, "ws://other/ws"],
             {},
-            (
-                "two BMS are called 'main'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
-            ),
+            "SOURCE: a second BMS is called 'main'; give it a name of its own, as NAME=SOURCE",
+        ),
+        (
+            [URL],
+            {"publish": ["tcp://127.0.0.1:5556", "ipc:///x", "ipc:///x"]},
+            "--publish: ipc:///x is given twice",
         ),
         (
             ["http://h/cell"],
@@ -367,17 +378,14 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
             {"RECBMS_REFRESH": "often"},
             "RECBMS_REFRESH: expected seconds, a number of at least 0.01, got 'often'",
         ),
-        ({"RECBMS_BARE": ""}, "RECBMS_BARE: expected true or false, got ''"),
+        ({"RECBMS_BARE": " "}, "RECBMS_BARE: expected true or false, got ' '"),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws b=h"},
             (f"RECBMS_SOURCES: expected {SOURCE} (perhaps ws://h/ws?), got 'h'"),
         ),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws a=ws://g/ws"},
-            (
-                "two BMS are called 'a'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
-            ),
+            "RECBMS_SOURCES: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE",
         ),
         (
             {"RECBMS_PUBLISH": "tcp://192.168.8.5:5556"},
@@ -467,8 +475,8 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
         (
             BMS + BMS,
             (
-                "two BMS are called 'main'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
+                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its own, "
+                "with name in its table"
             ),
         ),
         (
@@ -520,41 +528,63 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
     )
     env = {"RECBMS_LOG_LEVEL": "debug"}
     given = {"bare": "true", "publish": ["ipc:///x", "ipc:///y"], "config": str(toml)}
-    assert load(given, [], env).origins == [
-        "publish = [ipc:///x, ipc:///y]  # --publish",
-        "no_publish = False  # default",
-        "no_stdout = False  # default",
-        "prefix = recbms  # default",
-        "state_dir = None  # default",
-        "hwm = None  # default",
-        "allow_plaintext = False  # default",
-        "curve_secret_key = None  # default",
-        "curve_allow = None  # default",
-        "curve_allow_any = False  # default",
+    assert as_toml(load(given, [], env)).splitlines() == [
+        'publish = ["ipc:///x", "ipc:///y"]  # --publish',
+        "no_publish = false  # default",
+        "no_stdout = false  # default",
+        'prefix = "recbms"  # default',
+        "# state_dir is not set",
+        "hwm = 10000  # default",
+        "allow_plaintext = false  # default",
+        "# curve_secret_key is not set",
+        "# curve_allow is not set",
+        "curve_allow_any = false  # default",
         "allow_ip = []  # default",
-        "ipc_mode = 0600  # default",
-        "once = False  # default",
-        "timeout = None  # default",
-        "exit_on_stdin_close = False  # default",
-        "log_level = debug  # RECBMS_LOG_LEVEL",
-        "[main] name = main  # default",
-        "[main] device_name = REC BMS  # default",
-        "[main] emit = readings  # default",
-        "[main] report = changes  # default",
-        f"[main] refresh = 5.0  # {toml}: refresh",
-        "[main] min_interval = 0.0  # default",
-        "[main] bare = True  # --bare",
-        "[main] stale_after = 30.0  # default",
-        "[main] poll_interval = 10.0  # default",
-        "[main] idle_current = 0.1  # default",
-        "[main] energy_max_gap = 60.0  # default",
-        "[main] max_frame = 1048576  # default",
-        "[main] ca_file = None  # default",
-        "[main] tls_fingerprint = None  # default",
-        f"[main] proxy = http://***@p  # {toml}: [[bms]] number 1: proxy",
-        "[main] include_serial = False  # default",
-        f"[main] url = ws://***@h/ws  # {toml}: [[bms]] number 1: url",
+        'ipc_mode = "0600"  # default',
+        "once = false  # default",
+        "# timeout is not set",
+        "exit_on_stdin_close = false  # default",
+        'log_level = "debug"  # RECBMS_LOG_LEVEL',
+        "",
+        "[[bms]]",
+        f'url = "ws://***@h/ws"  # {toml}: [[bms]] number 1: url',
+        'name = "main"  # default',
+        'device_name = "REC BMS"  # default',
+        'emit = "readings"  # default',
+        'report = "changes"  # default',
+        f"refresh = 5.0  # {toml}: refresh",
+        "min_interval = 0.0  # default",
+        "bare = true  # --bare",
+        "stale_after = 30.0  # default",
+        "poll_interval = 10.0  # default",
+        "idle_current = 0.1  # default",
+        "energy_max_gap = 60.0  # default",
+        "max_frame = 1048576  # default",
+        "# ca_file is not set",
+        "# tls_fingerprint is not set",
+        f'proxy = "http://***@p"  # {toml}: [[bms]] number 1: proxy',
+        "include_serial = false  # default",
     ]
+
+
+def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
+    shown = loaded(
+        "house=http://192.168.8.2/cell",
+        'boat=replay:a "file".jsonl',
+        "van=sim:",
+        env={
+            "RECBMS_ALLOW_IP": "10.0.0.0/8 ::1",
+            "RECBMS_STATE_DIR": "/var/lib/a b",
+            "RECBMS_TIMEOUT": "2.5",
+        },
+        device_name="Gr\u00fc\u00dfe \U0001f50b \\",
+        publish=["tcp://127.0.0.1:*", "ipc://@x"],
+        ipc_mode="0660",
+        poll_interval="7",
+        tls_fingerprint="ab" * 32,
+    )
+    toml.write_text(as_toml(shown), encoding="utf-8")
+    assert loaded(file=toml).config == shown.config
 
 
 # --- whatever is given ---

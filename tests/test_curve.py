@@ -247,6 +247,15 @@ def test_a_key_file_that_is_none_is_refused_in_one_sentence(
     assert sentence(guarded(run, keys, "ws://127.0.0.1:9/ws"), 78) == complaint.format(file)
 
 
+def test_a_public_key_for_a_secret_one_is_not_said_to_be_readable(run: Run, keys: Keys) -> None:
+    public = keys["server.key"]
+    assert Path(public).stat().st_mode & 0o777 == 0o644
+    assert (
+        sentence(run("--curve-secret-key", public, "--curve-allow-any", "ws://127.0.0.1:9/ws"), 78)
+        == f"{public} holds no secret key; expected the file NAME.key_secret"
+    )
+
+
 def test_key_files_that_are_not_there_are_named(run: Run, start: Start, keys: Keys) -> None:
     missing = keys["missing"]
     reason = f"{missing}: No such file or directory"
@@ -345,9 +354,9 @@ def test_the_file_and_the_environment_set_the_same_options(
     )
     lines = shown.stdout.text().splitlines()
     assert [line for line in lines if line.startswith(("allow_ip", "curve", "ipc"))] == [
-        f"curve_secret_key = {keys['server.key_secret']}  # {config}: curve_secret_key",
-        f"curve_allow = {keys.allowed}  # RECBMS_CURVE_ALLOW",
-        "curve_allow_any = False  # default",
-        f"allow_ip = [127.0.0.0/8, ::1/128]  # {config}: allow_ip",
-        f"ipc_mode = 0660  # {config}: ipc_mode",
+        f'curve_secret_key = "{keys["server.key_secret"]}"  # {config}: curve_secret_key',
+        f'curve_allow = "{keys.allowed}"  # RECBMS_CURVE_ALLOW',
+        "curve_allow_any = false  # default",
+        f'allow_ip = ["127.0.0.0/8", "::1/128"]  # {config}: allow_ip',
+        f'ipc_mode = "0660"  # {config}: ipc_mode',
     ]

@@ -241,6 +241,10 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
             ["--url", "ws://a b"],
             "--url: expected one word without spaces and quotes, got 'ws://a b'",
         ),
+        (
+            ["--url", "ws://u:secret@a b"],
+            "--url: expected one word without spaces and quotes, got 'ws://***@a b'",
+        ),
         (["--publish", "5556"], "--publish: expected a ZeroMQ endpoint"),
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.monitor.keys import press
-from recbms_zmq.monitor.render import View
+from recbms_zmq.monitor.view import View
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from support.looking import Looking
 
 from recbms_zmq.alarms import ALARMS
 from recbms_zmq.messages import decode_message
+from recbms_zmq.monitor.history import History
 from recbms_zmq.monitor.model import (
     ActiveAlarm,
     Cell,
-    History,
     Limits,
     Model,
     PastEvent,

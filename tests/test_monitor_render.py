@@ -13,7 +13,8 @@ from support.looking import Looking
 
 from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
 from recbms_zmq.monitor.model import Model
-from recbms_zmq.monitor.render import Page, View, render
+from recbms_zmq.monitor.render import render
+from recbms_zmq.monitor.view import Page, View
 
 SCREENS = Path(__file__).parent / "screens"
 

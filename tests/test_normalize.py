@@ -235,3 +235,25 @@ def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() ->
     assert normalizer.description.serial == "x" * 32
     normalizer.settings(Settings(serial=""))
     assert normalizer.description.serial is None
+
+
+def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
+    normalizer = Normalizer()
+    addresses = []
+    for slave in (
+        Slave(address=2),
+        Slave(),  # one broken frame
+        Slave(address=2),
+        Slave(),
+        Slave(),  # twice: then it is so, as with older firmware
+    ):
+        normalizer.status(units_of(slave))
+        addresses.append([unit.address for unit in normalizer.description.units])
+    assert addresses == [[2], [], [2], [], [1]]
+
+
+def test_frames_without_units_do_not_make_addresses_forgotten() -> None:
+    normalizer = Normalizer()
+    for frame in (units_of(Slave(address=2)), pack_of(), units_of(Slave())):
+        normalizer.status(frame)
+    assert normalizer.description.units == ()

@@ -1,5 +1,6 @@
 """Tests of the formulas: what a status frame says of a pack. All frames here are made by us."""
 
+import math
 from typing import Any
 
 import pytest
@@ -52,6 +53,18 @@ def test_units_are_known_by_their_addresses_and_stand_in_their_order() -> None:
 def test_without_an_address_the_position_counts_from_1_as_rec_counts() -> None:
     assert [unit.address for unit in pack_of({0: Slave(), 2: Slave()}).units] == [1, 3]
     assert [unit.address for unit in pack_of([None, Slave()]).units] == [2]
+
+
+def test_among_units_with_addresses_one_without_is_left_out() -> None:
+    pack = pack_of(
+        [
+            Slave(address=2, cell_count=1, cell_voltages=[3.3]),
+            Slave(cell_count=1, cell_voltages=[3.2]),
+        ]
+    )
+    assert [unit.address for unit in pack.units] == [2]
+    # What needs all units is not known.
+    assert (pack.cell_count, pack.cell_lowest, pack.cell_highest) == (None, UNKNOWN, UNKNOWN)
 
 
 def test_of_two_units_with_one_address_the_first_is_believed() -> None:
@@ -210,6 +223,11 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
     assert pack.charge_state == state
     assert is_in_state(pack, "charging") == (None if state is None else state == "charging")
     assert is_in_state(pack, "discharging") == (None if state is None else state == "discharging")
+
+
+@pytest.mark.parametrize("current", [math.nan, math.inf, -math.inf])
+def test_a_current_that_is_no_number_has_no_direction(current: float) -> None:
+    assert pack_of(current=current).charge_state is None
 
 
 def test_the_idle_current_can_be_set_to_nothing() -> None:

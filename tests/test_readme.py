@@ -1,5 +1,6 @@
 """The README says what is true: its tables are the code's, and its examples do what they say."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,7 +9,11 @@ from pathlib import Path
 
 from conftest import Run
 from support.bms import FakeBms
+from support.frames import STATUS
 from support.readme import README, filled
+
+from recbms_zmq.frames import Status, decode
+from recbms_zmq.normalize import Normalizer
 
 TEXT = README.read_text()
 
@@ -28,6 +33,28 @@ def test_its_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", TEXT)
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+def test_its_first_example_is_what_the_real_frame_gives() -> None:
+    _, *shown, dots = block("first example").splitlines()
+    status = decode(STATUS).frame
+    assert isinstance(status, Status)
+    readings = [
+        [sensor.name, value, sensor.unit]
+        for sensor, value in Normalizer().status(status).items()
+        if sensor.unit
+    ]
+    assert [json.loads(line) for line in shown] == readings[: len(shown)]
+    assert dots == "..."
+
+
+def test_its_example_of_a_message_is_one(bms: FakeBms, run: Run) -> None:
+    found = re.search(r"```json\n(.*)\n```", TEXT)
+    assert found
+    said = json.loads(found[1])
+    real = run(bms.url).message(key="soc")
+    changing = {name: said[name] for name in ("ts", "seq", "run")}
+    assert list(said.items()) == list({**real, **changing}.items())
 
 
 def hear_first_line(code: str, folder: Path) -> str:

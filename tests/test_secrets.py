@@ -122,8 +122,8 @@ def test_the_configuration_is_shown_without_credentials(
     assert shown.wait() == 0
     text = shown.stdout.text()
     assert_no_secret_in(text, shown.stderr.text())
-    assert "proxy = http://***@127.0.0.1:3128  #" in text
-    assert f"url = ws://***@{bms.authority}/ws?***  #" in text
+    assert 'proxy = "http://***@127.0.0.1:3128"  #' in text
+    assert f'url = "ws://***@{bms.authority}/ws?***"  #' in text
 
 
 MISTAKES = [

@@ -86,7 +86,7 @@ def test_a_good_value_is_read(read: Reader, given_value: Any, value: Any) -> Non
 
 AT_LEAST = "seconds, a number of at least 0"
 MORE = "seconds, a number above 0"
-PERCENT = "percent, a number of at least 1 and at most 100"
+PERCENT = "percent, a number from 1 to 100"
 WHOLE = "bytes, a whole number from 2 to 9"
 TEXT = "a text of one line"
 NAME = "a name of a-z, 0-9, _ and -, at most 64 characters"

@@ -6,13 +6,12 @@ import ipaddress
 import os
 import socket
 import sys
-from typing import Any
 from urllib.parse import urlsplit
 
 from recbms_zmq import logs, values
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load_one
-from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.errors import Unavailable
 from recbms_zmq.lookups import run
 from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare
 
@@ -27,7 +26,7 @@ In a Dockerfile: HEALTHCHECK CMD ["recbms-zmq", "check", "--brief"]
 
 exit codes: 0 alive (of a service: all BMS are online); 1 the service is there, but a BMS is
 offline; 2 wrong option; 69 nothing there: no status frame, or no service; 78 a file cannot be used.
-Alarms and odd settings are told, and change nothing in the exit code.
+Alarms and odd settings are reported, but do not change the exit code.
 
 Without a target it asks {DEFAULT_PUBLISH}.
 """
@@ -35,7 +34,10 @@ Without a target it asks {DEFAULT_PUBLISH}.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
-    parser.description = "Ask whether a BMS, or a running service, is alive."
+    parser.usage = "%(prog)s [OPTIONS] [TARGET]"
+    parser.description = (
+        "Tell whether a BMS or a running service is alive, and what to do if it is not."
+    )
     parser.epilog = EPILOG
     parser.add_argument(
         "target",
@@ -48,22 +50,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", default="10", metavar="SECONDS", help="wait at most this long (default: 10)"
     )
-    parser.add_argument("--brief", action="store_true", help="one line only, the verdict")
+    parser.add_argument("--brief", action="store_true", help="print the verdict only, one line")
     service = parser.add_argument_group("of a service")
     service.add_argument(
         "--device", action="append", metavar="ID", help="only this BMS; can be given more than once"
     )
-    service.add_argument("--prefix", default="recbms", metavar="WORD", help="of its topics")
+    service.add_argument(
+        "--prefix",
+        default="recbms",
+        metavar="WORD",
+        help="first part of its topics (default: recbms)",
+    )
     add_curve_options(service)
     declare(parser.add_argument_group("of a BMS"), SOURCE_OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
     """Check."""
-    try:
-        seconds = values.number("seconds", above=True)(args.timeout)
-    except ValueError as exc:
-        raise UsageError(f"--timeout: expected {exc}, got {args.timeout!r}") from exc
+    seconds = values.expect(values.number("seconds", above=True), args.timeout, "--timeout")
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
@@ -115,19 +119,12 @@ def _is_address(host: str) -> bool:
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
     from recbms_zmq.roll_call import RollCall
 
-    prefix, devices = _read(values.name, "--prefix", args.prefix), args.device or []
+    prefix, devices = values.expect(values.name, args.prefix, "--prefix"), args.device or []
     for device in devices:
-        _read(values.name, "--device", device)
-    endpoint = _read(values.endpoint, "TARGET", args.target)
+        values.expect(values.name, device, "--device")
+    endpoint = values.expect(values.endpoint, args.target, "TARGET")
     with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
         found = call.make(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
     print("; ".join(said) if args.brief else "\n".join(said))
     return 0 if all(each.payload == "online" for each in found) else 1
-
-
-def _read(reader: values.Reader, name: str, given: Any) -> Any:
-    try:
-        return reader(given)
-    except ValueError as exc:
-        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from recbms_zmq import values
-from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.flow.options import ENTITY_NODE_KEYS
 from recbms_zmq.sensors import SENSORS
@@ -105,10 +104,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _read(flag: str, read: values.Reader, given: str) -> Any:
-    try:
-        return read(given)
-    except ValueError as exc:
-        raise UsageError(f"{flag}: expected {exc}, got {given!r}") from exc
+    return values.expect(read, given, flag)
 
 
 def _word(given: str) -> str:

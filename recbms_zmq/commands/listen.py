@@ -7,7 +7,6 @@ import signal
 import struct
 import sys
 import time
-from typing import Any
 
 import zmq
 
@@ -28,6 +27,7 @@ exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `listen`."""
+    parser.usage = "%(prog)s [OPTIONS] [ENDPOINT ...]"
     parser.description = "Subscribe to a running service, and print its messages as JSON lines."
     parser.epilog = EPILOG
     parser.add_argument(
@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--topic",
         action="append",
         metavar="PREFIX",
-        help="only topics that begin like this; can be given more than once",
+        help="only topics that begin with this; can be given more than once",
     )
-    parser.add_argument("--count", metavar="N", help="end after so many messages")
+    parser.add_argument("--count", metavar="N", help="stop after this many messages")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", help="give up when nothing came for this long"
+        "--timeout", metavar="SECONDS", help="give up when nothing has come for this long"
     )
     add_curve_options(parser)
 
@@ -55,20 +55,25 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--curve-server-key",
         metavar="FILE",
-        help="come in with CURVE: the public key of the service",
+        help="with CURVE: the public key of the service",
     )
     parser.add_argument(
         "--curve-secret-key",
         metavar="FILE",
-        help="the key to come in with, which the service lets in; without it a new one is used",
+        help="with CURVE: this client's key, which the service has to know; without it, a new one",
     )
 
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
-    count = _read(values.count("messages", least=1), "--count", args.count)
-    timeout = _read(values.number("seconds", above=True), "--timeout", args.timeout)
-    endpoints = [_read(values.endpoint, "ENDPOINT", endpoint) for endpoint in args.endpoints]
+    count, timeout = args.count, args.timeout
+    if count is not None:
+        count = values.expect(values.count("messages", least=1), count, "--count")
+    if timeout is not None:
+        timeout = values.expect(values.number("seconds", above=True), timeout, "--timeout")
+    endpoints = [
+        values.expect(values.endpoint, endpoint, "ENDPOINT") for endpoint in args.endpoints
+    ]
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -136,12 +141,3 @@ def _explain(event: bytes, endpoint: bytes) -> None:
     """Say on stderr that a service will not have us; nothing else would tell."""
     number, _ = struct.unpack("=HI", event)
     print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)
-
-
-def _read(reader: values.Reader, name: str, given: str | None) -> Any:
-    if given is None:
-        return None
-    try:
-        return reader(given)
-    except ValueError as exc:
-        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

@@ -8,7 +8,7 @@ import sys
 from recbms_zmq import logs, values
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load
-from recbms_zmq.errors import ConfigError, UsageError
+from recbms_zmq.errors import ConfigError
 from recbms_zmq.lookups import run
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
@@ -30,12 +30,12 @@ examples:
 
 Without an argument it subscribes to {DEFAULT_PUBLISH}.
 
-keys: q or Ctrl-C leaves; Tab and Shift-Tab choose a pack; c shows every cell as a bar, or no
-longer; j, k, arrows, Page Up and Page Down scroll the cells.
+keys: q or Ctrl-C quits; Tab and Shift-Tab select a pack; c toggles a bar for every cell; j, k,
+arrows, Page Up and Page Down scroll the cells.
 
-If stdout is no terminal, or a dumb one, a line comes whenever something has changed.
+If stdout is not a terminal, or a dumb one, it prints a line whenever something has changed.
 
-exit codes: 0 ended as asked; 2 wrong option; 78 rich is not installed, or wrong configuration.
+exit codes: 0 stopped as asked; 2 wrong option; 78 rich is not installed, or wrong configuration.
 """
 
 
@@ -54,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a BMS, as for run ([NAME=]ws://HOST/ws, sim:), or where a service publishes "
         "(tcp://ADDRESS:PORT, ipc://PATH)",
     )
-    parser.add_argument(
-        "--config", metavar="FILE", help="read the BMS that this file of `run` names"
-    )
+    parser.add_argument("--config", metavar="FILE", help="read the BMS of this configuration file")
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )
@@ -102,10 +100,7 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
     endpoints = [place for place in args.places if place.startswith(("tcp://", "ipc://"))]
     sources = [place for place in args.places if place not in endpoints]
     for endpoint in endpoints:
-        try:
-            values.endpoint(endpoint)
-        except ValueError as exc:
-            raise UsageError(f"ENDPOINT: expected {exc}, got {endpoint!r}") from exc
+        values.expect(values.endpoint, endpoint, "ENDPOINT")
     if not sources and not args.config:
         return None, endpoints or [DEFAULT_PUBLISH]
     given = {option.name: getattr(args, option.name) for option in OPTIONS}

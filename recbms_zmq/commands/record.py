@@ -12,7 +12,7 @@ from typing import Final
 from recbms_zmq import logs, values
 from recbms_zmq.config import Config, load_one
 from recbms_zmq.endings import call_on_signals
-from recbms_zmq.errors import OutputError, RecBmsError, UsageError
+from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
 from recbms_zmq.options import SOURCE_OPTIONS, declare
 from recbms_zmq.recording import Recorder
@@ -25,24 +25,25 @@ MOST_WAITING: Final = 2**26
 """Bytes that may wait for a reader who has stalled. A recording must not have holes."""
 
 EPILOG = """\
-It holds everything the BMS sends, and when, but for the serial number, which is the password of
-the module's firmware page and is always redacted. So it can be given to others, who see what you
-saw:
+A recording holds everything the BMS sent, and when, except for its serial number: that is the
+password of the module's firmware page, and is always redacted. So it can be given to others, who
+then see what you saw:
 
   recbms-zmq record ws://192.168.8.2/ws --duration 600 -o battery.jsonl
   recbms-zmq run replay:battery.jsonl
   recbms-zmq run --no-publish 'replay:battery.jsonl?speed=0' | jq .
 
-It ends after --duration, with the source, or with Ctrl-C. The format is described in
+It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
 recbms_zmq/recording.py.
 
-exit codes: 0 ended as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot be
-read; 141 the reader of stdout has gone.
+exit codes: 0 stopped as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot
+be read; 141 the reader of stdout has gone.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `record`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME=]SOURCE"
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
@@ -53,10 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Record."""
     config = load_one(vars(args), args.source, os.environ)
-    try:
-        duration = args.duration and values.number("seconds", above=True)(args.duration)
-    except ValueError as exc:
-        raise UsageError(f"--duration: expected {exc}, got {args.duration!r}") from exc
+    duration = args.duration
+    if duration is not None:
+        duration = values.expect(values.number("seconds", above=True), duration, "--duration")
     logs.set_up(config.log_level)
     with _output(args.output) as fd:
         run(_record_to(config, fd, args.output, duration))

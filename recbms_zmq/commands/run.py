@@ -10,8 +10,8 @@ from recbms_zmq.lookups import run
 from recbms_zmq.options import OPTIONS, declare
 
 DESCRIPTION = """\
-Read one or more BMS, and give every sensor out twice: as a JSON line on stdout, and as a ZeroMQ
-message. It goes on until it is stopped, and connects again by itself.
+Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
+message. It runs until it is stopped, and reconnects by itself.
 """
 EPILOG = """\
 examples:
@@ -25,7 +25,7 @@ Every option can also be set in the environment (--stale-after is RECBMS_STALE_A
 RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for each BMS). The
 command line beats the environment, which beats the file.
 
-exit codes: 0 ended as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
+exit codes: 0 stopped as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
 state directory in use; 78 wrong configuration; 141 the reader of stdout has gone.
 """
 
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="[NAME=]SOURCE",
         help="where frames come from: ws://HOST/ws or wss://HOST/ws; http://HOST/cell of older "
-        "module firmware; sim: for a simulated pack; replay:FILE for what `record` has written "
-        "(replay:FILE?speed=10, 0 as fast as it can); - for raw frames on stdin, one a line",
+        "module firmware; sim: for a simulated pack; replay:FILE for a recording made by `record` "
+        "(replay:FILE?speed=10; 0 is as fast as possible); - for raw frames on stdin, one per line",
     )
     add_options(parser)
 
@@ -50,7 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` and `demo` have in common."""
     parser.add_argument("--config", metavar="FILE", help="read options and BMS from a TOML file")
     parser.add_argument(
-        "--print-config", action="store_true", help="show what applies and where it was set; exit"
+        "--print-config",
+        action="store_true",
+        help="show what applies and where it was set, as TOML; exit",
     )
     service = parser.add_argument_group("the service")
     each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
@@ -62,7 +64,9 @@ def main(args: argparse.Namespace) -> int:
     """Run the service."""
     loaded = load(vars(args), args.sources, os.environ)
     if args.print_config:
-        print("\n".join(loaded.origins))
+        from recbms_zmq.config_text import as_toml
+
+        print(as_toml(loaded))
         return 0
     config = loaded.config
     logs.set_up(config.log_level)

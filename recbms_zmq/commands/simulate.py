@@ -5,14 +5,15 @@ import asyncio
 import signal
 from typing import Final
 
-from recbms_zmq.errors import UsageError
+from recbms_zmq import values
+from recbms_zmq.options import declare
 from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving
 
 _ABOUT: Final = """\
-It prints its address when it listens, then serves until it is stopped. The same pack can be had
-inside the service, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
+It prints its address once it is listening, and serves until it is stopped. The service can also
+simulate the same pack itself, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
 """
 _EXAMPLES: Final = """\
 examples:
@@ -30,22 +31,23 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     names = "\n".join(f"  {name:<13} {kind.help}" for name, kind in KINDS.items())
+    parser.usage = "%(prog)s [OPTIONS]"
     parser.epilog = f"{_ABOUT}\n{GRAMMAR}NAME is one of\n{names}\n\n{_EXAMPLES}"
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default %(default)s)"
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", default="8080", help="port to listen on, 0: any free one (default %(default)s)"
+        "--port", default="8080", help="port to listen on, 0: any free one (default: %(default)s)"
     )
-    for name, option in OPTIONS.items():
-        # Texts: they are checked in one place, for the command line and for sim: URLs.
-        parser.add_argument(f"--{name}", metavar=option.metavar, help=option.help)
+    declare(parser, OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    texts = {name: text for name in OPTIONS if (text := getattr(args, name)) is not None}
-    asyncio.run(_serve(read_options(texts), args.host, _port(args.port)))
+    given = {option.name: getattr(args, option.name) for option in OPTIONS}
+    options = read_options({name: text for name, text in given.items() if text is not None})
+    port = values.expect(values.count("a port", most=65535), args.port, "--port")
+    asyncio.run(_serve(options, args.host, port))
     return 0
 
 
@@ -57,9 +59,3 @@ async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
     async with serving(options, host, port) as address:
         print(address, flush=True)
         await stop.wait()
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
-        raise UsageError(f"--port: expected a whole number from 0 to 65535, got {text[:80]!r}")
-    return int(text)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from recbms_zmq.monitor.render import View
+from recbms_zmq.monitor.view import View
 
 _KEY: Final = re.compile(rb"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
 _SCROLL: Final[dict[bytes, int]] = {

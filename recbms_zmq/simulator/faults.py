@@ -10,12 +10,14 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.errors import UsageError
+
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one
-  NAME at TIME [for TIME]      once, so long after the start
+  NAME at TIME [for TIME]      once, this long after the start
   NAME every TIME [for TIME]   again and again
-  NAME N% [for TIME]           by chance, with N of 100 frames
-TIME is 500ms, 10s, 5m or 2h, in real time; chance hangs on the seed. Without `for`, a state lasts
+  NAME N% [for TIME]           at random, with N of 100 frames
+TIME is 500ms, 10s, 5m or 2h, in real time; chance depends on the seed. Without `for`, a state lasts
 10 s, and what hits frames hits one. In a sim: URL write + for a space and %25 for %.
 """
 
@@ -79,7 +81,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-class FaultSyntaxError(ValueError):
+class FaultSyntaxError(UsageError):
     """A text that is no fault; `str()` is a sentence about it."""
 
 

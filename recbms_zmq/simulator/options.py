@@ -4,14 +4,16 @@ Every value is checked here, and a wrong one is a sentence that names the option
 what is expected.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
+from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
+from recbms_zmq.options import Option
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.wire import FIRMWARE, Firmware
 
@@ -41,87 +43,49 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
 
 
-class Option(NamedTuple):
-    """One option: how it is called in `--help`, how its text is read, and what is expected.
-
-    `read` raises ValueError for a text that does not fit.
-    """
-
-    metavar: str
-    help: str
-    read: Callable[[str], Any]
-    expected: str
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not least <= value <= most:
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not least <= value <= most:  # also refuses NaN
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _firmware(text: str) -> Firmware:
-    return FIRMWARE[FIRMWARE.index(text)]
-
-
-OPTIONS: Final[dict[str, Option]] = {
-    "units": Option(
-        "N",
-        "BMS units in the array (default 1)",
-        _whole(1, MAX_UNITS),
-        f"a whole number from 1 to {MAX_UNITS}",
+OPTIONS: Final = (
+    Option(
+        "units", values.count("units", least=1, most=MAX_UNITS), 1, "BMS units in the array", "N"
     ),
-    "cells": Option(
-        "N",
-        "cells of each unit (default 4)",
-        _whole(1, MAX_CELLS),
-        f"a whole number from 1 to {MAX_CELLS}",
-    ),
-    "rate": Option(
+    Option("cells", values.count("cells", least=1, most=MAX_CELLS), 4, "cells of each unit", "N"),
+    Option(
+        "rate",
+        values.number("frames per second", least=0.01, most=1000),
+        1.0,
+        "status frames per second",
         "HZ",
-        "status frames per second (default 1)",
-        _number(0.01, 1000),
-        "a number from 0.01 to 1000",
     ),
-    "speed": Option(
+    Option(
+        "speed",
+        values.number("seconds per second", least=0.01, most=100_000),
+        1.0,
+        "simulated seconds per second; with 600 a day takes 2.4 minutes",
         "X",
-        "simulated seconds per second (default 1; 600: a day in 2.4 minutes)",
-        _number(0.01, 100_000),
-        "a number from 0.01 to 100000",
     ),
-    "seed": Option(
+    Option(
+        "seed",
+        values.count("a seed", most=2**32 - 1),
+        0,
+        "another number, another pack and weather",
         "N",
-        "another number, another pack and weather (default 0)",
-        _whole(0, 2**32 - 1),
-        f"a whole number from 0 to {2**32 - 1}",
     ),
-    "firmware": Option(
+    Option(
+        "firmware",
+        values.choice(*FIRMWARE),
+        "current",
+        "variant of the frames: current (as the real ones), arrays (lists for objects), old "
+        "(without bal and address), new (with mcu_time and re1l)",
         "NAME",
-        "variant of the frames: current (as the real ones, default), arrays (lists for objects), "
-        "old (without bal and address), new (with mcu_time and re1l)",
-        _firmware,
-        "one of " + ", ".join(FIRMWARE),
     ),
-    "faults": Option(
-        "FAULTS",
-        "faults to order, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
-        parse_faults,
+    Option(
         "faults",
+        parse_faults,
+        None,
+        "faults to order, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
+        "FAULTS",
     ),
-}
+)
+_BY_NAME: Final = {option.name: option for option in OPTIONS}
 
 
 def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptions:
@@ -135,17 +99,13 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
         UsageError: a text that does not fit.
 
     """
-    values: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, text in texts.items():
-        option = OPTIONS[key]
         try:
-            values[key] = option.read(text)
+            found[key] = values.expect(_BY_NAME[key].read, text, name.format(key))
         except FaultSyntaxError as exc:
             raise UsageError(f"{name.format(key)}: {exc}") from None
-        except ValueError:
-            message = f"{name.format(key)}: expected {option.expected}, got {text[:80]!r}"
-            raise UsageError(message) from None
-    return SimulatorOptions(**values)
+    return SimulatorOptions(**found)
 
 
 def parse_simulator_url(url: str) -> SimulatorOptions:
@@ -164,8 +124,8 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     for part in query.split("&") if query else ():
         pairs = parse_qsl(part, keep_blank_values=True, separator="&")
         key, text = pairs[0] if pairs else ("", "")
-        if key not in OPTIONS or "=" not in part:
-            known = ", ".join(OPTIONS)
+        if key not in _BY_NAME or "=" not in part:
+            known = ", ".join(_BY_NAME)
             raise UsageError(
                 f"{SCHEME} expected OPTION=VALUE with one of {known}, got {part[:80]!r}"
             )

@@ -73,4 +73,5 @@ def _tls(bms: BmsConfig) -> "ssl.SSLContext | None":
             pinned=bms.tls_fingerprint is not None,
         )
     except OSError as exc:  # ssl.SSLError is one too
-        raise ConfigError(f"cannot use the certificates in {bms.ca_file}: {exc}") from exc
+        why = exc.strerror or exc
+        raise ConfigError(f"cannot use the certificates in {bms.ca_file}: {why}") from exc

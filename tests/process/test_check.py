@@ -12,11 +12,11 @@ from support.process import Command
 
 SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
 STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
-COLD = (
+FROST = (
     "settings",
     (
-        "odd: temperature limit low (tmin, -10 °C) is outside the usual 0 to 30 °C: most lithium "
-        "cells must not be charged below 0 °C; look it up in the data sheet of yours"
+        "note: temperature limit low (tmin, -10 °C) allows charging below 0 °C: Winston cells bear "
+        "that, most others do not; see the data sheet of yours"
     ),
 )
 CELLS = (
@@ -66,7 +66,7 @@ def test_a_healthy_bms_is_described(start: Run, make_bms: MakeBms) -> None:
             ("state", STATE),
             CELLS,
             ("alarm", "none"),
-            COLD,
+            FROST,
         ],
         f"alive: {STATE}",
     )
@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_pack_is_said_with_what_to_do(start: Run, make_bms:
                     "before balancing has ended"
                 ),
             ),
-            COLD,
+            FROST,
         ],
         f"alive: {state}; alarm: {alarm}; settings look dangerous",
     )

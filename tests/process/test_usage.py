@@ -16,8 +16,8 @@ from recbms_zmq import __version__
 URL = "ws://127.0.0.1:1/ws"
 
 WRONG_OPTIONS = {
-    "": "the following arguments are required: COMMAND (try: recbms-zmq --help)",
-    "rnu": "argument COMMAND: invalid choice: 'rnu'",
+    "": "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
+    "rnu": "there is no command 'rnu'; did you mean run? (try: recbms-zmq --help)",
     "run": (
         "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
     ),
@@ -38,7 +38,7 @@ WRONG_OPTIONS = {
     ),
     f"run --no-stdout --no-publish {URL}": ("nothing to do: neither stdout nor ZeroMQ is wanted"),
     f"run a={URL} a={URL}": (
-        "two BMS are called 'a'; give each a name of its own, on the command line as NAME=SOURCE"
+        "SOURCE: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE"
     ),
     "run --hwm": "argument --hwm: expected one argument (try: recbms-zmq run --help)",
 }
@@ -117,14 +117,15 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(
     assert snapshot["topic"] == "words/house/snapshot"
     shown = run("--config", str(path), "--prefix", "words", "--print-config", env=variables)
     assert shown.wait() == 0
-    for line in (
-        "prefix = words  # --prefix",
-        "[house] refresh = 22.0  # RECBMS_REFRESH",
-        f"[house] emit = snapshot  # {path}: emit",
-        f"[house] stale_after = 33.0  # {path}: [[bms]] number 1: stale_after",
-        "[house] report = changes  # default",
-    ):
-        assert line in shown.stdout.text().splitlines()
+    assert shown.stderr.text() == ""
+    assert {
+        'prefix = "words"  # --prefix',
+        f'name = "house"  # {path}: [[bms]] number 1: name',
+        "refresh = 22.0  # RECBMS_REFRESH",
+        f'emit = "snapshot"  # {path}: emit',
+        f"stale_after = 33.0  # {path}: [[bms]] number 1: stale_after",
+        'report = "changes"  # default',
+    } <= set(shown.stdout.text().splitlines())
 
 
 def test_log_lines_have_time_and_level(bms: FakeBms, run: Run) -> None:

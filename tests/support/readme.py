@@ -3,6 +3,7 @@
 `python -m tests.support.readme` writes them anew; a test sees to it that somebody did.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from recbms_zmq.commands.sensors import markdown
@@ -13,15 +14,27 @@ README = Path(__file__).parents[2] / "README.md"
 
 def options_table() -> str:
     """Return the options of `run` as Markdown."""
-    lines = ["| option | environment | default | what it does |", "|---|---|---|---|"]
-    for option in OPTIONS:
+    return "\n".join(
+        [
+            "Of the service:",
+            "",
+            *_rows(option for option in OPTIONS if not option.bms),
+            "",
+            "Of each BMS; these can also stand in a `[[bms]]` table of the file:",
+            "",
+            *_rows(option for option in OPTIONS if option.bms),
+        ]
+    )
+
+
+def _rows(options: Iterable[Option]) -> Iterator[str]:
+    yield "| option | environment | default | what it does |"
+    yield "|---|---|---|---|"
+    for option in options:
         value = "" if option.is_switch else f" {option.metavar}"
-        per_bms = "; can differ for each BMS" if option.bms else ""
-        lines.append(
-            f"| `{option.flag}{value}` | `{option.variable}` | {_default(option)} "
-            f"| {option.help}{per_bms} |"
+        yield (
+            f"| `{option.flag}{value}` | `{option.variable}` | {_default(option)} | {option.help} |"
         )
-    return "\n".join(lines)
 
 
 def _default(option: Option) -> str:

@@ -1,0 +1,227 @@
+"""One pack in the room there is: alarms, charge, numbers, chart, cells, temperatures, events.
+
+Where room is short the chart, the description and then the temperatures make way for the cells,
+which are drawn smaller, and at last scroll.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.text import Text
+
+from recbms_zmq.monitor import cells as cell_rows
+from recbms_zmq.monitor import words
+from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
+from recbms_zmq.monitor.history import HISTORY
+from recbms_zmq.monitor.model import Pack, Temperature
+from recbms_zmq.monitor.view import Page, View
+
+STALE: Final = 10.0
+"""Seconds after which the age of the data is marked."""
+CHART_MOST: Final = 8
+_WIDE: Final = 60
+"""Columns from which there is room for whole words."""
+_NONE: Final = (0, 0, 0)
+_EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
+"""Rows of chart, temperatures and description, from most to least."""
+_WORTHY: Final = 3
+"""How many of these are worth more than a bar for each cell."""
+_AIR: Final = 6
+"""Rows for empty lines and a taller chart."""
+_SCROLLED: Final = 6
+"""Rows in which scrolling is bearable."""
+STATES: Final = {True: "online", False: "offline", None: "waiting"}
+_DIRECTION: Final = {"charging": "green", "discharging": "yellow"}
+
+
+def state_style(pack: Pack) -> str:
+    """Return how a pack's state is drawn."""
+    if pack.online is None:
+        return "yellow"
+    return "bold red" if not pack.online or pack.alarm is not None else "green"
+
+
+def soc_style(soc: float | None) -> str:
+    """Return how a state of charge in percent is drawn."""
+    return "green" if soc is None or soc > 20 else "yellow" if soc > 10 else "red"
+
+
+class Details:
+    """Draws one pack in the room there is."""
+
+    def __init__(self, pack: Pack, view: View, width: int, now: float, glyphs: Glyphs) -> None:
+        self._pack = pack
+        self._view = view
+        self._width = width
+        self._now = now
+        self._glyphs = glyphs
+        # What is no longer known to be true does not shine.
+        self._faded = "" if pack.online else "dim"
+
+    def page(self, rows: int) -> Page:
+        """Draw everything in this many rows."""
+        head = [self._header(), *self._reason(), *self._alarm()]
+        head += [self._charge(), *self._numbers()]
+        # One row is the line above the cells.
+        extras, body, condensed = self._arrange(rows - len(head) - 1)
+        left = max(rows - len(head) - 1 - sum(extras), 0)
+        chart_rows, temperature_rows, about_rows = extras
+        scroll_most = max(len(body) - left, 0)
+        scroll = min(max(self._view.scroll, 0), scroll_most)
+        shown = body[scroll : scroll + left]
+        spare = left - len(shown)
+        # An empty line each above chart, cells, temperatures and events, then a taller chart.
+        events = self._events()[: max(spare - 3, 0) // 2]
+        gaps = min(spare - len(events), 4 if events else 3)
+        growth = spare - len(events) - gaps
+        chart_rows += min(growth, CHART_MOST - 2) if chart_rows else 0
+        sections = [
+            head + self._about()[:about_rows],
+            self._chart(chart_rows),
+            [self._cells_heading(scroll, len(shown), len(body)), *shown],
+            self._temperatures()[:temperature_rows],
+            events,
+        ]
+        lines: list[Text] = []
+        for section in sections:
+            if section and lines and gaps > 0:
+                lines.append(Text())
+                gaps -= 1
+            lines += section
+        return Page(lines, scroll_most, condensed)
+
+    def _arrange(self, room: int) -> tuple[tuple[int, int, int], list[Text], bool]:
+        """Decide what fits, from most to least.
+
+        Returns:
+            the rows of chart, temperatures and description; the cells; whether in short.
+
+        """
+        cells, limits = self._pack.cells(), self._pack.limits
+        needed = cell_rows.detailed_rows(cells, self._width)
+        if self._view.all_cells:
+            extras = next((e for e in _EXTRAS if room - sum(e) >= min(needed, _SCROLLED)), _NONE)
+        else:
+            extras = next((e for e in _EXTRAS[:_WORTHY] if room - sum(e) >= needed), _NONE)
+            if extras is _NONE:
+                short = cell_rows.condensed(cells, limits, self._width, self._glyphs)
+                extras = next((e for e in _EXTRAS if room - sum(e) >= len(short)), _NONE)
+                if room < needed or extras != _NONE:
+                    return extras, short, True
+        left = room - sum(extras)
+        # Rather a column more than no room to breathe.
+        airy = left - _AIR if needed <= left - _AIR else left
+        body = cell_rows.detailed(cells, limits, self._width, airy, self._glyphs)
+        return extras, body, False
+
+    def _header(self) -> Text:
+        pack = self._pack
+        state = Text().append(f"{self._glyphs.state} {STATES[pack.online]}", state_style(pack))
+        wide = self._width >= _WIDE
+        if wide and pack.online and pack.alarm is None and "problem" in pack.values:
+            state.append(", no alarm")
+        age = pack.age(self._now)
+        if age is not None:
+            style = "yellow" if age >= STALE else ""
+            what = f"data {words.duration(age)} old" if wide else words.duration(age)
+            state.append(", ").append(what, style)
+        return apart(Text(words.safe(pack.name), "bold"), state, self._width)
+
+    def _reason(self) -> list[Text]:
+        pack = self._pack
+        if pack.online:
+            return []
+        reason = pack.reason or "nothing heard yet"
+        last = "; below is what was last known" if pack.values else ""
+        return wrapped(words.safe(f"{reason}{last}"), self._width, "red")[:3]
+
+    def _alarm(self) -> list[Text]:
+        active = self._pack.alarm
+        if active is None:
+            return []
+        title, *rest = words.alarm(active)
+        style = "dim red" if self._faded else "bold red"
+        lines = wrapped(title, self._width, style)
+        for sentence in rest:
+            lines += wrapped(sentence, self._width, "dim red" if self._faded else "red")
+        return lines[:5]
+
+    def _charge(self) -> Text:
+        soc = self._pack.number("soc")
+        label = "State of charge " if self._width >= _WIDE else "SOC "
+        value = f" {words.amount(soc, '%', 1)}"
+        length = max(self._width - len(label) - len(value), 1)
+        line = Text().append(label, self._faded)
+        share = None if soc is None else soc / 100
+        line.append_text(bar(share, length, self._faded or soc_style(soc), self._glyphs))
+        return line.append(value, self._faded or "bold")
+
+    def _numbers(self) -> list[Text]:
+        pack = self._pack
+        state = pack.text("charge_state")
+        style = self._faded or _DIRECTION.get(state, "")
+        arrow = {"charging": self._glyphs.up, "discharging": self._glyphs.down}.get(state, "")
+        current = words.amount(pack.number("current"), "A", 2, signed=True)
+        items = [
+            Text(words.amount(pack.number("voltage"), "V", 2), self._faded),
+            Text(f"{arrow} {current} {words.safe(state)}".strip(), style),
+            Text(words.power(pack.number("power")), style),
+        ]
+        left, charge = words.time_left(pack), pack.number("capacity_remaining")
+        if left:
+            items.append(Text(left, self._faded))
+        if charge is not None:
+            items.append(Text(f"{words.amount(charge, 'Ah', 1)} left", self._faded))
+        return flow(items, self._width)
+
+    def _about(self) -> list[Text]:
+        facts = self._glyphs.dot.join(words.about(self._pack))
+        return [Text(facts, "dim")] if facts else []
+
+    def _chart(self, rows: int) -> list[Text]:
+        if not rows:
+            return []
+        columns = self._pack.power.columns(self._width, self._now)
+        known = [value for value in columns if value is not None]
+        span = f"Power, last {HISTORY // 60} min"
+        if known:
+            span += f": {words.power(min(known))} to {words.power(max(known))}"
+        return [Text(span, self._faded), *chart(columns, rows - 1, self._glyphs)]
+
+    def _cells_heading(self, scroll: int, shown: int, total: int) -> Text:
+        parts = [words.spread(self._pack), words.limits(self._pack.limits)]
+        line = Text("Cells  " + self._glyphs.dot.join(part for part in parts if part), self._faded)
+        if shown < total:
+            more = Text(f"rows {scroll + 1}-{scroll + shown} of {total}", "reverse")
+            return apart(line, more, self._width)
+        return line
+
+    def _temperatures(self) -> list[Text]:
+        found = self._pack.temperatures()
+        if not found:
+            return []
+        line = Text("Temperatures  ", self._faded)
+        line.append("   ".join(map(words.temperature, found)), self._faded)
+        if line.cell_len <= self._width:
+            return [line]
+        parts = []
+        sensors = [reading for reading in found if reading.number]
+        boards = [reading for reading in found if not reading.number]
+        if sensors:
+            parts.append(_range(sensors) + f", warmest {words.temperature(_warmest(sensors))}")
+        if boards:
+            parts.append(f"BMS {_range(boards)}")
+        return [Text("Temperatures  " + self._glyphs.dot.join(parts), self._faded)]
+
+    def _events(self) -> list[Text]:
+        return [Text(words.event(past, self._now), "dim") for past in self._pack.events]
+
+
+def _warmest(readings: Sequence[Temperature]) -> Temperature:
+    return max(readings, key=lambda reading: reading.celsius)
+
+
+def _range(readings: Sequence[Temperature]) -> str:
+    low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
+    most = words.amount(high, "°C", 1)
+    return most if low == high else f"{low:.1f} to {most}"
