@@ -14,6 +14,8 @@ from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.layers import (
     CONFIG_VARIABLE,
+    SOURCE,
+    SOURCES_VARIABLE,
     Layer,
     Setting,
     bms_layers,
@@ -164,6 +166,8 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     _check_curve(found)
     is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
     for endpoint in plain["publish"]:
+        if plain["publish"].count(endpoint) > 1 and not endpoint.endswith("*"):
+            raise publish.error(f"{publish.origin}: {endpoint} is given twice")
         if is_open and not values.is_loopback(endpoint):
             raise publish.error(
                 f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
@@ -206,13 +210,17 @@ def _check_curve(found: Mapping[str, Setting]) -> None:
 
 
 def _check_names(sets: Sequence[Layer]) -> None:
-    names = [found["name"].value for found in sets]
-    for found, name in zip(sets, names, strict=True):
-        if names.count(name) > 1:
-            raise found["url"].error(
-                f"two BMS are called {values.quoted(name)}; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
+    names = set()
+    for found in sets:
+        name, url = found["name"].value, found["url"]
+        if name in names:
+            from_words = url.origin in (SOURCE, SOURCES_VARIABLE)
+            how = "as NAME=SOURCE" if from_words else "with name in its table"
+            raise url.error(
+                f"{url.origin.removesuffix(': url')}: a second BMS is called "
+                f"{values.quoted(name)}; give it a name of its own, {how}"
             )
+        names.add(name)
 
 
 def _check_stdin(sets: Sequence[Layer]) -> None:

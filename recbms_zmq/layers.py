@@ -14,6 +14,8 @@ from recbms_zmq.options import BY_NAME, OPTIONS, Option
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
+SOURCE: Final = "SOURCE"
+"""How the command line is named where it gives a source."""
 
 
 class Setting(NamedTuple):
@@ -106,7 +108,7 @@ def bms_layers(
 ) -> list[Layer]:
     """Return one layer a BMS: those of the command line, else of the environment, else the file."""
     if sources:
-        return [_named_source(source, "SOURCE", UsageError) for source in sources]
+        return [_named_source(source, SOURCE, UsageError) for source in sources]
     if words := environ.get(SOURCES_VARIABLE, "").split():
         return [_named_source(word, SOURCES_VARIABLE, ConfigError) for word in words]
     if not tables:
@@ -129,7 +131,7 @@ def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
 
 def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
     """Drop `--name` for a BMS that has a name of its own on the command line."""
-    named = "name" in layer and layer["name"].origin in ("SOURCE", SOURCES_VARIABLE)
+    named = "name" in layer and layer["name"].origin in (SOURCE, SOURCES_VARIABLE)
     return [
         {key: setting for key, setting in each.items() if not (named and key == "name")}
         for each in above

@@ -309,10 +309,12 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         (
             [URL, "ws://other/ws"],
             {},
-            (
-                "two BMS are called 'main'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
-            ),
+            "SOURCE: a second BMS is called 'main'; give it a name of its own, as NAME=SOURCE",
+        ),
+        (
+            [URL],
+            {"publish": ["tcp://127.0.0.1:5556", "ipc:///x", "ipc:///x"]},
+            "--publish: ipc:///x is given twice",
         ),
         (
             ["http://h/cell"],
@@ -383,10 +385,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
         ),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws a=ws://g/ws"},
-            (
-                "two BMS are called 'a'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
-            ),
+            "RECBMS_SOURCES: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE",
         ),
         (
             {"RECBMS_PUBLISH": "tcp://192.168.8.5:5556"},
@@ -476,8 +475,8 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
         (
             BMS + BMS,
             (
-                "two BMS are called 'main'; give each a name of its own, "
-                "on the command line as NAME=SOURCE"
+                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its "
+                "own, with name in its table"
             ),
         ),
         (

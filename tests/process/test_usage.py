@@ -38,7 +38,7 @@ WRONG_OPTIONS = {
     ),
     f"run --no-stdout --no-publish {URL}": ("nothing to do: neither stdout nor ZeroMQ is wanted"),
     f"run a={URL} a={URL}": (
-        "two BMS are called 'a'; give each a name of its own, on the command line as NAME=SOURCE"
+        "SOURCE: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE"
     ),
     "run --hwm": "argument --hwm: expected one argument (try: recbms-zmq run --help)",
 }
