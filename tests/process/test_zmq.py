@@ -242,6 +242,7 @@ def test_several_endpoints_give_the_same(
     bms.send(SETTINGS, STATUS)
     for subscriber in subscribers:
         subscriber.message(key=LAST)
+    service.message(key=LAST)
     assert service.endpoint(1) == f"ipc://{path}"
     assert service.endpoint(2).startswith("tcp://[::1]:")
     lines = list(service.stdout)
