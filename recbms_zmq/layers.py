@@ -139,11 +139,18 @@ def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
 
 
 def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> Setting:
-    if not option.many:
-        return Setting(values.expect(option.read, value, origin, error), origin, error)
-    items = value if isinstance(value, list | tuple) else [value]
-    found = [values.expect(option.read, item, origin, error) for item in items]
-    return Setting(tuple(found), origin, error)
+    try:
+        if option.many:
+            items = [value] if isinstance(value, str) else value
+            if not isinstance(items, list | tuple):
+                items = [items]
+            single = option._replace(many=False)
+            found = [_read(single, item, origin, error).value for item in items]
+            return Setting(tuple(found), origin, error)
+        return Setting(option.read(value), origin, error)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{origin}: expected {exc}, got {values.quoted(value)}") from None
 
 
 def find(option: Option, layers: Iterable[Layer]) -> Setting:
