@@ -100,7 +100,7 @@ _RANGES: Final = (
         -10,
         30,
         "odd",
-        "hardly any lithium cell may be charged below -10 °C; see the data sheet of yours",
+        "hardly any lithium cell may be charged below -10 °C; see your cells' data sheet",
     ),
     _Range("bms_temperature_limit", 40, 90, "odd", "the board would get too hot, or never work"),
     _Range("cell_voltage_difference_limit", 0.02, 0.5, "odd", "it would warn always, or never"),
@@ -162,7 +162,7 @@ def _cold(settings: Settings) -> Iterator[Advice]:
         yield Advice(
             "note",
             f"{_named('temperature_limit_low', limit)} allows charging below 0 °C: Winston cells "
-            "bear that, most others do not; see the data sheet of yours",
+            "bear that, most others do not; see your cells' data sheet",
         )
 
 

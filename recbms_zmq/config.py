@@ -4,6 +4,7 @@ Command line beats environment beats file; in the file a `[[bms]]` table beats t
 does not go together is refused with one sentence, as a wrong value is by `layers`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -13,13 +14,13 @@ from msgspec import Struct
 from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.layers import (
-    CONFIG_VARIABLE,
     SOURCE,
     SOURCES_VARIABLE,
     Layer,
     Setting,
     bms_layers,
     find,
+    path_of_file,
     read_command_line,
     read_environment,
     read_file,
@@ -103,9 +104,9 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     """
     warnings: list[str] = []
     above = (read_command_line(given), read_environment(environ, warnings))
-    file = given.get("config") or environ.get(CONFIG_VARIABLE)
-    top, tables = read_file(Path(file)) if file else ({}, [])
+    top, tables = read_file(path_of_file(given, environ))
     sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
+    _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)
     bms = [BmsConfig(**{name: setting.value for name, setting in found.items()}) for found in sets]
@@ -143,13 +144,20 @@ def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
     layers = (*without_name(above, layer), layer, top)
     found = {"url": layer["url"]}
     found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
-    if found["device_name"].value is None:
-        name = found["name"].value
-        label = "REC BMS" if name == "main" else f"REC BMS {name}"
-        found["device_name"] = Setting(label, "default")
     if found["url"].value.startswith("http"):
         _check_polling(found)
     return found
+
+
+def _name_devices(fleet: Sequence[Layer]) -> None:
+    """Give every BMS a name for people that no other has: Home Assistant makes its ids of it."""
+    how_many = Counter(found["device_name"].value for found in fleet)
+    for found in fleet:
+        given, name = found["device_name"], found["name"].value
+        text = given.value or "REC BMS"
+        if name != "main" and (given.value is None or how_many[given.value] > 1):
+            text = f"{text} {name}"
+        found["device_name"] = given._replace(value=text)
 
 
 def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:

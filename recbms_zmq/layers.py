@@ -64,12 +64,25 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
     return layer
 
 
-def read_file(path: Path) -> tuple[Layer, list[Layer]]:
+def path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+    """Return the path of the configuration file, if there is to be one."""
+    option = Option("config", values.path, None, "")
+    found: Path | None = None
+    if given.get("config") is not None:
+        found = _read(option, given["config"], option.flag, UsageError).value
+    elif environ.get(CONFIG_VARIABLE):
+        found = _read(option, environ[CONFIG_VARIABLE], CONFIG_VARIABLE, ConfigError).value
+    return found
+
+
+def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
     """Return the options at the top of the file, and those of each `[[bms]]` table."""
+    if path is None:
+        return {}, []
     import tomllib
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin so
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
     except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a number without end
@@ -139,11 +152,18 @@ def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
 
 
 def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> Setting:
-    if not option.many:
-        return Setting(values.expect(option.read, value, origin, error), origin, error)
-    items = value if isinstance(value, list | tuple) else [value]
-    found = [values.expect(option.read, item, origin, error) for item in items]
-    return Setting(tuple(found), origin, error)
+    try:
+        if option.many:
+            items = [value] if isinstance(value, str) else value
+            if not isinstance(items, list | tuple):
+                items = [items]
+            single = option._replace(many=False)
+            found = [_read(single, item, origin, error).value for item in items]
+            return Setting(tuple(found), origin, error)
+        return Setting(option.read(value), origin, error)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{origin}: expected {exc}, got {values.quoted(value)}") from None
 
 
 def find(option: Option, layers: Iterable[Layer]) -> Setting:

@@ -1,7 +1,7 @@
 """The kinds of values an option can have: what is expected, in words, and how it is read.
 
 Each reader takes a text (command line, environment) or a value of a TOML file, and raises
-`ValueError` with what is expected; `expect` makes the whole sentence of it.
+`ValueError` with what is expected, to be put behind the option's name and before what came.
 """
 
 import math
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from recbms_zmq.errors import RecBmsError, UsageError
-
 Reader = Callable[[Any], Any]
 
 _TRUE: Final = ("1", "true", "yes", "on")
@@ -20,27 +18,6 @@ _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
 _SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
-
-
-def expect(read: Reader, given: Any, where: str, error: type[RecBmsError] = UsageError) -> Any:
-    """Read a value, or refuse it in one sentence: where it stands, what is expected, what came."""
-    try:
-        return read(given)
-    except ValueError as exc:
-        # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{where}: expected {exc}, got {quoted(given)}") from None
-
-
-def quoted(value: Any) -> str:
-    """Return what came as it stands in a sentence: masked, and not too long."""
-    if isinstance(value, str):
-        text = repr(masked(value))
-    else:
-        try:
-            text = masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
@@ -192,6 +169,23 @@ def masked(value: str) -> str:
     if at and before != start:  # ipc://@NAME is no secret
         value = f"{start}***@{after}"
     return _QUERY.sub(r"\1?***", value)
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits into a sentence: it may be of any length, and was not made by us."""
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def quoted(value: Any) -> str:
+    """Return what was given as it is quoted in a sentence: without secrets, and not too long."""
+    if isinstance(value, str):
+        text = repr(masked(value))
+    else:
+        try:
+            text = masked(repr(value))
+        except ValueError:  # Python does not print integers of more than 4300 digits
+            text = "a number without end"
+    return shortened(text)
 
 
 def masked_text(text: str) -> str:

@@ -10,7 +10,7 @@ from recbms_zmq.frames import Settings, decode
 FROST = Advice(
     "note",
     "temperature limit low (tmin, -10 °C) allows charging below 0 °C: Winston cells bear that, "
-    "most others do not; see the data sheet of yours",
+    "most others do not; see your cells' data sheet",
 )
 
 

@@ -115,7 +115,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
     ("word", "hint"),
     [
         ("rnu", "did you mean run?"),
-        ("battery", f"expected one of {', '.join(cli.COMMANDS)}"),
+        ("battery", f"there are {', '.join(cli.COMMANDS)}"),
         (
             "ws://u:secret@192.168.8.2/ws",
             "an address stands behind one, as in recbms-zmq run ws://***@192.168.8.2/ws",
@@ -124,7 +124,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
 )
 def test_an_unknown_command_is_answered_with_what_may_be_meant(word: str, hint: str) -> None:
     shown = word.replace("u:secret", "***")
-    sentence = f"there is no command '{shown}'; {hint} (try: recbms-zmq --help)"
+    sentence = f"'{shown}' is not a command; {hint} (try: recbms-zmq --help)"
     assert answer(word) == (2, "", f"recbms-zmq: {sentence}\n")
 
 

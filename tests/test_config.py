@@ -81,6 +81,34 @@ def test_with_an_address_alone_the_defaults_apply() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["REC BMS", "REC BMS boat", "REC BMS van"]),
+        ({"device_name": "Battery"}, ["Battery", "Battery boat", "Battery van"]),
+    ],
+)
+def test_no_two_bms_have_one_name_for_people(given: dict[str, str], names: list[str]) -> None:
+    urls = ["main=ws://h/ws", "boat=ws://b/ws", "van=ws://v/ws"]
+    assert [bms.device_name for bms in load(given, urls, {}).config.bms] == names
+
+
+def test_a_name_that_one_bms_has_for_itself_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "f.toml"
+    file.write_text(
+        'device_name = "Battery"\n'
+        '[[bms]]\nname = "house"\nurl = "ws://h/ws"\n'
+        '[[bms]]\nname = "boat"\nurl = "ws://b/ws"\n'
+        '[[bms]]\nname = "van"\nurl = "ws://v/ws"\ndevice_name = "Van battery"\n'
+    )
+    found = load({"config": str(file)}, [], {}).config
+    assert [bms.device_name for bms in found.bms] == [
+        "Battery house",
+        "Battery boat",
+        "Van battery",
+    ]
+
+
 def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> None:
     toml.write_text(
         'refresh = 1\nstale_after = 1\nmin_interval = 1\nidle_current = 1\nprefix = "file"\n'
@@ -475,8 +503,8 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
         (
             BMS + BMS,
             (
-                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its own, "
-                "with name in its table"
+                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its "
+                "own, with name in its table"
             ),
         ),
         (
@@ -511,6 +539,11 @@ def test_a_file_that_is_no_toml_is_one_sentence(toml: Path, content: bytes) -> N
     with pytest.raises(ConfigError) as refused:
         load({"config": str(toml)}, [URL], {})
     assert str(refused.value).startswith(f"{toml} is not valid TOML: ")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(toml: Path) -> None:
+    toml.write_bytes(b"\xef\xbb\xbf" + BMS.encode())
+    assert load({"config": str(toml)}, [], {}).config == config(URL)
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
@@ -585,6 +618,11 @@ def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
     )
     toml.write_text(as_toml(shown), encoding="utf-8")
     assert loaded(file=toml).config == shown.config
+
+
+def test_what_is_shown_of_an_option_is_one_line() -> None:
+    lines = as_toml(loaded(URL, env={"STATE_DIRECTORY": "/a\nb"})).splitlines()
+    assert 'state_dir = "/a\\nb"  # STATE_DIRECTORY' in lines
 
 
 # --- whatever is given ---

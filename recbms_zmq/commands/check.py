@@ -13,7 +13,7 @@ from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load_one
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.lookups import run
-from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare
+from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 
 EPILOG = f"""\
 examples:
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check."""
-    seconds = values.expect(values.number("seconds", above=True), args.timeout, "--timeout")
+    seconds = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
@@ -119,10 +119,9 @@ def _is_address(host: str) -> bool:
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
     from recbms_zmq.roll_call import RollCall
 
-    prefix, devices = values.expect(values.name, args.prefix, "--prefix"), args.device or []
-    for device in devices:
-        values.expect(values.name, device, "--device")
-    endpoint = values.expect(values.endpoint, args.target, "TARGET")
+    prefix = read_argument("--prefix", values.name, args.prefix)
+    devices = [read_argument("--device", values.name, each) for each in args.device or ()]
+    endpoint = read_argument("TARGET", values.endpoint, args.target)
     with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
         found = call.make(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]

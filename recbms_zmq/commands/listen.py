@@ -12,7 +12,7 @@ import zmq
 
 from recbms_zmq import values
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
-from recbms_zmq.options import DEFAULT_PUBLISH
+from recbms_zmq.options import DEFAULT_PUBLISH, read_argument
 from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
 EPILOG = """\
@@ -66,14 +66,9 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
-    count, timeout = args.count, args.timeout
-    if count is not None:
-        count = values.expect(values.count("messages", least=1), count, "--count")
-    if timeout is not None:
-        timeout = values.expect(values.number("seconds", above=True), timeout, "--timeout")
-    endpoints = [
-        values.expect(values.endpoint, endpoint, "ENDPOINT") for endpoint in args.endpoints
-    ]
+    count = read_argument("--count", values.count("messages", least=1), args.count)
+    timeout = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
+    endpoints = [read_argument("ENDPOINT", values.endpoint, each) for each in args.endpoints]
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -13,7 +13,7 @@ from recbms_zmq.lookups import run
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
-from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH, SOURCE_OPTIONS, declare
+from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 
 OPTIONS = (
     *(option for option in SOURCE_OPTIONS if option.name != "log_level"),
@@ -100,7 +100,7 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
     endpoints = [place for place in args.places if place.startswith(("tcp://", "ipc://"))]
     sources = [place for place in args.places if place not in endpoints]
     for endpoint in endpoints:
-        values.expect(values.endpoint, endpoint, "ENDPOINT")
+        read_argument("ENDPOINT", values.endpoint, endpoint)
     if not sources and not args.config:
         return None, endpoints or [DEFAULT_PUBLISH]
     given = {option.name: getattr(args, option.name) for option in OPTIONS}

@@ -13,7 +13,7 @@ from msgspec import Struct
 from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
-from recbms_zmq.options import Option
+from recbms_zmq.options import Option, read_argument
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.wire import FIRMWARE, Firmware
 
@@ -102,7 +102,7 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
     found: dict[str, Any] = {}
     for key, text in texts.items():
         try:
-            found[key] = values.expect(_BY_NAME[key].read, text, name.format(key))
+            found[key] = read_argument(name.format(key), _BY_NAME[key].read, text)
         except FaultSyntaxError as exc:
             raise UsageError(f"{name.format(key)}: {exc}") from None
     return SimulatorOptions(**found)
@@ -118,7 +118,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     path, question, query = url.removeprefix(SCHEME).partition("?")
     if not url.startswith(SCHEME) or path or "#" in query or (question and not query):
         raise UsageError(
-            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {url[:80]!r}"
+            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {values.quoted(url)}"
         )
     texts: dict[str, str] = {}
     for part in query.split("&") if query else ():
@@ -127,7 +127,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
         if key not in _BY_NAME or "=" not in part:
             known = ", ".join(_BY_NAME)
             raise UsageError(
-                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {part[:80]!r}"
+                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {values.quoted(part)}"
             )
         if key in texts:
             raise UsageError(f"{SCHEME} expected each option once, got {key} twice")

@@ -16,7 +16,7 @@ FROST = (
     "settings",
     (
         "note: temperature limit low (tmin, -10 °C) allows charging below 0 °C: Winston cells bear "
-        "that, most others do not; see the data sheet of yours"
+        "that, most others do not; see your cells' data sheet"
     ),
 )
 CELLS = (

@@ -17,7 +17,7 @@ URL = "ws://127.0.0.1:1/ws"
 
 WRONG_OPTIONS = {
     "": "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
-    "rnu": "there is no command 'rnu'; did you mean run? (try: recbms-zmq --help)",
+    "rnu": "'rnu' is not a command; did you mean run? (try: recbms-zmq --help)",
     "run": (
         "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
     ),
