@@ -9,7 +9,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
@@ -55,7 +55,9 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of printing the usage, which hides the sentence that matters."""
         from recbms_zmq.values import masked_text
 
-        raise UsageError(f"{masked_text(message)} (try: {self.prog} --help)")
+        # argparse quotes words that may be of any length.
+        shown = message if len(message) <= 400 else message[:397] + "..."
+        raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(error: RecBmsError) -> int:
     if str(error) and sys.stderr is not None:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        # The name of a file can hold anything, and a terminal would obey it.
+        line = "".join(char if char.isprintable() else "?" for char in str(error))
+        print(f"{PROGRAM}: {line}", file=sys.stderr)
     return error.exit_code
 
 
@@ -129,19 +133,29 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
 def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
+    if arguments and wanted == arguments[0] and wanted not in COMMANDS:
+        from recbms_zmq.values import quoted
+
+        hint = _nearest(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        parser.error(f"{quoted(wanted)} is not a command{hint}")
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
-        import difflib
-
-        from recbms_zmq.values import masked
+        from recbms_zmq.values import masked, shortened
 
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
         # What is behind the `=` may be a URL with a password.
         flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
-        near = difflib.get_close_matches(flag, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        chosen.error(f"{masked(flag)} is not an option or argument of {chosen.prog}{hint}")
+        hint = _nearest(flag, known)
+        shown = shortened(masked(flag))
+        chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
     code: int = module.main(args)
     return code
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

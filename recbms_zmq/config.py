@@ -191,7 +191,7 @@ def _file(path: Path) -> tuple[Layer, list[Layer]]:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {_quoted(tables)}")
+        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {values.quoted(tables)}")
     top = _table(document, str(path), BY_NAME)
     per_bms = {option.name: option for option in OPTIONS if option.bms}
     per_bms["url"] = Option("url", values.source, None, "")
@@ -213,7 +213,7 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
                 hint = " of one BMS; it goes to the top of the file"
             else:
                 hint = _nearest(key, known)
-            raise ConfigError(f"{where}: {_quoted(key)} is not an option{hint}")
+            raise ConfigError(f"{where}: {values.quoted(key)} is not an option{hint}")
         layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
     return layer
 
@@ -265,7 +265,7 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from None
+        raise error(f"{origin}: expected {exc}, got {values.quoted(value)}") from None
 
 
 def _find(option: Option, layers: Iterable[Layer]) -> Setting:
@@ -334,7 +334,7 @@ def _check_names(bms: Sequence[BmsConfig], layers: Sequence[Layer]) -> None:
     for name, layer in zip(names, layers, strict=True):
         if names.count(name) > 1:
             raise layer["url"].error(
-                f"two BMS are called {_quoted(name)}; give each a name of its own, "
+                f"two BMS are called {values.quoted(name)}; give each a name of its own, "
                 "on the command line as NAME=SOURCE"
             )
 
@@ -355,18 +355,8 @@ def _explain(where: str, found: Mapping[str, Setting]) -> list[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_shown(item) for item in value) + "]"
-    return values.masked(value) if isinstance(value, str) else str(value)
-
-
-def _quoted(value: Any) -> str:
-    if isinstance(value, str):
-        text = repr(values.masked(value))
-    else:
-        try:
-            text = values.masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = values.masked(value) if isinstance(value, str) else str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

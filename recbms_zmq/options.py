@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from recbms_zmq import values
+from recbms_zmq.errors import UsageError
 from recbms_zmq.values import Reader
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
@@ -271,6 +272,22 @@ SOURCE_OPTIONS: Final = tuple(
     )
 )
 """What commands need that only read a BMS."""
+
+
+def read_argument(name: str, read: Reader, given: Any) -> Any:
+    """Read an argument that is no row of the table; None if it was not given.
+
+    Raises:
+        UsageError: it is not what is expected.
+
+    """
+    if given is None:
+        return None
+    try:
+        return read(given)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise UsageError(f"{name}: expected {exc}, got {values.quoted(given)}") from None
 
 
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:

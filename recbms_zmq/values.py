@@ -169,6 +169,23 @@ def masked(value: str) -> str:
     return _QUERY.sub(r"\1?***", value)
 
 
+def shortened(text: str) -> str:
+    """Return a text that fits into a sentence: it may be of any length, and was not made by us."""
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def quoted(value: Any) -> str:
+    """Return what was given as it is quoted in a sentence: without secrets, and not too long."""
+    if isinstance(value, str):
+        text = repr(masked(value))
+    else:
+        try:
+            text = masked(repr(value))
+        except ValueError:  # Python does not print integers of more than 4300 digits
+            text = "a number without end"
+    return shortened(text)
+
+
 def masked_text(text: str) -> str:
     """Return a text of many words without what may be a secret in them."""
     return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
@@ -195,6 +212,6 @@ def source(given: Any) -> str:
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:
-        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]+", given) else ""
+        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
         raise ValueError(expected + hint)
     return given

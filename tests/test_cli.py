@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,11 +113,73 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
 
 
 def test_an_unknown_command_is_answered_with_those_that_there_are() -> None:
-    code, out, err = answer("rnu")
+    names = ", ".join(cli.COMMANDS)
+    sentence = f"recbms-zmq: 'serve' is not a command; there are {names} (try: recbms-zmq --help)\n"
+    assert answer("serve") == (2, "", sentence)
+    nearly = "recbms-zmq: 'rnu' is not a command; did you mean run? (try: recbms-zmq --help)\n"
+    assert answer("rnu") == (2, "", nearly)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["listen", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (["monitor", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (
+            ["flow", "--url", "ws://u:secret@h/ w"],
+            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+        ),
+        (
+            ["record", "sim:", "--duration", "ws://u:secret@h/"],
+            "--duration: expected seconds, a number above 0, got 'ws://***@h/'",
+        ),
+    ],
+)
+def test_what_is_quoted_holds_no_password(arguments: list[str], sentence: str) -> None:
+    endpoint = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence.format(endpoint=endpoint)}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x" * 5000],
+        ["--x", "x" * 5000],
+        ["demo", "x" * 5000],
+        ["run", "9" * 5000],
+        ["demo", "--" + "x" * 5000],
+        ["listen", "--count", "9" * 5000],
+        ["simulate", "--port", "9" * 5000],
+        ["simulate", "--seed", "9" * 5000],
+    ],
+)
+def test_what_is_quoted_is_not_long(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["record", "sim:", "-o"],
+        ["keygen"],
+        ["listen", "--curve-server-key"],
+        ["listen", "--curve-server-key", "x", "--curve-secret-key"],
+    ],
+)
+def test_the_home_of_nobody_is_one_sentence(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments, "~no-such-user/x")
     assert (code, out) == (2, "")
-    assert err.startswith("recbms-zmq: argument COMMAND: invalid choice: 'rnu' (choose from ")
-    assert [name for name in cli.COMMANDS if name not in err] == []
-    assert err.count("\n") == 1
+    assert err.endswith(
+        ": expected a path in a home directory that exists, got '~no-such-user/x'\n"
+    )
+
+
+def test_what_is_said_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    name = f"{tmp_path}/\x1b[2J\nrecbms-zmq: all is well"
+    sentence = f"cannot read {tmp_path}/?[2J?recbms-zmq: all is well: No such file or directory"
+    assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
 def test_a_wrong_configuration_has_a_code_of_its_own() -> None:

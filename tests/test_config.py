@@ -557,6 +557,11 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
     ]
 
 
+def test_what_is_shown_of_an_option_is_one_line() -> None:
+    lines = loaded(URL, env={"STATE_DIRECTORY": "/a\nb"}).origins
+    assert "state_dir = '/a\\nb'  # STATE_DIRECTORY" in lines
+
+
 # --- whatever is given ---
 
 WORDS = st.sampled_from([URL, "a=" + URL, "sim:", "=", "a=", "ws://[", "ws://u:p@h/", "-"])

@@ -272,6 +272,14 @@ def test_a_speed_has_to_be_a_number(tmp_path: Path, speed: str) -> None:
     assert str(caught.value) == expected
 
 
+def test_a_home_has_to_exist() -> None:
+    with pytest.raises(UsageError) as caught:
+        ReplaySource("replay:~no-such-user/recording")
+    assert str(caught.value) == (
+        "replay:: expected a path in a home directory that exists, got '~no-such-user/recording'"
+    )
+
+
 @given(st.binary(max_size=3000) | st.binary(max_size=3000).map(recording))
 def test_any_file_is_replayed_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

@@ -79,8 +79,11 @@ def test_any_text_is_options_or_a_usage_error(url: str) -> None:
             ["--faults", "stall at 3"],
             "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
         ),
-        (["--port", "65536"], "--port: expected a whole number from 0 to 65535, got '65536'"),
-        (["--port", "²"], "--port: expected a whole number from 0 to 65535, got '²'"),
+        (
+            ["--port", "65536"],
+            "--port: expected a port, a whole number from 0 to 65535, got '65536'",
+        ),
+        (["--port", "²"], "--port: expected a port, a whole number from 0 to 65535, got '²'"),
         (
             ["--unknown"],
             (

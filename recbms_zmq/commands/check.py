@@ -6,15 +6,14 @@ import ipaddress
 import os
 import socket
 import sys
-from typing import Any
 from urllib.parse import urlsplit
 
 from recbms_zmq import logs, values
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import Config, load_one
-from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.errors import Unavailable
 from recbms_zmq.lookups import run
-from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare
+from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 
 EPILOG = f"""\
 examples:
@@ -60,10 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check."""
-    try:
-        seconds = values.number("seconds", above=True)(args.timeout)
-    except ValueError as exc:
-        raise UsageError(f"--timeout: expected {exc}, got {args.timeout!r}") from exc
+    seconds = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
@@ -115,19 +111,11 @@ def _is_address(host: str) -> bool:
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
     from recbms_zmq.roll_call import RollCall
 
-    prefix, devices = _read(values.name, "--prefix", args.prefix), args.device or []
-    for device in devices:
-        _read(values.name, "--device", device)
-    endpoint = _read(values.endpoint, "TARGET", args.target)
+    prefix = read_argument("--prefix", values.name, args.prefix)
+    devices = [read_argument("--device", values.name, each) for each in args.device or ()]
+    endpoint = read_argument("TARGET", values.endpoint, args.target)
     with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
         found = call.make(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
     print("; ".join(said) if args.brief else "\n".join(said))
     return 0 if all(each.payload == "online" for each in found) else 1
-
-
-def _read(reader: values.Reader, name: str, given: Any) -> Any:
-    try:
-        return reader(given)
-    except ValueError as exc:
-        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

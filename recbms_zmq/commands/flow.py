@@ -5,12 +5,11 @@ It connects to nothing and checks no address.
 
 import argparse
 import sys
-from typing import Any
 
 from recbms_zmq import values
-from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.flow.options import ENTITY_NODE_KEYS
+from recbms_zmq.options import read_argument
 from recbms_zmq.sensors import SENSORS
 
 EXAMPLES = """\
@@ -87,28 +86,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the flow."""
-    name = _read("--name", values.name, args.name)
+    name = read_argument("--name", values.name, args.name)
     device_name = args.device_name or ("REC BMS" if name == "main" else f"REC BMS {name}")
     options = FlowOptions(
         source=args.source,
         target=args.target,
-        url=_read("--url", _word, args.url),
-        publish=args.publish and _read("--publish", values.endpoint, args.publish),
+        url=read_argument("--url", _word, args.url),
+        publish=read_argument("--publish", values.endpoint, args.publish),
         name=name,
-        device_name=_read("--device-name", _quotable, device_name),
-        program=_read("--program", _word, args.program),
-        sensors=_read("--sensors", _sensors, args.sensors),
+        device_name=read_argument("--device-name", _quotable, device_name),
+        program=read_argument("--program", _word, args.program),
+        sensors=read_argument("--sensors", _sensors, args.sensors),
         all_sensors=args.all_sensors,
     )
     sys.stdout.write(flow_json(options))
     return 0
-
-
-def _read(flag: str, read: values.Reader, given: str) -> Any:
-    try:
-        return read(given)
-    except ValueError as exc:
-        raise UsageError(f"{flag}: expected {exc}, got {given!r}") from exc
 
 
 def _word(given: str) -> str:
@@ -131,5 +123,7 @@ def _sensors(given: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in given.split(","))
     for key in keys:
         if key not in known:
-            raise ValueError(f"keys of sensors with commas between them ({key!r} is none)")
+            raise ValueError(
+                f"keys of sensors with commas between them ({values.quoted(key)} is none)"
+            )
     return tuple(dict.fromkeys(keys))

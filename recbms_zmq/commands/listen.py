@@ -7,13 +7,12 @@ import signal
 import struct
 import sys
 import time
-from typing import Any
 
 import zmq
 
 from recbms_zmq import values
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
-from recbms_zmq.options import DEFAULT_PUBLISH
+from recbms_zmq.options import DEFAULT_PUBLISH, read_argument
 from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
 EPILOG = """\
@@ -66,9 +65,9 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
-    count = _read(values.count("messages", least=1), "--count", args.count)
-    timeout = _read(values.number("seconds", above=True), "--timeout", args.timeout)
-    endpoints = [_read(values.endpoint, "ENDPOINT", endpoint) for endpoint in args.endpoints]
+    count = read_argument("--count", values.count("messages", least=1), args.count)
+    timeout = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
+    endpoints = [read_argument("ENDPOINT", values.endpoint, each) for each in args.endpoints]
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -136,12 +135,3 @@ def _explain(event: bytes, endpoint: bytes) -> None:
     """Say on stderr that a service will not have us; nothing else would tell."""
     number, _ = struct.unpack("=HI", event)
     print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)
-
-
-def _read(reader: values.Reader, name: str, given: str | None) -> Any:
-    if given is None:
-        return None
-    try:
-        return reader(given)
-    except ValueError as exc:
-        raise UsageError(f"{name}: expected {exc}, got {given!r}") from exc

@@ -12,9 +12,9 @@ from typing import Final
 from recbms_zmq import logs, values
 from recbms_zmq.config import Config, load_one
 from recbms_zmq.endings import call_on_signals
-from recbms_zmq.errors import OutputError, RecBmsError, UsageError
+from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
-from recbms_zmq.options import SOURCE_OPTIONS, declare
+from recbms_zmq.options import SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.recording import Recorder
 from recbms_zmq.service import FLUSH
 from recbms_zmq.sinks.stdout import StdoutSink
@@ -53,13 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Record."""
     config = load_one(vars(args), args.source, os.environ)
-    try:
-        duration = args.duration and values.number("seconds", above=True)(args.duration)
-    except ValueError as exc:
-        raise UsageError(f"--duration: expected {exc}, got {args.duration!r}") from exc
+    duration = read_argument("--duration", values.number("seconds", above=True), args.duration)
+    output = read_argument("--output", values.path, args.output)
     logs.set_up(config.log_level)
-    with _output(args.output) as fd:
-        run(_record_to(config, fd, args.output, duration))
+    with _output(output) as fd:
+        run(_record_to(config, fd, output, duration))
     return 0
 
 
@@ -86,7 +84,7 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
 
 
 async def _record_to(
-    config: Config, fd: int | None, path: str | None, duration: float | None
+    config: Config, fd: int | None, path: Path | None, duration: float | None
 ) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
@@ -130,12 +128,12 @@ class _Output:
 
 
 @contextlib.contextmanager
-def _output(path: str | None) -> Iterator[int | None]:
+def _output(path: Path | None) -> Iterator[int | None]:
     if path is None:
         yield None if sys.stdout is None else sys.stdout.fileno()
         return
     try:
-        file = Path(path).expanduser().open("wb", buffering=0)
+        file = path.open("wb", buffering=0)
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
     with file:

@@ -5,7 +5,8 @@ import asyncio
 import signal
 from typing import Final
 
-from recbms_zmq.errors import UsageError
+from recbms_zmq import values
+from recbms_zmq.options import read_argument
 from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving
@@ -45,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     texts = {name: text for name in OPTIONS if (text := getattr(args, name)) is not None}
-    asyncio.run(_serve(read_options(texts), args.host, _port(args.port)))
+    port = read_argument("--port", values.count("a port", most=65535), args.port)
+    asyncio.run(_serve(read_options(texts), args.host, port))
     return 0
 
 
@@ -57,9 +59,3 @@ async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
     async with serving(options, host, port) as address:
         print(address, flush=True)
         await stop.wait()
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
-        raise UsageError(f"--port: expected a whole number from 0 to 65535, got {text[:80]!r}")
-    return int(text)

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.values import quoted
+
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one
   NAME at TIME [for TIME]      once, so long after the start
@@ -209,4 +211,4 @@ def _chance(text: str) -> float:
 
 
 def _shown(text: str) -> str:
-    return repr(text.strip()[:60])
+    return quoted(text.strip())

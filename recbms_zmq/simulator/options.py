@@ -14,6 +14,7 @@ from recbms_zmq.errors import UsageError
 from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.wire import FIRMWARE, Firmware
+from recbms_zmq.values import quoted
 
 SCHEME: Final = "sim:"
 
@@ -143,7 +144,7 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
         except FaultSyntaxError as exc:
             raise UsageError(f"{name.format(key)}: {exc}") from None
         except ValueError:
-            message = f"{name.format(key)}: expected {option.expected}, got {text[:80]!r}"
+            message = f"{name.format(key)}: expected {option.expected}, got {quoted(text)}"
             raise UsageError(message) from None
     return SimulatorOptions(**values)
 
@@ -158,7 +159,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     path, question, query = url.removeprefix(SCHEME).partition("?")
     if not url.startswith(SCHEME) or path or "#" in query or (question and not query):
         raise UsageError(
-            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {url[:80]!r}"
+            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {quoted(url)}"
         )
     texts: dict[str, str] = {}
     for part in query.split("&") if query else ():
@@ -167,7 +168,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
         if key not in OPTIONS or "=" not in part:
             known = ", ".join(OPTIONS)
             raise UsageError(
-                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {part[:80]!r}"
+                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {quoted(part)}"
             )
         if key in texts:
             raise UsageError(f"{SCHEME} expected each option once, got {key} twice")

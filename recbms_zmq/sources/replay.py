@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from recbms_zmq import values
-from recbms_zmq.errors import ConfigError, DamagedRecording, UsageError
+from recbms_zmq.errors import ConfigError, DamagedRecording
 from recbms_zmq.instant import Instant
+from recbms_zmq.options import read_argument
 from recbms_zmq.recording import (
     LONGEST_GAP,
     Connected,
@@ -53,8 +54,8 @@ class ReplaySource:
 
     def __init__(self, url: str, *, max_frame: int = 2**20) -> None:
         path, mark, speed = url.removeprefix(SCHEME).rpartition("?speed=")
-        self._path = Path(path if mark else speed).expanduser()
-        self._speed = _speed(speed if mark else "1")
+        self._path: Path = read_argument(SCHEME, values.path, path if mark else speed)
+        self._speed = read_argument("?speed=", values.number("a speed"), speed if mark else "1")
         self._longest_line = _ESCAPED * max_frame + _AROUND_A_FRAME
         self._left_out = 0
         with self._open() as file:
@@ -150,11 +151,3 @@ def _check_place(record: Record, last: float) -> None:
         raise DamagedRecording("another recording starts here")
     if not 0 <= record.monotonic - last <= LONGEST_GAP:
         raise DamagedRecording("its time is before that of the line above, or a year behind")
-
-
-def _speed(text: str) -> float:
-    try:
-        speed: float = values.number("a speed")(text)
-    except ValueError as exc:
-        raise UsageError(f"?speed=: expected {exc}, got {text[:80]!r}") from exc
-    return speed

@@ -17,7 +17,7 @@ URL = "ws://127.0.0.1:1/ws"
 
 WRONG_OPTIONS = {
     "": "the following arguments are required: COMMAND (try: recbms-zmq --help)",
-    "rnu": "argument COMMAND: invalid choice: 'rnu'",
+    "rnu": "'rnu' is not a command; did you mean run? (try: recbms-zmq --help)",
     "run": (
         "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
     ),
@@ -39,6 +39,9 @@ WRONG_OPTIONS = {
     f"run --no-stdout --no-publish {URL}": ("nothing to do: neither stdout nor ZeroMQ is wanted"),
     f"run a={URL} a={URL}": (
         "two BMS are called 'a'; give each a name of its own, on the command line as NAME=SOURCE"
+    ),
+    "check tcp://u:secret@h": (
+        "TARGET: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got 'tcp://***@h'"
     ),
     "run --hwm": "argument --hwm: expected one argument (try: recbms-zmq run --help)",
 }
