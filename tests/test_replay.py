@@ -115,7 +115,8 @@ def test_a_replay_gives_the_same_messages_but_for_run(
 
 
 def test_a_recording_holds_no_serial_number(live_run: LiveRun) -> None:
-    text = b"\n".join(live_run.recording)
+    # Of the times any digits can come by chance.
+    text = re.sub(rb'"(?:monotonic|wall)":[0-9.]+', b"", b"\n".join(live_run.recording))
     assert b"1A-****" in text
     assert b"2261" not in text
 
