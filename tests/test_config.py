@@ -505,6 +505,11 @@ def test_a_file_that_is_no_toml_is_one_sentence(toml: Path, content: bytes) -> N
     assert str(refused.value).startswith(f"{toml} is not valid TOML: ")
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(toml: Path) -> None:
+    toml.write_bytes(b"\xef\xbb\xbf" + BMS.encode())
+    assert load({"config": str(toml)}, [], {}).config == config(URL)
+
+
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         load({"config": str(tmp_path)}, [URL], {})

@@ -186,6 +186,13 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
     assert source.now() == Instant(105.0, 1e9 + 5)
 
 
+def test_an_editor_may_have_been_there(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    lines = recording(frame("a"), frame("b"), END).replace(b"\n", b"\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + lines + b"\r\n")
+    assert replayed(path) == [("frame", "a"), ("frame", "b")]
+
+
 def test_between_two_lines_time_goes_on_but_not_past_the_next(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(recording(frame("a"), END))
