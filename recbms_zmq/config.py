@@ -104,8 +104,7 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     warnings: list[str] = []
     command_line = _command_line(given)
     environment = _environment(environ, warnings)
-    file = given.get("config") or environ.get(CONFIG_VARIABLE)
-    top, tables = _file(Path(file)) if file else ({}, [])
+    top, tables = _file(_path_of_file(given, environ))
     bms_layers = _bms_layers(sources, environ, tables)
     above = (command_line, environment)
 
@@ -179,8 +178,20 @@ def _environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
     return layer
 
 
-def _file(path: Path) -> tuple[Layer, list[Layer]]:
+def _path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+    option = Option("config", values.path, None, "")
+    found: Path | None = None
+    if given.get("config") is not None:
+        found = _read(option, given["config"], option.flag, UsageError).value
+    elif environ.get(CONFIG_VARIABLE):
+        found = _read(option, environ[CONFIG_VARIABLE], CONFIG_VARIABLE, ConfigError).value
+    return found
+
+
+def _file(path: Path | None) -> tuple[Layer, list[Layer]]:
     """Return the options at the top of the file, and those of each `[[bms]]` table."""
+    if path is None:
+        return {}, []
     import tomllib
 
     try:

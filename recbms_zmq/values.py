@@ -17,6 +17,7 @@ _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
 _SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
+_URL: Final = re.compile(r"[\w+.-]+:/")
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
@@ -92,7 +93,8 @@ def name(given: Any) -> str:
 
 def path(given: Any) -> Path:
     """Read the path of a file."""
-    if not isinstance(given, str) or not given or "\0" in given:
+    # A URL in the wrong place would be quoted as a path is, with its password.
+    if not isinstance(given, str) or not given or "\0" in given or _URL.match(given):
         raise ValueError("a path")
     try:
         return Path(given).expanduser()

@@ -140,6 +140,8 @@ FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
         (values.name, "x" * 65, NAME),
         (values.name, 5, NAME),
         (values.path, "", "a path"),
+        (values.path, "ws://h/ws", "a path"),
+        (values.path, "wss:/h/ws", "a path"),
         (values.path, "a\0b", "a path"),
         (values.path, 5, "a path"),
         (values.path, "~no-such-user/x", "a path in a home directory that exists"),
