@@ -193,6 +193,16 @@ def masked_text(text: str) -> str:
     return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 
+def _is_host(name: str) -> bool:
+    """Tell whether a name can be looked up at all; Python fails in its own way where not."""
+    if name.isascii():  # without the codec below, which takes a while to import
+        return all(0 < len(label) < 64 for label in name.removesuffix(".").split("."))
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def source(given: Any) -> str:
     """Read where frames come from; the parts behind the scheme are checked when it is opened."""
     expected = (
@@ -209,7 +219,10 @@ def source(given: Any) -> str:
     try:
         parts = urlsplit(given)
         valid = (
-            parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
+            parts.scheme in ("ws", "wss", "http", "https")
+            and parts.hostname
+            and _is_host(parts.hostname)
+            and parts.port != 0
         )
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
