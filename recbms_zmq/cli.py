@@ -88,9 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(error: RecBmsError) -> int:
     if str(error) and sys.stderr is not None:
-        # The name of a file can hold anything, and a terminal would obey it.
-        line = "".join(char if char.isprintable() else "?" for char in str(error))
-        print(f"{PROGRAM}: {line}", file=sys.stderr)
+        from recbms_zmq.values import printable
+
+        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)  # a path can hold anything
     return error.exit_code
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from recbms_zmq.config import Loaded
 from recbms_zmq.layers import Layer
-from recbms_zmq.values import masked
+from recbms_zmq.values import masked, printable
 
 
 def as_toml(loaded: Loaded) -> str:
     """Return the text of the file, without a newline at its end."""
-    service = [*(f"# {warning}" for warning in loaded.warnings), *_lines(loaded.service)]
+    service = [*(f"# {printable(warning)}" for warning in loaded.warnings), *_lines(loaded.service)]
     tables = (["", "[[bms]]", *_lines(found)] for found in loaded.bms)
     return "\n".join(itertools.chain(service, *tables))
 
@@ -33,5 +33,11 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(map(_value, value)) + "]"
     if type(value) in (bool, int, float):
         return str(value).lower()
-    # A text of TOML is written as one of JSON, as long as no character is escaped in two halves.
-    return json.dumps(masked(str(value)), ensure_ascii=False)
+    # A text of TOML is written as one of JSON, and the rest of what cannot be read in its own way.
+    text = json.dumps(masked(str(value)), ensure_ascii=False)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    # A byte of a path that is not UTF-8 is half a character here, which TOML cannot write.
+    return "?" if "\ud800" <= char <= "\udfff" else f"\\U{ord(char):08x}"

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from recbms_zmq.advice import judge, next_step
 from recbms_zmq.alarms import ALARMS
-from recbms_zmq.redaction import redact
+from recbms_zmq.redaction import redact_text
+from recbms_zmq.values import printable
 from recbms_zmq.variant import Variant
 from recbms_zmq.visit import Visit
 
@@ -196,5 +197,4 @@ def _count(number: int, what: str) -> str:
 
 
 def _printable(text: str) -> str:
-    redacted = redact(text.encode("utf-8", "replace")).decode()
-    return "".join(char if char.isprintable() else "?" for char in redacted)
+    return printable(redact_text(text))

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from recbms_zmq.errors import MalformedFrame, UnknownFrameType
+from recbms_zmq.redaction import redact_text
 from recbms_zmq.salvage import salvage
 
 MAX_UNITS: Final = 16
@@ -243,7 +244,9 @@ def _decode_leniently(data: bytes | str) -> Decoded:
     if kind is None:
         raise MalformedFrame("an object without type and without bms_array")
     if not isinstance(kind, str) or kind not in _FRAMES:
-        raise UnknownFrameType("unknown message type", repr(kind)[:40])
+        # Only a text can be a type of newer firmware; what else there is may hold anything.
+        shown = redact_text(repr(kind)) if isinstance(kind, str) else type(kind).__name__
+        raise UnknownFrameType("unknown message type", shown[:40])
     # Without its tag, `type` would be an unknown field to the struct, and those are harmless.
     frame = salvage(_FRAMES[kind], raw, dropped)
     return Decoded(frame, tuple(dropped))

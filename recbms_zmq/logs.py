@@ -14,7 +14,7 @@ import select
 import sys
 from typing import Final
 
-from recbms_zmq.values import masked_text
+from recbms_zmq.values import masked_text, printable
 
 # sd-daemon(3): the journal takes the priority from the front of the line.
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
@@ -34,7 +34,7 @@ class _Formatter(logging.Formatter):
             if record.levelno >= logging.ERROR:
                 text += f" | {self.formatException(record.exc_info)}"
         line = " ".join(text.splitlines())
-        line = masked_text("".join(char if char.isprintable() else "?" for char in line))
+        line = masked_text(printable(line))
         if self._journal:
             return f"<{next(p for level, p in _PRIORITIES if record.levelno >= level)}>{line}"
         return f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {record.levelname.lower()} {line}"

@@ -20,6 +20,7 @@ from recbms_zmq.alarms import ALARMS, NO_ALARM, alarm_text
 from recbms_zmq.energy import NOT_KNOWN, Counters
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Master, Slave, Status
+from recbms_zmq.redaction import redact_text
 from recbms_zmq.sensor import UNKNOWN, Unknown
 
 _T = TypeVar("_T")
@@ -265,9 +266,12 @@ def parse_time_remaining(text: str) -> TimeRemaining:
 
 
 def plain_text(text: str) -> str:
-    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long."""
+    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long.
+
+    The serial number goes too, should the BMS name itself by it.
+    """
     without_tags = re.sub(r"<[^<>]*>", " ", text[: 4 * MAX_TEXT])
-    return " ".join(html.unescape(without_tags).split())[:MAX_TEXT]
+    return redact_text(" ".join(html.unescape(without_tags).split()))[:MAX_TEXT]
 
 
 # --- formulas of the sensor table ---

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.instant import Instant
 from recbms_zmq.messages import ascii_json
-from recbms_zmq.redaction import redact
+from recbms_zmq.redaction import redact, redact_text
 from recbms_zmq.sources import Receiver
 
 LONGEST_GAP: Final = 366 * 86400.0
@@ -101,7 +101,7 @@ def read_record(line: bytes) -> Record:
         if isinstance(record, FrameRecord):
             _ = record.data
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as exc:
-        raise DamagedRecording(str(exc)[:80]) from exc
+        raise DamagedRecording(redact_text(str(exc))[:80]) from exc
     return record
 
 
@@ -133,7 +133,7 @@ class Recorder:
 
     def trouble(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there."""
-        shown = redact(reason.encode()).decode()[:LONGEST_REASON]
+        shown = redact_text(reason)[:LONGEST_REASON]
         self._add(Trouble(monotonic=at.monotonic, wall=at.wall, reason=shown))
         self._receiver.trouble(reason, at)
 

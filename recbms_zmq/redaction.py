@@ -5,29 +5,47 @@ replaces it has the same length and shape, so that a frame is as good or as bad 
 series in front (`1A-`) stays, because it names the model and is no secret. This works on bytes:
 a frame that was cut off, or is no JSON, gives the number away just as well.
 
-What it cannot find is the rest of a number that was cut in two by the end of a message.
+What it cannot find is the rest of a number that was cut in two by the end of a message, and a
+number without its series (`2261`) anywhere but behind the key.
 """
 
 import re
 from typing import Final
 
+# Any of these characters can be written as an escape.
+_DIGIT: Final = rb"(?:[0-9]|\\u003[0-9])"
 # Of JSON's numbers only those with an exponent look alike: 1E-10.
-_SERIES: Final = rb"[0-9][A-DF-Z]-"
+_LETTER: Final = rb"(?:[A-DF-Za-df-z]|\\u00(?:[46][1-46-9A-Fa-f]|[57][0-9Aa]))"
+_SERIES: Final = _DIGIT + _LETTER + rb"(?:-|\\u002[Dd])"
+_NAME: Final = (
+    rb"(?:[Nn]|\\u00[46][Ee])(?:[Aa]|\\u00[46]1)(?:[Mm]|\\u00[46][Dd])(?:[Ee]|\\u00[46]5)"
+)
+# Between a key and its value there is a colon, and in a broken frame anything else; but no brace,
+# which another key could follow.
+_BETWEEN: Final = rb'[^"\\\w{]{0,8}'
 # The key, and its value: a text, which may lack its end, or a number.
 _MEMBER: Final = re.compile(
-    rb'(?P<key>name"\s*:\s*)(?:"(?P<series>' + _SERIES + rb")?"
-    rb'(?P<text>(?:[^"\\]|\\.)*)|(?P<number>[-+0-9][-+.\w]*))',
+    rb"(?P<key>" + _NAME + rb'"' + _BETWEEN + rb":" + _BETWEEN + rb")"
+    rb'(?:"(?P<series>' + _SERIES + rb")?"
+    rb'(?P<text>(?:[^"\\]|\\.)*)|(?P<number>[-+0-9](?:(?!' + _NAME + rb'")[-+.\w])*))',
     re.DOTALL,
 )
 # In any other place, and in a key that was cut in two.
-_SERIAL: Final = re.compile(rb"(" + _SERIES + rb")([0-9A-Za-z]{2,})")
+_SERIAL: Final = re.compile(
+    rb"(" + _SERIES + rb")((?:[0-9A-Za-z]|\\u00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])){2,})"
+)
 _CHARACTER: Final = re.compile(rb"\\u[0-9A-Fa-f]{4}|\\.|[ -~]", re.DOTALL)
 
 
 def redact(data: bytes) -> bytes:
     """Return a raw frame, or any other text, without the serial number; the length stays."""
     data = _MEMBER.sub(_hide_value, data)
-    return _SERIAL.sub(lambda match: match[1] + b"*" * len(match[2]), data)
+    return _SERIAL.sub(lambda match: match[1] + _CHARACTER.sub(_hide_character, match[2]), data)
+
+
+def redact_text(text: str) -> str:
+    """Do the same with a text that was decoded already, before people see it."""
+    return redact(text.encode("utf-8", "replace")).decode()
 
 
 def _hide_value(match: "re.Match[bytes]") -> bytes:
@@ -39,5 +57,6 @@ def _hide_value(match: "re.Match[bytes]") -> bytes:
 
 
 def _hide_character(match: "re.Match[bytes]") -> bytes:
-    """Hide one character of JSON's text; an escape stays an escape."""
-    return {1: b"*", 2: match[0], 6: rb"\u002a"}[len(match[0])]
+    """Hide one character of JSON's text; an escape stays an escape, a half character too."""
+    is_half = match[0][:3].lower() == rb"\ud"
+    return match[0] if is_half else {1: b"*", 2: match[0], 6: rb"\u002a"}[len(match[0])]

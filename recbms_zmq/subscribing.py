@@ -1,11 +1,12 @@
 """Coming in to a running service as a subscriber: with CURVE, and what it means to be refused."""
 
-from pathlib import Path
 from typing import Final
 
 import zmq
 
+from recbms_zmq import values
 from recbms_zmq.errors import UsageError
+from recbms_zmq.options import read_argument
 
 REFUSED: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -43,10 +44,9 @@ def use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str 
         return
     from recbms_zmq import curve
 
-    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(Path(server_key).expanduser()))
-    if secret_key is None:
-        pair = curve.KeyPair(*zmq.curve_keypair())
-    else:
-        pair = curve.read_secret(Path(secret_key).expanduser())
+    server = read_argument("--curve-server-key", values.path, server_key)
+    secret = read_argument("--curve-secret-key", values.path, secret_key)
+    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(server))
+    pair = curve.KeyPair(*zmq.curve_keypair()) if secret is None else curve.read_secret(secret)
     sub.set(zmq.CURVE_PUBLICKEY, pair.public)
     sub.set(zmq.CURVE_SECRETKEY, pair.secret)

@@ -17,6 +17,7 @@ _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
 _SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
+_URL: Final = re.compile(r"[\w+.-]+:/")
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
@@ -94,7 +95,8 @@ def name(given: Any) -> str:
 
 def path(given: Any) -> Path:
     """Read the path of a file."""
-    if not isinstance(given, str) or not given or "\0" in given:
+    # A URL in the wrong place would be quoted as a path is, with its password.
+    if not isinstance(given, str) or not given or "\0" in given or _URL.match(given):
         raise ValueError("a path")
     try:
         return Path(given).expanduser()
@@ -171,6 +173,11 @@ def masked(value: str) -> str:
     return _QUERY.sub(r"\1?***", value)
 
 
+def printable(text: str) -> str:
+    """Return a text without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def shortened(text: str) -> str:
     """Return a text that fits into a sentence: it may be of any length, and was not made by us."""
     return text if len(text) <= 80 else text[:77] + "..."
@@ -193,6 +200,16 @@ def masked_text(text: str) -> str:
     return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 
+def _is_host(name: str) -> bool:
+    """Tell whether a name can be looked up at all; Python fails in its own way where not."""
+    if name.isascii():  # without the codec below, which takes a while to import
+        return all(0 < len(label) < 64 for label in name.removesuffix(".").split("."))
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def source(given: Any) -> str:
     """Read where frames come from; the parts behind the scheme are checked when it is opened."""
     expected = (
@@ -209,11 +226,14 @@ def source(given: Any) -> str:
     try:
         parts = urlsplit(given)
         valid = (
-            parts.scheme in ("ws", "wss", "http", "https") and parts.hostname and parts.port != 0
+            parts.scheme in ("ws", "wss", "http", "https")
+            and parts.hostname
+            and _is_host(parts.hostname)
+            and parts.port != 0
         )
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:
-        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]+", given) else ""
+        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
         raise ValueError(expected + hint)
     return given

@@ -1,7 +1,9 @@
 """Fixtures for tests of the whole, and settings for the property tests.
 
-What a fixture starts is ended with the test, whatever happens. `HYPOTHESIS_PROFILE=thorough` looks
-a hundred times as long.
+What a fixture starts is ended with the test, whatever happens. Property tests look at the same
+examples every time, so that it is a change that makes them fail and not luck. New ones are looked
+for by hand: `HYPOTHESIS_PROFILE=thorough` tries a hundred times as many, others each time, and
+`python -m tests.fuzz` is led by coverage.
 """
 
 import contextlib
@@ -19,13 +21,16 @@ from websockets.frames import Opcode
 
 # No deadlines: how long an example takes says more about the machine than about the code.
 settings.register_profile(
-    "quick",
+    "ci",
     max_examples=100,
+    derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=10_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+settings.register_profile(
+    "thorough", settings.get_profile("ci"), max_examples=10_000, derandomize=False
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # What is ignored here would be ignored by every program that a test starts, as `nohup` wants it.
 for number in (signal.SIGHUP, signal.SIGINT):

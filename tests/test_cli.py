@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,68 @@ def test_an_unknown_command_is_answered_with_what_may_be_meant(word: str, hint: 
 def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
     assert answer("--version", "battery")[0] == 0
     assert answer("--help", "battery")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["listen", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (["monitor", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (
+            ["flow", "--url", "ws://u:secret@h/ w"],
+            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+        ),
+        (
+            ["record", "sim:", "--duration", "ws://u:secret@h/"],
+            "--duration: expected seconds, a number above 0, got 'ws://***@h/'",
+        ),
+    ],
+)
+def test_what_is_quoted_holds_no_password(arguments: list[str], sentence: str) -> None:
+    endpoint = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence.format(endpoint=endpoint)}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x" * 5000],
+        ["--x", "x" * 5000],
+        ["demo", "x" * 5000],
+        ["run", "9" * 5000],
+        ["demo", "--" + "x" * 5000],
+        ["listen", "--count", "9" * 5000],
+        ["simulate", "--port", "9" * 5000],
+        ["simulate", "--seed", "9" * 5000],
+    ],
+)
+def test_what_is_quoted_is_not_long(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["record", "sim:", "-o"],
+        ["keygen"],
+        ["listen", "--curve-server-key"],
+        ["listen", "--curve-server-key", "x", "--curve-secret-key"],
+    ],
+)
+def test_the_home_of_nobody_is_one_sentence(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments, "~no-such-user/x")
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        ": expected a path in a home directory that exists, got '~no-such-user/x'\n"
+    )
+
+
+def test_what_is_said_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    name = f"{tmp_path}/\x1b[2J\nrecbms-zmq: all is well"
+    sentence = f"cannot read {tmp_path}/?[2J?recbms-zmq: all is well: No such file or directory"
+    assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
 def test_a_wrong_configuration_has_a_code_of_its_own() -> None:

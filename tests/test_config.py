@@ -620,6 +620,14 @@ def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
     assert loaded(file=toml).config == shown.config
 
 
+def test_what_is_shown_can_be_read_by_people_and_by_toml(toml: Path) -> None:
+    shown = loaded(URL, env={"STATE_DIRECTORY": "/a\x7f\x9b\u2028"})
+    text = as_toml(shown)
+    toml.write_text(text, encoding="utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert loaded(file=toml).config.state_dir == shown.config.state_dir
+
+
 def test_what_is_shown_of_an_option_is_one_line() -> None:
     lines = as_toml(loaded(URL, env={"STATE_DIRECTORY": "/a\nb"})).splitlines()
     assert 'state_dir = "/a\\nb"  # STATE_DIRECTORY' in lines

@@ -371,12 +371,23 @@ def test_deep_nesting_never_raises_anything_else(depth: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "shown"),
-    [('"hello"', "'hello'"), ("5", "5"), ("[]", "[]"), ('"Status"', "'Status'")],
+    [
+        ('"hello"', "'hello'"),
+        ("5", "int"),
+        ('{"bms_name":"4711"}', "dict"),
+        ('"Status"', "'Status'"),
+    ],
 )
 def test_an_unknown_type_is_named(kind: str, shown: str) -> None:
     with pytest.raises(UnknownFrameType) as refused:
         decode(f'{{"type":{kind},"bms_array":{{}}}}')
     assert str(refused.value) == f"unknown message type: {shown}"
+
+
+def test_a_type_is_not_quoted_with_the_serial_number() -> None:
+    with pytest.raises(UnknownFrameType) as refused:
+        decode('{"type":"settings of 1A-2261"}')
+    assert str(refused.value) == "unknown message type: 'settings of 1A-****'"
 
 
 def test_a_long_unknown_type_is_cut() -> None:

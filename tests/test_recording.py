@@ -100,6 +100,12 @@ def test_any_other_line_is_damaged(line: str) -> None:
         read_record(line.encode("latin-1"))
 
 
+def test_a_damaged_line_is_not_quoted_with_the_serial_number() -> None:
+    with pytest.raises(DamagedRecording) as refused:
+        read_record(b'{"event":"1A-2261","monotonic":1,"wall":2}')
+    assert str(refused.value) == "Invalid value '1A-****' - at `$.event`"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
     lambda x: st.lists(x) | st.dictionaries(st.text(), x),

@@ -13,13 +13,16 @@ import pytest
 import zmq
 from conftest import MakeBms, Run, Start, Subscribe
 from support.bms import FakeBms
-from support.frames import SETTINGS, STATUS, status
+from support.frames import SETTINGS as REAL_SETTINGS
+from support.frames import STATUS, status
 from support.process import Command
+from support.raw_server import raw_server
 
-SERIAL = "1A-2261"
+SERIAL = "1A-73519264"  # longer than the real one, which times and ports can hold by chance
+SETTINGS = REAL_SETTINGS.replace("1A-2261", SERIAL)
 USER, PASSWORD, PROXY_PASSWORD, TOKEN = "Wilhelmina", "s3/cr@t-1", "s3cret-2", "s3cret-3"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-SECRETS = (SERIAL, "2261", USER, PASSWORD, "cr@t", "s3%2Fcr", PROXY_PASSWORD, TOKEN, BASIC)
+SECRETS = (SERIAL, "73519264", USER, PASSWORD, "cr@t", "s3%2Fcr", PROXY_PASSWORD, TOKEN, BASIC)
 BAD_MESSAGES = (
     SETTINGS[:-20],  # cut off
     SETTINGS.replace(f'"{SERIAL}"', f'["{SERIAL}"]'),
@@ -28,7 +31,24 @@ BAD_MESSAGES = (
     SETTINGS.replace('"soc', '"soc\\x'),
     json.dumps([json.loads(SETTINGS)]),
     SETTINGS.replace('"cmax":', '"cmax":"high","x":'),
+    SETTINGS.replace('"bms_name"', '"BMS_NAME"'),
+    SETTINGS.replace(f'"bms_name":"{SERIAL}"', r'"bms_n\u0061me":"73519264"'),
+    SETTINGS.replace('"cmax":', f'"{SERIAL}":1,"cmax":'),
+    SETTINGS.replace('"28.09.2025"', f'"{SERIAL}"'),
+    json.dumps({"type": SERIAL}),
+    json.dumps({"type": "status", "bms_array": {"master": {}, "slave": {SERIAL: {"nap": [3]}}}}),
+    status(error=f"unit {SERIAL} is hot", erro={"present": 1, "st": 99}),
+    status(time_remaining=f"Full in: {SERIAL}"),
 )
+
+
+@pytest.fixture
+def bms(make_bms: MakeBms) -> FakeBms:
+    """A BMS that sends two frames, settings first, and then waits."""
+    return make_bms(greeting=(SETTINGS, STATUS))
+
+
+NO_WEBSOCKET = "the BMS does not speak websocket: invalid Upgrade header: "
 
 
 def secret_url(bms: FakeBms) -> str:
@@ -47,7 +67,7 @@ def assert_no_secret_in(*texts: str) -> None:
 def test_a_service_says_neither_at_any_level(
     make_bms: MakeBms, run: Run, subscribe: Subscribe, level: str
 ) -> None:
-    bms, away = make_bms(), make_bms()
+    bms, away = make_bms(greeting=(SETTINGS, STATUS)), make_bms()
     away.stop()
     with zmq.Context() as context, context.socket(zmq.PUB) as free:
         free.bind("tcp://127.0.0.1:*")
@@ -110,6 +130,37 @@ def test_a_recording_has_neither(bms: FakeBms, start: Start) -> None:
     process.stdout.line("status")
     assert process.stop() == 0
     assert_no_secret_in(process.stdout.text(), process.stderr.text())
+
+
+def test_a_check_has_neither(bms: FakeBms, start: Start) -> None:
+    process = start("check", "--log-level", "debug", secret_url(bms))
+    bms.wait_for_connections(1)
+    bms.send(*BAD_MESSAGES, STATUS, STATUS, STATUS, STATUS)
+    assert process.wait() == 0
+    said = process.stdout.text()
+    assert_no_secret_in(said, process.stderr.text())
+    assert "dropped: unknown message type" in said
+
+
+def test_a_view_has_neither(bms: FakeBms, start: Start) -> None:
+    process = start("monitor", "--plain", secret_url(bms))
+    bms.wait_for_connections(1)
+    bms.send(*BAD_MESSAGES, status(soc=0.5))
+    process.stdout.line("50")
+    process.stop()
+    assert_no_secret_in(process.stdout.text(), process.stderr.text())
+
+
+def test_what_is_no_websocket_is_quoted_without_the_serial_number(run: Run) -> None:
+    header = f"Upgrade: {SERIAL}\r\nConnection: Upgrade\r\n\r\n"
+    answer = f"HTTP/1.1 101 Switching Protocols\r\n{header}".encode()
+    with raw_server(answer) as server:
+        service = run("--no-publish", "--refresh", "0.5", f"ws://{server.authority}/ws")
+        said = service.message(key="availability", reason=f"{NO_WEBSOCKET}1A-********")
+        service.stderr.line(f"{NO_WEBSOCKET}1A-********")
+        assert service.stop() == 0
+    assert said["payload"] == "offline"
+    assert_no_secret_in(service.stdout.text(), service.stderr.text())
 
 
 def test_the_configuration_is_shown_without_credentials(

@@ -213,6 +213,14 @@ def test_the_command_with_a_port_in_use_says_so_and_exits_with_73(
     )
 
 
+def test_a_host_that_is_none_is_quoted_without_a_password(start: Callable[..., Command]) -> None:
+    process = start("simulate", "--host", "ws://me:secret@127.0.0.1")
+    assert process.wait() == 73
+    assert process.stderr.text().startswith(
+        "recbms-zmq: the simulated BMS cannot listen on ws://***@127.0.0.1, port 8080: "
+    )
+
+
 def test_the_command_takes_faults_and_its_help_explains_each(
     start: Callable[..., Command],
 ) -> None:

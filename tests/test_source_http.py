@@ -88,7 +88,13 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\na: " + b"b" * 200_000, "the BMS gave no valid answer"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n0123456789",
+            "the BMS gave no valid answer",
+        ),
         (chunked(CELL)[:-60], "the BMS gave no valid answer"),
+        (chunked(b"{}").replace(b"2;", b"0x2;"), "the BMS gave no valid answer"),
+        (chunked(b"{}").replace(b"{}", b"{} "), "the BMS gave no valid answer"),
         (answer(status="404 Not Found"), "the BMS answered with HTTP status 404"),
         (
             answer(status="302 Found", headers="Location: http://127.0.0.1:1/secret\r\n"),

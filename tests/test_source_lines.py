@@ -1,5 +1,6 @@
 import asyncio
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from hypothesis import given
@@ -35,12 +36,20 @@ def read_pipe(chunks: list[bytes]) -> Heard:
 @given(st.lists(st.binary(max_size=2 * LIMIT) | st.sampled_from([b"{}\n", b"\n", b"\r\n", b"a"])))
 def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
     expected = [
-        (line if len(line) <= LIMIT else line[:LIMIT]).strip().decode("latin-1")
+        (line if len(line) <= LIMIT else line[:LIMIT])
+        .removeprefix(BOM_UTF8)
+        .strip()
+        .decode("latin-1")
         for line in b"".join(chunks).split(b"\n")
     ]
     heard = read_pipe([chunk for chunk in chunks if chunk])
     assert heard[0] == ("connected", "")
     assert frames(heard) == [line for line in expected if line]
+
+
+def test_a_byte_order_mark_is_none_of_the_frame() -> None:
+    heard = read_pipe([b'\xef\xbb\xbf{"a":1}\r\n', b'{"a":2}\r\n'])
+    assert frames(heard) == ['{"a":1}', '{"a":2}']
 
 
 def test_of_a_line_that_is_too_long_only_the_beginning_is_handed_on() -> None:

@@ -1,9 +1,10 @@
 """`recbms-zmq keygen`: makes a pair of CURVE keys, for a service or for a client."""
 
 import argparse
-from pathlib import Path
 
+from recbms_zmq import values
 from recbms_zmq.curve import generate
+from recbms_zmq.options import read_argument
 
 EPILOG = """\
 example, a service on one machine and a client on another:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write the key files."""
-    public, secret = generate(Path(args.name).expanduser())
+    public, secret = generate(read_argument("NAME", values.path, args.name))
     print(f"{secret}: keep it secret, and here")
     print(f"{public}: give it to the other side")
     return 0

@@ -15,6 +15,7 @@ from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Pack, Temperature
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.values import printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
@@ -125,7 +126,7 @@ class Details:
             style = "yellow" if age >= STALE else ""
             what = f"data {words.duration(age)} old" if wide else words.duration(age)
             state.append(", ").append(what, style)
-        return apart(Text(words.safe(pack.name), "bold"), state, self._width)
+        return apart(Text(printable(pack.name), "bold"), state, self._width)
 
     def _reason(self) -> list[Text]:
         pack = self._pack
@@ -133,7 +134,7 @@ class Details:
             return []
         reason = pack.reason or "nothing heard yet"
         last = "; below is what was last known" if pack.values else ""
-        return wrapped(words.safe(f"{reason}{last}"), self._width, "red")[:3]
+        return wrapped(printable(f"{reason}{last}"), self._width, "red")[:3]
 
     def _alarm(self) -> list[Text]:
         active = self._pack.alarm
@@ -164,7 +165,7 @@ class Details:
         current = words.amount(pack.number("current"), "A", 2, signed=True)
         items = [
             Text(words.amount(pack.number("voltage"), "V", 2), self._faded),
-            Text(f"{arrow} {current} {words.safe(state)}".strip(), style),
+            Text(f"{arrow} {current} {printable(state)}".strip(), style),
             Text(words.power(pack.number("power")), style),
         ]
         left, charge = words.time_left(pack), pack.number("capacity_remaining")

@@ -2,13 +2,14 @@
 
 from recbms_zmq.monitor import words
 from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.values import printable
 
 
 def describe(pack: Pack) -> str:
     """Return how a pack is, in one line of text without control characters."""
-    name = words.safe(pack.name)
+    name = printable(pack.name)
     if not pack.online:
-        return f"{name}: offline: {words.safe(pack.reason)}"
+        return f"{name}: offline: {printable(pack.reason)}"
     state = pack.text("charge_state")
     current = words.amount(pack.number("current"), "A", 2, signed=True)
     parts = [
@@ -24,7 +25,7 @@ def describe(pack: Pack) -> str:
     warmest = pack.number("temperature_max")
     if warmest is not None:
         parts.append(words.amount(warmest, "°C", 1))
-    line = f"{name}: {', '.join(words.safe(part) for part in parts if part)}"
+    line = f"{name}: {', '.join(printable(part) for part in parts if part)}"
     if pack.alarm is not None:
         line += "".join(f". {sentence.rstrip('.')}" for sentence in words.alarm(pack.alarm))
     return line

@@ -14,6 +14,7 @@ from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
 from recbms_zmq.monitor.model import Model, Pack
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.values import printable
 
 
 def render(
@@ -67,7 +68,7 @@ def _waiting(model: Model, width: int) -> list[Text]:
                 f"Waiting for a service at {way}. Is one running? "
                 "To look at a BMS without one: recbms-zmq monitor ws://HOST/ws"
             )
-        lines += [*wrapped(words.safe(sentence), width), Text()]
+        lines += [*wrapped(printable(sentence), width), Text()]
     if not model.connected:
         lines += [Text("Starting."), Text()]
     return [*lines, Text("q quit", "dim")]
@@ -104,7 +105,7 @@ def _overview(
     for number in range(first, first + rows):
         pack = packs[number]
         line = Text(f"{glyphs.selected if number == selected else ' '} ", no_wrap=True)
-        name = Text(words.safe(pack.name), "bold" if number == selected else "")
+        name = Text(printable(pack.name), "bold" if number == selected else "")
         name.truncate(label, pad=True)
         line.append_text(name).append(" ").append_text(_short(pack, glyphs))
         lines.append(line)
@@ -116,11 +117,11 @@ def _short(pack: Pack, glyphs: Glyphs) -> Text:
     soc = pack.number("soc")
     line = Text().append(f"{glyphs.state} ", state_style(pack))
     if pack.online is not True:
-        return line.append(f"{STATES[pack.online]}: {words.safe(pack.reason)}".rstrip(": "))
+        return line.append(f"{STATES[pack.online]}: {printable(pack.reason)}".rstrip(": "))
     line.append_text(bar(None if soc is None else soc / 100, 10, soc_style(soc), glyphs))
     line.append(f" {words.amount(soc, '%', 1):>7}  {words.power(pack.number('power')):>9}")
     if pack.alarm is not None:
-        line.append(f"  {words.safe(pack.alarm.text)}", "bold red")
+        line.append(f"  {printable(pack.alarm.text)}", "bold red")
     else:
         line.append(f"  {words.time_left(pack)}")
     return line

@@ -6,15 +6,11 @@ Everything that came from outside goes through `safe` on its way to a terminal.
 from typing import Final
 
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, Pack, PastEvent, Temperature
+from recbms_zmq.values import printable
 
 UNKNOWN: Final = "?"
 _OF_SENSORS: Final = (4, 7, 8)
 """Alarms whose location is a temperature sensor."""
-
-
-def safe(text: str) -> str:
-    """Return the text without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
@@ -45,7 +41,7 @@ def time_left(pack: Pack) -> str:
     for end in ("full", "empty"):
         if minutes is not None and pack.number(f"time_to_{end}") is not None:
             return f"{end} in {int(minutes) // 60} h {int(minutes) % 60:02} min"
-    return safe(pack.text("time_remaining_text"))
+    return printable(pack.text("time_remaining_text"))
 
 
 def about(pack: Pack) -> list[str]:
@@ -66,7 +62,7 @@ def about(pack: Pack) -> list[str]:
     cycles = pack.number("settings/cycles")
     if cycles is not None:
         parts.append(f"{cycles:.0f} cycles")
-    return [safe(part) for part in parts if part]
+    return [printable(part) for part in parts if part]
 
 
 def place(number: int | None, unit: int | None, cell: int | None) -> str:
@@ -96,14 +92,14 @@ def alarm(active: ActiveAlarm) -> list[str]:
             lines.append(f"{means}{active.known.advice}".strip())
     if active.message:
         lines.append(f"The BMS says: {active.message}")
-    return [safe(line) for line in lines]
+    return [printable(line) for line in lines]
 
 
 def event(past: PastEvent, now: float) -> str:
     """Return an alarm that came or went."""
     what = "alarm" if past.raised else "alarm over"
     where = place(past.number, past.unit, past.cell)
-    return safe(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
+    return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
 
 
 def temperature(reading: Temperature) -> str:

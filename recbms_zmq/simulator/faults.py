@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from recbms_zmq.errors import UsageError
+from recbms_zmq.values import quoted
 
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one
@@ -211,4 +212,4 @@ def _chance(text: str) -> float:
 
 
 def _shown(text: str) -> str:
-    return repr(text.strip()[:60])
+    return quoted(text.strip())

@@ -24,6 +24,7 @@ from recbms_zmq.errors import OutputError
 from recbms_zmq.simulator.damage import Message
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
+from recbms_zmq.values import masked
 
 _CLOSE_TIMEOUT: Final = 1.0  # s; a client that does not answer the closing handshake is left
 
@@ -209,7 +210,7 @@ async def serving(
         number = exc.errno or 0
         reason = (os.strerror(number) if number > 0 else exc.strerror or str(exc)).lower()
         raise OutputError(
-            f"the simulated BMS cannot listen on {host}, port {port}: {reason}; "
+            f"the simulated BMS cannot listen on {masked(host)}, port {port}: {reason}; "
             "choose another with --port (0: any free one) or --host"
         ) from exc
     running = asyncio.create_task(server.run())

@@ -22,6 +22,7 @@ from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
 
 _LONGEST_HEAD: Final = 2**16
+_DIGITS: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: .*)?\r?\n")
 
 
@@ -152,8 +153,7 @@ async def _read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
     length = headers.get("Content-Length")
     if length is None:
         return await _read_to_the_end(reader, limit)
-    _check_length(int(length), limit)
-    return await reader.readexactly(int(length))
+    return await reader.readexactly(_checked(length, 10, limit))
 
 
 async def _read_headers(reader: asyncio.StreamReader) -> http.client.HTTPMessage:
@@ -168,10 +168,11 @@ async def _read_headers(reader: asyncio.StreamReader) -> http.client.HTTPMessage
 
 async def _read_chunks(reader: asyncio.StreamReader, limit: int) -> bytes:
     content = bytearray()
-    while size := int((await reader.readline()).partition(b";")[0], 16):
+    while size := _checked((await reader.readline()).partition(b";")[0].decode(), 16, limit):
         _check_length(len(content) + size, limit)
         content += await reader.readexactly(size)
-        await reader.readline()  # the end of the chunk's last line
+        if await reader.readline() not in (b"\r\n", b"\n"):
+            raise http.client.HTTPException
     return bytes(content)
 
 
@@ -181,6 +182,14 @@ async def _read_to_the_end(reader: asyncio.StreamReader, limit: int) -> bytes:
         content += part
         _check_length(len(content), limit)
     return bytes(content)
+
+
+def _checked(length: str, base: int, limit: int) -> int:
+    """Read a length. Not all that Python takes for a number is one: `1_0`, `+5`, `0x5`."""
+    if not _DIGITS.fullmatch(length.strip()):
+        raise http.client.HTTPException
+    _check_length(int(length, base), limit)
+    return int(length, base)
 
 
 def _check_length(length: int, limit: int) -> None:

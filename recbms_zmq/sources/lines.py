@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import stat
+from codecs import BOM_UTF8
 from typing import Final
 
 from recbms_zmq.sources import LiveSource, Receiver
@@ -73,7 +74,7 @@ class LinesSource(LiveSource):
 
     def _deliver(self, receiver: Receiver) -> None:
         """Hand on the line that is now whole, if there is anything in it."""
-        line = bytes(self._line).strip()
+        line = bytes(self._line).removeprefix(BOM_UTF8).strip()
         self._line.clear()
         self._length = 0
         if line:

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -131,7 +132,7 @@ class ReplaySource:
         """Read the next line; None at the end of the file."""
         line = file.readline(self._longest_line)
         if len(line) < self._longest_line:
-            return read_record(line) if line else None
+            return read_record(line.removeprefix(BOM_UTF8)) if line else None
         while line and not line.endswith(b"\n"):
             line = file.readline(self._longest_line)
         raise DamagedRecording("it is too long")

@@ -27,6 +27,7 @@ from websockets.uri import parse_uri
 
 from recbms_zmq.errors import UsageError
 from recbms_zmq.instant import Instant
+from recbms_zmq.redaction import redact_text
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
@@ -189,7 +190,7 @@ def explain(exc: BaseException) -> str:
     if isinstance(exc, InvalidURI):
         return "the BMS redirects to an address that is not ws:// or wss://"
     if isinstance(exc, InvalidHandshake):
-        return _explain_handshake(exc)[:200]
+        return redact_text(_explain_handshake(exc))[:200]  # the library quotes headers
     if isinstance(exc, OSError):
         return explain_failure(exc)
     return f"no connection ({type(exc).__name__})"

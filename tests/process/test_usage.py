@@ -40,6 +40,9 @@ WRONG_OPTIONS = {
     f"run a={URL} a={URL}": (
         "SOURCE: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE"
     ),
+    "check tcp://u:secret@h": (
+        "TARGET: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got 'tcp://***@h'"
+    ),
     "run --hwm": "argument --hwm: expected one argument (try: recbms-zmq run --help)",
 }
 

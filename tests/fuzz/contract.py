@@ -1,0 +1,94 @@
+"""The message contract as a check: takes all that is said of one BMS, and holds it to that."""
+
+import json
+import re
+from math import isfinite
+from typing import Any, Final, NoReturn
+
+from recbms_zmq.messages import decode_message
+from recbms_zmq.streams import Batch
+
+TOPIC: Final = re.compile(
+    r"recbms/main/(?:availability|event|snapshot|device|[a-z_0-9]+"
+    r"|bms_temperature/\d{1,3}|(?:temperature|cell_[a-z]+)/\d{1,3}/\d{1,2}"
+    r"|settings/[a-z_0-9]+|link/[a-z_]+)"
+)
+MOST_TOPICS: Final = 256 * (1 + 16 + 3 * 32) + 150
+"""Of all addresses, whatever came on them in the course of time."""
+MOST_AT_ONCE: Final = 16 * (1 + 16 + 3 * 32) + 150
+"""Of one frame: 16 units, and what a pack has once."""
+_ALWAYS: Final = {"recbms/main/availability", "recbms/main/device"}
+
+
+class Contract:
+    """What was said of the BMS `main`, held to the contract message by message.
+
+    Attributes:
+        standing: what a newcomer would be told, by topic.
+        bodies: all messages.
+
+    """
+
+    def __init__(self, secret: bytes = b"") -> None:
+        self.standing: dict[str, dict[str, Any]] = {}
+        self.bodies: list[bytes] = []
+        self._secret = secret
+        self._seq: dict[str, int] = {}
+        self._online = False
+
+    def take(self, batch: Batch) -> None:
+        """Check a batch."""
+        for topic, body, retained in batch.messages:
+            message = self._message(topic, body)
+            assert retained == (message["kind"] != "event")
+            if retained:
+                self.standing[message["topic"]] = message
+        for topic in batch.forgotten:
+            assert TOPIC.fullmatch(topic.decode("ascii"))
+            self.standing.pop(topic.decode("ascii"), None)
+        assert len(self._seq) <= MOST_TOPICS
+        assert len(self.standing) <= MOST_AT_ONCE
+        if not self._online:
+            assert self.standing.keys() <= _ALWAYS
+
+    def _message(self, topic: bytes, body: bytes) -> dict[str, Any]:
+        assert len(body.decode("ascii").splitlines()) == 1
+        assert b"\n" not in body
+        assert not self._secret or self._secret not in body
+        message: dict[str, Any] = _STRICT.decode(body.decode())
+        name = message["topic"]
+        assert name.encode() == topic
+        assert TOPIC.fullmatch(name)
+        assert name == f"recbms/main/{message['key']}"
+        assert decode_message(body).seq == message["seq"]
+        assert message["seq"] == self._seq.get(name, 0) + 1
+        self._seq[name] = message["seq"]
+        if message["kind"] == "availability":
+            self._online = message["payload"] == "online"
+        elif message["kind"] in ("reading", "snapshot"):
+            assert self._online or not self.bodies or message["payload"] is None
+        if not self.bodies:
+            assert message["payload"] == "offline"
+        self.bodies.append(body)
+        return message
+
+
+def _refuse(token: str) -> NoReturn:
+    raise AssertionError(f"{token} in a message")
+
+
+def _finite(token: str) -> float:
+    value = float(token)
+    assert isfinite(value)
+    return value
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    assert len(members) == len(pairs)
+    return members
+
+
+_STRICT: Final = json.JSONDecoder(
+    parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_repeats
+)

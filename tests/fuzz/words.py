@@ -1,0 +1,183 @@
+"""Targets for what a user says: configuration file, environment, command line.
+
+The command line is run for real, up to where a service would begin; a fence keeps it from writing
+files and from opening sockets.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from recbms_zmq import logs
+from recbms_zmq.cli import COMMANDS, main
+from recbms_zmq.config import Loaded, load
+from recbms_zmq.config_text import as_toml
+from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
+from recbms_zmq.wiring import wire
+
+LONGEST = 500
+"""Characters of a sentence; those that list what there is are the longest."""
+CODES = {0, 1, 2, 69, 73, 78, 141}
+"""All exit codes that the README names."""
+PASSWORD = "pa55w0rd-Zq"
+"""Where it stands in front of an `@`, nobody may see it."""
+
+
+def configuration(data: bytes) -> None:
+    """A file is a configuration, or one sentence says what is wrong with it."""
+    with tempfile.TemporaryDirectory(prefix="recbms-fuzz-") as folder:
+        path = Path(folder) / "recbms.toml"
+        path.write_bytes(data)
+        check_loading({"config": str(path)}, [], {}, says=str(path))
+
+
+def environment(data: bytes) -> None:
+    """The same for variables, `NAME=VALUE` with a NUL between them, as in /proc."""
+    pairs = (item.partition("=") for item in data.decode("utf-8", "surrogateescape").split("\0"))
+    variables = {name: value for name, equals, value in pairs if equals}
+    variables.pop("RECBMS_CONFIG", None)
+    check_loading({}, [], variables, says="RECBMS_")
+
+
+def arguments(data: bytes) -> None:
+    """Any words are answered with one of the exit codes, and at most one sentence."""
+    words = data.decode("utf-8", "surrogateescape").split("\n")
+    code, out, err = command_line([word.partition("\0")[0] for word in words])
+    check_answer(code, err)
+    assert code not in (2, 78) or out == ""
+
+
+def check_loading(
+    given: dict[str, Any], sources: Sequence[str], environ: dict[str, str], *, says: str
+) -> None:
+    """Load a configuration and open its sources; if that is refused, hold the words to account."""
+    try:
+        loaded = load(given, sources, environ)
+    except ConfigError as exc:
+        sentence = str(exc)
+        known = (says, "two BMS are called", "only one BMS", "cannot read")
+        assert sentence.startswith(known)
+    except UsageError as exc:
+        sentence = str(exc)
+    else:
+        check_loaded(loaded)
+        return
+    check_sentence(sentence)
+
+
+def check_loaded(loaded: Loaded) -> None:
+    """See that a configuration is one, and can be shown and opened."""
+    config = loaded.config
+    assert config.bms
+    assert len({bms.name for bms in config.bms}) == len(config.bms)
+    shown = as_toml(loaded)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert len(tomllib.loads(shown)["bms"]) == len(config.bms)
+    if any(bms.url == "-" for bms in config.bms):
+        return
+    try:
+        wire(config, lambda _: None)
+    except RecBmsError as exc:
+        check_sentence(str(exc))
+
+
+def check_sentence(sentence: str) -> None:
+    """See that it is one, and fit to be printed."""
+    assert sentence
+    assert len(sentence) <= LONGEST, sentence
+    assert len(sentence.splitlines()) == 1, sentence
+    assert f":{PASSWORD}@" not in sentence, sentence
+    assert "Traceback" not in sentence
+
+
+def check_answer(code: Any, err: str) -> None:
+    """See that a command has ended as the README says."""
+    assert code in CODES, (code, err)
+    lines = err.splitlines()
+    assert all(line.startswith("recbms-zmq: ") for line in lines), err
+    if code in (2, 73, 78):
+        assert len(lines) == 1, err
+        assert err.endswith("\n")
+    for line in lines:
+        check_sentence(line)
+
+
+def command_line(words: Sequence[str]) -> tuple[Any, str, str]:
+    """Run the command line in this process; return exit code, stdout and stderr."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as err,
+        tempfile.TemporaryDirectory(prefix="recbms-fuzz-") as folder,
+        contextlib.chdir(folder),
+        Path(os.devnull).open(encoding="utf-8") as nothing,
+        mock.patch("sys.stdin", nothing),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        _fenced(folder),
+    ):
+        try:
+            code: Any = main(list(words))
+        except SystemExit as exc:
+            code = exc.code
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read())
+    return code, said[0], said[1]
+
+
+def _begin(_runner: Any, work: Any) -> int:
+    """Stand in for the event loop: what would begin here is tried elsewhere."""
+    work.close()
+    return 0
+
+
+_inside: list[str] = []
+_OPENING = ("open", "os.mkdir", "os.rename", "os.remove", "os.chmod")
+
+
+def _guard(event: str, what: tuple[Any, ...]) -> None:
+    """Let nothing be written outside of a folder, and nobody be called."""
+    if not _inside:
+        return
+    if event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"):
+        raise PermissionError(13, "Permission denied")
+    if event in _OPENING and isinstance(what[0], str | bytes):
+        for_writing = event != "open" or (what[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        place = os.path.realpath(os.fsdecode(what[0]))
+        if for_writing and not place.startswith((_inside[0], "/dev/null")):
+            raise PermissionError(13, "Permission denied")
+
+
+_guards: list[Any] = []
+
+
+@contextlib.contextmanager
+def _fenced(folder: str) -> Iterator[None]:
+    if not _guards:  # an audit hook cannot be taken away
+        sys.addaudithook(_guard)
+        _guards.append(_guard)
+    for name in COMMANDS:
+        __import__(f"recbms_zmq.commands.{name}")
+    with (
+        mock.patch("asyncio.Runner.run", _begin),
+        mock.patch("recbms_zmq.commands.listen._print"),
+        mock.patch("recbms_zmq.commands.monitor.SubscriberFeed"),
+        mock.patch("recbms_zmq.roll_call.RollCall.make", return_value=[]),
+        mock.patch("signal.signal"),
+        mock.patch.object(logs, "set_up"),
+        mock.patch.dict(os.environ),
+    ):
+        for variable in [name for name in os.environ if name.startswith("RECBMS_")]:
+            del os.environ[variable]
+        _inside.append(os.path.realpath(folder))
+        try:
+            yield
+        finally:
+            _inside.pop()
