@@ -266,7 +266,11 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): the log in Node-RED says why"),
+        ({"code": 78}, "recbms-zmq has ended (78): the debug sidebar in Node-RED says why"),
+        (
+            {"code": -2},
+            "the command was not found: set PROGRAM in the tab's environment to its path",
+        ),
         (HEARD, "nothing is heard of recbms-zmq"),
     ],
 )

@@ -172,7 +172,7 @@ def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
         theme=theme,
         breakpoints=[{"name": name, "px": px, "cols": cols} for name, px, cols in _BREAKPOINTS],
         order=1,
-        className="",
+        className="recbms-page",
         visible="true",
         disabled="false",
     )

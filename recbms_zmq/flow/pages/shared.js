@@ -35,7 +35,10 @@
             return pack.alarm ? 'mdi-alert recbms-icon-alarm' : 'mdi-circle-medium recbms-icon-live';
         },
         clock(time) {
-            return new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+            const at = new Date(time);
+            const isToday = at.toDateString() === new Date(this.now).toDateString();
+            const hours = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+            return at.toLocaleString([], isToday ? hours : { month: 'short', day: 'numeric', ...hours });
         },
     },
     mounted() {

@@ -64,9 +64,10 @@ function take() {
 function goOffline() {
     // The exec and daemon nodes tell how the program ended, the trigger node the time.
     const code = msg.payload?.code;
-    const reason = code === undefined
-        ? 'nothing is heard of recbms-zmq'
-        : `recbms-zmq has ended (${code}): the log in Node-RED says why`;
+    const reason = {
+        undefined: 'nothing is heard of recbms-zmq',
+        [-2]: "the command was not found: set PROGRAM in the tab's environment to its path",
+    }[code] ?? `recbms-zmq has ended (${code}): the debug sidebar in Node-RED says why`;
     Object.values(packs).forEach((pack) => Object.assign(pack, { live: false, reason }));
     context.set('note', reason);
 }
