@@ -26,7 +26,6 @@ PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
 FRONTEND = """\
 frontend:
 history:
-recorder:
 lovelace:
   dashboards:
     rec-bms:
