@@ -85,7 +85,7 @@ def test_the_tables_are_in_the_start_script_and_the_shared_part_in_every_templat
 def test_the_whole_state_of_a_pack_in_words() -> None:
     assert battery(
         *(ONLINE, DEVICE, reading("soc", 28.5), reading("power", 98.8)),
-        *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 2)),
+        *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 1)),
         *(reading("time_remaining_minutes", 65), reading("time_to_empty", 1.08)),
         *(reading("charge_state", "discharging"), reading("settings/cycles", 37)),
         reading("soh", None),
@@ -95,7 +95,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         "live": True,
         "reason": "status frames arrive",
         "heard": HEARD,
-        "about": "Q · LiFePO4 Winston · 320 Ah · 2 cells · 37 cycles",
+        "about": "Q · LiFePO4 Winston · 320 Ah · 1 cell · 37 cycles",
         "soc": 28.5,
         "soc_text": "28.5",
         "power_text": "+98.8",

@@ -17,6 +17,7 @@ EXAMPLES = """\
 examples:
   recbms-zmq flow --url ws://192.168.8.2/ws > flow.json
   recbms-zmq flow --source zmq --publish tcp://192.168.8.3:5556 --target mqtt
+  recbms-zmq flow --target dashboard --url ws://192.168.8.2/ws > dashboard.json
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
 
 Import it in Node-RED: menu, Import, select a file. flows/README.md says which to choose.
@@ -38,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target",
         choices=TARGETS,
         default=default.target,
-        help="how the entities are made: discovery and entity-nodes need the companion "
-        "integration in Home Assistant, mqtt a broker, states nothing (default: %(default)s)",
+        help="how Home Assistant's entities are made: discovery and entity-nodes need its "
+        "companion integration, mqtt a broker, states nothing; or dashboard: a page of Node-RED's "
+        "own, without Home Assistant (default: %(default)s)",
     )
     parser.add_argument(
         "--url",
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device-name",
         metavar="TEXT",
-        help=f"name of the device in Home Assistant (default: {default.device_name}, and the id "
+        help=f"name of the battery for people (default: {default.device_name}, and the id "
         "behind it unless that is main)",
     )
     parser.add_argument(

@@ -35,9 +35,8 @@ _SIZES: Final = {
     "widgetGap": "12px",
 }
 _BREAKPOINTS: Final = (
-    ("Default", 0, 3),
+    ("Phone", 0, 3),
     ("Tablet", 576, 6),
-    ("Small Desktop", 768, 9),
     ("Desktop", 1024, 12),
 )
 _BY_KEY: Final = {sensor.key: sensor for sensor in SENSORS}
@@ -269,5 +268,4 @@ def _chart(
         height=4,
         className="",
         interpolation="linear",
-        outputs=1,
     )

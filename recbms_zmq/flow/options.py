@@ -36,7 +36,7 @@ class FlowOptions(Struct, frozen=True, kw_only=True):
         url: the BMS, for sources that start the program.
         publish: ZeroMQ address; subscribed to, or also published on by a started program.
         name: id of the BMS, as in the topics; part of the node ids unless it is `main`.
-        device_name: name of the device in Home Assistant.
+        device_name: name of the battery for people.
         program: how Node-RED finds this program.
         sensors: keys of the sensors that get a node, for `entity-nodes`.
         all_sensors: make entities also of what is disabled at first.

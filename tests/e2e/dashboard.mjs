@@ -10,7 +10,7 @@ const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--force-color-profile=srgb'],
 });
-const page = await browser.newPage();
+const page = await browser.newPage({ deviceScaleFactor: 0.75 });
 const complaints = [];
 page.on('pageerror', (error) => complaints.push(error.message));
 page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -56,8 +56,8 @@ const orders = {
     complaints: () => complaints.splice(0),
 
     picture: async ({ file }) => {
-        await page.waitForTimeout(1000); // bars and gauge move there
-        await page.screenshot({ path: file, fullPage: true });
+        await page.waitForTimeout(2000); // bars and gauge move to their place, charts are drawn
+        await page.screenshot({ path: file });
     },
 };
 

@@ -68,7 +68,7 @@ class Dashboard:
         return told
 
     def picture(self, file: Path) -> None:
-        """Take a picture of the whole page."""
+        """Take a picture of what the window shows."""
         self._do("picture", file=str(file))
 
     def _do(self, what: str, **rest: Any) -> Any:

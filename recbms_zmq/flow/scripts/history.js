@@ -69,7 +69,7 @@ function style(names) {
         ui_update: {
             chartOptions: {
                 title: { left: 4, textStyle: { fontSize: 15, fontWeight: 600 } },
-                legend: { show: several, type: 'scroll', top: 0, left: 150, right: 4 },
+                legend: { show: several, type: 'scroll', top: 2, left: 175, right: 4, textStyle: { color: '#93a1af' } },
                 grid: { left: 4, right: 12, top: 34, bottom: 4, containLabel: true },
                 tooltip: { confine: true },
                 xAxis: { splitLine: { show: false } },

@@ -140,7 +140,7 @@ function about({ info, values }) {
         parts.push(`${info.capacity} Ah`);
     }
     if (isNumber(values.cells)) {
-        parts.push(`${values.cells} cells`);
+        parts.push(values.cells === 1 ? '1 cell' : `${values.cells} cells`);
     }
     if (isNumber(values['settings/cycles'])) {
         parts.push(`${values['settings/cycles']} cycles`);
