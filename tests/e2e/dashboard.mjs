@@ -47,6 +47,12 @@ const orders = {
 
     choose: ({ name }) => page.getByRole('button', { name }).click(),
 
+    // As if so much time had passed in which nothing came.
+    skip: ({ seconds }) => page.evaluate((ms) => {
+        const now = Date.now;
+        Date.now = () => now() + ms;
+    }, seconds * 1000),
+
     // How far the page is wider than the screen, and the elements that are.
     overflow: () => page.evaluate(() => [...document.querySelectorAll('.recbms, .recbms *')]
         .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)

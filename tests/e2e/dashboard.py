@@ -57,6 +57,10 @@ class Dashboard:
         """Press the button of a pack."""
         self._do("choose", name=name)
 
+    def skip(self, seconds: float) -> None:
+        """Let the browser's clock jump, as if nothing had come for so long."""
+        self._do("skip", seconds=seconds)
+
     def overflow(self) -> list[str]:
         """Return what reaches over the right edge of the window."""
         found: list[str] = self._do("overflow")
