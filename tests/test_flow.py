@@ -245,8 +245,21 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),
         (["--program", ""], "--program: expected one word without spaces and quotes, got ''"),
-        (["--sensors", "soc,charge"], "('charge' is none), got 'soc,charge'"),
-        (["--sensors", "cell_voltage/{unit}/{number}"], "keys of sensors"),
+        (
+            ["--target", "entity-nodes", "--sensors", "soc,charge"],
+            "('charge' is none), got 'soc,charge'",
+        ),
+        (["--target", "entity-nodes", "--sensors", "cell_voltage/{unit}/{number}"], "keys of"),
+        (
+            ["--source", "zmq", "--url", "ws://10.0.0.7/ws"],
+            "--url: this flow has no use for it; it belongs to --source exec and daemon",
+        ),
+        (
+            ["--target", "dashboard", "--all-sensors"],
+            "--all-sensors: this flow has no use for it; it belongs to --target discovery, states",
+        ),
+        (["--sensors", "soc"], "--sensors: this flow has no use for it"),
+        (["--source", "zeromq-node", "--program", "/opt/recbms-zmq"], "--program: this flow has"),
     ],
 )
 def test_a_wrong_option_gets_one_sentence(

@@ -7,10 +7,11 @@ import argparse
 import sys
 from typing import Any
 
+import msgspec
+
 from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
-from recbms_zmq.flow.options import ENTITY_NODE_KEYS
 from recbms_zmq.sensors import SENSORS
 
 EXAMPLES = """\
@@ -45,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--url",
-        default=default.url,
-        help="the BMS, for exec and daemon; sim: needs no BMS (default: %(default)s)",
+        help=f"the BMS, for exec and daemon; sim: needs no BMS (default: {default.url})",
     )
     parser.add_argument(
         "--publish",
@@ -69,21 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--program",
-        default=default.program,
         metavar="PATH",
-        help="how Node-RED finds this program (default: %(default)s)",
+        help=f"how Node-RED finds this program, for exec and daemon (default: {default.program})",
     )
     parser.add_argument(
         "--sensors",
-        default=",".join(ENTITY_NODE_KEYS),
         metavar="KEY,KEY",
         help="sensors that get a node, for entity-nodes; recbms-zmq sensors lists the keys "
-        "(default: %(default)s)",
+        f"(default: {', '.join(default.sensors)})",
     )
     parser.add_argument(
         "--all-sensors",
         action="store_true",
-        help="make entities also of what is disabled at first: settings, resistances, …",
+        help="make entities also of what is disabled at first: settings, resistances, …; for "
+        "discovery, states and mqtt",
     )
 
 
@@ -94,16 +93,34 @@ def main(args: argparse.Namespace) -> int:
     options = FlowOptions(
         source=args.source,
         target=args.target,
-        url=_read("--url", _word, args.url),
         publish=args.publish and _read("--publish", values.endpoint, args.publish),
         name=name,
         device_name=_read("--device-name", _quotable, device_name),
-        program=_read("--program", _word, args.program),
-        sensors=_read("--sensors", _sensors, args.sensors),
         all_sensors=args.all_sensors,
     )
+    _refuse_what_does_not_apply(args, options)
+    given = {
+        word: _read(f"--{word}", read, getattr(args, word))
+        for word, read in (("url", _word), ("program", _word), ("sensors", _sensors))
+        if getattr(args, word) is not None
+    }
+    options = msgspec.structs.replace(options, **given)
     sys.stdout.write(flow_json(options))
     return 0
+
+
+def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) -> None:
+    """Refuse options of other flows: who gives one expects to find it in this flow."""
+    of_entities = options.target not in ("entity-nodes", "dashboard")
+    for word, applies, where in (
+        ("url", options.starts_program, "--source exec and daemon"),
+        ("program", options.starts_program, "--source exec and daemon"),
+        ("sensors", options.target == "entity-nodes", "--target entity-nodes"),
+        ("all_sensors", of_entities, "--target discovery, states and mqtt"),
+    ):
+        if getattr(args, word) not in (None, False) and not applies:
+            flag = f"--{word.replace('_', '-')}"
+            raise UsageError(f"{flag}: this flow has no use for it; it belongs to {where}")
 
 
 def _read(flag: str, read: values.Reader, given: str) -> Any:
