@@ -9,17 +9,34 @@ Sources: 1 to 10 from REC's Active BMS 4S manual; 11 to 16 from the error tables
 nobody has written down what they mean.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Alarm(NamedTuple):
-    """One row of the table; `charging` and `discharging`: False while switched off by it."""
+    """One row of the table; `charging` and `discharging`: False while switched off by it.
+
+    `concerns` tells what the location of the alarm, beside the unit, is the number of.
+    """
 
     number: int
     text: str
     charging: bool | None = None
     discharging: bool | None = None
     advice: str = ""
+    concerns: Literal["cell", "sensor"] = "cell"
+
+    @property
+    def meaning(self) -> str:
+        """What is switched off and what the owner does, as sentences; empty if nobody knows."""
+        off = [
+            word
+            for word, on in (("charging", self.charging), ("discharging", self.discharging))
+            if on is False
+        ]
+        verb = "are" if len(off) > 1 else "is"
+        # No frame tells whether it is: the manual does.
+        means = f"REC's manual: {' and '.join(off)} {verb} switched off now. " if off else ""
+        return f"{means}{self.advice}".strip()
 
 
 ALARMS: Final[dict[int, Alarm]] = {
@@ -34,7 +51,14 @@ ALARMS: Final[dict[int, Alarm]] = {
             True,
             "Wait for balancing; if hours do not help, ask for service.",
         ),
-        Alarm(4, "Cell temperature too high", False, False, "Wait until the pack has cooled."),
+        Alarm(
+            4,
+            "Cell temperature too high",
+            False,
+            False,
+            "Wait until the pack has cooled.",
+            "sensor",
+        ),
         Alarm(5, "BMS temperature too high", False, False, "Wait until the BMS has cooled."),
         Alarm(6, "Number of cells or address not set properly"),
         Alarm(
@@ -43,6 +67,7 @@ ALARMS: Final[dict[int, Alarm]] = {
             False,
             True,
             "Wait until the battery is warmer.",
+            "sensor",
         ),
         Alarm(
             8,
@@ -50,6 +75,7 @@ ALARMS: Final[dict[int, Alarm]] = {
             False,
             False,
             "Switch off and plug the sensor in again; if that does not help, ask for service.",
+            "sensor",
         ),
         Alarm(9, "Communication error between the units"),
         Alarm(

@@ -42,3 +42,20 @@ def test_a_known_error_has_words_and_an_unknown_one_its_number() -> None:
     assert alarm_text(17) == "Error 17"
     assert alarm_text(0) == "Error 0"
     assert alarm_text(-1) == "Error -1"
+
+
+def test_the_meaning_says_what_is_off_and_what_to_do() -> None:
+    assert ALARMS[2].meaning == (
+        "REC's manual: discharging is switched off now. Plug in the charger."
+    )
+    assert ALARMS[4].meaning == (
+        "REC's manual: charging and discharging are switched off now. "
+        "Wait until the pack has cooled."
+    )
+    assert ALARMS[3].meaning == "Wait for balancing; if hours do not help, ask for service."
+    assert ALARMS[16].meaning == ""
+
+
+def test_alarms_of_temperatures_concern_sensors() -> None:
+    sensors = [alarm.number for alarm in ALARMS.values() if alarm.concerns == "sensor"]
+    assert sensors == [4, 7, 8]

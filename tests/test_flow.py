@@ -159,7 +159,7 @@ def test_the_credentials_are_names_of_variables(options: FlowOptions) -> None:
     servers = [node for node in made(options) if node["type"] == "server"]
     assert [node["credentials"] for node in servers] == [
         {"host": "${HA_URL}", "access_token": "${HA_TOKEN}"}
-    ] * (options.target != "mqtt")
+    ] * (options.target not in ("mqtt", "dashboard"))
 
 
 def test_entity_nodes_are_made_from_the_sensor_table() -> None:
@@ -249,8 +249,21 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),
         (["--program", ""], "--program: expected one word without spaces and quotes, got ''"),
-        (["--sensors", "soc,charge"], "('charge' is none), got 'soc,charge'"),
-        (["--sensors", "cell_voltage/{unit}/{number}"], "keys of sensors"),
+        (
+            ["--target", "entity-nodes", "--sensors", "soc,charge"],
+            "('charge' is none), got 'soc,charge'",
+        ),
+        (["--target", "entity-nodes", "--sensors", "cell_voltage/{unit}/{number}"], "keys of"),
+        (
+            ["--source", "zmq", "--url", "ws://10.0.0.7/ws"],
+            "--url: this flow has no use for it; it belongs to --source exec and daemon",
+        ),
+        (
+            ["--target", "dashboard", "--all-sensors"],
+            "--all-sensors: this flow has no use for it; it belongs to --target discovery, states",
+        ),
+        (["--sensors", "soc"], "--sensors: this flow has no use for it"),
+        (["--source", "zeromq-node", "--program", "/opt/recbms-zmq"], "--program: this flow has"),
     ],
 )
 def test_a_wrong_option_gets_one_sentence(

@@ -1,19 +1,16 @@
 """The JavaScript of the flows' function nodes, run by Node.js."""
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.function_node import NODE, needs_node, run_scripts
 
 from recbms_zmq.flow.canvas import script
 
 SCRIPTS = Path(__file__).parent.parent / "recbms_zmq" / "flow" / "scripts"
-HARNESS = Path(__file__).parent / "support" / "function_node.cjs"
-NODE = shutil.which("node")
 SOC = {
     "topic": "recbms/main/soc",
     "payload": 28.5,
@@ -57,25 +54,12 @@ AVAILABILITY = {
 }
 OFFLINE = {**AVAILABILITY, "payload": "offline"}
 
-if NODE is None and os.environ.get("RECBMS_E2E") == "required":
-    pytest.fail("RECBMS_E2E=required, but node is not installed", pytrace=False)
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+pytestmark = needs_node
 
 
 def run(body: str, *messages: dict[str, Any], start: str = "", **env: Any) -> list[dict[str, Any]]:
     """Give messages to a function node; return what it did with each."""
-    order = {
-        "start": script(start) if start else "",
-        "body": script(body),
-        "env": env,
-        "messages": messages,
-    }
-    assert NODE is not None
-    done = subprocess.run(
-        [NODE, str(HARNESS)], input=json.dumps(order), capture_output=True, text=True, check=True
-    )
-    answer: list[dict[str, Any]] = json.loads(done.stdout)
-    return answer
+    return run_scripts(script(start) if start else "", script(body), messages, **env)
 
 
 def changes(*messages: dict[str, Any], **env: Any) -> list[list[tuple[Any, ...]]]:

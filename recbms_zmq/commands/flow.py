@@ -6,9 +6,11 @@ It connects to nothing and checks no address.
 import argparse
 import sys
 
+import msgspec
+
 from recbms_zmq import values
+from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
-from recbms_zmq.flow.options import ENTITY_NODE_KEYS
 from recbms_zmq.options import read_argument
 from recbms_zmq.sensors import SENSORS
 
@@ -16,6 +18,7 @@ EXAMPLES = """\
 examples:
   recbms-zmq flow --url ws://192.168.8.2/ws > flow.json
   recbms-zmq flow --source zmq --publish tcp://192.168.8.3:5556 --target mqtt
+  recbms-zmq flow --target dashboard --url ws://192.168.8.2/ws > dashboard.json
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
 
 Import it in Node-RED: menu, Import, select a file. flows/README.md says which to choose.
@@ -37,13 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target",
         choices=TARGETS,
         default=default.target,
-        help="how the entities are made: discovery and entity-nodes need the companion "
-        "integration in Home Assistant, mqtt a broker, states nothing (default: %(default)s)",
+        help="how Home Assistant's entities are made: discovery and entity-nodes need its "
+        "companion integration, mqtt a broker, states nothing; or dashboard: a page of Node-RED's "
+        "own, without Home Assistant (default: %(default)s)",
     )
     parser.add_argument(
         "--url",
-        default=default.url,
-        help="the BMS, for exec and daemon; sim: needs no BMS (default: %(default)s)",
+        help=f"the BMS, for exec and daemon; sim: needs no BMS (default: {default.url})",
     )
     parser.add_argument(
         "--publish",
@@ -61,26 +64,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device-name",
         metavar="TEXT",
-        help=f"name of the device in Home Assistant (default: {default.device_name}, and the id "
+        help=f"name of the battery for people (default: {default.device_name}, and the id "
         "behind it unless that is main)",
     )
     parser.add_argument(
         "--program",
-        default=default.program,
         metavar="PATH",
-        help="how Node-RED finds this program (default: %(default)s)",
+        help=f"how Node-RED finds this program, for exec and daemon (default: {default.program})",
     )
     parser.add_argument(
         "--sensors",
-        default=",".join(ENTITY_NODE_KEYS),
         metavar="KEY,KEY",
         help="sensors that get a node, for entity-nodes; recbms-zmq sensors lists the keys "
-        "(default: %(default)s)",
+        f"(default: {', '.join(default.sensors)})",
     )
     parser.add_argument(
         "--all-sensors",
         action="store_true",
-        help="make entities also of what is disabled at first: settings, resistances, …",
+        help="make entities also of what is disabled at first: settings, resistances, …; for "
+        "discovery, states and mqtt",
     )
 
 
@@ -91,16 +93,34 @@ def main(args: argparse.Namespace) -> int:
     options = FlowOptions(
         source=args.source,
         target=args.target,
-        url=read_argument("--url", _word, args.url),
         publish=read_argument("--publish", values.endpoint, args.publish),
         name=name,
         device_name=read_argument("--device-name", _quotable, device_name),
-        program=read_argument("--program", _word, args.program),
-        sensors=read_argument("--sensors", _sensors, args.sensors),
         all_sensors=args.all_sensors,
     )
+    _refuse_what_does_not_apply(args, options)
+    given = {
+        word: read_argument(f"--{word}", read, getattr(args, word))
+        for word, read in (("url", _word), ("program", _word), ("sensors", _sensors))
+        if getattr(args, word) is not None
+    }
+    options = msgspec.structs.replace(options, **given)
     sys.stdout.write(flow_json(options))
     return 0
+
+
+def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) -> None:
+    """Refuse options of other flows: who gives one expects to find it in this flow."""
+    of_entities = options.target not in ("entity-nodes", "dashboard")
+    for word, applies, where in (
+        ("url", options.starts_program, "--source exec and daemon"),
+        ("program", options.starts_program, "--source exec and daemon"),
+        ("sensors", options.target == "entity-nodes", "--target entity-nodes"),
+        ("all_sensors", of_entities, "--target discovery, states and mqtt"),
+    ):
+        if getattr(args, word) not in (None, False) and not applies:
+            flag = f"--{word.replace('_', '-')}"
+            raise UsageError(f"{flag}: this flow has no use for it; it belongs to {where}")
 
 
 def _word(given: str) -> str:

@@ -5,6 +5,7 @@ to be said again; what it refused is tried later. All three speak to the node `O
 which `targets` puts into the third part.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from recbms_zmq.flow import parts
@@ -20,17 +21,24 @@ SETTLE_S: Final = 2
 """Home Assistant is ready a moment before its integrations take everything."""
 
 
-def add(canvas: Canvas, changes: str, messages: str, at: tuple[int, int]) -> Group:
+def silence(
+    canvas: Canvas,
+    messages: str,
+    knowing: Sequence[str],
+    at: tuple[int, int],
+    name: str = "2. When to say it anew",
+) -> Group:
     """Put the part on the tab, without what only some targets need; return its group.
 
     Args:
         canvas: of the tab.
-        changes: id of the node that lets through what is news.
         messages: id of the link node that gives the messages.
+        knowing: ids of the nodes that have to be told when nothing is known any more.
         at: upper left corner.
+        name: of the group.
 
     """
-    group = canvas.group("again", "2. When to say it anew", COLOUR, at)
+    group = canvas.group("again", name, COLOUR, at)
     group.line()
     heard = group.add("link in", "heard", "Messages", "From the first group.", links=[], l=True)
     silent = group.add(
@@ -45,11 +53,13 @@ def add(canvas: Canvas, changes: str, messages: str, at: tuple[int, int]) -> Gro
         "change",
         "unknown",
         "All unknown",
-        "Tells *Only what changed* that nothing is known any more.",
+        "Says that nothing is known any more.",
         **parts.change("control", "offline"),
     )
     canvas.link(messages, heard)
-    canvas.chain(heard, silent, unknown, changes)
+    canvas.chain(heard, silent, unknown)
+    for node in knowing:
+        canvas.wire(unknown, node)
     return group
 
 

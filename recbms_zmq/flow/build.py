@@ -16,6 +16,7 @@ FILES: Final[dict[str, tuple[Source, Target]]] = {
     "exec-to-entity-nodes.json": ("exec", "entity-nodes"),
     "zmq-to-home-assistant-states.json": ("zmq", "states"),
     "zmq-to-mqtt-discovery.json": ("zmq", "mqtt"),
+    "dashboard.json": ("exec", "dashboard"),
 }
 """The flows in `flows/`: file names, and the options they are made with; all else is default."""
 

@@ -27,6 +27,14 @@ def script(name: str) -> str:
     return files("recbms_zmq.flow").joinpath("scripts", f"{name}.js").read_text(encoding="utf-8")
 
 
+def page(name: str) -> str:
+    """Return a template of the dashboard, with what the templates share put in."""
+    folder = files("recbms_zmq.flow").joinpath("pages")
+    shared = folder.joinpath("shared.js").read_text(encoding="utf-8")
+    template = folder.joinpath(f"{name}.vue").read_text(encoding="utf-8")
+    return template.replace("    /* shared.js */\n", shared)
+
+
 def node_width(label: str, *, has_input: bool) -> int:
     """Estimate how wide the editor draws a node: it measures the label, we count letters."""
     wanted = 6.6 * len(label) + (57 if has_input else 50)
@@ -192,9 +200,15 @@ class Canvas:
         assert node["id"] not in self._nodes, node["id"]
         self._nodes[node["id"]] = node
 
-    def config(self, type_: str, key: str, name: str, **properties: Any) -> str:
-        """Add a configuration node of this tab alone, which so sees the tab's environment."""
-        node = {"id": self.id(key), "type": type_, "z": self.tab_id, "name": name, **properties}
+    def config(
+        self, type_: str, key: str, name: str, *, everywhere: bool = False, **properties: Any
+    ) -> str:
+        """Add a configuration node of this tab alone, which so sees the tab's environment.
+
+        With `everywhere`, one that the nodes of all tabs can use.
+        """
+        place = {} if everywhere else {"z": self.tab_id}
+        node = {"id": self.id(key), "type": type_, **place, "name": name, **properties}
         self._config.append(node)
         return str(node["id"])
 

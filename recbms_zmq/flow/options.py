@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 Source = Literal["exec", "daemon", "zmq", "zeromq-node"]
-Target = Literal["discovery", "entity-nodes", "states", "mqtt"]
+Target = Literal["discovery", "entity-nodes", "states", "mqtt", "dashboard"]
 
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
@@ -32,11 +32,11 @@ class FlowOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: `exec` and `daemon` start the program, the others subscribe to a running one.
-        target: how the entities are made.
+        target: how entities are made, or what else is made of the messages.
         url: the BMS, for sources that start the program.
         publish: ZeroMQ address; subscribed to, or also published on by a started program.
         name: id of the BMS, as in the topics; part of the node ids unless it is `main`.
-        device_name: name of the device in Home Assistant.
+        device_name: name of the battery for people.
         program: how Node-RED finds this program.
         sensors: keys of the sensors that get a node, for `entity-nodes`.
         all_sensors: make entities also of what is disabled at first.

@@ -3,6 +3,7 @@
 Only what the kind of node needs; what a node is for, its name and its place come from elsewhere.
 """
 
+import json
 from typing import Any
 
 from recbms_zmq.flow.canvas import Properties, script
@@ -58,25 +59,45 @@ def either(name: str, values: list[str]) -> Properties:
 
 
 def function(
-    body: str, *, start: str = "", stop: str = "", outputs: int = 1, **libs: str
+    body: str,
+    *,
+    start: str = "",
+    stop: str = "",
+    outputs: int = 1,
+    tables: dict[str, Any] | None = None,
+    **libs: str,
 ) -> Properties:
-    """Return a function node made of scripts; `libs` are npm modules by their variable."""
+    """Return a function node made of scripts; `libs` are npm modules by their variable.
+
+    `tables` are put in where the start script says TABLES.
+    """
     return {
         "func": script(body),
         "outputs": outputs,
         "timeout": 0,
         "noerr": 0,
-        "initialize": script(start) if start else "",
+        "initialize": _with_tables(script(start), tables) if start else "",
         "finalize": script(stop) if stop else "",
         "libs": [{"var": variable, "module": module} for variable, module in libs.items()],
     }
 
 
-def inject(props: list[dict[str, Any]], *, once: bool = False) -> Properties:
-    """Return an inject node: a button, or something that happens once after a deploy."""
+def _with_tables(start: str, tables: dict[str, Any] | None) -> str:
+    if tables is None:
+        return start
+    return start.replace("TABLES", json.dumps(tables, indent=4, ensure_ascii=False))
+
+
+def inject(
+    props: list[dict[str, Any]], *, once: bool = False, every: int | None = None
+) -> Properties:
+    """Return an inject node: a button, or something that happens once after a deploy.
+
+    With `every`, it happens again and again after so many seconds.
+    """
     return {
         "props": props,
-        "repeat": "",
+        "repeat": "" if every is None else str(every),
         "crontab": "",
         "once": once,
         "onceDelay": 0.1,

@@ -1,12 +1,12 @@
 """Targets: the third part of a flow. Each takes the messages and makes entities of them.
 
 `discovery`, `states` and `mqtt` are one function node each, good for any pack; `entity-nodes` has
-a node per sensor, see the module of that name.
+a node per sensor, and `dashboard` makes a page instead: see the modules of these names.
 """
 
 from typing import Final
 
-from recbms_zmq.flow import again, entity_nodes, parts
+from recbms_zmq.flow import again, dashboard, entity_nodes, parts
 from recbms_zmq.flow.canvas import Canvas, Group, Properties
 from recbms_zmq.flow.options import FlowOptions
 
@@ -29,7 +29,9 @@ def env(options: FlowOptions) -> list[Properties]:
             parts.env("MQTT_DISCOVERY_PREFIX", "homeassistant"),
             parts.env("MQTT_STATUS_TOPIC", f"recbms/{options.prefix}"),
         ]
-    if options.target != "entity-nodes":
+    if options.target == "dashboard":
+        entries = dashboard.env()
+    elif options.target != "entity-nodes":
         entries.append(parts.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
     return entries
 
@@ -44,8 +46,11 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         at: upper left corner.
 
     """
+    if options.target == "dashboard":
+        dashboard.add(canvas, options, messages, at)
+        return
     changes = canvas.id("changes")
-    events = again.add(canvas, changes, messages, at)
+    events = again.silence(canvas, messages, [changes], at)
     if options.target == "mqtt":
         _when_broker_is_there(canvas, events, changes)
     else:

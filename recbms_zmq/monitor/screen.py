@@ -5,6 +5,7 @@ It is given back however the view ends, but for SIGKILL, which nobody can answer
 
 import contextlib
 import io
+import locale
 import os
 import select
 import sys
@@ -34,7 +35,8 @@ class Screen:
     def __init__(self, output: int, keyboard: int | None) -> None:
         self._output = output
         self._keyboard = keyboard
-        self._encoding = sys.stdout.encoding or "ascii"
+        # With LC_ALL=C Python writes UTF-8 all the same; the terminal is still what LC_ALL says.
+        self._encoding = locale.getencoding() if sys.flags.utf8_mode else sys.stdout.encoding
         self._console = Console(
             file=io.StringIO(), force_terminal=True, highlight=False, legacy_windows=False
         )

@@ -5,12 +5,11 @@ Everything that came from outside goes through `safe` on its way to a terminal.
 
 from typing import Final
 
+from recbms_zmq.alarms import ALARMS
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, Pack, PastEvent, Temperature
 from recbms_zmq.values import printable
 
 UNKNOWN: Final = "?"
-_OF_SENSORS: Final = (4, 7, 8)
-"""Alarms whose location is a temperature sensor."""
 
 
 def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
@@ -67,7 +66,8 @@ def about(pack: Pack) -> list[str]:
 
 def place(number: int | None, unit: int | None, cell: int | None) -> str:
     """Return where an alarm is, with a space before: ` (unit 2, cell 1)`; empty if unknown."""
-    kind = "sensor" if number in _OF_SENSORS else "cell"
+    known = None if number is None else ALARMS.get(number)
+    kind = known.concerns if known else "cell"
     parts = [f"unit {unit}"] * bool(unit) + [f"{kind} {cell}"] * bool(cell)
     return f" ({', '.join(parts)})" if parts else ""
 
@@ -76,20 +76,8 @@ def alarm(active: ActiveAlarm) -> list[str]:
     """Return an alarm as sentences: what it is, what it means, what to do."""
     title = "Alarm" if active.number is None else f"Alarm {active.number}"
     lines = [f"{title}: {active.text}{place(active.number, active.unit, active.cell)}"]
-    if active.known is not None:
-        off = [
-            word
-            for word, on in (
-                ("charging", active.known.charging),
-                ("discharging", active.known.discharging),
-            )
-            if on is False
-        ]
-        # No frame tells whether it is: the manual does.
-        verb = "are" if len(off) > 1 else "is"
-        means = f"REC's manual: {' and '.join(off)} {verb} switched off now. " if off else ""
-        if means or active.known.advice:
-            lines.append(f"{means}{active.known.advice}".strip())
+    if active.known is not None and active.known.meaning:
+        lines.append(active.known.meaning)
     if active.message:
         lines.append(f"The BMS says: {active.message}")
     return [printable(line) for line in lines]

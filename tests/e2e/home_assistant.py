@@ -26,6 +26,8 @@ homeassistant:
 api:
 websocket_api:
 config:
+recorder:
+energy:
 {companion}
 logger:
   default: warning

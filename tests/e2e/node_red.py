@@ -107,7 +107,11 @@ class NodeRed:
 
 def flow_file(name: str, **env: str) -> list[dict[str, Any]]:
     """Return a file of flows/ with values of its tab's environment edited, as a user would."""
-    nodes: list[dict[str, Any]] = json.loads((FLOWS / name).read_text())
+    return with_env(json.loads((FLOWS / name).read_text()), **env)
+
+
+def with_env(nodes: list[dict[str, Any]], **env: str) -> list[dict[str, Any]]:
+    """Return a flow with values of its tab's environment edited."""
     tabs = [each for each in nodes if each["type"] == "tab"]
     entries = {entry["name"]: entry for entry in tabs[0]["env"]}
     for key, value in env.items():

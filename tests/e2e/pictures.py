@@ -26,7 +26,6 @@ PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
 FRONTEND = """\
 frontend:
 history:
-recorder:
 lovelace:
   dashboards:
     rec-bms:
@@ -75,6 +74,9 @@ def _onboard(home_assistant: HomeAssistant) -> None:
     """Start it so that its frontend shows dashboards at once, among them ours."""
     view = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
     view = view.replace("hours_to_show: 24", f"hours_to_show: {DAY_S / 3600:.4f}")
+    view = view.replace("period: day", "period: 5minute").replace(
+        "days_to_show: 14", "days_to_show: 1"
+    )
     (home_assistant.folder / "view.yaml").write_text(view, encoding="utf-8")
     dashboard = home_assistant.folder / "battery.yaml"
     dashboard.write_text("views:\n  - !include view.yaml\n")
@@ -91,6 +93,7 @@ def _editor(node_red: NodeRed, name: str, **env: str) -> None:
 
 
 def _view(home_assistant: HomeAssistant) -> None:
+    home_assistant.ask("nodered_stand_in/compile_statistics")
     url = f"{home_assistant.url}/rec-bms/rec-bms"
     browse("home-assistant", url, PICTURES / "home-assistant.png", home_assistant.token)
 

@@ -17,6 +17,7 @@ class ScriptedBms:
         self._server = FakeBms(behave=self._talk)
         self._values: dict[str, Any] = {}
         self._units = 1
+        self._cells = 4
         self._begins_with: tuple[str, ...] = ()
         self._frame = status()
         self.is_silent = False
@@ -29,13 +30,18 @@ class ScriptedBms:
         self._server.start()
 
     def close(self) -> None:
+        self.is_silent = False  # who is silent does not notice that the connection has ended
         self._server.close()
 
-    def change(self, *, units: int | None = None, **values: Any) -> None:
-        """Change the number of units (addresses from 2), and fields of the pack by REC's names."""
-        self._units = self._units if units is None else units
+    def change(self, *, units: int = 0, cells: int = 0, **values: Any) -> None:
+        """Change the number of units (addresses from 2) and of the cells that each has.
+
+        And fields of the pack by REC's names.
+        """
+        self._units = units or self._units
+        self._cells = cells or self._cells
         self._values |= values
-        self._frame = status(units=self._units, **self._values)
+        self._frame = status(units=self._units, cells=self._cells, **self._values)
 
     def send_settings(self) -> None:
         """Begin every connection with the real settings frame."""

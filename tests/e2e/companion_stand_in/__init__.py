@@ -10,22 +10,28 @@ seen to do:
 - a state for an id that is not known (yet) is ignored without a word;
 - after a restart nothing is known.
 
-Beyond that it tells a test what it was sent (`nodered_stand_in/received`).
+Beyond that it tells a test what it was sent (`nodered_stand_in/received`), and has Home Assistant
+compile its statistics when a test asks for it (`nodered_stand_in/compile_statistics`), which Home
+Assistant does by itself every five minutes.
 """
 
 # ruff: noqa: ARG001 - Home Assistant calls these functions with more than they need
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import homeassistant.helpers.config_validation as cv
 import voluptuous as vol
 from homeassistant.components import websocket_api
+from homeassistant.components.recorder import get_instance
+from homeassistant.components.recorder.tasks import StatisticsTask
 from homeassistant.config_entries import SOURCE_IMPORT, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityCategory
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.util import dt
 
 DOMAIN = "nodered"
 CONFIG_SCHEMA = vol.Schema({DOMAIN: vol.Any(None, {})}, extra=vol.ALLOW_EXTRA)
@@ -153,7 +159,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
     """Register the commands, and tell the nodes that somebody is there."""
     hass.data[DOMAIN] = StandIn(hass, entry)
-    for command in (version, discovery, entity, update_config, received):
+    for command in (version, discovery, entity, update_config, received, compile_statistics):
         websocket_api.async_register_command(hass, command)
     hass.bus.async_fire(DOMAIN, {"type": "loaded", "version": VERSION})
     return True
@@ -249,3 +255,15 @@ def received(
     stand_in: StandIn = hass.data[DOMAIN]
     connection.send_result(msg["id"], stand_in.received)
     stand_in.received = []
+
+
+@websocket_api.require_admin
+@websocket_api.websocket_command({vol.Required("type"): "nodered_stand_in/compile_statistics"})
+@callback
+def compile_statistics(
+    hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
+) -> None:
+    now = dt.utcnow().replace(second=0, microsecond=0)
+    period = now - timedelta(minutes=now.minute % 5)
+    get_instance(hass).queue_task(StatisticsTask(period, fire_events=False))
+    connection.send_result(msg["id"])
