@@ -29,6 +29,7 @@ class ScriptedBms:
         self._server.start()
 
     def close(self) -> None:
+        self.is_silent = False  # so that it sees that the connection has ended
         self._server.close()
 
     def change(self, *, units: int | None = None, **values: Any) -> None:
