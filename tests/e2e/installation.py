@@ -96,6 +96,16 @@ def jq() -> str:
     return _debian("jq", "/usr/bin/jq")
 
 
+def strace() -> str:
+    """Return the path of strace, installed in the same way."""
+    return _debian("strace", "/usr/bin/strace")
+
+
+def valgrind() -> str:
+    """Return the path of valgrind, installed in the same way."""
+    return _debian("valgrind", "/usr/bin/valgrind")
+
+
 def chromium() -> str:
     """Return the path of the browser, installed from Debian's packages if need be."""
     return _debian("chromium", "/usr/bin/chromium")
