@@ -4,6 +4,7 @@ Command line beats environment beats file; in the file a `[[bms]]` table beats t
 mistake is one sentence that says where it is, what is expected, and what came.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -109,18 +110,18 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     bms_layers = _bms_layers(sources, environ, tables)
     above = (command_line, environment)
 
-    bms = []
-    origins: list[str] = []
+    fleet = []
     for layer in bms_layers:
         layers = (*_without_name(above, layer), layer, top)
         found = {option.name: _find(option, layers) for option in OPTIONS if option.bms}
         found["url"] = layer["url"]
-        if found["device_name"].value is None:
-            name = found["name"].value
-            label = "REC BMS" if name == "main" else f"REC BMS {name}"
-            found["device_name"] = Setting(label, "default")
         if found["url"].value.startswith("http"):
             _check_polling(found)
+        fleet.append(found)
+    _name_devices(fleet)
+    bms = []
+    origins: list[str] = []
+    for found in fleet:
         bms.append(BmsConfig(**{name: setting.value for name, setting in found.items()}))
         origins += _explain(f"[{found['name'].value}] ", found)
     _check_names(bms, bms_layers)
@@ -266,6 +267,17 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
         raise error(f"{origin}: expected {exc}, got {_quoted(value)}") from None
+
+
+def _name_devices(fleet: Sequence[dict[str, Setting]]) -> None:
+    """Give every BMS a name for people that no other has: Home Assistant makes its ids of it."""
+    how_many = Counter(found["device_name"].value for found in fleet)
+    for found in fleet:
+        given, name = found["device_name"], found["name"].value
+        text = given.value or "REC BMS"
+        if name != "main" and (given.value is None or how_many[given.value] > 1):
+            text = f"{text} {name}"
+        found["device_name"] = given._replace(value=text)
 
 
 def _find(option: Option, layers: Iterable[Layer]) -> Setting:

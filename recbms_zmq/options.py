@@ -63,7 +63,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "device_name",
         values.text,
         None,
-        "name of the BMS for people (default: REC BMS, and its id behind it unless that is main)",
+        "name of the BMS for people (default: REC BMS, and its id behind it unless that is main); "
+        "the id is put behind a name that several BMS have, too",
         "TEXT",
         bms=True,
     ),

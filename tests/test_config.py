@@ -80,6 +80,34 @@ def test_with_an_address_alone_the_defaults_apply() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["REC BMS", "REC BMS boat", "REC BMS van"]),
+        ({"device_name": "Battery"}, ["Battery", "Battery boat", "Battery van"]),
+    ],
+)
+def test_no_two_bms_have_one_name_for_people(given: dict[str, str], names: list[str]) -> None:
+    urls = ["main=ws://h/ws", "boat=ws://b/ws", "van=ws://v/ws"]
+    assert [bms.device_name for bms in load(given, urls, {}).config.bms] == names
+
+
+def test_a_name_that_one_bms_has_for_itself_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "f.toml"
+    file.write_text(
+        'device_name = "Battery"\n'
+        '[[bms]]\nname = "house"\nurl = "ws://h/ws"\n'
+        '[[bms]]\nname = "boat"\nurl = "ws://b/ws"\n'
+        '[[bms]]\nname = "van"\nurl = "ws://v/ws"\ndevice_name = "Van battery"\n'
+    )
+    found = load({"config": str(file)}, [], {}).config
+    assert [bms.device_name for bms in found.bms] == [
+        "Battery house",
+        "Battery boat",
+        "Van battery",
+    ]
+
+
 def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> None:
     toml.write_text(
         'refresh = 1\nstale_after = 1\nmin_interval = 1\nidle_current = 1\nprefix = "file"\n'
