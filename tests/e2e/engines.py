@@ -5,12 +5,16 @@ and started again, as servers are.
 """
 
 import json
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from support.waiting import eventually
+from support.readme import block
+from support.waiting import PATIENCE, eventually
 
 from e2e.installation import nats_server, redis_server
 from e2e.program import Program
@@ -47,17 +51,30 @@ class Server:
 
 
 class Nats(Server):
-    """A NATS server that speaks MQTT too."""
+    """A NATS server that speaks MQTT too, configured as the README says."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self._own_port = free_port()
+        places = {
+            "4222": str(self._own_port),
+            "1883": str(self.port),
+            "/var/lib/nats": str(folder / "nats"),
+        }
         configuration = folder / "nats.conf"
-        configuration.write_text(
-            f'server_name: test\nlisten: "127.0.0.1:{free_port()}"\n'
-            f'jetstream {{ store_dir: "{folder / "nats"}" }}\n'
-            f'mqtt {{ listen: "127.0.0.1:{self.port}" }}\n'
-        )
+        configuration.write_text(block("nats configuration", places))
         super().__init__(folder, [nats_server(), "-c", str(configuration)], "Server is ready")
+
+    @contextmanager
+    def subscribed(self, subject: str) -> Iterator[BufferedIOBase]:
+        """Give what a subscriber that speaks NATS's own protocol reads."""
+        address = ("127.0.0.1", self._own_port)
+        with socket.create_connection(address, PATIENCE) as client, client.makefile("rwb") as file:
+            file.write(f'CONNECT {{"verbose":false}}\r\nSUB {subject} 1\r\nPING\r\n'.encode())
+            file.flush()
+            while not file.readline().startswith(b"PONG"):
+                pass
+            yield file
 
 
 class Redis(Server):

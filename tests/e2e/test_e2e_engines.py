@@ -5,6 +5,7 @@ Only addresses are changed. What arrives is compared with what the same service 
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -224,6 +225,17 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
         "offline",
         "stopped",
     ]
+
+
+def test_who_speaks_nats_hears_it_too(
+    nats: Nats, bms: FakeBms, pipeline: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    with nats.subscribed("recbms.main.soc") as heard:
+        pipeline(to_mqtt(tmp_path, nats.port, bms.url))
+        subject, size = re.fullmatch(rb"MSG (\S+) 1 (\d+)\r\n", heard.readline()).groups()  # type: ignore[union-attr]
+        message = json.loads(heard.read(int(size)))
+    assert subject == b"recbms.main.soc"
+    assert (message["topic"], message["payload"]) == ("recbms/main/soc", 28.5)
 
 
 def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
