@@ -382,7 +382,11 @@ def test_as_a_service_the_last_message_arrives_though_all_are_told_to_end(
     config = tmp_path / "config.toml"
     config.write_text(f'[[bms]]\nurl = "{bms.url}"\n')
     script = tmp_path / "to-redis"
-    changes = {"-p 6379": f"-p {redis.port}", "/etc/recbms-zmq/config.toml": str(config)}
+    changes = {
+        "-p 6379": f"-p {redis.port}",
+        "/etc/recbms-zmq/config.toml": str(config),
+        "/opt/recbms-zmq/bin/": "",
+    }
     script.write_text(block("pipe as a service", changes))
     script.chmod(0o755)
     pipe = pipeline(f"exec {script}")
