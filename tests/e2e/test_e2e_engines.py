@@ -324,6 +324,28 @@ def test_redis_has_every_message_byte_for_byte_whatever_is_in_it(
     assert redis.keys() == ["recbms/main"]
 
 
+def test_a_redis_that_hangs_costs_values_in_between(
+    redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], subscribe: Subscribe
+) -> None:
+    pipe = pipeline(to_redis(redis.port, bms.url), RECBMS_REPORT="all", RECBMS_HWM="1000000")
+    reference = subscribe(pipe.endpoint)
+    reference.message(key="settings/remote_switch")
+    # 20 MB of lines, more than the kernel keeps for a connection.
+    frames = range(1000, 1040)
+    os.kill(redis.program.pid, signal.SIGSTOP)
+    try:
+        for number in frames:
+            bms.send(status(vbat=number / 100, units=16, cells=32))
+            reference.message(key="voltage", payload=number / 100)
+    finally:
+        os.kill(redis.program.pid, signal.SIGCONT)
+    eventually(lambda: has_voltage(state(said(reference)), frames[-1] / 100), "the last frame")
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
+    heard = by_topic(redis.entries("recbms/main"))["recbms/main/voltage"]
+    assert 1 < len(heard) < len(frames), "nothing was left out, so the pipe was never full"
+    assert news(heard) == heard
+
+
 def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_tells_it_all(
     redis: Redis,
     lively_bms: ScriptedBms,
