@@ -5,6 +5,7 @@ them, which with a name server that does not answer takes half a minute.
 """
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,6 +45,11 @@ class Lookups(ThreadPoolExecutor):
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a program to its end, as `asyncio.run` does, and wait for no name server then."""
-    with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(Lookups())
-        return runner.run(work)
+    try:
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(Lookups())
+            return runner.run(work)
+    finally:
+        # Python would look for garbage in all that a fleet has left: 0.4 s with 1,000 BMS, when the
+        # promise for the whole end is 0.2 s.
+        gc.freeze()

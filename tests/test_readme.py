@@ -2,27 +2,21 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Run
+from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
 from support.frames import STATUS
-from support.readme import README, filled
+from support.readme import README, block, filled
 
 from recbms_zmq.frames import Status, decode
 from recbms_zmq.normalize import Normalizer
 
 TEXT = README.read_text()
-
-
-def block(mark: str) -> str:
-    """Return the code block behind a mark."""
-    found = re.search(rf"<!-- {re.escape(mark)} -->\n```\w+\n(.*?)```", TEXT, re.DOTALL)
-    assert found is not None
-    return found[1]
 
 
 def test_its_tables_are_those_of_the_code() -> None:
@@ -70,7 +64,7 @@ def hear_first_line(code: str, folder: Path) -> str:
 def test_the_subscriber_in_python_hears_the_state(bms: FakeBms, run: Run, tmp_path: Path) -> None:
     service = run(bms.url)
     service.message(key="soc")
-    code = block("python example").replace("tcp://127.0.0.1:5556", service.endpoint())
+    code = block("python example", {"tcp://127.0.0.1:5556": service.endpoint()})
     assert re.fullmatch(r"recbms/main/\S+ \{\"topic\":.*\}\n", hear_first_line(code, tmp_path))
 
 
@@ -85,5 +79,31 @@ def test_the_subscriber_with_keys_hears_the_state(bms: FakeBms, run: Run, tmp_pa
         *("--curve-allow", f"{tmp_path}/clients", bms.url),
     )
     service.message(key="soc")
-    code = block("python curve example").replace("tcp://192.168.8.20:5556", service.endpoint())
+    code = block("python curve example", {"tcp://192.168.8.20:5556": service.endpoint()})
     assert re.fullmatch(r"recbms/main/\S+ \{\"topic\":.*\}\n", hear_first_line(code, tmp_path))
+
+
+def test_a_fleet_in_two_processes_is_one_to_a_subscriber(
+    make_bms: MakeBms, run: Run, start: Start, tmp_path: Path
+) -> None:
+    services = []
+    for mark, address in {
+        "shard one": ("tcp://127.0.0.1:5556", "ws://192.168.8.2/ws"),
+        "shard two": ("tcp://127.0.0.1:5557", "ws://192.168.8.3/ws"),
+    }.items():
+        file = tmp_path / f"{mark}.toml"
+        file.write_text(block(mark, {address[0]: "tcp://127.0.0.1:*", address[1]: make_bms().url}))
+        services.append(run("--no-stdout", "--config", str(file)))
+    words = shlex.split(
+        block(
+            "shard listen",
+            {
+                f"tcp://127.0.0.1:{5556 + number}": service.endpoint()
+                for number, service in enumerate(services)
+            },
+        )
+    )
+    assert words.pop(0) == "recbms-zmq"
+    listener = start(*words)
+    listener.message(topic="recbms/house-1/soc", payload=28.5)
+    listener.message(topic="recbms/house-2/soc", payload=28.5)

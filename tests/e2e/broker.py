@@ -28,6 +28,15 @@ class Broker:
         self._program = program
         eventually(lambda: " running" in program.log(), "mosquitto runs")
 
+    @property
+    def program(self) -> Program:
+        assert self._program is not None, "it was not started"
+        return self._program
+
+    def kill(self) -> None:
+        """End it as a power cut does; what it knew is gone."""
+        self.program.kill()
+
     def stop(self) -> None:
         if self._program is not None:
             self._program.stop()

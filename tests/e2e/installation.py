@@ -81,6 +81,31 @@ def mosquitto() -> str:
     return _debian("mosquitto", "/usr/sbin/mosquitto")
 
 
+def nats_server() -> str:
+    """Return the path of the NATS server, installed in the same way."""
+    return _debian("nats-server", "/usr/sbin/nats-server")
+
+
+def redis_server() -> str:
+    """Return the path of the Redis server, installed in the same way; redis-cli comes with it."""
+    return _debian("redis-server", "/usr/bin/redis-server")
+
+
+def jq() -> str:
+    """Return the path of jq, installed in the same way."""
+    return _debian("jq", "/usr/bin/jq")
+
+
+def strace() -> str:
+    """Return the path of strace, installed in the same way."""
+    return _debian("strace", "/usr/bin/strace")
+
+
+def valgrind() -> str:
+    """Return the path of valgrind, installed in the same way."""
+    return _debian("valgrind", "/usr/bin/valgrind")
+
+
 def chromium() -> str:
     """Return the path of the browser, installed from Debian's packages if need be."""
     return _debian("chromium", "/usr/bin/chromium")

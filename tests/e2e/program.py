@@ -12,7 +12,11 @@ class Program:
     """A running program, and all that it has started."""
 
     def __init__(
-        self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """Start it; its output is appended to `log`."""
         self.log_path = log
@@ -23,6 +27,7 @@ class Program:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
+                cwd=cwd,
                 start_new_session=True,
             )
 
@@ -36,6 +41,10 @@ class Program:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end; return the exit code."""
+        return self._process.wait(seconds)
 
     def stop(self, seconds: float = 20.0) -> None:
         """End it as a service manager does, then everything in its group."""

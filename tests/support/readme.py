@@ -1,10 +1,12 @@
-"""The tables of the README that are made from the code.
+"""The tables of the README that are made from the code, and the code that stands in it.
 
 `python -m tests.support.readme` writes them anew; a test sees to it that somebody did.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from recbms_zmq.commands.sensors import markdown
 from recbms_zmq.options import OPTIONS, Option
@@ -55,6 +57,19 @@ def filled(text: str) -> str:
         _, after = rest.split(f"<!-- /{name} -->")
         text = f"{before}<!-- {name} -->\n{table()}\n<!-- /{name} -->{after}"
     return text
+
+
+def block(mark: str, changes: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the code block behind a mark, with texts that stand in it replaced by others."""
+    found = re.search(
+        rf"<!-- {re.escape(mark)} -->\n```\w+\n(.*?)```", README.read_text(), re.DOTALL
+    )
+    assert found is not None, f"the README has no block {mark}"
+    code = found[1]
+    for old, new in changes.items():
+        assert old in code, f"{old} does not stand in {mark}"
+        code = code.replace(old, new)
+    return code
 
 
 if __name__ == "__main__":

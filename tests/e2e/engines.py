@@ -1,0 +1,112 @@
+"""Real servers that messages are handed on to: NATS and Redis; mosquitto is in `broker`.
+
+Each runs on free ports of loopback, keeps its files in the folder it is given, and can be killed
+and started again, as servers are.
+"""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+from support.readme import block
+from support.waiting import PATIENCE, eventually
+
+from e2e.installation import nats_server, redis_server
+from e2e.program import Program
+from e2e.waiting import free_port
+
+
+class Server:
+    """A server; `command` starts it, and `ready` stands in its log when it listens."""
+
+    def __init__(self, folder: Path, command: Sequence[str], ready: str) -> None:
+        self._log = folder / f"{Path(command[0]).name}.log"
+        self._command = command
+        self._ready = ready
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        assert self._program is not None, "it was not started"
+        return self._program
+
+    def start(self) -> None:
+        """Start it, or start it again; return when it listens."""
+        self._log.unlink(missing_ok=True)
+        self._program = Program(self._command, self._log)
+        eventually(lambda: self._ready in self.program.log(), f"{self._command[0]} listens")
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.program.kill()
+
+    def stop(self) -> None:
+        if self._program is not None:
+            self._program.stop()
+
+
+class Nats(Server):
+    """A NATS server that speaks MQTT too, configured as the README says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._own_port = free_port()
+        places = {
+            "4222": str(self._own_port),
+            "1883": str(self.port),
+            "/var/lib/nats": str(folder / "nats"),
+        }
+        configuration = folder / "nats.conf"
+        configuration.write_text(block("nats configuration", places))
+        super().__init__(folder, [nats_server(), "-c", str(configuration)], "Server is ready")
+
+    @contextmanager
+    def subscribed(self, subject: str) -> Iterator[BufferedIOBase]:
+        """Give what a subscriber that speaks NATS's own protocol reads."""
+        address = ("127.0.0.1", self._own_port)
+        with socket.create_connection(address, PATIENCE) as client, client.makefile("rwb") as file:
+            file.write(f'CONNECT {{"verbose":false}}\r\nSUB {subject} 1\r\nPING\r\n'.encode())
+            file.flush()
+            while not file.readline().startswith(b"PONG"):
+                pass
+            yield file
+
+
+class Redis(Server):
+    """A Redis that writes down what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "dir": str(folder),
+            "save": "",
+            "appendonly": "yes",
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        super().__init__(folder, [redis_server(), *words], "Ready to accept connections")
+
+    def entries(self, stream: str) -> list[bytes]:
+        """Return the field `message` of every entry of a stream, oldest first."""
+        found = json.loads(self._ask("--json", "XRANGE", stream, "-", "+"))
+        return [dict([fields])["message"].encode() for _, fields in found]
+
+    def keys(self) -> list[str]:
+        """Return the names of everything that is there."""
+        return sorted(self._ask("KEYS", "*").split())
+
+    def _ask(self, *words: str) -> Any:
+        done = subprocess.run(
+            ["redis-cli", "-p", str(self.port), *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout

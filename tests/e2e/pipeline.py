@@ -1,0 +1,73 @@
+"""A pipe of the README, run as it stands there by bash, with only its addresses changed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from support.process import environment
+from support.waiting import PATIENCE
+
+from e2e.program import Program
+from e2e.service import command_folder
+from e2e.waiting import free_port
+
+
+class Pipeline:
+    """Runs a script in which the service feeds an engine; can be run again when it has ended.
+
+    Args:
+        folder: where the script is run; `recbms-zmq` and `python` are those of this checkout.
+        script: what bash runs.
+        options: environment, as `RECBMS_REFRESH="1"`.
+
+    """
+
+    def __init__(self, folder: Path, script: str, **options: str) -> None:
+        self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        self._script = script
+        self._folder = folder
+        programs = f"{command_folder(folder)}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._environment = environment(PATH=programs, RECBMS_PUBLISH=self.endpoint, **options)
+        self._program: Program | None = None
+
+    def start(self) -> None:
+        self._program = Program(
+            ["bash", "-c", self._script],
+            self._folder / "pipeline.log",
+            self._environment,
+            self._folder,
+        )
+
+    @property
+    def program(self) -> Program:
+        assert self._program is not None, "it was not started"
+        return self._program
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit code."""
+        return self.program.wait(PATIENCE)
+
+    def end_all(self) -> None:
+        """Ask every process of it to end at once, as systemd does."""
+        os.killpg(self.program.pid, signal.SIGTERM)
+
+    def stop(self) -> None:
+        if self._program is not None:
+            self._program.stop(0)
+
+
+def stages(pid: int) -> dict[str, int]:
+    """Return the programs of a pipe by their names, with their process ids."""
+    done = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--sid", str(pid)], capture_output=True, text=True, check=True
+    )
+    lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
+    names = ("recbms_zmq", "to_mqtt.py", "jq", "redis-cli")
+    return {
+        name: int(number)
+        for number, command in lines
+        for name in names
+        if not command.startswith("bash") and name in command
+    }
