@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 from fuzz import frames
 from fuzz.sources import Taker
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.frames import status
 from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, places
 
 from recbms_zmq.errors import DamagedRecording
@@ -62,6 +63,8 @@ def giveaways(draw: st.DrawFn) -> bytes:
     data = _escaped(text, draw).encode("utf-8", "replace")
     # Not into the number itself, which would be another one.
     place = draw(st.sampled_from([match.end() for match in re.finditer(rb'[][{}",:]', data)]))
+    if draw(st.booleans()):
+        return data
     inserted = draw(st.sampled_from([b"", b"", b",", b"[", b"\xff", b"}", b"\n", b"::"]))
     end = draw(st.integers(0, len(data)) | st.just(len(data)))
     return (data[:place] + inserted + data[place:])[:end]
@@ -83,6 +86,8 @@ def assert_not_given_away(*texts: str) -> None:
 
 
 @given(st.lists(giveaways(), min_size=1, max_size=3))
+@example([status(error=f"unit {SERIAL} is hot", erro={"present": 1}).encode()])
+@example([status(time_remaining=SERIAL).encode()])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_message_and_no_log_says_it(caplog: pytest.LogCaptureFixture, wire: list[bytes]) -> None:
     caplog.clear()

@@ -67,6 +67,10 @@ class Contract:
             self._online = message["payload"] == "online"
         elif message["kind"] in ("reading", "snapshot"):
             assert self._online or not self.bodies or message["payload"] is None
+        elif message["kind"] == "device":
+            units = message["payload"]["units"]
+            assert len(units) <= 16
+            assert all(unit["cells"] <= 32 and unit["sensors"] <= 16 for unit in units)
         if not self.bodies:
             assert message["payload"] == "offline"
         self.bodies.append(body)

@@ -101,6 +101,7 @@ def check_answer(code: Any, err: str) -> None:
     assert code in CODES, (code, err)
     lines = err.splitlines()
     assert all(line.startswith("recbms-zmq: ") for line in lines), err
+    assert all(line.isprintable() for line in lines), err
     if code in (2, 73, 78):
         assert len(lines) == 1, err
         assert err.endswith("\n")
