@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable
 from typing import Final
 
 from .readers import Ledger, Message, Reader
@@ -59,7 +60,7 @@ class Company:
         """Let everybody read who does not stall; return what is new to the well-behaved one."""
         if not self._stdout_stalls:
             self._read_stdout(now)
-        for each in [*self._others, *([self._guest] if self._guest else [])]:
+        for each in self._here[1:]:
             if not each.stalled:
                 each.read(now)
         return self.well.read(now)
@@ -91,6 +92,7 @@ class Company:
         self._stdout_stalls = False
         for each in self._others:
             each.stalled = False
+            each.turn = 0.0
 
     def guest(self, *, come: bool) -> None:
         """Let a late joiner come or go."""
@@ -102,18 +104,22 @@ class Company:
             endpoint = self._chance.choice(self._endpoints)
             self._guest = self._subscribe(endpoint, "late joiner", orderly=True)
 
-    def disagreement(self) -> str:
-        """Tell who has another state than the well-behaved reader; empty if nobody has."""
-        well = self.well.reader
-        lacking = {"stdout": self._line_reader.lacks(well, lambda _: True)}
-        for each in [*self._others, *([self._guest] if self._guest else [])]:
-            lossy = each.small and not each.heals
-            lacking[each.reader.name] = each.reader.lacks(well, each.wants, lossy=lossy)
-        return "; ".join(
-            f"{name}: {len(topics)} topics, {topics[:3]}"
-            for name, topics in lacking.items()
-            if topics
-        )
+    def disagreement(self, state: dict[str, int]) -> Callable[[], str]:
+        """Return what tells who has not got this state of the well-behaved reader, or more yet."""
+
+        def tell() -> str:
+            now = self.well.reader.state
+            lacking = {"stdout": self._line_reader.lacks(state, now, lambda _: True)}
+            for each in self._here[1:]:
+                lossy = each.small and not each.heals
+                lacking[each.reader.name] = each.reader.lacks(state, now, each.wants, lossy=lossy)
+            return "; ".join(
+                f"{name}: {len(topics)} topics, {topics[:3]}"
+                for name, topics in lacking.items()
+                if topics
+            )
+
+        return tell
 
     def standing(self) -> str:
         """Tell for whom something still stands of a BMS that it has been told to be online."""
@@ -124,8 +130,8 @@ class Company:
                 if not topic.endswith(("/availability", "/device"))
                 and _availability(topic) in reader.state
             ]
-            for reader in self._readers
-            if reader not in self._gone
+            # Those who hold little may not have got the last words in the time there was for them.
+            for reader in (self._line_reader, *(e.reader for e in self._here if not e.small))
         }
         return "; ".join(f"{name}: {topics[:3]}" for name, topics in standing.items() if topics)
 
@@ -152,8 +158,11 @@ class Company:
 
     @property
     def _readers(self) -> list[Reader]:
-        here = [self.well, *self._others, *([self._guest] if self._guest else [])]
-        return [self._line_reader, *(each.reader for each in here), *self._gone]
+        return [self._line_reader, *(each.reader for each in self._here), *self._gone]
+
+    @property
+    def _here(self) -> list[Subscription]:
+        return [self.well, *self._others, *([self._guest] if self._guest else [])]
 
     def _subscribe(
         self,
@@ -173,7 +182,7 @@ class Company:
             try:
                 data = os.read(self._stdout, _PIECE)
             except BlockingIOError:
-                self._line_reader.looked(now, caught_up=True)
+                self._line_reader.looked(now)
                 return
             self.stdout_ended = not data
             # The pipe was full, though not to the last byte: a burst can do that in no time.

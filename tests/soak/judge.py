@@ -43,7 +43,6 @@ class Judge:
 
     Attributes:
         online: as was last said.
-        online_since: when the frame came that began it.
         values: what stands, by key; settings and texts too.
         description: of the pack.
         difference: once it is set to something, with every frame: what of all that stands is not
@@ -54,7 +53,6 @@ class Judge:
     def __init__(self, name: str, verdict: Verdict, *, stale_after: float, delays: bool) -> None:
         self.name = name
         self.online = False
-        self.online_since = 0.0
         self.values: dict[str, Any] = {}
         self.description: Any = None
         self.difference = ""
@@ -108,7 +106,6 @@ class Judge:
         if message.payload == "online":
             if not self.online:
                 self._verdict.counts["online"] += 1
-                self.online_since = at
             self.online = True
             return
         if self.online:

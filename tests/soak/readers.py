@@ -75,6 +75,7 @@ class Reader:
         name: for people.
         leads: it is the well-behaved one, whose messages are the ledger.
         orderly: it is never slow: nothing may be missing, and nothing of a BMS that is offline.
+            Others are slow until they have `looked`.
 
     Attributes:
         state: `seq` of the message that stands, by topic.
@@ -127,6 +128,7 @@ class Reader:
             return None
         if last and seq > last + 1:
             self.lost += seq - last - 1
+            self._verdict.counts["lost by slow readers"] += seq - last - 1
             self.gap = True
             if self._orderly or when > self._slow_until:
                 self._fail("seq has gaps only where a reader was slow", f"{topic} {last} → {seq}")
@@ -157,12 +159,12 @@ class Reader:
         elif message.kind != "event":
             self.state[message.topic] = message.seq
 
-    def looked(self, now: float, *, caught_up: bool) -> None:
-        """Note that it has read, and whether nothing is left to be read."""
+    def looked(self, now: float) -> None:
+        """Note that it has read all there was."""
         if now - self._looked > _SLOW:
             self.fell_behind()
-        # An empty queue is not enough: the rest may still be on its way.
-        if caught_up and self._slow_until > now and self._newest > iso(now - _SLOW * 5):
+        # The rest may still be on its way.
+        if self._slow_until > now and self._newest > iso(now - _SLOW * 5):
             self._slow_until = now
         self._looked = now
 
@@ -188,20 +190,30 @@ class Reader:
             self._fail("all readers get the same", f"only this one got {topic} {seq}")
 
     def lacks(
-        self, of: "Reader", wants: Callable[[str], bool], *, lossy: bool = False
+        self,
+        state: dict[str, int],
+        now: dict[str, int],
+        wants: Callable[[str], bool],
+        *,
+        lossy: bool = False,
     ) -> list[str]:
-        """Tell which topics differ from those of another reader, as far as it wants them.
+        """Tell which topics differ from another reader's.
 
         Args:
-            of: the other one.
-            wants: tells which topics it has subscribed to.
+            state: of the other one a while ago: of that, everything has to be here.
+            now: the other one's by now: there must be nothing else here.
+            wants: tells which topics this one has subscribed to.
             lossy: it has done nothing about what it lost: what is not said again may differ.
 
         """
-        behind = [t for t, n in of.state.items() if wants(t) and self.state.get(t, 0) < n]
+        missing = [
+            topic
+            for topic, seq in state.items()
+            if topic in now and wants(topic) and self.state.get(topic, 0) < seq
+        ]
         if lossy:
-            return [topic for topic in behind if not topic.endswith("/device")]
-        return behind + [t for t in self.state if wants(t) and t not in of.state]
+            return [topic for topic in missing if not topic.endswith("/device")]
+        return missing + [topic for topic in self.state if wants(topic) and topic not in now]
 
     def _fail(self, promise: str, what: str) -> None:
         self._verdict.fail(promise, f"{self.name}: {what}")

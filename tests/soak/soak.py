@@ -28,9 +28,10 @@ from .subscription import Lines
 from .verdict import Verdict
 from .vitals import Vitals
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 90.0
 """Seconds after which something counts as never. After a chaos a BMS may wait a while for its next
 try, because the delays between two have grown."""
+_CALM: Final = 3.0  # s after which nothing of the chaos is on its way any more
 _MEASURED: Final = 3.0  # s of a calm in which memory is looked at
 _PORTS: Final = range(20_000, 32_000)  # below those that the system gives to clients
 _PIECE: Final = 1 << 20
@@ -135,14 +136,13 @@ class Soak:
         begun = time.time()
         judges = self._judges.values()
         self._wait(
-            # What was on its way when the chaos ended is no sign of a calm.
-            lambda: all(j.online and time.time() - max(j.online_since, begun) > 2 for j in judges),
+            lambda: all(j.online for j in judges) and time.time() - begun > _CALM,
             "every BMS is online in a calm",
             lambda: str([judge.name for judge in judges if not judge.online]),
         )
         self.company.guest(come=True)
-        agreed = self.company.disagreement
-        self._wait(lambda: not agreed(), "every reader has the last state", agreed)
+        disagreement = self.company.disagreement(dict(self.company.well.reader.state))
+        self._wait(lambda: not disagreement(), "every reader has the last state", disagreement)
         exact = [judge for judge in judges if not judge.delays]
         for judge in exact:
             judge.difference = "no frame came"

@@ -44,9 +44,10 @@ class Subscription:
         self.heals = heals
         self.small = small
         self._healed = 0.0
-        self.stalled = False
-        self.turn = 0.0
-        """When it begins or ends to stall."""
+        self.stalled = small
+        self.turn = float("inf") if small else 0.0
+        """When it begins or ends to stall. In the first chaos it does from the beginning, so that
+        the service has as much waiting for it as it ever may."""
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, 10 if small else 0)
@@ -62,7 +63,6 @@ class Subscription:
             try:
                 _, body = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                self.reader.looked(now, caught_up=True)
                 if self.heals and self.reader.gap and now > self._healed + _HEALING:
                     self._healed = now
                     self.reader.gap = False
@@ -72,8 +72,6 @@ class Subscription:
             message = self.reader.take(body, now)
             if message is not None:
                 found.append(message)
-        else:
-            self.reader.looked(now, caught_up=False)
         return found
 
     def wants(self, topic: str) -> bool:
