@@ -9,8 +9,6 @@ from recbms_zmq.simulator.wire import FIRMWARE
 
 STALE_AFTER: Final = 2.0
 REFRESH: Final = 5.0
-HWM: Final = 4000
-"""More than there are topics, or nobody who is slow could ever be sent them all at once."""
 Plan = dict[str, Any]
 """A BMS: `name`, `port`, `options` of the simulator, `faults` as a text, the service's `config`."""
 
@@ -82,7 +80,6 @@ def toml(plans: list[Plan], publish: list[str], state_dir: str) -> str:
         f"publish = {publish!r}",
         f"state_dir = {state_dir!r}",
         f"refresh = {REFRESH}",
-        f"hwm = {HWM}",
     ]
     for plan in plans:
         lines += ["[[bms]]", f"name = {plan['name']!r}"]

@@ -169,7 +169,7 @@ class Soak:
             self._verdict.fail("exit code 0 on SIGTERM", f"it was {self._service.returncode}")
         self._wait(lambda: self.company.stdout_ended, "stdout ends")
         standing = self.company.standing
-        self._wait(lambda: not standing(), "offline is the last word", standing)
+        self._wait(lambda: not standing(), "offline is the last word", lambda: str(standing()[:5]))
         self.company.conclude()
 
     def report(self) -> list[str]:
