@@ -53,10 +53,12 @@ def install(root: Path) -> None:
         "/opt/recbms-zmq/bin/pip install --quiet /source",
         "groupadd --system recbms",
         "install --directory --mode 750 --group recbms /etc/recbms-zmq",
-        "install --mode 640 --group recbms /dev/null /etc/recbms-zmq/config.toml",
     ):
         subprocess.run([*inside, *command.split()], check=True)
-    (root / "etc/recbms-zmq/config.toml").write_text(CONFIG)
+    config = root / "etc/recbms-zmq/config.toml"
+    config.write_text(CONFIG)
+    config.chmod(0o640)
+    subprocess.run([*inside, "chgrp", "recbms", "/etc/recbms-zmq/config.toml"], check=True)
     units = root / "etc/systemd/system"
     (units / "recbms-zmq.service").write_text(unit_file())
     (units / "probe.service").write_text(PROBE)
