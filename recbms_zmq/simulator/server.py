@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Final
@@ -36,11 +36,19 @@ class SimulatorServer:
         options: what is simulated.
         host: name or address to listen on.
         port: 0 takes a free one, and keeps it.
+        sending: is called with every message right before a client is sent it.
 
     """
 
-    def __init__(self, options: SimulatorOptions, host: str, port: int) -> None:
+    def __init__(
+        self,
+        options: SimulatorOptions,
+        host: str,
+        port: int,
+        sending: Callable[[Message], None] = lambda _: None,
+    ) -> None:
         self._traffic = Traffic(options)
+        self._sending = sending
         self._host = host
         self._port = port
         self._start = time.monotonic()
@@ -56,6 +64,11 @@ class SimulatorServer:
         """Where it listens."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"ws://{host}:{self._port}/ws"
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How often each fault has begun."""
+        return self._traffic.faults
 
     async def open(self) -> None:
         """Begin to listen.
@@ -126,7 +139,9 @@ class SimulatorServer:
             text = b"The simulated BMS answers at /ws (websocket) and at /cell.\n"
             return _response(HTTPStatus.NOT_FOUND, "text/plain", text)
         await self._wait_while("frozen", "stalled")
-        return _response(HTTPStatus.OK, "application/json", self._traffic.cell(self._elapsed))
+        body = self._traffic.cell(self._elapsed)
+        self._sending(Message(body))
+        return _response(HTTPStatus.OK, "application/json", body)
 
     async def _handle(self, connection: ServerConnection) -> None:
         """Serve one client until it goes."""
@@ -150,6 +165,7 @@ class SimulatorServer:
             while self._traffic.link != "closing":
                 news = self._news
                 for message in messages:
+                    self._sending(message)
                     await connection.send(message.data, text=not message.is_binary)
                 await news.wait()
                 messages = self._messages

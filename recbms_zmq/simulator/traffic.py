@@ -76,6 +76,12 @@ class Traffic:
         self._newest = Message(b"")
         self._draws = count()
 
+    @property
+    def faults(self) -> dict[str, int]:
+        """How often each of the ordered faults has begun."""
+        names = dict.fromkeys(fault.name for fault in self.bms.options.faults)
+        return {name: self._schedule.begun(name) for name in names}
+
     def step(self, elapsed: float) -> Step:
         """Go on to this time. A frame that is late is left out, not made up for."""
         is_frame = elapsed >= self._frame_due

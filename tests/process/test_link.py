@@ -3,11 +3,12 @@
 import asyncio
 import base64
 import contextlib
+import json
 import time
 from typing import Any
 
 import pytest
-from conftest import MakeBms, Run
+from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms, Message, close_at_once
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
@@ -241,6 +242,41 @@ def test_a_bad_field_costs_that_field_only(make_bms: MakeBms, run: Run) -> None:
     assert not keys & {"voltage", "soc", "current", "power", "charging", "temperature_max"}
     assert {"soh", "cell_voltage_min", "cell_voltage/2/4", "problem"} <= keys
     assert service.message(key="link/bad_frames")["payload"] == 1
+
+
+def test_hostile_keys_and_counts_make_no_topics_beyond_the_bounds(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe
+) -> None:
+    frame = json.loads(status())
+    slaves = frame["bms_array"]["slave"]
+    unit = slaves["0"]
+    unit["st_celic"] = unit["st_temp"] = 10**6
+    for name, value in (("nap", 3.3), ("res", 0.001), ("bal", True), ("temp", 20.5)):
+        unit[name] = {str(number): value for number in range(300)}
+        unit[name] |= {"../../etc": value, "-1": value, "1e3": value, "x" * 5000: value}
+    for key in ("16", "99999999999999999999", "-1", "a/b", "\u0000", "x" * 5000):
+        slaves[key] = unit | {"address": 77}
+    bms = make_bms(greeting=[json.dumps(frame)])
+    service = run(bms.url)
+    service.message(key="link/frames")
+    for address in range(256):  # one after the other they all exist, and are forgotten
+        unit["address"] = address
+        bms.send(json.dumps(frame))
+    service.message(key="cell_voltage/255/32", payload=3.3)
+    cells = ("cell_voltage", "cell_resistance", "cell_balancing")
+    one = [("temperature", n) for n in range(1, 17)] + [(c, n) for c in cells for n in range(1, 33)]
+    keys = {m["key"] for m in service.messages}
+    assert {key for key in keys if key.startswith((*(f"{c}/" for c in cells), "temperature/"))} == {
+        f"{name}/{address}/{number}" for address in range(256) for name, number in one
+    }
+    # What has gone is not kept for those who come later.
+    newcomer = subscribe(service.endpoint(), "recbms/main/cell_voltage/", "recbms/main/voltage")
+    newcomer.message(key="voltage")
+    bms.send(status(vbat=12.5))
+    newcomer.message(key="cell_voltage/2/4")
+    assert {m["key"].split("/")[1] for m in newcomer.messages if "/" in m["key"]} == {"255", "2"}
+    assert len(log(service, "left out")) == 1
+    assert all(len(line) < 400 for line in log(service, ""))
 
 
 def test_a_message_that_is_too_long_closes_the_connection(make_bms: MakeBms, run: Run) -> None:

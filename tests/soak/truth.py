@@ -1,0 +1,167 @@
+"""What a message of a BMS says, read by rules written a second time, from REC's names to our keys.
+
+Nothing of the package is used here: a mistake of its decoder or its table must not hide itself. Of
+a status the numbers are read that people act on: the pack's, every cell's and every temperature.
+Texts, energy counters and what hangs on earlier frames are not.
+"""
+
+import json
+import math
+import re
+from typing import Any, Final, NamedTuple
+
+LONGEST: Final = 2**16
+"""Bytes of a message that the journal keeps; only those made long by a fault are longer."""
+
+Values = dict[str, Any]
+_C_NUMBERS: Final = re.compile(r"(?<=[:,\[])-?(nan|inf)(?=[,}\]])")
+PACK: Final = frozenset(
+    (
+        *("voltage", "current", "power", "soc", "soh", "temperature_max", "units"),
+        *("cell_voltage_min", "cell_voltage_max", "cell_voltage_delta"),
+        *("charging", "discharging", "problem", "error_number"),
+    )
+)
+"""Keys of the pack that are read here, and the beginnings of those of its units."""
+UNIT: Final = (
+    *("bms_temperature/", "temperature/", "cell_voltage/"),
+    *("cell_resistance/", "cell_balancing/"),
+)
+_SETTINGS: Final = {  # REC's name: our key, factor, decimals
+    "cmin": ("cell_voltage_limit_low", 1, 3),
+    "cmax": ("cell_voltage_limit_high", 1, 3),
+    "tmin": ("temperature_limit_low", 1, 1),
+    "tmax": ("temperature_limit_high", 1, 1),
+    "capa": ("capacity", 1, 1),
+    "Ah": ("charge_taken_out", 1, 1),
+    "socs": ("soc_manual_reset", 100, 1),
+    "soch": ("soc_hysteresis", 100, 1),
+}
+SETTINGS: Final = frozenset(f"settings/{key}" for key, _, _ in _SETTINGS.values())
+
+
+class Said(NamedTuple):
+    """What a message says: of which kind it is, and values by our keys. A missing key: nothing."""
+
+    kind: str
+    values: Values
+
+
+def said(data: bytes) -> Said | None:
+    """Read a message; None if it is no frame."""
+    try:
+        frame = json.loads(_C_NUMBERS.sub("null", data.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(frame, dict):
+        return None
+    kind = frame.get("type", "status" if "bms_array" in frame else None)
+    if kind == "settings":
+        return Said("settings", _settings(frame))
+    if kind == "status":
+        array = _object(frame.get("bms_array"))
+        master, slaves = array.get("master"), array.get("slave")
+        units = slaves if isinstance(slaves, dict | list) else {}
+        if isinstance(master, dict) or units:
+            return Said("status", _master(_object(master)) | _units(units))
+    return None
+
+
+def _master(master: Values) -> Values:
+    volts, amperes = _number(master.get("vbat")), _number(master.get("ibat"))
+    low, high = _number(master.get("mincell")), _number(master.get("maxcell"))
+    soc, soh = _number(master.get("soc")), _number(master.get("soh"))
+    found = {
+        "voltage": _rounded(volts, 2),
+        "current": _rounded(amperes, 2),
+        "power": _rounded(_product(volts, amperes), 1),
+        "soc": _rounded(_product(soc, 100), 1),
+        "soh": _rounded(_product(soh, 100), 1),
+        "temperature_max": _rounded(_number(master.get("tmax")), 1),
+        "cell_voltage_min": _rounded(low, 3),
+        "cell_voltage_max": _rounded(high, 3),
+        "cell_voltage_delta": None if low is None or high is None else _rounded(high - low, 3),
+        "units": _whole(master.get("st_naprav")),
+    }
+    if amperes is not None:
+        found["charging"] = amperes > 0.1
+        found["discharging"] = amperes < -0.1
+    error = _object(master.get("erro"))
+    present = _flag(error.get("present"))
+    if present is not None:
+        found["problem"] = present
+        found["error_number"] = _whole(error.get("st")) if present else 0
+    return _known(found)
+
+
+def _units(slaves: Values | list[Any]) -> Values:
+    found: Values = {}
+    addresses: set[int] = set()
+    for position, slave in _numbered(slaves, 16):
+        if not isinstance(slave, dict):
+            continue
+        unit = _whole(slave.get("address"))
+        if unit is None or not 0 <= unit <= 255:
+            unit = position + 1
+        if unit in addresses:
+            continue
+        addresses.add(unit)
+        found[f"bms_temperature/{unit}"] = _rounded(_number(slave.get("temp_bms")), 1)
+        sensors, cells = _whole(slave.get("st_temp")), _whole(slave.get("st_celic"))
+        cells = None if cells is None or cells < 1 else cells
+        for number, value in _numbered(slave.get("temp"), 16, sensors):
+            found[f"temperature/{unit}/{number + 1}"] = _rounded(_number(value), 1)
+        for number, value in _numbered(slave.get("nap"), 32, cells):
+            found[f"cell_voltage/{unit}/{number + 1}"] = _rounded(_number(value), 3)
+        for number, value in _numbered(slave.get("res"), 32, cells):
+            milliohms = _product(_number(value), 1000)
+            found[f"cell_resistance/{unit}/{number + 1}"] = _rounded(milliohms, 3)
+        for number, value in _numbered(slave.get("bal"), 32, cells):
+            found[f"cell_balancing/{unit}/{number + 1}"] = _flag(value)
+    return _known(found)
+
+
+def _settings(frame: Values) -> Values:
+    return _known(
+        {
+            f"settings/{key}": _rounded(_product(_number(frame.get(name)), factor), decimals)
+            for name, (key, factor, decimals) in _SETTINGS.items()
+        }
+    )
+
+
+def _numbered(items: Any, most: int, count: int | None = None) -> list[tuple[int, Any]]:
+    """Give the items of an object with the keys "0", "1", …, or of a list, with their numbers."""
+    if isinstance(items, list):
+        pairs = list(enumerate(items)) if len(items) <= most else []
+    else:
+        pairs = [(int(k), v) for k, v in _object(items).items() if k.isdecimal()]
+    return [(n, item) for n, item in pairs if n < most and (count is None or n < count)]
+
+
+def _object(value: Any) -> Values:
+    return value if isinstance(value, dict) else {}
+
+
+def _known(found: Values) -> Values:
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _number(value: Any) -> float | None:
+    return value if type(value) in (int, float) and math.isfinite(value) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _flag(value: Any) -> bool | None:
+    return bool(value) if value in (0, 1) and type(value) in (int, bool) else None
+
+
+def _product(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a * b
+
+
+def _rounded(value: float | None, decimals: int) -> float | None:
+    return None if value is None else float(f"{value:.{decimals}f}")
