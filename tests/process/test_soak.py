@@ -10,6 +10,7 @@ from support.process import environment
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.e2e  # alone: beside other tests a reader is slow for no fault of ours
 @pytest.mark.timeout(400)  # it ends by itself; what it waits for is bounded
 def test_a_fleet_of_faulty_bms_and_faulty_readers_costs_no_promise() -> None:
     command = [sys.executable, "-m", "tests.soak", "--seconds", "24", "--seed", "1"]

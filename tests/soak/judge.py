@@ -74,6 +74,9 @@ class Judge:
         if said is not None:
             kept = self._frames if said.kind == "status" else self._settings
             kept.append(Sent(at, data, said.values))
+            addressed = truth.said(data, addressed=True)
+            if addressed is not None and addressed.values != said.values:
+                kept.append(Sent(at, data, addressed.values))
             while len(kept) > 1 and kept[1].at < at - _KEPT:
                 kept.popleft()
 

@@ -47,8 +47,12 @@ class Said(NamedTuple):
     values: Values
 
 
-def said(data: bytes) -> Said | None:
-    """Read a message; None if it is no frame."""
+def said(data: bytes, *, addressed: bool = False) -> Said | None:
+    """Read a message; None if it is no frame.
+
+    A unit without an address is known by its position; or with `addressed` it is left out, as it
+    is where units are known to have addresses.
+    """
     try:
         frame = json.loads(_C_NUMBERS.sub("null", data.decode("utf-8", "replace")))
     except (ValueError, RecursionError):
@@ -63,7 +67,7 @@ def said(data: bytes) -> Said | None:
         master, slaves = array.get("master"), array.get("slave")
         units = slaves if isinstance(slaves, dict | list) else {}
         if isinstance(master, dict) or units:
-            return Said("status", _master(_object(master)) | _units(units))
+            return Said("status", _master(_object(master)) | _units(units, addressed))
     return None
 
 
@@ -94,7 +98,7 @@ def _master(master: Values) -> Values:
     return _known(found)
 
 
-def _units(slaves: Values | list[Any]) -> Values:
+def _units(slaves: Values | list[Any], addressed: bool) -> Values:
     found: Values = {}
     addresses: set[int] = set()
     for position, slave in _numbered(slaves, 16):
@@ -102,6 +106,8 @@ def _units(slaves: Values | list[Any]) -> Values:
             continue
         unit = _whole(slave.get("address"))
         if unit is None or not 0 <= unit <= 255:
+            if addressed:
+                continue
             unit = position + 1
         if unit in addresses:
             continue
