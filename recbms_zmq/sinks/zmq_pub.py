@@ -28,6 +28,10 @@ _BIND_AGAIN: Final = 0.1
 _MORE: Final = int(zmq.SNDMORE)
 _LOOK_AFTER: Final = 0.02
 """Seconds after a message at which newcomers are looked for."""
+_REPLAYED_A_SECOND: Final = 20_000
+"""Messages of replays in a second, on the average. Each replay goes to all subscribers: a crowd of
+newcomers, answered one by one, would fill the queues of those who are here, and cost them messages.
+"""
 _LINGER_MS: Final = 100
 _REQUESTS_A_TURN: Final = 1000
 _MAX_INBOUND: Final = 512  # bytes; all that may come in are subscriptions
@@ -51,6 +55,9 @@ class ZmqSink:
         # What `Socket.send` calls; its own layer of Python around it takes twice as long again.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
         self._next_look: asyncio.TimerHandle | None = None
+        self._newcomers: set[bytes] = set()  # prefixes of those who wait for a replay
+        self._next_replay: asyncio.TimerHandle | None = None
+        self._replay_due = 0.0
         self._watched = False
         self._ipc_mode = ipc_mode
         self._ipc_paths: list[IpcPath] = []
@@ -158,23 +165,33 @@ class ZmqSink:
         """
         if self._socket.closed:
             return
-        prefixes: set[bytes] = set()
         looks = 0
         while looks < _REQUESTS_A_TURN and int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
             request = self._socket.recv(zmq.NOBLOCK)
             if request[:1] == b"\x01":
-                prefixes.add(request[1:])
+                self._newcomers.add(request[1:])
             looks += 1
-        if prefixes:
-            self._replay(tuple(prefixes))
+        if self._newcomers and self._next_replay is None:
+            loop = asyncio.get_running_loop()
+            self._next_replay = loop.call_at(self._replay_due, self._replay)
         if looks:
             asyncio.get_running_loop().call_soon(self._welcome)
 
-    def _replay(self, prefixes: tuple[bytes, ...]) -> None:
+    def _replay(self) -> None:
+        self._next_replay = None
+        if self._socket.closed:
+            return
+        prefixes = tuple(self._newcomers)
+        self._newcomers.clear()
+        count = 0
         for topic, body in self._retained.items():
             if topic.startswith(prefixes):
                 self._send(topic, _MORE)
                 self._send(body)
+                count += 1
+        loop = asyncio.get_running_loop()
+        self._replay_due = loop.time() + count / _REPLAYED_A_SECOND
+        loop.call_soon(self._welcome)
 
 
 @contextlib.contextmanager

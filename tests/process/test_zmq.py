@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
-from recbms_zmq.sinks.zmq_pub import ZmqSink
+from recbms_zmq.sinks.zmq_pub import _REPLAYED_A_SECOND, ZmqSink
 from recbms_zmq.streams import Batch
 
 MEBIBYTE = 2**20
@@ -137,8 +138,8 @@ def test_a_newcomer_that_arrives_while_another_is_answered_is_not_overlooked(
         second: list[Subscriber] = []
         replay = sink._replay
 
-        def replay_and_be_called_again(prefixes: tuple[bytes, ...]) -> None:
-            replay(prefixes)
+        def replay_and_be_called_again() -> None:
+            replay()
             if not second:
                 second.append(Subscriber(endpoint))
                 eventually(lambda: int(sink._socket.get(zmq.EVENTS)) & zmq.POLLIN, "a request")
@@ -149,6 +150,35 @@ def test_a_newcomer_that_arrives_while_another_is_answered_is_not_overlooked(
         await asyncio.to_thread(second[0].message)
         assert second[0].received == [[b"topic", b"{}"]]
         for subscriber in (first, *second):
+            subscriber.close()
+        sink.term()
+
+    asyncio.run(main())
+
+
+def test_a_crowd_of_newcomers_costs_nobody_a_message() -> None:
+    """Every replay goes to all: one for each would fill the queues of those who are here."""
+    topics = [(b"topic/%05d" % number, b"{}", True) for number in range(2000)]
+
+    async def main() -> None:
+        sink = ZmqSink(hwm=1_000_000)
+        endpoint = await sink.bind("tcp://127.0.0.1:*")
+        sink.start()
+        sink.send(Batch(topics, []))
+        old = Subscriber(endpoint)
+        await asyncio.to_thread(old.message)
+        began = time.monotonic()
+        crowd = []
+        for _ in range(20):
+            crowd.append(Subscriber(endpoint))
+            await asyncio.sleep(0.005)
+        for subscriber in crowd:
+            await asyncio.to_thread(subscriber.message)
+        sink.send(Batch([(b"end", b'{"end":1}', True)], []))
+        await asyncio.to_thread(old.message, end=1)
+        seconds = time.monotonic() - began
+        assert len(old.received) <= 2 * len(topics) + seconds * _REPLAYED_A_SECOND + 1
+        for subscriber in (old, *crowd):
             subscriber.close()
         sink.term()
 
