@@ -262,7 +262,7 @@ def test_hostile_keys_and_counts_make_no_topics_beyond_the_bounds(
     for address in range(256):  # one after the other they all exist, and are forgotten
         unit["address"] = address
         bms.send(json.dumps(frame))
-    service.message(key="cell_voltage/255/32", payload=3.3)
+    service.message(key="cell_balancing/255/32", payload=True)  # the last of the last frame
     cells = ("cell_voltage", "cell_resistance", "cell_balancing")
     one = [("temperature", n) for n in range(1, 17)] + [(c, n) for c in cells for n in range(1, 33)]
     keys = {m["key"] for m in service.messages}
