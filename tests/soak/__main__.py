@@ -37,6 +37,9 @@ def main() -> int:
             run(soak, args.seconds, verdict)
         except Broken:
             pass
+        except BaseException as exc:
+            verdict.fail("the soak itself ran to its end", repr(exc))
+            raise
         finally:
             soak.close()
             print("\n".join(verdict.lines()), flush=True)
