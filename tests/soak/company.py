@@ -182,6 +182,6 @@ class Company:
             self.stdout_ended = not data
             # The pipe was full, though not to the last byte: a burst can do that in no time.
             if len(data) > _PIECE // 2:
-                self._line_reader.fell_behind()
+                self._line_reader.fell_behind(now)
             for line in self._lines.take(data):
                 self._line_reader.take(line, now)

@@ -17,6 +17,8 @@ from .verdict import Verdict
 _KEPT: Final = 2048  # messages of a topic; at 4 a second those of 8 minutes
 _SLOW: Final = 0.1
 """Seconds between two looks after which a reader counts as slow: a pipe can be full sooner."""
+_CAUGHT_UP: Final = 0.5
+"""Seconds for which a reader has to keep up before it counts as fast again."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class Reader:
         self._offline: set[str] = set()
         self._last: dict[str, tuple[int, int, float]] = {}  # seq, hash, when
         self._looked = 0.0
+        self._fell_behind = 0.0
         self._newest = ""
         self._slow_until = float("inf")  # until it has caught up for the first time
         self._unconfirmed: list[tuple[str, int, int]] = []
@@ -162,14 +165,16 @@ class Reader:
     def looked(self, now: float) -> None:
         """Note that it has read all there was."""
         if now - self._looked > _SLOW:
-            self.fell_behind()
-        # The rest may still be on its way.
-        if self._slow_until > now and self._newest > iso(now - _SLOW * 5):
+            self.fell_behind(now)
+        # The rest may still be on its way, or wait in the service for the pipe to be empty.
+        since = now - _CAUGHT_UP
+        if self._slow_until > now and self._fell_behind < since and self._newest > iso(since):
             self._slow_until = now
         self._looked = now
 
-    def fell_behind(self) -> None:
+    def fell_behind(self, now: float) -> None:
         """Note that it is slow until it has caught up."""
+        self._fell_behind = now
         self._slow_until = float("inf")
 
     def confirm(self) -> None:
