@@ -99,6 +99,13 @@ def test_some_values_have_another_type_and_no_key_is_gone_from_the_top() -> None
     assert changed > 30  # 2.5 in the place of a number is none
 
 
+def test_what_is_put_into_one_place_is_not_changed_with_another() -> None:
+    """A value that is drawn twice was one object, and could in the end hold itself."""
+    frame = b'{"type":"status","bms_array":{"master":{"a":1,"b":2}}}'
+    first = [damage("wrong-types", seed, frame) for seed in range(2000)]
+    assert [damage("wrong-types", seed, frame) for seed in range(2000)] == first
+
+
 def test_some_keys_are_missing() -> None:
     for seed in range(50):
         found = leaves(json.loads(damage("missing-keys", seed).data))

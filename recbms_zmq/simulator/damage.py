@@ -3,6 +3,7 @@
 Everything but the states of the battery works on JSON as such and knows no key of REC's.
 """
 
+import copy
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
@@ -154,7 +155,8 @@ def _with_number(data: bytes, draw: Draw, token: bytes) -> bytes:
 
 def _wrong_types(data: bytes, draw: Draw) -> bytes:
     def change(place: dict[str, Any] | list[Any], key: Any) -> None:
-        place[key] = _OTHER_TYPES[int(draw() * len(_OTHER_TYPES))]
+        # A copy: the next change may be one in it.
+        place[key] = copy.deepcopy(_OTHER_TYPES[int(draw() * len(_OTHER_TYPES))])
 
     return _with_members(data, draw, change)
 
