@@ -55,7 +55,7 @@ class Fleet:
             server = SimulatorServer(
                 self._options(plan), "127.0.0.1", plan["port"], partial(_sent, plan["name"])
             )
-            await server.open()
+            await _open(server)
             running = asyncio.create_task(server.run())
             waiting = asyncio.create_task(turn.wait())
             seconds = self._chance.uniform(*LIVES) if self._chaos else None
@@ -74,6 +74,16 @@ class Fleet:
             texts["faults"] = plan["faults"]
             texts["seed"] = str(self._chance.randrange(2**32))
         return read_options(texts)
+
+
+async def _open(server: SimulatorServer) -> None:
+    while True:  # somebody else may have its port for a moment
+        try:
+            await server.open()
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 def _sent(name: str, message: Message) -> None:
