@@ -12,12 +12,12 @@ from recbms_zmq.messages import AlarmChange, Envelopes, ascii_json
 from recbms_zmq.normalize import Description, Readings
 from recbms_zmq.pack import Alarm
 from recbms_zmq.sensor import Unknown
-from recbms_zmq.streams import Batch, ReadingStream, ReportOptions, SnapshotStream
+from recbms_zmq.snapshots import SnapshotStream
+from recbms_zmq.streams import NO_TIME, Batch, ReadingStream, ReportOptions
 
 STARTING: Final = "waiting for the first status frame"
 ONLINE: Final = "status frames arrive"
 STOPPED: Final = "stopped"
-_NO_TIME: Final = float("inf")
 
 
 class Reporter:
@@ -38,9 +38,9 @@ class Reporter:
         self._snapshots = options.emit in ("snapshot", "both")
         self._description: Description | None = None
         self._alarm: Alarm | None = None
-        self._settings_refresh_due = _NO_TIME
-        self._availability_due = _NO_TIME
-        self._stale_due = _NO_TIME
+        self._settings_refresh_due = NO_TIME
+        self._availability_due = NO_TIME
+        self._stale_due = NO_TIME
         self._reason = STARTING
         self._link_trouble = ""
         # The last thing that happened: what falls due later is dated by counting on from here.
@@ -150,7 +150,7 @@ class Reporter:
             silence = f"no status frame for {self._options.stale_after:g} s"
             self._reason = f"{silence}: {self._link_trouble}" if self._link_trouble else silence
         self.online = False
-        self._stale_due = _NO_TIME
+        self._stale_due = NO_TIME
         self._say_availability(at, batch)
         for stream in (self._status, self._settings, self._snapshot):
             stream.reset(batch)

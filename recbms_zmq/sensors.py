@@ -10,7 +10,7 @@ The BMS's settings have a table of their own in `settings_sensors`.
 from functools import partial
 from typing import Any, Final
 
-from recbms_zmq import pack as formulas
+from recbms_zmq import formulas
 from recbms_zmq.sensor import UNKNOWN, Sensor
 from recbms_zmq.settings_sensors import SETTINGS_SENSORS
 

@@ -13,8 +13,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from recbms_zmq.formulas import percent
 from recbms_zmq.frames import CellLocation, Settings
-from recbms_zmq.pack import percent, plain_text
+from recbms_zmq.pack import plain_text
 from recbms_zmq.sensor import Sensor, Value
 from recbms_zmq.task import Task
 

@@ -23,18 +23,30 @@ LINE = (
     ("salvage", "frames"),
     ("sensor", "task", "energy", "alarms"),
     ("pack",),
+    ("formulas",),
     ("settings_sensors", "sensors"),
     ("normalize",),
     ("messages",),
-    ("streams", "report"),
+    ("streams", "snapshots", "report"),
     ("device", "sinks"),
     ("wiring",),
     ("service", "once"),
     ("commands", "cli"),
 )
 PURE = (
-    *("salvage", "frames", "sensor", "task", "energy", "alarms", "pack", "settings_sensors"),
-    *("sensors", "normalize", "messages", "streams", "report", "advice", "findings", "variant"),
+    *("salvage", "frames", "sensor", "task", "energy", "alarms", "pack", "formulas"),
+    "settings_sensors",
+    *(
+        "sensors",
+        "normalize",
+        "messages",
+        "streams",
+        "snapshots",
+        "report",
+        "advice",
+        "findings",
+        "variant",
+    ),
 )
 HARMLESS = {
     *("collections.abc", "enum", "functools", "html", "itertools", "json", "math", "msgspec"),

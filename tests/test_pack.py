@@ -1,4 +1,4 @@
-"""Tests of the formulas: what a status frame says of a pack. All frames here are made by us."""
+"""Tests of the pack and the formulas: what a status frame says. All frames here are made by us."""
 
 import math
 from typing import Any
@@ -6,13 +6,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.frames import BmsArray, ErrorState, Master, Slave, Status
-from recbms_zmq.pack import (
-    MAX_TEXT,
-    Alarm,
-    Pack,
-    TimeRemaining,
-    Unit,
+from recbms_zmq.formulas import (
     capacity_remaining,
     cell_voltage_delta,
     error_cell,
@@ -25,10 +19,18 @@ from recbms_zmq.pack import (
     is_in_state,
     milliohm,
     minutes_remaining,
-    parse_time_remaining,
     percent,
-    plain_text,
     power,
+)
+from recbms_zmq.frames import BmsArray, ErrorState, Master, Slave, Status
+from recbms_zmq.pack import (
+    MAX_TEXT,
+    Alarm,
+    Pack,
+    TimeRemaining,
+    Unit,
+    parse_time_remaining,
+    plain_text,
 )
 from recbms_zmq.sensor import UNKNOWN
 

@@ -6,7 +6,8 @@ from typing import Any
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Readings
 from recbms_zmq.sensor import Sensor
-from recbms_zmq.streams import Batch, ReadingStream, ReportOptions, SnapshotStream
+from recbms_zmq.snapshots import SnapshotStream
+from recbms_zmq.streams import Batch, ReadingStream, ReportOptions
 
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
 COLUMNS = tuple(Sensor(key=key, name=key, value=len) for key in ("a", "b"))
