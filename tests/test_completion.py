@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import Run
+from support.fixtures import Run
 from support.process import PACKAGE_PARENT, command, environment
 from support.terminal import PROMPT, Terminal
 

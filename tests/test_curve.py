@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import zmq.auth
-from conftest import Run, Start
 from support.bms import FakeBms
+from support.fixtures import Run, Start
 from support.frames import status
 from support.process import Command
 

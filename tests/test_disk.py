@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run, Start
 from support.bms import FakeBms
+from support.fixtures import Run, Start
 from support.process import Command
 
 WATCHED = """

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from conftest import MakeBms, Run
 from support.bms import Connection
+from support.fixtures import MakeBms, Run
 from support.frames import status
 from support.process import Command
 from support.waiting import eventually

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import Run, Subscribe
 from support.bms import FakeBms
+from support.fixtures import Run, Subscribe
 from support.process import Command
 from support.waiting import eventually
 

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import MakeBms, Run
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, status
 from support.looking import Looking
 from support.process import Command, command

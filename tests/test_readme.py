@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start
 from support.frames import STATUS
 from support.readme import README, block, filled
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bms import FakeBms
+from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
 from support.receiver import Heard, Listener, listen
 from support.waiting import eventually

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import zmq
-from conftest import MakeBms, Run, Start, Subscribe
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.frames import SETTINGS as REAL_SETTINGS
 from support.frames import STATUS, status
 from support.process import Command

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import MakeBms, Run
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, status
 from support.process import command
 from support.waiting import PATIENCE

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 from bench import drive
-from conftest import Run
+from support.fixtures import Run
 
 from recbms_zmq.instant import Instant
 from recbms_zmq.recording import Recorder

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms, Message, close_at_once
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.raw_server import raw_server

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start
 from support.process import PACKAGE_PARENT
 
 from recbms_zmq import __version__

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import zmq
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.subscriber import Subscriber
