@@ -8,10 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
 from recbms_zmq.frames import Frame, Master, Settings, decode
-from recbms_zmq.instant import Instant
 from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.pack import Link
 from recbms_zmq.report import Reporter

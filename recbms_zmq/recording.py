@@ -23,8 +23,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import ascii_json
 from recbms_zmq.redaction import redact, redact_text
 from recbms_zmq.sources import Receiver

@@ -7,7 +7,7 @@ same frames at the same times give the same messages, live or replayed.
 
 from typing import Final
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.messages import AlarmChange, Envelopes, ascii_json
 from recbms_zmq.normalize import Description, Readings
 from recbms_zmq.pack import Alarm

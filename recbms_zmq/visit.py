@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.frames import Settings, decode
-from recbms_zmq.instant import Instant
 from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
 from recbms_zmq.variant import Variant, compare

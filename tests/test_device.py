@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Device as DeviceMessage
 from recbms_zmq.messages import Envelopes, decode_message
 from recbms_zmq.normalize import Normalizer

@@ -5,8 +5,8 @@ import logging
 import pytest
 from support.frames import STATUS
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.device import PROVEN, Device
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Normalizer
 from recbms_zmq.report import Reporter

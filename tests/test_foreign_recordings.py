@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.mutations import JSON, WIRE, changed_frames
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.recording import Recorder
 from recbms_zmq.redaction import redact
 from recbms_zmq.sources.replay import ReplaySource

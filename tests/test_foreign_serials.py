@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from support.frames import status
 from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, places
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.findings import full_report
-from recbms_zmq.instant import Instant
 from recbms_zmq.recording import FrameRecord, Recorder, Trouble, read_record
 from recbms_zmq.sources.simulated import SimulatedSource
 from recbms_zmq.visit import Visit

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Listener
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.instant import Instant
 from recbms_zmq.recording import (
     Connected,
     End,

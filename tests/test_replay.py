@@ -18,11 +18,11 @@ from support.frames import SETTINGS, STATUS, status
 from support.receiver import Heard, Listener, listen
 from support.waiting import eventually
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.commands.record import record
 from recbms_zmq.config import load
 from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.instant import Instant
 from recbms_zmq.sources.replay import ReplaySource
 from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import wire

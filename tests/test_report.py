@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Description, Readings, UnitDescription
 from recbms_zmq.pack import Alarm

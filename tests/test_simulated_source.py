@@ -6,7 +6,7 @@ import json
 import pytest
 from support.waiting import PATIENCE
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.sources.simulated import SimulatedSource
 
 

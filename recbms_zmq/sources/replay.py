@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from recbms_zmq import values
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import ConfigError, DamagedRecording
-from recbms_zmq.instant import Instant
 from recbms_zmq.options import read_argument
 from recbms_zmq.recording import (
     LONGEST_GAP,

@@ -25,8 +25,8 @@ from websockets.exceptions import (
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import UsageError
-from recbms_zmq.instant import Instant
 from recbms_zmq.redaction import redact_text
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff

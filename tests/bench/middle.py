@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.config import load
 from recbms_zmq.energy import FROM_ZERO
-from recbms_zmq.instant import Instant
 from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import wire
 

@@ -10,8 +10,8 @@ import time
 
 from recbms_zmq import wiring
 from recbms_zmq.cli import main
+from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
-from recbms_zmq.instant import Instant
 
 times: list[float] = []
 

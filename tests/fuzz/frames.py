@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
 from recbms_zmq.energy import FROM_ZERO
 from recbms_zmq.errors import FrameError
 from recbms_zmq.frames import Decoded, Settings, Status, decode
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes
 from recbms_zmq.normalize import Normalizer
 from recbms_zmq.redaction import redact

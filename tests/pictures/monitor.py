@@ -10,8 +10,8 @@ import re
 
 from rich.console import Console
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.config import load
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Model

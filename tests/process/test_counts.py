@@ -11,7 +11,7 @@ import pytest
 from bench import drive
 from support.fixtures import Run
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.recording import Recorder
 
 SECONDS = 300

@@ -15,7 +15,7 @@ from support.process import Command
 from support.raw_server import raw_server
 from support.waiting import PATIENCE, eventually
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.websocket import WebSocketSource
 

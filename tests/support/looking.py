@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
-from recbms_zmq.instant import Instant
 from recbms_zmq.messages import Envelopes, decode_message
 from recbms_zmq.monitor.model import Model, Pack
 from recbms_zmq.normalize import Normalizer

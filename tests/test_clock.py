@@ -2,7 +2,7 @@
 
 import time
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 
 
 def test_the_wall_time_is_shown_in_utc_with_milliseconds() -> None:
