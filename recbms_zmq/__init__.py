@@ -5,7 +5,6 @@ BMS sends. The rest of the package is the service itself, and may change from ve
 """
 
 from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
-from recbms_zmq.frames import Decoded, Frame, Settings, Status, decode
 from recbms_zmq.messages import (
     Availability,
     Device,
@@ -18,6 +17,7 @@ from recbms_zmq.messages import (
 from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.sensor import Sensor
 from recbms_zmq.sensors import SENSORS
+from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
 
 __version__ = "0.1.0"
 

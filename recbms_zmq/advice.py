@@ -14,8 +14,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from recbms_zmq.frames import Settings
 from recbms_zmq.settings_sensors import CHEMISTRIES, SETTINGS_SENSORS
+from recbms_zmq.wire.frames import Settings
 
 
 class Advice(NamedTuple):

@@ -11,11 +11,11 @@ from typing import Final
 from recbms_zmq.clock import Instant
 from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
-from recbms_zmq.frames import Frame, Master, Settings, decode
 from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.pack import Link
 from recbms_zmq.report import Reporter
 from recbms_zmq.streams import Batch
+from recbms_zmq.wire.frames import Frame, Master, Settings, decode
 
 PROVEN: Final = 30.0
 """Seconds for which a connection has to carry frames before a trouble with it counts as over: one

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from recbms_zmq.advice import judge, next_step
-from recbms_zmq.alarms import ALARMS
-from recbms_zmq.redaction import redact_text
 from recbms_zmq.values import printable
 from recbms_zmq.variant import Variant
 from recbms_zmq.visit import Visit
+from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.redaction import redact_text
 
 WIDTH: Final = 80
 _INDENT: Final = 14

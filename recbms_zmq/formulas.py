@@ -8,9 +8,9 @@ Sign: current and power are positive while the pack is charged.
 
 from collections.abc import Sequence
 
-from recbms_zmq.alarms import NO_ALARM
 from recbms_zmq.pack import Alarm, ChargeState, Direction, Pack, plain_text
 from recbms_zmq.sensor import UNKNOWN, Unknown
+from recbms_zmq.wire.alarms import NO_ALARM
 
 
 def power(pack: Pack) -> float | None:

@@ -26,8 +26,8 @@ from msgspec import Meta, Struct
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.messages import ascii_json
-from recbms_zmq.redaction import redact, redact_text
 from recbms_zmq.sources import Receiver
+from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0
 """Seconds between two lines: more is a mistake, and a replay would have too much to catch up on."""

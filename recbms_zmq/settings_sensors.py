@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from recbms_zmq.formulas import percent
-from recbms_zmq.frames import CellLocation, Settings
 from recbms_zmq.pack import plain_text
 from recbms_zmq.sensor import Sensor, Value
-from recbms_zmq.task import Task
+from recbms_zmq.wire.frames import CellLocation, Settings
+from recbms_zmq.wire.task_word import Task
 
 CHEMISTRIES: Final[dict[int, str]] = {
     1: "Li-Po Kokam high power",

@@ -12,10 +12,10 @@ import msgspec
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.frames import Settings, decode
 from recbms_zmq.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
 from recbms_zmq.variant import Variant, compare
+from recbms_zmq.wire.frames import Settings, decode
 
 STAY: Final = 5.0
 """Seconds to stay after the first status frame, for the frame rate and the settings."""

@@ -5,7 +5,7 @@ import pytest
 from support.frames import SETTINGS
 
 from recbms_zmq.advice import Advice, judge, next_step
-from recbms_zmq.frames import Settings, decode
+from recbms_zmq.wire.frames import Settings, decode
 
 FROST = Advice(
     "note",

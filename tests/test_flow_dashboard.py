@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from support.function_node import needs_node, run_scripts
 
-from recbms_zmq.alarms import ALARMS
 from recbms_zmq.flow import parts
 from recbms_zmq.flow.canvas import page, script
 from recbms_zmq.flow.dashboard import tables
+from recbms_zmq.wire.alarms import ALARMS
 
 pytestmark = needs_node
 

@@ -14,8 +14,8 @@ from support.mutations import JSON, WIRE, changed_frames
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.recording import Recorder
-from recbms_zmq.redaction import redact
 from recbms_zmq.sources.replay import ReplaySource
+from recbms_zmq.wire.redaction import redact
 
 GAPS = st.sampled_from([0.0, 0.001, 0.25, 1.0, 3.0, 31.0, 200.0])
 JUMPS = st.sampled_from([0.0, 0.0, 0.0, -3600.0, 1e6])

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 from recbms_zmq.normalize import (
     Description,
     Normalizer,
@@ -17,6 +16,7 @@ from recbms_zmq.normalize import (
 )
 from recbms_zmq.pack import Alarm, Link
 from recbms_zmq.sensor import UNKNOWN
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
 FRAMES = Path(__file__).parent / "frames"
 STATUS = msgspec.json.decode((FRAMES / "status.json").read_bytes(), type=Status)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.frames import status
 from support.mutations import SETTINGS, STATUS, Token, dump, places
 
-from recbms_zmq.frames import Settings, decode
 from recbms_zmq.normalize import Normalizer
+from recbms_zmq.wire.frames import Settings, decode
 
 LARGE = json.loads(status(units=3, cells=6))
 FRAMES = st.sampled_from([STATUS, SETTINGS, LARGE]).map(copy.deepcopy)

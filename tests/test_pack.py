@@ -22,7 +22,6 @@ from recbms_zmq.formulas import (
     percent,
     power,
 )
-from recbms_zmq.frames import BmsArray, ErrorState, Master, Slave, Status
 from recbms_zmq.pack import (
     MAX_TEXT,
     Alarm,
@@ -33,6 +32,7 @@ from recbms_zmq.pack import (
     plain_text,
 )
 from recbms_zmq.sensor import UNKNOWN
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
 
 
 def pack_of(slaves: Any = None, **master: Any) -> Pack:

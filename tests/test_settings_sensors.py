@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from recbms_zmq.frames import BaudRates, CellLocation, Settings, SettingsError
 from recbms_zmq.normalize import Normalizer
 from recbms_zmq.settings_sensors import SETTINGS_SENSORS, chemistry, model
+from recbms_zmq.wire.frames import BaudRates, CellLocation, Settings, SettingsError
 
 
 def readings_of(**settings: Any) -> dict[str, Any]:

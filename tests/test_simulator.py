@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbms_zmq.frames import Settings, Status, decode
 from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
 from recbms_zmq.simulator.wire import FIRMWARE, time_remaining
+from recbms_zmq.wire.frames import Settings, Status, decode
 
 FRAMES = Path(__file__).parent / "frames"
 REAL_STATUS = FRAMES.joinpath("status.json").read_text()

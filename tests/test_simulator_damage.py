@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
-from recbms_zmq.frames import decode
 from recbms_zmq.simulator.damage import Message, damaged
 from recbms_zmq.simulator.faults import KINDS
 from recbms_zmq.simulator.noise import uniform
+from recbms_zmq.wire.frames import decode
 
 REAL = Path(__file__).parent.joinpath("frames", "status.json").read_bytes().strip()
 

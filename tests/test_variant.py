@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
-from recbms_zmq.frames import Settings, Status
 from recbms_zmq.variant import Variant, compare
+from recbms_zmq.wire.frames import Settings, Status
 
 
 def status() -> dict[str, Any]:

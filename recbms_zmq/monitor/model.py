@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from recbms_zmq.alarms import ALARMS, Alarm
 from recbms_zmq.messages import (
     Availability,
     Device,
@@ -21,6 +20,7 @@ from recbms_zmq.messages import (
     Snapshot,
 )
 from recbms_zmq.monitor.history import History
+from recbms_zmq.wire.alarms import ALARMS, Alarm
 
 MAX_EVENTS: Final = 20
 MAX_CELLS: Final = 16 * 32

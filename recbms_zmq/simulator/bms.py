@@ -2,10 +2,10 @@
 
 import msgspec
 
-from recbms_zmq.frames import Settings, Status
 from recbms_zmq.simulator import wire
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.pack import START, SimulatedPack
+from recbms_zmq.wire.frames import Settings, Status
 
 _LONGEST_STEP = 30.0  # s; a third of a cell's relaxation, half of the shortest appliance
 _SHORTEST_STEP = 1.0  # s

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from recbms_zmq.frames import ErrorState, Settings, SettingsError, Slave, Status
 from recbms_zmq.simulator.wire import error_message
+from recbms_zmq.wire.frames import ErrorState, Settings, SettingsError, Slave, Status
 
 Draw = Callable[[], float]
 """Gives random numbers from 0 to 1."""

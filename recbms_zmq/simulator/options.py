@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from recbms_zmq import values
 from recbms_zmq.errors import UsageError
-from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
 from recbms_zmq.options import Option, read_argument
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.wire import FIRMWARE, Firmware
+from recbms_zmq.wire.frames import MAX_CELLS, MAX_UNITS
 
 SCHEME: Final = "sim:"
 

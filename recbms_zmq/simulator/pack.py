@@ -9,12 +9,12 @@ Time is in seconds since midnight of the first simulated day; currents are posit
 from math import exp
 from typing import Final
 
-from recbms_zmq.alarms import ALARMS
 from recbms_zmq.simulator import day
 from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
 from recbms_zmq.simulator.limits import LIMITS, Limits
 from recbms_zmq.simulator.noise import spread, uniform
 from recbms_zmq.simulator.protection import Condition, Extreme, Protection
+from recbms_zmq.wire.alarms import ALARMS
 
 START: Final = 9.5 * 3600
 """The simulated time at which a pack begins: half past nine, the sun is charging."""

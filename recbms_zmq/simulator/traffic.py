@@ -10,13 +10,13 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from recbms_zmq.frames import Settings, Status
 from recbms_zmq.simulator import damage
 from recbms_zmq.simulator.bms import SimulatedBms
 from recbms_zmq.simulator.damage import Message
 from recbms_zmq.simulator.noise import uniform
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.schedule import Acting, Schedule
+from recbms_zmq.wire.frames import Settings, Status
 
 SETTINGS_INTERVAL: Final = 60.0
 """Seconds between settings frames; the real interval is not known."""

@@ -11,8 +11,10 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from recbms_zmq.alarms import ALARMS
-from recbms_zmq.frames import (
+from recbms_zmq.simulator.noise import spread
+from recbms_zmq.simulator.pack import SimulatedPack, SimulatedUnit
+from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.frames import (
     BaudRates,
     BmsArray,
     CellLocation,
@@ -23,8 +25,6 @@ from recbms_zmq.frames import (
     Slave,
     Status,
 )
-from recbms_zmq.simulator.noise import spread
-from recbms_zmq.simulator.pack import SimulatedPack, SimulatedUnit
 
 Firmware = Literal["current", "arrays", "old", "new"]
 """`current`: keys and shapes of the real frames. `arrays`: lists instead of objects with the keys

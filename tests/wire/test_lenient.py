@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct, field
 
-from recbms_zmq.salvage import salvage
+from recbms_zmq.wire.lenient import salvage
 
 
 class Inner(Struct):

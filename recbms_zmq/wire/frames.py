@@ -21,8 +21,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from recbms_zmq.errors import MalformedFrame, UnknownFrameType
-from recbms_zmq.redaction import redact_text
-from recbms_zmq.salvage import salvage
+from recbms_zmq.wire.lenient import salvage
+from recbms_zmq.wire.redaction import redact_text
 
 MAX_UNITS: Final = 16
 """Units in one array: REC's Master-Slave BMS has one master and up to 15 slaves."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recbms_zmq.task import Task
+from recbms_zmq.wire.task_word import Task
 
 
 def test_the_real_word_of_relay_1_watches_the_lowest_cell() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
-from recbms_zmq.frames import (
+from recbms_zmq.wire.frames import (
     BaudRates,
     BmsArray,
     CellLocation,
@@ -25,7 +25,7 @@ from recbms_zmq.frames import (
     decode,
 )
 
-FRAMES = Path(__file__).parent / "frames"
+FRAMES = Path(__file__).parents[1] / "frames"
 STATUS = (FRAMES / "status.json").read_bytes()
 SETTINGS = (FRAMES / "settings.json").read_bytes()
 

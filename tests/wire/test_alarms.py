@@ -1,6 +1,6 @@
 """Tests of the error table, held against REC's manual as the protocol notes give it."""
 
-from recbms_zmq.alarms import ALARMS, alarm_text
+from recbms_zmq.wire.alarms import ALARMS, alarm_text
 
 
 def test_each_error_switches_off_what_the_manual_says() -> None:
