@@ -14,9 +14,9 @@ from recbms_zmq.messages import (
     Snapshot,
     decode_message,
 )
-from recbms_zmq.normalize import Normalizer, Readings
-from recbms_zmq.sensor import Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.normalize import Normalizer, Readings
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from recbms_zmq.settings_sensors import CHEMISTRIES, SETTINGS_SENSORS
+from recbms_zmq.sensors.settings_table import CHEMISTRIES, SETTINGS_SENSORS
 from recbms_zmq.wire.frames import Settings
 
 

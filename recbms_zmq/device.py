@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.energy import EnergyMeter
 from recbms_zmq.errors import FrameError
-from recbms_zmq.normalize import Normalizer, Readings
-from recbms_zmq.pack import Link
 from recbms_zmq.report import Reporter
+from recbms_zmq.sensors.energy import EnergyMeter
+from recbms_zmq.sensors.normalize import Normalizer, Readings
+from recbms_zmq.sensors.pack import Link
 from recbms_zmq.streams import Batch
 from recbms_zmq.wire.frames import Frame, Master, Settings, decode
 

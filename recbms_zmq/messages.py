@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from recbms_zmq.sensor import Sensor
+from recbms_zmq.sensors.sensor import Sensor
 
 Payload = float | int | bool | str | None
 Kind = Literal["reading", "availability", "event", "snapshot", "device"]

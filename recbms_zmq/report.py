@@ -9,9 +9,9 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.messages import AlarmChange, Envelopes, ascii_json
-from recbms_zmq.normalize import Description, Readings
-from recbms_zmq.pack import Alarm
-from recbms_zmq.sensor import Unknown
+from recbms_zmq.sensors.normalize import Description, Readings
+from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.sensor import Unknown
 from recbms_zmq.snapshots import SnapshotStream
 from recbms_zmq.streams import NO_TIME, Batch, ReadingStream, ReportOptions
 

@@ -5,8 +5,8 @@ from operator import itemgetter
 from typing import Any
 
 from recbms_zmq.messages import Envelopes, ascii_json
-from recbms_zmq.normalize import Readings
-from recbms_zmq.sensor import Sensor, Value
+from recbms_zmq.sensors.normalize import Readings
+from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.streams import NO_TIME, Batch, ReportOptions, Topic
 
 

@@ -25,8 +25,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.energy import FROM_ZERO, Counters, EnergyMeter
 from recbms_zmq.errors import OutputError
+from recbms_zmq.sensors.energy import FROM_ZERO, Counters, EnergyMeter
 
 SAVE_EVERY: Final = 60.0
 """Seconds between two writes: an SD card has to last for years. A kill costs no more than that."""

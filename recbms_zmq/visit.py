@@ -12,7 +12,7 @@ import msgspec
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.normalize import Normalizer, Readings
+from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
 from recbms_zmq.variant import Variant, compare
 from recbms_zmq.wire.frames import Settings, decode

@@ -16,8 +16,8 @@ from recbms_zmq.config import Config
 from recbms_zmq.device import Device, at_once
 from recbms_zmq.fleet import reconnect_spread
 from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Normalizer
 from recbms_zmq.report import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.sources import Source
 from recbms_zmq.sources.opening import open_source
 from recbms_zmq.streams import Batch, ReportOptions

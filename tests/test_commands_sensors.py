@@ -6,7 +6,7 @@ import pytest
 
 from recbms_zmq.cli import main
 from recbms_zmq.commands.sensors import markdown
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.table import SENSORS
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -8,8 +8,8 @@ from support.frames import STATUS
 from recbms_zmq.clock import Instant
 from recbms_zmq.device import PROVEN, Device
 from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Normalizer
 from recbms_zmq.report import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.streams import ReportOptions
 
 LOST = "connection lost"

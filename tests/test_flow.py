@@ -13,7 +13,7 @@ import pytest
 from recbms_zmq.cli import main
 from recbms_zmq.flow import FILES, SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.flow.options import ENTITY_NODE_KEYS
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.table import SENSORS
 
 FLOWS = Path(__file__).parent.parent / "flows"
 Flow = list[dict[str, Any]]

@@ -24,9 +24,9 @@ from recbms_zmq.messages import (
     ascii_json,
     decode_message,
 )
-from recbms_zmq.normalize import Description, UnitDescription
-from recbms_zmq.sensor import UNKNOWN, Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.normalize import Description, UnitDescription
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
+from recbms_zmq.sensors.table import SENSORS
 
 TS = "2026-11-22T10:44:39.123Z"
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01")

@@ -13,7 +13,7 @@ from support.fixtures import MakeBms, Run, Start
 from support.frames import STATUS
 from support.readme import README, block, filled
 
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.wire.frames import Status, decode
 
 TEXT = README.read_text()

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Readings
-from recbms_zmq.sensor import Sensor
+from recbms_zmq.sensors.normalize import Readings
+from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.snapshots import SnapshotStream
 from recbms_zmq.streams import Batch, ReadingStream, ReportOptions
 

@@ -12,7 +12,7 @@ from recbms_zmq import values
 from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.options import read_argument
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.table import SENSORS
 
 EXAMPLES = """\
 examples:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from recbms_zmq.messages import Message
-from recbms_zmq.sensor import Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
 
 HEADINGS = ("key", "name", "unit", "what it is")
 

@@ -11,7 +11,7 @@ from recbms_zmq.flow import again, parts
 from recbms_zmq.flow.canvas import Canvas, Group, Properties, page
 from recbms_zmq.flow.options import FlowOptions
 from recbms_zmq.monitor.model import USUAL_LIMITS
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.wire.alarms import ALARMS
 
 COLOUR: Final = "#5b9a4c"

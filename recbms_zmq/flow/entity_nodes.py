@@ -8,8 +8,8 @@ from typing import Any
 from recbms_zmq.flow import parts
 from recbms_zmq.flow.canvas import Canvas, Group
 from recbms_zmq.flow.options import FlowOptions
-from recbms_zmq.sensor import Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
 
 
 def ids(canvas: Canvas, options: FlowOptions) -> list[str]:

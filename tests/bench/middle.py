@@ -15,7 +15,7 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config import load
-from recbms_zmq.energy import FROM_ZERO
+from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import wire
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.wire.frames import Settings, Status, decode
 
 from . import truth

@@ -6,8 +6,8 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
 from recbms_zmq.messages import Envelopes, decode_message
 from recbms_zmq.monitor.model import Model, Pack
-from recbms_zmq.normalize import Normalizer
 from recbms_zmq.report import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.streams import Batch, ReportOptions
 from support.frames import SETTINGS, status
 

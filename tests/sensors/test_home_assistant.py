@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from support.frames import SETTINGS, STATUS
 
-from recbms_zmq.normalize import Normalizer, Readings
-from recbms_zmq.sensor import Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.normalize import Normalizer, Readings
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.wire.frames import decode
 
 UNITS: dict[str, set[str | None]] = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.formulas import (
+from recbms_zmq.sensors.formulas import (
     capacity_remaining,
     cell_voltage_delta,
     error_cell,
@@ -22,7 +22,7 @@ from recbms_zmq.formulas import (
     percent,
     power,
 )
-from recbms_zmq.pack import (
+from recbms_zmq.sensors.pack import (
     MAX_TEXT,
     Alarm,
     Pack,
@@ -31,7 +31,7 @@ from recbms_zmq.pack import (
     parse_time_remaining,
     plain_text,
 )
-from recbms_zmq.sensor import UNKNOWN
+from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
 
 

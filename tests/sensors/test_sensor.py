@@ -1,6 +1,6 @@
 """Tests of the type of a sensor."""
 
-from recbms_zmq.sensor import Sensor
+from recbms_zmq.sensors.sensor import Sensor
 
 
 def test_a_pattern_becomes_the_sensor_of_one_cell() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.frames import status
 from support.mutations import SETTINGS, STATUS, Token, dump, places
 
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.wire.frames import Settings, decode
 
 LARGE = json.loads(status(units=3, cells=6))

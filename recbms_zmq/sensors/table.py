@@ -10,9 +10,9 @@ The BMS's settings have a table of their own in `settings_sensors`.
 from functools import partial
 from typing import Any, Final
 
-from recbms_zmq import formulas
-from recbms_zmq.sensor import UNKNOWN, Sensor
-from recbms_zmq.settings_sensors import SETTINGS_SENSORS
+from recbms_zmq.sensors import formulas
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
 
 _MEASURED: Final[dict[str, Any]] = {"state_class": "measurement"}
 _DIAGNOSTIC: Final[dict[str, Any]] = {"entity_category": "diagnostic"}

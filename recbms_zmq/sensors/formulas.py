@@ -8,8 +8,8 @@ Sign: current and power are positive while the pack is charged.
 
 from collections.abc import Sequence
 
-from recbms_zmq.pack import Alarm, ChargeState, Direction, Pack, plain_text
-from recbms_zmq.sensor import UNKNOWN, Unknown
+from recbms_zmq.sensors.pack import Alarm, ChargeState, Direction, Pack, plain_text
+from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import NO_ALARM
 
 

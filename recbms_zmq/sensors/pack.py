@@ -15,9 +15,9 @@ from typing import Final, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from recbms_zmq.energy import NOT_KNOWN, Counters
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.sensor import UNKNOWN, Unknown
+from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import ALARMS, alarm_text
 from recbms_zmq.wire.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Master, Slave, Status
 from recbms_zmq.wire.redaction import redact_text

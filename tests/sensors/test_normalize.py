@@ -8,20 +8,15 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.normalize import (
-    Description,
-    Normalizer,
-    Readings,
-    UnitDescription,
-)
-from recbms_zmq.pack import Alarm, Link
-from recbms_zmq.sensor import UNKNOWN
+from recbms_zmq.sensors.normalize import Description, Normalizer, Readings, UnitDescription
+from recbms_zmq.sensors.pack import Alarm, Link
+from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
-FRAMES = Path(__file__).parent / "frames"
+FRAMES = Path(__file__).parents[1] / "frames"
 STATUS = msgspec.json.decode((FRAMES / "status.json").read_bytes(), type=Status)
 SETTINGS = msgspec.json.decode((FRAMES / "settings.json").read_bytes(), type=Settings)
-READINGS = Path(__file__).parent / "readings"
+READINGS = Path(__file__).parents[1] / "readings"
 ARRIVAL = "2026-11-22T10:44:39.123Z"
 
 # Written by hand, from the protocol notes and the table of sensors.

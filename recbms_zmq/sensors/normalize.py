@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.energy import NOT_KNOWN, Counters
-from recbms_zmq.pack import Alarm, Link, Pack, Unit
-from recbms_zmq.sensor import UNKNOWN, Sensor, Unknown, Value
-from recbms_zmq.sensors import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
-from recbms_zmq.settings_sensors import chemistry, model, settings_sensors
+from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.pack import Alarm, Link, Pack, Unit
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
+from recbms_zmq.sensors.settings_table import chemistry, model, settings_sensors
+from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.wire.frames import Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]

@@ -2,8 +2,8 @@
 
 import re
 
-from recbms_zmq.sensors import SENSORS, STATUS_SENSORS
-from recbms_zmq.settings_sensors import SETTINGS_SENSORS
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
+from recbms_zmq.sensors.table import SENSORS, STATUS_SENSORS
 
 # key: unit, decimals, device class, state class, entity category, component, on at first
 DESIGN = {

@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from recbms_zmq.formulas import percent
-from recbms_zmq.pack import plain_text
-from recbms_zmq.sensor import Sensor, Value
+from recbms_zmq.sensors.formulas import percent
+from recbms_zmq.sensors.pack import plain_text
+from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.wire.frames import CellLocation, Settings
 from recbms_zmq.wire.task_word import Task
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from recbms_zmq.normalize import Normalizer
-from recbms_zmq.settings_sensors import SETTINGS_SENSORS, chemistry, model
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS, chemistry, model
 from recbms_zmq.wire.frames import BaudRates, CellLocation, Settings, SettingsError
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.energy import (
+from recbms_zmq.sensors.energy import (
     FROM_ZERO,
     MAX_CURRENT,
     MAX_VOLTAGE,
