@@ -5,7 +5,7 @@ BMS sends. The rest of the package is the service itself, and may change from ve
 """
 
 from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
-from recbms_zmq.messages import (
+from recbms_zmq.reporting.messages import (
     Availability,
     Device,
     Event,

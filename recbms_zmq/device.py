@@ -10,11 +10,11 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.report import Reporter
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import EnergyMeter
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.pack import Link
-from recbms_zmq.streams import Batch
 from recbms_zmq.wire.frames import Frame, Master, Settings, decode
 
 PROVEN: Final = 30.0

@@ -8,7 +8,7 @@ from typing import Final
 
 from recbms_zmq.config import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
-from recbms_zmq.streams import Batch
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.wiring import Bms, wire
 
 SETTINGS_GRACE: Final = 2.0

@@ -25,7 +25,7 @@ from msgspec import Meta, Struct
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.messages import ascii_json
+from recbms_zmq.reporting.messages import ascii_json
 from recbms_zmq.sources import Receiver
 from recbms_zmq.wire.redaction import redact, redact_text
 

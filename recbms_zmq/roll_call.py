@@ -16,7 +16,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from recbms_zmq.errors import Unavailable, UsageError
-from recbms_zmq.messages import Availability, decode_message
+from recbms_zmq.reporting.messages import Availability, decode_message
 from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
 

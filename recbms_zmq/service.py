@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from recbms_zmq.config import Config
 from recbms_zmq.endings import call_at_end_of, call_on_signals
 from recbms_zmq.fleet import allow_open_files, start_delay
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sinks.zmq_pub import ZmqSink
-from recbms_zmq.streams import Batch
 from recbms_zmq.systemd import Supervisor, in_words
 from recbms_zmq.values import masked
 from recbms_zmq.wiring import keep_running, tick, wire

@@ -15,12 +15,12 @@ from typing import Final, NamedTuple
 from recbms_zmq.config import Config
 from recbms_zmq.device import Device, at_once
 from recbms_zmq.fleet import reconnect_spread
-from recbms_zmq.messages import Envelopes
-from recbms_zmq.report import Reporter
+from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.sources import Source
 from recbms_zmq.sources.opening import open_source
-from recbms_zmq.streams import Batch, ReportOptions
 
 TICK: Final = 0.25
 """Seconds between looks at what is due; messages are dated at the time they were due."""

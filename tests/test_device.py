@@ -10,11 +10,11 @@ import pytest
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.device import Device
-from recbms_zmq.messages import Device as DeviceMessage
-from recbms_zmq.messages import Envelopes, decode_message
-from recbms_zmq.report import Reporter
+from recbms_zmq.reporting.messages import Device as DeviceMessage
+from recbms_zmq.reporting.messages import Envelopes, decode_message
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.streams import Batch, ReportOptions
 
 HERE = Path(__file__).parent
 STATUS = (HERE / "frames" / "status.json").read_bytes()

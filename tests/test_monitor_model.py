@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from support.frames import STATUS, status
 from support.looking import Looking
 
-from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.history import History
 from recbms_zmq.monitor.model import (
     ActiveAlarm,
@@ -18,6 +17,7 @@ from recbms_zmq.monitor.model import (
     PastEvent,
     Temperature,
 )
+from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.wire.alarms import ALARMS
 
 CELLS = [

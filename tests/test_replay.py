@@ -22,9 +22,9 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.commands.record import record
 from recbms_zmq.config import load
 from recbms_zmq.errors import ConfigError, UsageError
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sources.replay import ReplaySource
-from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import wire
 
 OPTIONS = {

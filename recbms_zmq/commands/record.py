@@ -16,9 +16,9 @@ from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
 from recbms_zmq.options import SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.recording import Recorder
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service import FLUSH
 from recbms_zmq.sinks.stdout import StdoutSink
-from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import Bms, tick, wire
 
 MOST_WAITING: Final = 2**26

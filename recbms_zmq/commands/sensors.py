@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from recbms_zmq.messages import Message
+from recbms_zmq.reporting.messages import Message
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.table import SENSORS
 

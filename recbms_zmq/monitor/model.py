@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from recbms_zmq.messages import (
+from recbms_zmq.monitor.history import History
+from recbms_zmq.reporting.messages import (
     Availability,
     Device,
     DeviceInfo,
@@ -19,7 +20,6 @@ from recbms_zmq.messages import (
     Reading,
     Snapshot,
 )
-from recbms_zmq.monitor.history import History
 from recbms_zmq.wire.alarms import ALARMS, Alarm
 
 MAX_EVENTS: Final = 20

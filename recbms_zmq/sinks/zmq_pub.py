@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sinks.ipc import IpcPath
-from recbms_zmq.streams import Batch
 
 if TYPE_CHECKING:
     from recbms_zmq.sinks.access import Door

@@ -15,8 +15,8 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config import load
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.streams import Batch
 from recbms_zmq.wiring import wire
 
 BEGAN = Instant(0.0, 1_790_000_000.0)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import ReaderGone, RecBmsError
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sinks import stdout
 from recbms_zmq.sinks.stdout import StdoutSink
-from recbms_zmq.streams import Batch
 
 Make = Callable[[], tuple[int, int]]
 

@@ -17,8 +17,8 @@ from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sinks.zmq_pub import _REPLAYED_A_SECOND, ZmqSink
-from recbms_zmq.streams import Batch
 
 MEBIBYTE = 2**20
 LAST = "settings/remote_switch"

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from recbms_zmq.messages import Envelopes
+from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.reading_stream import Batch, ReadingStream, ReportOptions
+from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor
-from recbms_zmq.snapshots import SnapshotStream
-from recbms_zmq.streams import Batch, ReadingStream, ReportOptions
 
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
 COLUMNS = tuple(Sensor(key=key, name=key, value=len) for key in ("a", "b"))

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.messages import Envelope, Envelopes, Outgoing, ascii_json
+from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing, ascii_json
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 

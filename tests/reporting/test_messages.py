@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.messages import (
+from recbms_zmq.reporting.messages import (
     AlarmChange,
     Availability,
     Device,

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from recbms_zmq.messages import Envelopes, ascii_json
+from recbms_zmq.reporting.messages import Envelopes, ascii_json
+from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReportOptions, Topic
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
-from recbms_zmq.streams import NO_TIME, Batch, ReportOptions, Topic
 
 
 class SnapshotStream:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.messages import Envelopes
-from recbms_zmq.report import Reporter
+from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Description, Readings, UnitDescription
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
-from recbms_zmq.streams import Batch, ReportOptions
 
 DESCRIPTION = Description(units=(UnitDescription(2, 4, 1),))
 DEVICE = "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}]}"
