@@ -19,7 +19,7 @@ from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, p
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.findings import full_report
-from recbms_zmq.recording import FrameRecord, Recorder, Trouble, read_record
+from recbms_zmq.sources.recording import FrameRecord, Recorder, Trouble, read_record
 from recbms_zmq.sources.simulated import SimulatedSource
 from recbms_zmq.visit import Visit
 

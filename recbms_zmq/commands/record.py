@@ -15,10 +15,10 @@ from recbms_zmq.endings import call_on_signals
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
 from recbms_zmq.options import SOURCE_OPTIONS, declare, read_argument
-from recbms_zmq.recording import Recorder
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service import FLUSH
 from recbms_zmq.sinks.stdout import StdoutSink
+from recbms_zmq.sources.recording import Recorder
 from recbms_zmq.wiring import Bms, tick, wire
 
 MOST_WAITING: Final = 2**26
@@ -34,7 +34,7 @@ then see what you saw:
   recbms-zmq run --no-publish 'replay:battery.jsonl?speed=0' | jq .
 
 It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
-recbms_zmq/recording.py.
+recbms_zmq/sources/recording.py.
 
 exit codes: 0 stopped as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot
 be read; 141 the reader of stdout has gone.

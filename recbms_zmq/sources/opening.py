@@ -28,7 +28,7 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
 
         return SimulatedSource(bms.url)
     if bms.url == "-":
-        from recbms_zmq.sources.lines import LinesSource
+        from recbms_zmq.sources.stdin import LinesSource
 
         if sys.stdin is None:
             raise UsageError("- reads frames from stdin, but stdin is closed")

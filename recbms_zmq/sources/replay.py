@@ -17,7 +17,8 @@ from recbms_zmq import values
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import ConfigError, DamagedRecording
 from recbms_zmq.options import read_argument
-from recbms_zmq.recording import (
+from recbms_zmq.sources import Receiver
+from recbms_zmq.sources.recording import (
     LONGEST_GAP,
     Connected,
     End,
@@ -27,7 +28,6 @@ from recbms_zmq.recording import (
     Trouble,
     read_record,
 )
-from recbms_zmq.sources import Receiver
 
 SCHEME: Final = "replay:"
 _AROUND_A_FRAME: Final = 1024

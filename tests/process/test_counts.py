@@ -12,7 +12,7 @@ from bench import drive
 from support.fixtures import Run
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.recording import Recorder
+from recbms_zmq.sources.recording import Recorder
 
 SECONDS = 300
 

@@ -7,7 +7,7 @@ from support.receiver import Listener
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.recording import (
+from recbms_zmq.sources.recording import (
     Connected,
     End,
     FrameRecord,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Heard, Listener
 
-from recbms_zmq.sources.lines import LinesSource
+from recbms_zmq.sources.stdin import LinesSource
 
 LIMIT = 1024
 

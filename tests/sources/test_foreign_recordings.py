@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.mutations import JSON, WIRE, changed_frames
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.recording import Recorder
+from recbms_zmq.sources.recording import Recorder
 from recbms_zmq.sources.replay import ReplaySource
 from recbms_zmq.wire.redaction import redact
 
