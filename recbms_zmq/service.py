@@ -19,14 +19,14 @@ from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sinks import Sink
+from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
-from recbms_zmq.sinks.zmq_pub import ZmqSink
 from recbms_zmq.systemd import Supervisor, in_words
 from recbms_zmq.values import masked
 from recbms_zmq.wiring import keep_running, tick, wire
 
 if TYPE_CHECKING:  # loaded only by who needs it
-    from recbms_zmq.sinks.access import Door
+    from recbms_zmq.sinks.zap import Door
     from recbms_zmq.state import Keeper
 
 FLUSH: Final = 0.1
@@ -198,7 +198,7 @@ class Service:
 def _door(config: Config) -> "Door | None":
     if config.curve_secret_key is None and not config.allow_ip:
         return None
-    from recbms_zmq.sinks.access import door
+    from recbms_zmq.sinks.zap import door
 
     return door(config)
 

@@ -18,7 +18,7 @@ from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
 from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.sinks.zmq_pub import _REPLAYED_A_SECOND, ZmqSink
+from recbms_zmq.sinks.publisher import _REPLAYED_A_SECOND, ZmqSink
 
 MEBIBYTE = 2**20
 LAST = "settings/remote_switch"

@@ -20,7 +20,7 @@ from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:
-    from recbms_zmq.sinks.access import Door
+    from recbms_zmq.sinks.zap import Door
 
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
