@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage, which hides the sentence that matters."""
-        from recbms_zmq.values import masked_text
+        from recbms_zmq.config.readers import masked_text
 
         # argparse quotes words that may be of any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(error: RecBmsError) -> int:
     if str(error) and sys.stderr is not None:
-        from recbms_zmq.values import printable
+        from recbms_zmq.config.readers import printable
 
         print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)  # a path can hold anything
     return error.exit_code
@@ -136,7 +136,7 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.error(f"say what to do, for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.values import quoted
+        from recbms_zmq.config.readers import quoted
 
         hint = _nearest(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         if "://" in wanted:
@@ -146,7 +146,7 @@ def _dispatch(arguments: list[str]) -> int:
     # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
-        from recbms_zmq.values import masked, shortened
+        from recbms_zmq.config.readers import masked, shortened
 
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
         # What is behind the `=` may be a URL with a password.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from recbms_zmq.advice import judge, next_step
-from recbms_zmq.values import printable
+from recbms_zmq.config.readers import printable
 from recbms_zmq.variant import Variant
 from recbms_zmq.visit import Visit
 from recbms_zmq.wire.alarms import ALARMS

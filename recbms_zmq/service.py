@@ -13,7 +13,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from recbms_zmq.config import Config
+from recbms_zmq.config.load import Config
+from recbms_zmq.config.readers import masked
 from recbms_zmq.endings import call_at_end_of, call_on_signals
 from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.reporting.reading_stream import Batch
@@ -22,7 +23,6 @@ from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.systemd import Supervisor, in_words
-from recbms_zmq.values import masked
 from recbms_zmq.wiring import keep_running, tick, wire
 
 if TYPE_CHECKING:  # loaded only by who needs it

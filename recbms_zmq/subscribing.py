@@ -4,9 +4,9 @@ from typing import Final
 
 import zmq
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import read_argument
 from recbms_zmq.errors import UsageError
-from recbms_zmq.options import read_argument
 
 REFUSED: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -44,8 +44,8 @@ def use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str 
         return
     from recbms_zmq import curve
 
-    server = read_argument("--curve-server-key", values.path, server_key)
-    secret = read_argument("--curve-secret-key", values.path, secret_key)
+    server = read_argument("--curve-server-key", readers.path, server_key)
+    secret = read_argument("--curve-secret-key", readers.path, secret_key)
     sub.set(zmq.CURVE_SERVERKEY, curve.read_public(server))
     pair = curve.KeyPair(*zmq.curve_keypair()) if secret is None else curve.read_secret(secret)
     sub.set(zmq.CURVE_PUBLICKEY, pair.public)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from recbms_zmq.config import Config
+from recbms_zmq.config.load import Config
 from recbms_zmq.device import Device, at_once
 from recbms_zmq.fleet import reconnect_spread
 from recbms_zmq.reporting.messages import Envelopes

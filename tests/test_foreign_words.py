@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.cli import COMMANDS
+from recbms_zmq.config.options import OPTIONS
 from recbms_zmq.flow import SOURCES, TARGETS
-from recbms_zmq.options import OPTIONS
 from recbms_zmq.simulator.options import OPTIONS as SIMULATOR
 
 SECRET = f"u:{words.PASSWORD}@h"

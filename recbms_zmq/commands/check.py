@@ -8,12 +8,13 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-from recbms_zmq import logs, values
+from recbms_zmq import logs
 from recbms_zmq.commands.listen import add_curve_options
-from recbms_zmq.config import Config, load_one
+from recbms_zmq.config import readers
+from recbms_zmq.config.load import Config, load_one
+from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.lookups import run
-from recbms_zmq.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 
 EPILOG = f"""\
 examples:
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check."""
-    seconds = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
+    seconds = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
@@ -89,7 +90,7 @@ async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
     if brief:
         print(verdict(visit, seconds))
     else:
-        print("\n".join(full_report(visit, values.masked(bms.url), addresses, seconds)))
+        print("\n".join(full_report(visit, readers.masked(bms.url), addresses, seconds)))
     return 0 if visit.arrivals else Unavailable.exit_code
 
 
@@ -119,9 +120,9 @@ def _is_address(host: str) -> bool:
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
     from recbms_zmq.roll_call import RollCall
 
-    prefix = read_argument("--prefix", values.name, args.prefix)
-    devices = [read_argument("--device", values.name, each) for each in args.device or ()]
-    endpoint = read_argument("TARGET", values.endpoint, args.target)
+    prefix = read_argument("--prefix", readers.name, args.prefix)
+    devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
+    endpoint = read_argument("TARGET", readers.endpoint, args.target)
     with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
         found = call.make(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]

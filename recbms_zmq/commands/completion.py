@@ -9,8 +9,8 @@ import argparse
 import sys
 from typing import Any, Final
 
+from recbms_zmq.config.options import BY_NAME
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.options import BY_NAME
 
 SHELLS: Final = ("bash", "zsh", "fish")
 EPILOG: Final = """\

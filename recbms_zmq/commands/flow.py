@@ -8,10 +8,10 @@ import sys
 
 import msgspec
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
-from recbms_zmq.options import read_argument
 from recbms_zmq.sensors.table import SENSORS
 
 EXAMPLES = """\
@@ -88,12 +88,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the flow."""
-    name = read_argument("--name", values.name, args.name)
+    name = read_argument("--name", readers.name, args.name)
     device_name = args.device_name or ("REC BMS" if name == "main" else f"REC BMS {name}")
     options = FlowOptions(
         source=args.source,
         target=args.target,
-        publish=read_argument("--publish", values.endpoint, args.publish),
+        publish=read_argument("--publish", readers.endpoint, args.publish),
         name=name,
         device_name=read_argument("--device-name", _quotable, device_name),
         all_sensors=args.all_sensors,
@@ -134,7 +134,7 @@ def _quotable(given: str) -> str:
     """Read a text that Node-RED puts between double quotes."""
     if any(letter in given for letter in '"\\$'):
         raise ValueError('a text without ", \\ and $')
-    return values.text(given)
+    return readers.text(given)
 
 
 def _sensors(given: str) -> tuple[str, ...]:
@@ -144,6 +144,6 @@ def _sensors(given: str) -> tuple[str, ...]:
     for key in keys:
         if key not in known:
             raise ValueError(
-                f"keys of sensors with commas between them ({values.quoted(key)} is none)"
+                f"keys of sensors with commas between them ({readers.quoted(key)} is none)"
             )
     return tuple(dict.fromkeys(keys))

@@ -2,9 +2,9 @@
 
 import argparse
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import read_argument
 from recbms_zmq.curve import generate
-from recbms_zmq.options import read_argument
 
 EPILOG = """\
 example, a service on one machine and a client on another:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write the key files."""
-    public, secret = generate(read_argument("NAME", values.path, args.name))
+    public, secret = generate(read_argument("NAME", readers.path, args.name))
     print(f"{secret}: keep it secret, and here")
     print(f"{public}: give it to the other side")
     return 0

@@ -10,9 +10,9 @@ import time
 
 import zmq
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import DEFAULT_PUBLISH, read_argument
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
-from recbms_zmq.options import DEFAULT_PUBLISH, read_argument
 from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
 EPILOG = """\
@@ -66,9 +66,9 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
-    count = read_argument("--count", values.count("messages", least=1), args.count)
-    timeout = read_argument("--timeout", values.number("seconds", above=True), args.timeout)
-    endpoints = [read_argument("ENDPOINT", values.endpoint, each) for each in args.endpoints]
+    count = read_argument("--count", readers.count("messages", least=1), args.count)
+    timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
+    endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

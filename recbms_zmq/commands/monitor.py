@@ -5,15 +5,22 @@ import contextlib
 import os
 import sys
 
-from recbms_zmq import logs, values
+from recbms_zmq import logs
 from recbms_zmq.commands.listen import add_curve_options
-from recbms_zmq.config import Config, load
+from recbms_zmq.config import readers
+from recbms_zmq.config.load import Config, load
+from recbms_zmq.config.options import (
+    BY_NAME,
+    DEFAULT_PUBLISH,
+    SOURCE_OPTIONS,
+    declare,
+    read_argument,
+)
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.lookups import run
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
-from recbms_zmq.options import BY_NAME, DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 
 OPTIONS = (
     *(option for option in SOURCE_OPTIONS if option.name != "log_level"),
@@ -100,7 +107,7 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
     endpoints = [place for place in args.places if place.startswith(("tcp://", "ipc://"))]
     sources = [place for place in args.places if place not in endpoints]
     for endpoint in endpoints:
-        read_argument("ENDPOINT", values.endpoint, endpoint)
+        read_argument("ENDPOINT", readers.endpoint, endpoint)
     if not sources and not args.config:
         return None, endpoints or [DEFAULT_PUBLISH]
     given = {option.name: getattr(args, option.name) for option in OPTIONS}

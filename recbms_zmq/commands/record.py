@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from recbms_zmq import logs, values
-from recbms_zmq.config import Config, load_one
+from recbms_zmq import logs
+from recbms_zmq.config import readers
+from recbms_zmq.config.load import Config, load_one
+from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.endings import call_on_signals
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.lookups import run
-from recbms_zmq.options import SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service import FLUSH
 from recbms_zmq.sinks.stdout import StdoutSink
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Record."""
     config = load_one(vars(args), args.source, os.environ)
-    duration = read_argument("--duration", values.number("seconds", above=True), args.duration)
-    output = read_argument("--output", values.path, args.output)
+    duration = read_argument("--duration", readers.number("seconds", above=True), args.duration)
+    output = read_argument("--output", readers.path, args.output)
     logs.set_up(config.log_level)
     with _output(output) as fd:
         run(_record_to(config, fd, output, duration))

@@ -5,9 +5,9 @@ import logging
 import os
 
 from recbms_zmq import logs
-from recbms_zmq.config import load
+from recbms_zmq.config.load import load
+from recbms_zmq.config.options import OPTIONS, declare
 from recbms_zmq.lookups import run
-from recbms_zmq.options import OPTIONS, declare
 
 DESCRIPTION = """\
 Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the service."""
     loaded = load(vars(args), args.sources, os.environ)
     if args.print_config:
-        from recbms_zmq.config_text import as_toml
+        from recbms_zmq.config.toml import as_toml
 
         print(as_toml(loaded))
         return 0

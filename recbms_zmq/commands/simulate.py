@@ -5,8 +5,8 @@ import asyncio
 import signal
 from typing import Final
 
-from recbms_zmq import values
-from recbms_zmq.options import declare, read_argument
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import declare, read_argument
 from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     given = {option.name: getattr(args, option.name) for option in OPTIONS}
     options = read_options({name: text for name, text in given.items() if text is not None})
-    port = read_argument("--port", values.count("a port", most=65535), args.port)
+    port = read_argument("--port", readers.count("a port", most=65535), args.port)
     asyncio.run(_serve(options, args.host, port))
     return 0
 

@@ -13,7 +13,7 @@ import msgspec
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from recbms_zmq.config import Config
+from recbms_zmq.config.load import Config
 from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.monitor.model import Model

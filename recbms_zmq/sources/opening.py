@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from recbms_zmq.config import BmsConfig
+from recbms_zmq.config.load import BmsConfig
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.sources import Source
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config import load
+from recbms_zmq.config.load import load
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.wiring import wire

@@ -16,8 +16,8 @@ from unittest import mock
 
 from recbms_zmq import logs
 from recbms_zmq.cli import COMMANDS, main
-from recbms_zmq.config import Loaded, load
-from recbms_zmq.config_text import as_toml
+from recbms_zmq.config.load import Loaded, load
+from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.wiring import wire
 

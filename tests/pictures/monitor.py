@@ -11,7 +11,7 @@ import re
 from rich.console import Console
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config import load
+from recbms_zmq.config.load import load
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render

@@ -20,7 +20,7 @@ from support.waiting import eventually
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.commands.record import record
-from recbms_zmq.config import load
+from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recbms_zmq.config import BmsConfig, Config, Loaded, load, load_one
-from recbms_zmq.config_text import as_toml
+from recbms_zmq.config.load import BmsConfig, Config, Loaded, load, load_one
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
 
 URL = "ws://192.168.8.2/ws"
 SOURCE = (

@@ -8,9 +8,9 @@ import argparse
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.readers import Reader
 from recbms_zmq.errors import UsageError
-from recbms_zmq.values import Reader
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
 
@@ -39,29 +39,31 @@ class Option(NamedTuple):
     @property
     def is_switch(self) -> bool:
         """Whether it is on or off, and takes no value on the command line."""
-        return self.read is values.flag
+        return self.read is readers.flag
 
 
 def _seconds(what: str = "seconds", **bounds: Any) -> Reader:
-    return values.number(what, **bounds)
+    return readers.number(what, **bounds)
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(
         "publish",
-        values.endpoint,
+        readers.endpoint,
         (DEFAULT_PUBLISH,),
         "publish on this ZeroMQ endpoint; can be given more than once",
         "ENDPOINT",
         many=True,
     ),
-    Option("no_publish", values.flag, False, "publish nothing on ZeroMQ"),
-    Option("no_stdout", values.flag, False, "write nothing on stdout"),
-    Option("prefix", values.name, "recbms", "first part of every topic", "WORD"),
-    Option("name", values.name, "main", "id of the BMS, second part of its topics", "ID", bms=True),
+    Option("no_publish", readers.flag, False, "publish nothing on ZeroMQ"),
+    Option("no_stdout", readers.flag, False, "write nothing on stdout"),
+    Option("prefix", readers.name, "recbms", "first part of every topic", "WORD"),
+    Option(
+        "name", readers.name, "main", "id of the BMS, second part of its topics", "ID", bms=True
+    ),
     Option(
         "device_name",
-        values.text,
+        readers.text,
         None,
         "name of the BMS for people (default: REC BMS, and its id behind it unless that is main); "
         "the id is put behind a name that several BMS have, too",
@@ -70,7 +72,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "emit",
-        values.choice("readings", "snapshot", "both"),
+        readers.choice("readings", "snapshot", "both"),
         "readings",
         "one message per reading (readings), one with all of them (snapshot), or both",
         "WHAT",
@@ -78,7 +80,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "report",
-        values.choice("changes", "all"),
+        readers.choice("changes", "all"),
         "changes",
         "send readings when they change (changes), or all of them with every frame (all)",
         "WHAT",
@@ -100,7 +102,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "SECONDS",
         bms=True,
     ),
-    Option("bare", values.flag, False, "leave out what is meant for Home Assistant (ha)", bms=True),
+    Option(
+        "bare", readers.flag, False, "leave out what is meant for Home Assistant (ha)", bms=True
+    ),
     Option(
         "stale_after",
         _seconds(above=True),
@@ -119,7 +123,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "idle_current",
-        values.number("amperes"),
+        readers.number("amperes"),
         0.1,
         "up to this current the pack is idle, neither charging nor discharging",
         "AMPERES",
@@ -135,7 +139,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "max_frame",
-        values.count("bytes", least=1024, most=2**30),
+        readers.count("bytes", least=1024, most=2**30),
         2**20,
         "close a connection that sends a longer message, drop a longer line",
         "BYTES",
@@ -143,7 +147,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "ca_file",
-        values.path,
+        readers.path,
         None,
         "for wss:// and https://: trust the certificates in this PEM file instead of the system's",
         "FILE",
@@ -151,7 +155,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "tls_fingerprint",
-        values.fingerprint,
+        readers.fingerprint,
         None,
         "for wss:// and https://: accept only the certificate with this SHA-256 fingerprint",
         "HEX",
@@ -159,7 +163,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "proxy",
-        values.text,
+        readers.text,
         None,
         "for ws:// and wss://: connect through this proxy; without it none is used, whatever the "
         "environment says",
@@ -168,14 +172,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "include_serial",
-        values.flag,
+        readers.flag,
         False,
         "put the serial number, which is the module's firmware password, into the device message",
         bms=True,
     ),
     Option(
         "state_dir",
-        values.path,
+        readers.path,
         None,
         "keep the energy counters in this directory, so that they survive a restart "
         "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
@@ -183,7 +187,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "hwm",
-        values.count("messages", least=1),
+        readers.count("messages", least=1),
         None,
         "messages that may wait for a slow subscriber before it loses some "
         "(default: 10000, more with more than 20 BMS)",
@@ -191,33 +195,33 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "allow_plaintext",
-        values.flag,
+        readers.flag,
         False,
         "allow --publish without CURVE on an address that other machines can reach",
     ),
     Option(
         "curve_secret_key",
-        values.path,
+        readers.path,
         None,
         "encrypt all endpoints with CURVE and the key in this file (made by recbms-zmq keygen)",
         "FILE",
     ),
     Option(
         "curve_allow",
-        values.path,
+        readers.path,
         None,
         "with CURVE: accept the clients whose public keys are in this folder, as *.key",
         "FOLDER",
     ),
     Option(
         "curve_allow_any",
-        values.flag,
+        readers.flag,
         False,
         "with CURVE: accept every client that knows this service's public key",
     ),
     Option(
         "allow_ip",
-        values.network,
+        readers.network,
         (),
         "accept tcp:// clients from this address or network only; can be given more than once",
         "ADDRESS",
@@ -225,14 +229,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "ipc_mode",
-        values.mode,
-        values.Mode(0o600),
+        readers.mode,
+        readers.Mode(0o600),
         "mode of the sockets of ipc:// paths; 0660 lets the group in",
         "MODE",
     ),
     Option(
         "once",
-        values.flag,
+        readers.flag,
         False,
         "print the whole state once, on stdout only, and exit",
     ),
@@ -245,13 +249,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "exit_on_stdin_close",
-        values.flag,
+        readers.flag,
         False,
         "end when stdin is closed, so that it does not outlive the program that started it",
     ),
     Option(
         "log_level",
-        values.choice("debug", "info", "warning", "error"),
+        readers.choice("debug", "info", "warning", "error"),
         "info",
         "how much to log on stderr: debug, info, warning or error",
         "LEVEL",
@@ -287,7 +291,7 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
         return read(given)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise UsageError(f"{name}: expected {exc}, got {values.quoted(given)}") from None
+        raise UsageError(f"{name}: expected {exc}, got {readers.quoted(given)}") from None
 
 
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:

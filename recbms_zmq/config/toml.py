@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from recbms_zmq.config import Loaded
-from recbms_zmq.layers import Layer
-from recbms_zmq.values import masked, printable
+from recbms_zmq.config.layers import Layer
+from recbms_zmq.config.load import Loaded
+from recbms_zmq.config.readers import masked, printable
 
 
 def as_toml(loaded: Loaded) -> str:

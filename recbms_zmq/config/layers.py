@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.options import BY_NAME, OPTIONS, Option
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -66,7 +66,7 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
 
 def path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
     """Return the path of the configuration file, if there is to be one."""
-    option = Option("config", values.path, None, "")
+    option = Option("config", readers.path, None, "")
     found: Path | None = None
     if given.get("config") is not None:
         found = _read(option, given["config"], option.flag, UsageError).value
@@ -89,16 +89,16 @@ def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {values.quoted(tables)}")
+        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {readers.quoted(tables)}")
     top = _table(document, str(path), BY_NAME)
     per_bms = {option.name: option for option in OPTIONS if option.bms}
-    per_bms["url"] = Option("url", values.source, None, "")
+    per_bms["url"] = Option("url", readers.source, None, "")
     layers = []
     for number, table in enumerate(tables, 1):
         where = f"{path}: [[bms]] number {number}"
         layer = _table(table, where, per_bms)
         if "url" not in layer:
-            raise ConfigError(f"{where}: url is missing; expected {_expected(values.source)}")
+            raise ConfigError(f"{where}: url is missing; expected {_expected(readers.source)}")
         layers.append(layer)
     return top, layers
 
@@ -111,7 +111,7 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
                 hint = " of one BMS; it goes to the top of the file"
             else:
                 hint = _nearest(key, known)
-            raise ConfigError(f"{where}: {values.quoted(key)} is not an option{hint}")
+            raise ConfigError(f"{where}: {readers.quoted(key)} is not an option{hint}")
         layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
     return layer
 
@@ -138,7 +138,7 @@ def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
         layer["name"] = _read(BY_NAME["name"], name, origin, error)
     else:
         url = word
-    layer["url"] = _read(Option("url", values.source, None, ""), url, origin, error)
+    layer["url"] = _read(Option("url", readers.source, None, ""), url, origin, error)
     return layer
 
 
@@ -163,7 +163,7 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{origin}: expected {exc}, got {values.quoted(value)}") from None
+        raise error(f"{origin}: expected {exc}, got {readers.quoted(value)}") from None
 
 
 def find(option: Option, layers: Iterable[Layer]) -> Setting:
@@ -179,7 +179,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _expected(read: values.Reader) -> str:
+def _expected(read: readers.Reader) -> str:
     try:
         read(None)
     except ValueError as exc:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recbms_zmq.config import BmsConfig, Config
-from recbms_zmq.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.config.load import BmsConfig, Config
+from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
 
 # Of the design's command line; others may be added, these may not go.
 FIXED = {

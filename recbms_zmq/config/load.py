@@ -11,9 +11,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq import values
-from recbms_zmq.errors import UsageError
-from recbms_zmq.layers import (
+from recbms_zmq.config import readers
+from recbms_zmq.config.layers import (
     SOURCE,
     SOURCES_VARIABLE,
     Layer,
@@ -26,7 +25,8 @@ from recbms_zmq.layers import (
     read_file,
     without_name,
 )
-from recbms_zmq.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.errors import UsageError
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths with colons between them."""
@@ -176,7 +176,7 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
     for endpoint in plain["publish"]:
         if plain["publish"].count(endpoint) > 1 and not endpoint.endswith("*"):
             raise publish.error(f"{publish.origin}: {endpoint} is given twice")
-        if is_open and not values.is_loopback(endpoint):
+        if is_open and not readers.is_loopback(endpoint):
             raise publish.error(
                 f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
                 "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
@@ -226,7 +226,7 @@ def _check_names(sets: Sequence[Layer]) -> None:
             how = "as NAME=SOURCE" if from_words else "with name in its table"
             raise url.error(
                 f"{url.origin.removesuffix(': url')}: a second BMS is called "
-                f"{values.quoted(name)}; give it a name of its own, {how}"
+                f"{readers.quoted(name)}; give it a name of its own, {how}"
             )
         names.add(name)
 
