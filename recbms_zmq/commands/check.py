@@ -118,7 +118,7 @@ def _is_address(host: str) -> bool:
 
 
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
-    from recbms_zmq.roll_call import RollCall
+    from recbms_zmq.client.query import RollCall
 
     prefix = read_argument("--prefix", readers.name, args.prefix)
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]

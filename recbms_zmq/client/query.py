@@ -15,9 +15,9 @@ import msgspec
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
+from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
 from recbms_zmq.errors import Unavailable, UsageError
 from recbms_zmq.reporting.messages import Availability, decode_message
-from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
 
 
 class RollCall:
