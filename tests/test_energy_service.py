@@ -25,8 +25,9 @@ COUNTERS = {"energy_charged": 3, "energy_discharged": 3, "charge_in": 2, "charge
 # The real program but for one number: a minute is long for a test that is to end it many times.
 SAVING_ALL_THE_TIME = """
 import sys
-from recbms_zmq import cli, state
-state.SAVE_EVERY = 0.01
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.SAVE_EVERY = 0.01
 sys.exit(cli.main())
 """
 

@@ -241,10 +241,11 @@ def test_a_url_in_the_wrong_place_is_quoted_without_credentials(start: Start, co
 
 BROKEN = """
 import sys
-from recbms_zmq import cli, device
+from recbms_zmq import cli
+from recbms_zmq.service import pipeline
 def broken(self, data, at):
     raise RuntimeError(f"{sys.argv[-1]} (made by the test)")
-device.Device.frame = broken
+pipeline.Device.frame = broken
 sys.exit(cli.main())
 """
 

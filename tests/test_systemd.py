@@ -16,7 +16,7 @@ from support.frames import SETTINGS, status
 from support.process import command
 from support.waiting import PATIENCE
 
-from recbms_zmq.systemd import STATUS_EVERY, Supervisor
+from recbms_zmq.service.systemd import STATUS_EVERY, Supervisor
 
 News = dict[str, str]
 
@@ -155,13 +155,14 @@ def test_the_watchdog_is_fed_though_the_bms_is_silent_or_away(
 
 DEAD_SOURCE = """
 import sys
-from recbms_zmq import cli, device
-working = device.Device.trouble
+from recbms_zmq import cli
+from recbms_zmq.service import pipeline
+working = pipeline.Device.trouble
 def broken(self, reason, at):
     if self.name == "broken":
         raise RuntimeError("made by the test")
     working(self, reason, at)
-device.Device.trouble = broken
+pipeline.Device.trouble = broken
 sys.exit(cli.main())
 """
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from recbms_zmq.endings import call_on_signals
 from recbms_zmq.monitor.feeds import Feed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
+from recbms_zmq.service.shutdown import call_on_signals
 
 AT_LEAST: Final = 1.0
 """Seconds after which the view is drawn again without any news: the data grow older."""

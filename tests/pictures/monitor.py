@@ -18,8 +18,8 @@ from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.view import View
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.service.wiring import wire
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
-from recbms_zmq.wiring import wire
 
 SIZE = (84, 30)
 PACKS = {"House": "sim:?cells=16&seed=3", "Boat": "sim:?seed=5"}

@@ -204,10 +204,10 @@ UNWANTED = {
     "recbms_zmq.commands.listen",
     "recbms_zmq.commands.sensors",
     "recbms_zmq.flow",
-    "recbms_zmq.once",
+    "recbms_zmq.service.once",
     "recbms_zmq.simulator",
     "recbms_zmq.sources.simulated",
-    "recbms_zmq.state",
+    "recbms_zmq.service.counters",
     "tomllib",
     "unittest",
     "websockets.asyncio.server",
@@ -229,7 +229,7 @@ def test_nothing_is_imported_that_run_does_not_need(bms: FakeBms, run: Run) -> N
         for line in service.stderr.text().splitlines()
         if line.startswith("import time:")
     }
-    assert {"recbms_zmq.service", "recbms_zmq.sources.websocket", "zmq"} <= imported
+    assert {"recbms_zmq.service.service", "recbms_zmq.sources.websocket", "zmq"} <= imported
     assert imported & UNWANTED == set()
 
 

@@ -4,7 +4,7 @@ import resource
 import subprocess
 import sys
 
-from recbms_zmq.fleet import reconnect_spread, start_delay
+from recbms_zmq.service.fleet import reconnect_spread, start_delay
 from recbms_zmq.sources.backoff import reconnect_delays
 
 
@@ -31,7 +31,7 @@ def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedP
     """Ask for 100 BMS with so many open files allowed; tell the limit that is left."""
     code = (
         "import resource, sys; from recbms_zmq.errors import RecBmsError\n"
-        "from recbms_zmq.fleet import allow_open_files\n"
+        "from recbms_zmq.service.fleet import allow_open_files\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
         f"try: allow_open_files(100, each={each})\n"
         "except RecBmsError as exc: sys.exit(f'{exc.exit_code} {exc}')\n"

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from recbms_zmq import logs
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import Config, load_one
 from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
-from recbms_zmq.endings import call_on_signals
 from recbms_zmq.errors import OutputError, RecBmsError
-from recbms_zmq.lookups import run
 from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.service import FLUSH
+from recbms_zmq.service import logs
+from recbms_zmq.service.runner import run
+from recbms_zmq.service.service import FLUSH
+from recbms_zmq.service.shutdown import call_on_signals
+from recbms_zmq.service.wiring import Bms, tick, wire
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sources.recording import Recorder
-from recbms_zmq.wiring import Bms, tick, wire
 
 MOST_WAITING: Final = 2**26
 """Bytes that may wait for a reader who has stalled. A recording must not have holes."""

@@ -5,7 +5,6 @@ import contextlib
 import os
 import sys
 
-from recbms_zmq import logs
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import Config, load
@@ -17,10 +16,11 @@ from recbms_zmq.config.options import (
     read_argument,
 )
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.lookups import run
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.show import News, show_lines
+from recbms_zmq.service import logs
+from recbms_zmq.service.runner import run
 
 OPTIONS = (
     *(option for option in SOURCE_OPTIONS if option.name != "log_level"),

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from recbms_zmq.config.load import Config
-from recbms_zmq.device import Device, at_once
-from recbms_zmq.fleet import reconnect_spread
 from recbms_zmq.reporting.messages import Envelopes
 from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.connect import open_source
+from recbms_zmq.service.fleet import reconnect_spread
+from recbms_zmq.service.pipeline import Device, at_once
 from recbms_zmq.sources import Source
-from recbms_zmq.sources.opening import open_source
 
 TICK: Final = 0.25
 """Seconds between looks at what is due; messages are dated at the time they were due."""

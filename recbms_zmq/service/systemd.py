@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
-from recbms_zmq.device import Device
+from recbms_zmq.service.pipeline import Device
 
 STATUS_EVERY: Final = 5.0
 """Seconds between two looks at the state; it is told if it has changed."""

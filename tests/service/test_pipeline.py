@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.device import Device
 from recbms_zmq.reporting.messages import Device as DeviceMessage
 from recbms_zmq.reporting.messages import Envelopes, decode_message
 from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.pipeline import Device
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 STATUS = (HERE / "frames" / "status.json").read_bytes()
 SETTINGS = (HERE / "frames" / "settings.json").read_bytes()
 REAL_STATUS = json.loads((HERE / "readings" / "status.json").read_bytes())

@@ -4,10 +4,10 @@ import argparse
 import logging
 import os
 
-from recbms_zmq import logs
 from recbms_zmq.config.load import load
 from recbms_zmq.config.options import OPTIONS, declare
-from recbms_zmq.lookups import run
+from recbms_zmq.service import logs
+from recbms_zmq.service.runner import run
 
 DESCRIPTION = """\
 Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
@@ -73,11 +73,11 @@ def main(args: argparse.Namespace) -> int:
     for warning in loaded.warnings:
         logging.getLogger(__name__).warning("%s", warning)
     if config.once:
-        from recbms_zmq.once import print_once
+        from recbms_zmq.service.once import print_once
 
         run(print_once(config))
     else:
-        from recbms_zmq.service import Service
+        from recbms_zmq.service.service import Service
 
         run(Service(config).run())
     return 0

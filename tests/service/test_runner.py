@@ -6,7 +6,7 @@ import sys
 
 def test_nothing_that_is_left_is_looked_through_for_garbage() -> None:
     code = (
-        "import asyncio, gc; from recbms_zmq.lookups import run\n"
+        "import asyncio, gc; from recbms_zmq.service.runner import run\n"
         "run(asyncio.sleep(0)); print(gc.get_freeze_count() > 0, len(gc.get_objects()) < 100)"
     )
     done = subprocess.run(

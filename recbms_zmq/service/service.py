@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config.load import Config
 from recbms_zmq.config.readers import masked
-from recbms_zmq.endings import call_at_end_of, call_on_signals
-from recbms_zmq.fleet import allow_open_files, start_delay
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
+from recbms_zmq.service.fleet import allow_open_files, start_delay
+from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
+from recbms_zmq.service.systemd import Supervisor, in_words
+from recbms_zmq.service.wiring import keep_running, tick, wire
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
-from recbms_zmq.systemd import Supervisor, in_words
-from recbms_zmq.wiring import keep_running, tick, wire
 
 if TYPE_CHECKING:  # loaded only by who needs it
+    from recbms_zmq.service.counters import Keeper
     from recbms_zmq.sinks.zap import Door
-    from recbms_zmq.state import Keeper
 
 FLUSH: Final = 0.1
 """Seconds that slow readers get for the last messages, and a BMS for its goodbye."""
@@ -103,7 +103,7 @@ class Service:
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
-        from recbms_zmq.state import Keeper
+        from recbms_zmq.service.counters import Keeper
 
         self._keeper = Keeper(directory, kept)
         stack.push_async_callback(self._keeper.close)

@@ -8,13 +8,13 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-from recbms_zmq import logs
 from recbms_zmq.commands.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import Config, load_one
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.errors import Unavailable
-from recbms_zmq.lookups import run
+from recbms_zmq.service import logs
+from recbms_zmq.service.runner import run
 
 EPILOG = f"""\
 examples:
@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
 
 async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
     from recbms_zmq.findings import full_report, verdict
-    from recbms_zmq.sources.opening import open_source
+    from recbms_zmq.service.connect import open_source
     from recbms_zmq.visit import Visit
 
     (bms,) = config.bms
