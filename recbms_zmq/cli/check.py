@@ -79,9 +79,9 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
-    from recbms_zmq.findings import full_report, verdict
+    from recbms_zmq.check.findings import full_report, verdict
+    from recbms_zmq.check.probe import Visit
     from recbms_zmq.service.connect import open_source
-    from recbms_zmq.visit import Visit
 
     (bms,) = config.bms
     visit = Visit(open_source(bms))

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from support.frames import status
 from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, places
 
+from recbms_zmq.check.findings import full_report
+from recbms_zmq.check.probe import Visit
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.findings import full_report
 from recbms_zmq.sources.recording import FrameRecord, Recorder, Trouble, read_record
 from recbms_zmq.sources.simulated import SimulatedSource
-from recbms_zmq.visit import Visit
 
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _PUT: Final = (

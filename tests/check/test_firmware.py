@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
-from recbms_zmq.variant import Variant, compare
+from recbms_zmq.check.firmware import Variant, compare
 from recbms_zmq.wire.frames import Settings, Status
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support.frames import SETTINGS
 
-from recbms_zmq.advice import Advice, judge, next_step
+from recbms_zmq.check.rules import Advice, judge, next_step
 from recbms_zmq.wire.frames import Settings, decode
 
 FROST = Advice(

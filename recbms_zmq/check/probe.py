@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from recbms_zmq.check.firmware import Variant, compare
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
-from recbms_zmq.variant import Variant, compare
 from recbms_zmq.wire.frames import Settings, decode
 
 STAY: Final = 5.0

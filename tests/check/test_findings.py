@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
+from recbms_zmq.check.findings import full_report, verdict
+from recbms_zmq.check.probe import Visit
 from recbms_zmq.clock import Instant
-from recbms_zmq.findings import full_report, verdict
 from recbms_zmq.sources import LiveSource, Receiver
-from recbms_zmq.visit import Visit
 
 
 class Silent(LiveSource):
