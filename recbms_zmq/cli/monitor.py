@@ -17,8 +17,8 @@ from recbms_zmq.config.options import (
 )
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
+from recbms_zmq.monitor.loop import News, show_lines
 from recbms_zmq.monitor.model import Model
-from recbms_zmq.monitor.show import News, show_lines
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
 
