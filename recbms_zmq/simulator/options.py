@@ -14,7 +14,7 @@ from recbms_zmq.config import readers
 from recbms_zmq.config.options import Option, read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
-from recbms_zmq.simulator.wire import FIRMWARE, Firmware
+from recbms_zmq.simulator.frames import FIRMWARE, Firmware
 from recbms_zmq.wire.frames import MAX_CELLS, MAX_UNITS
 
 SCHEME: Final = "sim:"

@@ -22,7 +22,7 @@ from websockets.protocol import State
 
 from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import OutputError
-from recbms_zmq.simulator.damage import Message
+from recbms_zmq.simulator.fault_effects import Message
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
 

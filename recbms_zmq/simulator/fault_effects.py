@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from recbms_zmq.simulator.wire import error_message
+from recbms_zmq.simulator.frames import error_message
 from recbms_zmq.wire.frames import ErrorState, Settings, SettingsError, Slave, Status
 
 Draw = Callable[[], float]

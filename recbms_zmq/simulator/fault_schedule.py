@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from recbms_zmq.simulator.faults import KINDS, Fault
-from recbms_zmq.simulator.noise import uniform
+from recbms_zmq.simulator.random_numbers import uniform
 
 _CHANCE: Final = 300  # stream of random numbers
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.simulator import SimulatorOptions
-from recbms_zmq.simulator.damage import Message
+from recbms_zmq.simulator.fault_effects import Message
 from recbms_zmq.simulator.faults import parse_faults
 from recbms_zmq.simulator.traffic import Step, Traffic
 

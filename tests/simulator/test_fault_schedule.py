@@ -2,8 +2,8 @@
 
 import pytest
 
+from recbms_zmq.simulator.fault_schedule import Schedule
 from recbms_zmq.simulator.faults import parse_faults
-from recbms_zmq.simulator.schedule import Schedule
 
 
 def acting(text: str, times: list[float], seed: int = 0) -> list[float]:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
-from recbms_zmq.simulator.damage import Message, damaged
+from recbms_zmq.simulator.fault_effects import Message, damaged
 from recbms_zmq.simulator.faults import KINDS
-from recbms_zmq.simulator.noise import uniform
+from recbms_zmq.simulator.random_numbers import uniform
 from recbms_zmq.wire.frames import decode
 
-REAL = Path(__file__).parent.joinpath("frames", "status.json").read_bytes().strip()
+REAL = Path(__file__).parents[1].joinpath("frames", "status.json").read_bytes().strip()
 
 
 def damage(name: str, seed: int, data: bytes = REAL, number: int | None = None) -> Message:

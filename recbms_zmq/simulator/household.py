@@ -7,7 +7,7 @@ day. Currents are those at the battery of a small system (320 Ah), whatever its 
 from math import cos, pi, sin, sqrt
 from typing import Final
 
-from recbms_zmq.simulator.noise import uniform
+from recbms_zmq.simulator.random_numbers import uniform
 
 DAY: Final = 86_400.0
 

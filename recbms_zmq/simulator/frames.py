@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from recbms_zmq.simulator.noise import spread
 from recbms_zmq.simulator.pack import SimulatedPack, SimulatedUnit
+from recbms_zmq.simulator.random_numbers import spread
 from recbms_zmq.wire.alarms import ALARMS
 from recbms_zmq.wire.frames import (
     BaudRates,

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
-from recbms_zmq.simulator.wire import FIRMWARE, time_remaining
+from recbms_zmq.simulator.frames import FIRMWARE, time_remaining
 from recbms_zmq.wire.frames import Settings, Status, decode
 
-FRAMES = Path(__file__).parent / "frames"
+FRAMES = Path(__file__).parents[1] / "frames"
 REAL_STATUS = FRAMES.joinpath("status.json").read_text()
 REAL_SETTINGS = FRAMES.joinpath("settings.json").read_text()
 
