@@ -11,7 +11,7 @@ import msgspec
 from recbms_zmq.config import readers
 from recbms_zmq.config.options import read_argument
 from recbms_zmq.errors import UsageError
-from recbms_zmq.flow import SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.sensors.table import SENSORS
 
 EXAMPLES = """\

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recbms_zmq.cli import COMMANDS
 from recbms_zmq.config.options import OPTIONS
-from recbms_zmq.flow import SOURCES, TARGETS
+from recbms_zmq.nodered import SOURCES, TARGETS
 from recbms_zmq.simulator.options import OPTIONS as SIMULATOR
 
 SECRET = f"u:{words.PASSWORD}@h"

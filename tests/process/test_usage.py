@@ -203,7 +203,7 @@ UNWANTED = {
     "http.server",
     "recbms_zmq.commands.listen",
     "recbms_zmq.commands.sensors",
-    "recbms_zmq.flow",
+    "recbms_zmq.nodered",
     "recbms_zmq.service.once",
     "recbms_zmq.simulator",
     "recbms_zmq.sources.simulated",

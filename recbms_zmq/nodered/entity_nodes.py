@@ -5,9 +5,9 @@ Home Assistant's unique ids are made of these nodes' ids: they must not change.
 
 from typing import Any
 
-from recbms_zmq.flow import parts
-from recbms_zmq.flow.canvas import Canvas, Group
-from recbms_zmq.flow.options import FlowOptions
+from recbms_zmq.nodered import core_nodes
+from recbms_zmq.nodered.layout import Canvas, Group
+from recbms_zmq.nodered.options import FlowOptions
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.table import SENSORS
 
@@ -26,14 +26,14 @@ def add(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> Non
         f"Is {options.name}",
         "Entity nodes belong to one BMS. For another, import the flow that `recbms-zmq flow "
         "--name …` makes.",
-        **parts.switch("device", [options.name]),
+        **core_nodes.switch("device", [options.name]),
     )
     route = group.add(
         "switch",
         "route",
         "By sensor",
         "One output for each sensor, by `msg.key`.",
-        **parts.switch("key", [sensor.key for sensor in sensors]),
+        **core_nodes.switch("key", [sensor.key for sensor in sensors]),
     )
     canvas.chain(changes, mine, route)
     device = canvas.config(

@@ -8,8 +8,8 @@ which `targets` puts into the third part.
 from collections.abc import Sequence
 from typing import Final
 
-from recbms_zmq.flow import parts
-from recbms_zmq.flow.canvas import Canvas, Group
+from recbms_zmq.nodered import core_nodes
+from recbms_zmq.nodered.layout import Canvas, Group
 
 COLOUR: Final = "#b0793b"
 SILENT_AFTER_S: Final = 180
@@ -47,14 +47,14 @@ def silence(
         f"Silent for {SILENT_AFTER_S // 60} min",
         "Speaks when no message came for this long. The program says everything again once a "
         "minute, so it has ended, or its computer has, or the network.",
-        **parts.trigger(SILENT_AFTER_S, extend=True),
+        **core_nodes.trigger(SILENT_AFTER_S, extend=True),
     )
     unknown = group.add(
         "change",
         "unknown",
         "All unknown",
         "Says that nothing is known any more.",
-        **parts.change("control", "offline"),
+        **core_nodes.change("control", "offline"),
     )
     canvas.link(messages, heard)
     canvas.chain(heard, silent, unknown)
@@ -70,14 +70,14 @@ def when_ready(group: Group, changes: str, event: str) -> None:
         "settle",
         f"{SETTLE_S} s later",
         "A moment before, not all of its integrations would listen.",
-        **parts.trigger(SETTLE_S, extend=True),
+        **core_nodes.trigger(SETTLE_S, extend=True),
     )
     announce = group.add(
         "change",
         "announce",
         "Say all again",
         "Tells *Only what changed* to let everything through once.",
-        **parts.change("control", "announce"),
+        **core_nodes.change("control", "announce"),
     )
     group.canvas.chain(event, wait, announce, changes)
 
@@ -94,14 +94,14 @@ def what_is_new(group: Group, changes: str) -> str:
         f"{CONFIRM_AFTER_S} s later",
         "Home Assistant makes a new entity a moment after it was announced, and does not hear "
         "the values that come meanwhile.",
-        **parts.trigger(CONFIRM_AFTER_S, extend=False),
+        **core_nodes.trigger(CONFIRM_AFTER_S, extend=False),
     )
     again = group.add(
         "change",
         "confirm",
         "Confirm",
         "Tells *Only what changed* to say the new sensors' values again.",
-        **parts.change("control", "confirm"),
+        **core_nodes.change("control", "confirm"),
     )
     group.canvas.chain(announced, wait, again, changes)
     return announced
@@ -116,21 +116,21 @@ def what_fails(group: Group, changes: str, ids: list[str]) -> None:
         "Not taken",
         "Home Assistant is away, or refuses a value. It is said in the log once, not each time, "
         "and nothing piles up: what is sent later is the state at that time.",
-        **parts.catch(*ids),
+        **core_nodes.catch(*ids),
     )
     wait = group.add(
         "trigger",
         "later",
         f"{RETRY_AFTER_S} s later",
         "Once, however much was refused meanwhile.",
-        **parts.trigger(RETRY_AFTER_S, extend=False),
+        **core_nodes.trigger(RETRY_AFTER_S, extend=False),
     )
     retry = group.add(
         "change",
         "retry",
         "Try again",
         "Tells *Only what changed* to say again what was refused.",
-        **parts.change("control", "retry"),
+        **core_nodes.change("control", "retry"),
     )
     group.canvas.chain(caught, wait, retry, changes)
     group.canvas.wire(caught, changes)

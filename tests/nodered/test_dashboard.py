@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from support.function_node import needs_node, run_scripts
 
-from recbms_zmq.flow import parts
-from recbms_zmq.flow.canvas import page, script
-from recbms_zmq.flow.dashboard import tables
+from recbms_zmq.nodered import core_nodes
+from recbms_zmq.nodered.dashboard import tables
+from recbms_zmq.nodered.layout import page, script
 from recbms_zmq.wire.alarms import ALARMS
 
 pytestmark = needs_node
 
-PACKS = parts.function("packs", start="packs_start", tables=tables())
+PACKS = core_nodes.function("packs", start="packs_start", tables=tables())
 RUN = {"device": "main", "device_name": "REC BMS", "ts": "2026-11-22T10:44:39.123Z", "run": "1a"}
 HEARD = 1795344279123
 ONLINE = {

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support.function_node import NODE, needs_node, run_scripts
 
-from recbms_zmq.flow.canvas import script
+from recbms_zmq.nodered.layout import script
 
-SCRIPTS = Path(__file__).parent.parent / "recbms_zmq" / "flow" / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "recbms_zmq" / "nodered" / "scripts"
 SOC = {
     "topic": "recbms/main/soc",
     "payload": 28.5,

@@ -1,7 +1,7 @@
 """What a flow says of itself: its tab's label and description, and the comments on it."""
 
-from recbms_zmq.flow.canvas import Note
-from recbms_zmq.flow.options import FlowOptions
+from recbms_zmq.nodered.layout import Note
+from recbms_zmq.nodered.options import FlowOptions
 
 _FROM = {
     "exec": "exec",

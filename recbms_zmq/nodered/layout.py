@@ -24,12 +24,12 @@ BEGINNINGS: Final = frozenset({"inject", "catch", "status", "server-events", "li
 
 def script(name: str) -> str:
     """Return the JavaScript of one function-node tab."""
-    return files("recbms_zmq.flow").joinpath("scripts", f"{name}.js").read_text(encoding="utf-8")
+    return files("recbms_zmq.nodered").joinpath("scripts", f"{name}.js").read_text(encoding="utf-8")
 
 
 def page(name: str) -> str:
     """Return a template of the dashboard, with what the templates share put in."""
-    folder = files("recbms_zmq.flow").joinpath("pages")
+    folder = files("recbms_zmq.nodered").joinpath("pages")
     shared = folder.joinpath("shared.js").read_text(encoding="utf-8")
     template = folder.joinpath(f"{name}.vue").read_text(encoding="utf-8")
     return template.replace("    /* shared.js */\n", shared)

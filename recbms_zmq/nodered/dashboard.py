@@ -7,10 +7,10 @@ the function nodes, so that a template only has to show it.
 
 from typing import Any, Final
 
-from recbms_zmq.flow import again, parts
-from recbms_zmq.flow.canvas import Canvas, Group, Properties, page
-from recbms_zmq.flow.options import FlowOptions
 from recbms_zmq.monitor.model import USUAL_LIMITS
+from recbms_zmq.nodered import core_nodes, resend
+from recbms_zmq.nodered.layout import Canvas, Group, Properties, page
+from recbms_zmq.nodered.options import FlowOptions
 from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.wire.alarms import ALARMS
 
@@ -44,7 +44,7 @@ _BY_KEY: Final = {sensor.key: sensor for sensor in SENSORS}
 
 def env() -> list[Properties]:
     """Return what the target adds to the tab's environment."""
-    return [parts.env("HISTORY_HOURS", str(HISTORY_HOURS), "num")]
+    return [core_nodes.env("HISTORY_HOURS", str(HISTORY_HOURS), "num")]
 
 
 def tables() -> dict[str, Any]:
@@ -84,14 +84,14 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
 
     """
     packs, history = canvas.id("packs"), canvas.id("history")
-    events = again.silence(canvas, messages, [packs, history], at, "2. Silence, and the time")
+    events = resend.silence(canvas, messages, [packs, history], at, "2. Silence, and the time")
     events.line()
     tick = events.add(
         "inject",
         "tick",
         "Every second",
         "The page is drawn anew at most this often, and the charts count by it.",
-        **parts.inject(
+        **core_nodes.inject(
             [{"p": "control", "v": "tick", "vt": "str"}, {"p": "payload", "v": "", "vt": "date"}],
             every=1,
         ),
@@ -111,7 +111,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "packs",
         "State of the packs",
         "Remembers the state of every pack that comes, and puts what the page shows into words.",
-        **parts.function("packs", start="packs_start", outputs=2, tables=tables()),
+        **core_nodes.function("packs", start="packs_start", outputs=2, tables=tables()),
     )
     battery = _template(group, "battery", "Battery", state, "Charge, power, alarms.")
     group.line(1, after=packs)
@@ -123,7 +123,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "history",
         "Points of the charts",
         "Makes a point for every 720th part of `HISTORY_HOURS`, which is in the tab's environment.",
-        **parts.function("history", start="history_start", outputs=2),
+        **core_nodes.function("history", start="history_start", outputs=2),
     )
     power = _chart(group, "power", "Power", charts, BLUE, order=1)
     group.line(3, after=history)

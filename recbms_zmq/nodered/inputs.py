@@ -6,9 +6,9 @@ with the same two nodes, which parse a line and hand it on as the message itself
 
 from typing import Final, NamedTuple
 
-from recbms_zmq.flow import parts
-from recbms_zmq.flow.canvas import Canvas, Group, Properties
-from recbms_zmq.flow.options import FlowOptions
+from recbms_zmq.nodered import core_nodes
+from recbms_zmq.nodered.layout import Canvas, Group, Properties
+from recbms_zmq.nodered.options import FlowOptions
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
 COLOUR: Final = "#3f93cf"
@@ -33,7 +33,7 @@ def env(options: FlowOptions) -> list[Properties]:
         # Entity nodes belong to one BMS, all else takes whatever the service reads.
         topic = f"recbms/{options.name}/" if options.target == "entity-nodes" else "recbms/"
         address = options.publish or DEFAULT_PUBLISH
-        return [parts.env("ZMQ_ADDRESS", address), parts.env("ZMQ_TOPIC", topic)]
+        return [core_nodes.env("ZMQ_ADDRESS", address), core_nodes.env("ZMQ_TOPIC", topic)]
     url = options.url if options.name == "main" else f"{options.name}={options.url}"
     publish = ["--publish", options.publish] if options.publish else ["--no-publish"]
     words = ["run", "--exit-on-stdin-close", *publish, "--device-name"]
@@ -43,10 +43,10 @@ def env(options: FlowOptions) -> list[Properties]:
         quoted = ", ".join(f'"{word}"' for word in [*words, "${DEVICE_NAME}", "${BMS_URL}"])
         arguments = f"[{quoted}]"
     return [
-        parts.env("BMS_URL", url),
-        parts.env("DEVICE_NAME", options.device_name),
-        parts.env("PROGRAM", options.program),
-        parts.env("ARGUMENTS", arguments, "env"),
+        core_nodes.env("BMS_URL", url),
+        core_nodes.env("DEVICE_NAME", options.device_name),
+        core_nodes.env("PROGRAM", options.program),
+        core_nodes.env("ARGUMENTS", arguments, "env"),
     ]
 
 
@@ -75,7 +75,7 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
         "Each line is a Node-RED message already: from here on `msg.topic` is for example "
         "`recbms/main/soc` and `msg.payload` the value, beside `msg.kind`, `msg.key`, `msg.unit` "
         "and more. Wire whatever else needs them to this node.",
-        **parts.function("message"),
+        **core_nodes.function("message"),
     )
     out = group.add(
         "link out",
@@ -102,7 +102,7 @@ def _exec(group: Group) -> str:
         "Start at deploy",
         "Starts the program once, when the flow is deployed. Pressing the button while it runs "
         "would start a second one: to start it anew, press *Restart*.",
-        **parts.inject([], once=True),
+        **core_nodes.inject([], once=True),
     )
     program = group.add(
         "exec",
@@ -164,7 +164,7 @@ def _zmq(group: Group) -> str:
         "addresses with spaces between them). Uses the npm module `zeromq`, which Node-RED "
         "installs by itself. The program can be started, stopped and moved at any time: ZeroMQ "
         "finds it again, and the whole state comes at once.",
-        **parts.function("zmq_message", start="zmq_start", stop="zmq_stop", zmq="zeromq"),
+        **core_nodes.function("zmq_message", start="zmq_start", stop="zmq_stop", zmq="zeromq"),
     )
 
 
@@ -196,7 +196,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
             "log-text",
             "As text",
             "The log comes as bytes.",
-            **parts.function("text"),
+            **core_nodes.function("text"),
         )
         canvas.wire(program, text, 1)
         log_output = (text, 0)
@@ -205,7 +205,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
         "log",
         "Log of recbms-zmq",
         "What the program says of itself, in the debug sidebar.",
-        **parts.debug(),
+        **core_nodes.debug(),
     )
     group.line(2, after=program)
     code = group.add(
@@ -213,7 +213,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
         "exit",
         "Exit code",
         "Why the program has ended, below this node and in the debug sidebar.",
-        **parts.debug(status=True),
+        **core_nodes.debug(status=True),
     )
     group.line(3, after=program)
     unknown = group.add(
@@ -221,7 +221,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
         "ended",
         "Ended: all unknown",
         "Without the program nothing is known of the battery.",
-        **parts.change("control", "offline"),
+        **core_nodes.change("control", "offline"),
     )
     canvas.wire(log_output[0], log, log_output[1])
     canvas.wire(program, code, 2)
@@ -240,7 +240,7 @@ def _start_again(group: Group, program: str) -> None:
         "restart",
         "Restart",
         "Ends the program; five seconds later it is started again.",
-        **parts.inject([{"p": "kill", "v": "SIGTERM", "vt": "str"}]),
+        **core_nodes.inject([{"p": "kill", "v": "SIGTERM", "vt": "str"}]),
     )
     group.line(4, after=program)
     wait = group.add(
@@ -248,7 +248,7 @@ def _start_again(group: Group, program: str) -> None:
         "wait",
         "Ended: wait 5 s",
         "A program that cannot run is not started in a tight loop.",
-        **parts.delay(5),
+        **core_nodes.delay(5),
     )
     back_out = group.add(
         "link out",
@@ -273,13 +273,13 @@ def _bad_lines(canvas: Canvas, group: Group) -> None:
         "bad",
         "Not a message",
         "A line that is cut or foreign is skipped. There can be one when the program is killed.",
-        **parts.catch(canvas.id("json"), canvas.id("message")),
+        **core_nodes.catch(canvas.id("json"), canvas.id("message")),
     )
     shown = group.add(
         "debug",
         "skipped",
         "Skipped lines",
         "Shows them in the debug sidebar.",
-        **parts.debug("error.message"),
+        **core_nodes.debug("error.message"),
     )
     canvas.chain(caught, shown)

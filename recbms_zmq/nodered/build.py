@@ -3,10 +3,10 @@
 import json
 from typing import Final
 
-from recbms_zmq.flow import sources, targets
-from recbms_zmq.flow.canvas import Canvas, Properties
-from recbms_zmq.flow.notes import notes, tab_about, tab_label
-from recbms_zmq.flow.options import FlowOptions, Source, Target
+from recbms_zmq.nodered import inputs, outputs
+from recbms_zmq.nodered.comments import notes, tab_about, tab_label
+from recbms_zmq.nodered.layout import Canvas, Properties
+from recbms_zmq.nodered.options import FlowOptions, Source, Target
 
 FILES: Final[dict[str, tuple[Source, Target]]] = {
     "exec-to-home-assistant.json": ("exec", "discovery"),
@@ -23,11 +23,11 @@ FILES: Final[dict[str, tuple[Source, Target]]] = {
 
 def flow(options: FlowOptions) -> list[Properties]:
     """Make a flow: the list of its tab, groups, nodes and configuration nodes."""
-    env = sources.env(options) + targets.env(options)
+    env = inputs.env(options) + outputs.env(options)
     canvas = Canvas(options.prefix, tab_label(options), tab_about(options), env)
     bottom = canvas.comments(notes(options), at=(40, 30))
-    source = sources.add(canvas, options, at=(40, bottom + 20))
-    targets.add(canvas, options, source.messages, at=(40, bottom + 60 + source.group.height))
+    source = inputs.add(canvas, options, at=(40, bottom + 20))
+    outputs.add(canvas, options, source.messages, at=(40, bottom + 60 + source.group.height))
     return canvas.nodes()
 
 

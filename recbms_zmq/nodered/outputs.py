@@ -6,9 +6,9 @@ a node per sensor, and `dashboard` makes a page instead: see the modules of thes
 
 from typing import Final
 
-from recbms_zmq.flow import again, dashboard, entity_nodes, parts
-from recbms_zmq.flow.canvas import Canvas, Group, Properties
-from recbms_zmq.flow.options import FlowOptions
+from recbms_zmq.nodered import core_nodes, dashboard, entity_nodes, resend
+from recbms_zmq.nodered.layout import Canvas, Group, Properties
+from recbms_zmq.nodered.options import FlowOptions
 
 COLOUR: Final = "#5b9a4c"
 TITLES: Final = {
@@ -24,15 +24,15 @@ def env(options: FlowOptions) -> list[Properties]:
     entries = []
     if options.target == "mqtt":
         entries = [
-            parts.env("MQTT_HOST", "127.0.0.1"),
-            parts.env("MQTT_PORT", "1883"),
-            parts.env("MQTT_DISCOVERY_PREFIX", "homeassistant"),
-            parts.env("MQTT_STATUS_TOPIC", f"recbms/{options.prefix}"),
+            core_nodes.env("MQTT_HOST", "127.0.0.1"),
+            core_nodes.env("MQTT_PORT", "1883"),
+            core_nodes.env("MQTT_DISCOVERY_PREFIX", "homeassistant"),
+            core_nodes.env("MQTT_STATUS_TOPIC", f"recbms/{options.prefix}"),
         ]
     if options.target == "dashboard":
         entries = dashboard.env()
     elif options.target != "entity-nodes":
-        entries.append(parts.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
+        entries.append(core_nodes.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
     return entries
 
 
@@ -50,7 +50,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         dashboard.add(canvas, options, messages, at)
         return
     changes = canvas.id("changes")
-    events = again.silence(canvas, messages, [changes], at)
+    events = resend.silence(canvas, messages, [changes], at)
     if options.target == "mqtt":
         _when_broker_is_there(canvas, events, changes)
     else:
@@ -60,10 +60,10 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
             failing = entity_nodes.ids(canvas, options)
         else:
             failing = [canvas.id("api")]
-        again.what_fails(events, changes, failing)
+        resend.what_fails(events, changes, failing)
     announced = None
     if options.target in ("discovery", "entity-nodes"):
-        announced = again.what_is_new(events, changes)
+        announced = resend.what_is_new(events, changes)
 
     group = canvas.group("target", TITLES[options.target], COLOUR, (events.right + 40, at[1]))
     # A node with many outputs is high: it stands in the middle of those that it leads to.
@@ -81,7 +81,9 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "Only what changed",
         "Remembers the last message of every sensor and lets through what differs from what Home "
         "Assistant was told. " + (all_sensors if options.target != "entity-nodes" else ""),
-        **parts.function("changes", start="changes_start", outputs=1 if announced is None else 2),
+        **core_nodes.function(
+            "changes", start="changes_start", outputs=1 if announced is None else 2
+        ),
     )
     canvas.chain(heard, changes)
     if options.target == "entity-nodes":
@@ -154,10 +156,10 @@ def _when_home_assistant_is_there(canvas: Canvas, group: Group, changes: str) ->
         "Has started",
         "It has started, also anew, and has forgotten what it was told before. It says `running` "
         "and then `ready`, the latter not if one of its integrations is broken.",
-        **parts.either("payload", ["running", "ready"]),
+        **core_nodes.either("payload", ["running", "ready"]),
     )
     canvas.chain(events, ready)
-    again.when_ready(group, changes, ready)
+    resend.when_ready(group, changes, ready)
 
 
 def _when_broker_is_there(canvas: Canvas, group: Group, changes: str) -> None:
@@ -174,10 +176,10 @@ def _when_broker_is_there(canvas: Canvas, group: Group, changes: str) -> None:
         "broker-connected",
         "Is connected",
         "A broker that was restarted may have forgotten everything.",
-        **parts.switch("status.fill", ["green"]),
+        **core_nodes.switch("status.fill", ["green"]),
     )
     canvas.chain(status, connected)
-    again.when_ready(group, changes, connected)
+    resend.when_ready(group, changes, connected)
 
 
 def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:
@@ -188,7 +190,7 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
             "Announce and update",
             "Makes of every reading an entity of the device, and its state. It asks the companion "
             "integration in Home Assistant, *Node-RED Companion*, to do so.",
-            **parts.function("discovery"),
+            **core_nodes.function("discovery"),
         )
     else:
         make = group.add(
@@ -197,7 +199,7 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
             "Entity id and state",
             "Makes of every reading a `POST /api/states/…`. The entities have no unique id and no "
             "device, and are gone after a restart of Home Assistant until they are said again.",
-            **parts.function("states"),
+            **core_nodes.function("states"),
         )
     api = group.add(
         "ha-api",
@@ -254,7 +256,7 @@ def _mqtt(canvas: Canvas, group: Group, changes: str) -> None:
         "entities",
         "Announce and update",
         "Makes of every reading Home Assistant's MQTT discovery and a state.",
-        **parts.function("mqtt"),
+        **core_nodes.function("mqtt"),
     )
     out = group.add(
         "mqtt out",

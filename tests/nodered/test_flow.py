@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from recbms_zmq.cli import main
-from recbms_zmq.flow import FILES, SOURCES, TARGETS, FlowOptions, flow_json
-from recbms_zmq.flow.options import ENTITY_NODE_KEYS
+from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
 from recbms_zmq.sensors.table import SENSORS
 
-FLOWS = Path(__file__).parent.parent / "flows"
+FLOWS = Path(__file__).parents[2] / "flows"
 Flow = list[dict[str, Any]]
 ALL = [
     FlowOptions(source=source, target=target)

@@ -6,7 +6,7 @@ Only what the kind of node needs; what a node is for, its name and its place com
 import json
 from typing import Any
 
-from recbms_zmq.flow.canvas import Properties, script
+from recbms_zmq.nodered.layout import Properties, script
 
 
 def env(name: str, value: str, type_: str = "str") -> Properties:

@@ -9,7 +9,7 @@ of a node, the dashboard's templates are in `pages/`.
 Nothing here runs with the service: it is imported by `recbms-zmq flow` alone.
 """
 
-from recbms_zmq.flow.build import FILES, flow_json
-from recbms_zmq.flow.options import SOURCES, TARGETS, FlowOptions
+from recbms_zmq.nodered.build import FILES, flow_json
+from recbms_zmq.nodered.options import SOURCES, TARGETS, FlowOptions
 
 __all__ = ["FILES", "SOURCES", "TARGETS", "FlowOptions", "flow_json"]
