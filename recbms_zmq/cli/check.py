@@ -8,7 +8,7 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-from recbms_zmq.commands.listen import add_curve_options
+from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import Config, load_one
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument

@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
             "(with pipx: pipx inject recbms-zmq shtab), then try again"
         ) from exc
 
-    from recbms_zmq.cli import COMMANDS, make_parser
+    from recbms_zmq.cli.dispatch import COMMANDS, make_parser
 
     parser, commands = make_parser(*COMMANDS)
     for command, _ in commands.values():

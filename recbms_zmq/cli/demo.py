@@ -2,7 +2,7 @@
 
 import argparse
 
-from recbms_zmq.commands import run
+from recbms_zmq.cli import run
 
 EPILOG = """\
 examples:

@@ -124,7 +124,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
             allow_abbrev=False,
         )
         if name in wanted:
-            module = importlib.import_module(f"recbms_zmq.commands.{name}")
+            module = importlib.import_module(f"recbms_zmq.cli.{name}")
             module.add_arguments(command)
             found[name] = command, module
     return parser, found

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 
-from recbms_zmq.commands.listen import add_curve_options
+from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import Config, load
 from recbms_zmq.config.options import (

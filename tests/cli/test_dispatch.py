@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.process import command, environment
 
-from recbms_zmq import __version__, cli
-from recbms_zmq.cli import main
-from recbms_zmq.commands import sensors
+from recbms_zmq import __version__
+from recbms_zmq.cli import dispatch, main, sensors
 from recbms_zmq.errors import ReaderGone, Unavailable
 
 
@@ -37,7 +36,7 @@ def test_the_help_names_every_command() -> None:
     code, out, err = answer("--help")
     assert (code, err) == (0, "")
     listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
-    assert listed >= set(cli.COMMANDS)
+    assert listed >= set(dispatch.COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,7 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
     ("word", "hint"),
     [
         ("rnu", "did you mean run?"),
-        ("battery", f"there are {', '.join(cli.COMMANDS)}"),
+        ("battery", f"there are {', '.join(dispatch.COMMANDS)}"),
         (
             "ws://u:secret@192.168.8.2/ws",
             "an address stands behind one, as in recbms-zmq run ws://***@192.168.8.2/ws",
@@ -236,7 +235,7 @@ def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
     assert '\nurl = "sim:"  # SOURCE\nname = "boat"  # --name\n' in out
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
 def test_every_command_has_help(name: str) -> None:
     code, out, err = answer(name, "--help")
     assert (code, err) == (0, "")

@@ -10,7 +10,7 @@ from fuzz import words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.cli import COMMANDS
+from recbms_zmq.cli.dispatch import COMMANDS
 from recbms_zmq.config.options import OPTIONS
 from recbms_zmq.nodered import SOURCES, TARGETS
 from recbms_zmq.simulator.options import OPTIONS as SIMULATOR

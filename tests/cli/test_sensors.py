@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recbms_zmq.cli import main
-from recbms_zmq.commands.sensors import markdown
+from recbms_zmq.cli.sensors import markdown
 from recbms_zmq.sensors.table import SENSORS
 
 

@@ -201,8 +201,8 @@ def test_every_command_explains_itself(command: str, start: Start) -> None:
 UNWANTED = {
     "difflib",
     "http.server",
-    "recbms_zmq.commands.listen",
-    "recbms_zmq.commands.sensors",
+    "recbms_zmq.cli.listen",
+    "recbms_zmq.cli.sensors",
     "recbms_zmq.nodered",
     "recbms_zmq.service.once",
     "recbms_zmq.simulator",

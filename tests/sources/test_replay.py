@@ -18,8 +18,8 @@ from support.frames import SETTINGS, STATUS, status
 from support.receiver import Heard, Listener, listen
 from support.waiting import eventually
 
+from recbms_zmq.cli.record import record
 from recbms_zmq.clock import Instant
-from recbms_zmq.commands.record import record
 from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.reporting.reading_stream import Batch

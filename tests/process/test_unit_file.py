@@ -10,7 +10,7 @@ import pytest
 
 from recbms_zmq.errors import ConfigError, UsageError
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
 )

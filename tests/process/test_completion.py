@@ -13,7 +13,7 @@ from support.fixtures import Run
 from support.process import PACKAGE_PARENT, command, environment
 from support.terminal import PROMPT, Terminal
 
-from recbms_zmq.cli import COMMANDS
+from recbms_zmq.cli.dispatch import COMMANDS
 
 
 class Shell(NamedTuple):

@@ -14,7 +14,7 @@ from support.frames import SETTINGS, status
 from support.process import PACKAGE_PARENT
 from support.terminal import PROMPT, Terminal
 
-SCREENS = Path(__file__).parent / "screens"
+SCREENS = Path(__file__).parents[1] / "screens"
 Open = Callable[..., Terminal]
 
 
