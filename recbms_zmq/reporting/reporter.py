@@ -5,7 +5,7 @@ an argument, and what is due at a time is dated at that time, however late someb
 same frames at the same times give the same messages, live or replayed.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.reporting.messages import AlarmChange, Envelopes, ascii_json
@@ -14,6 +14,7 @@ from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Description, Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.wire.alarms import alarm_advice
 
 STARTING: Final = "waiting for the first status frame"
 ONLINE: Final = "status frames arrive"
@@ -177,9 +178,20 @@ class Reporter:
         if isinstance(alarm, Unknown) or alarm == self._alarm:
             return
         if self._alarm is not None:
-            change = AlarmChange(event="alarm_cleared", **self._alarm._asdict())
+            change = _alarm_change("alarm_cleared", self._alarm)
             batch.messages.append(self._event.seal(ascii_json(change), ts))
         if alarm is not None:
-            change = AlarmChange(event="alarm_raised", **alarm._asdict())
+            change = _alarm_change("alarm_raised", alarm)
             batch.messages.append(self._event.seal(ascii_json(change), ts))
         self._alarm = alarm
+
+
+def _alarm_change(event: Literal["alarm_raised", "alarm_cleared"], alarm: Alarm) -> AlarmChange:
+    return AlarmChange(
+        event=event,
+        number=alarm.number,
+        text=alarm.text,
+        advice=alarm_advice(alarm.number),
+        unit=alarm.unit,
+        cell=alarm.cell,
+    )
