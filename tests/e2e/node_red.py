@@ -27,9 +27,6 @@ module.exports = {{
     editorTheme: {{ palette: {{ editable: false }}, tours: false }},
     logging: {{ console: {{ level: 'info', metrics: false, audit: false }} }},
 }};
-// The Home Assistant nodes (0.80.3) leave a rejection unhandled when the connection is lost at
-// certain moments; Node.js would end for it.
-process.on('unhandledRejection', (reason) => console.log('unhandledRejection', reason));
 """
 
 

@@ -93,7 +93,7 @@ def _editor(node_red: NodeRed, name: str, **env: str) -> None:
 
 
 def _view(home_assistant: HomeAssistant) -> None:
-    home_assistant.ask("nodered_stand_in/compile_statistics")
+    home_assistant.ask("recbms_test_tools/compile_statistics")
     url = f"{home_assistant.url}/rec-bms/rec-bms"
     browse("home-assistant", url, PICTURES / "home-assistant.png", home_assistant.token)
 

@@ -128,7 +128,7 @@ def test_only_what_changed_is_sent_to_home_assistant(
 
     def wait_for_updates(count: int) -> None:
         def have_come() -> bool:
-            heard = home_assistant.ask("nodered_stand_in/received")
+            heard = home_assistant.ask("recbms_test_tools/recorded")
             received.extend(each for each in heard if each["node_id"].startswith("thrifty_"))
             return [each["node_id"] for each in received].count("thrifty_last_update") >= count
 
