@@ -122,10 +122,14 @@ def _newest_home_assistant() -> Path:
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
         if certificates.exists():
             shutil.copy(certificates, path / str(certificates)[1:])
+        # Two of its packages, of the voice assistant that its frontend loads, have no wheels.
+        compiler = "g++ python3-dev"
         steps = (
+            f"apt-get install -y -qq --no-install-recommends {compiler}",
             "python3 -m venv /venv",
             "/venv/bin/pip install -q uv",
             "VIRTUAL_ENV=/venv /venv/bin/uv pip install -q --no-deps -r /requirements.txt",
+            f"apt-get purge -y -qq --autoremove {compiler}",
             "rm -rf /root/.cache /var/cache/apt/archives/*.deb",
         )
         _run(["chroot", str(path), "sh", "-c", " && ".join(steps)])

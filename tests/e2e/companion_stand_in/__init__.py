@@ -96,8 +96,7 @@ class StandInEntity(Entity):
     def announce_again(self, message: dict[str, Any]) -> None:
         """Take over a second announcement: everything but the state."""
         if "remove" in message:
-            # As in the companion: `announced` is a set, and sets do not support `del`.
-            self.async_on_remove(lambda: self._stand_in.announced.__delitem__(self.unique_id))
+            self.async_on_remove(self._forget)
             return
         entities = entity_registry.async_get(self.hass)
         devices = device_registry.async_get(self.hass)
@@ -112,6 +111,10 @@ class StandInEntity(Entity):
             entities.async_update_entity(self.entity_id, device_id=device.id)
         self.configure(message["config"])
         self.async_write_ha_state()
+
+    def _forget(self) -> None:
+        # As in the companion: it is a set, and sets do not support `del`.
+        del self._stand_in.announced[self.unique_id]
 
     async def async_added_to_hass(self) -> None:
         self._stand_in.entities[str(self.unique_id)] = self
