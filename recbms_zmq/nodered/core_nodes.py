@@ -147,3 +147,32 @@ def trigger(seconds: int, *, extend: bool) -> Properties:
 def catch(*ids: str) -> Properties:
     """Return a catch node for the errors of some nodes."""
     return {"scope": list(ids), "uncaught": False}
+
+
+def mqtt_out(broker: str) -> Properties:
+    """Return a node that publishes; topic, quality of service and retain are in the message."""
+    return {
+        "topic": "",
+        "qos": "",
+        "retain": "",
+        "respTopic": "",
+        "contentType": "",
+        "userProps": "",
+        "correl": "",
+        "expiry": "",
+        "broker": broker,
+    }
+
+
+def mqtt_in(broker: str) -> Properties:
+    """Return a node that subscribes when a message asks for it."""
+    return {
+        "topic": "",
+        "qos": "1",
+        "datatype": "utf8",
+        "broker": broker,
+        "nl": False,
+        "rap": True,
+        "rh": 0,
+        "inputs": 1,
+    }

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import homeassistant.helpers.config_validation as cv
 import voluptuous as vol
 from homeassistant.components import websocket_api
 from homeassistant.components.recorder import get_instance
@@ -22,7 +23,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.util import dt
 
 DOMAIN = "recbms_test_tools"
-CONFIG_SCHEMA = vol.Schema({DOMAIN: None}, extra=vol.ALLOW_EXTRA)
+CONFIG_SCHEMA = cv.empty_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:

@@ -1,0 +1,3 @@
+// On Stop: takes the handler away.
+
+process.off('unhandledRejection', context.get('handle'));
