@@ -208,6 +208,9 @@ def test_a_started_program_gets_the_users_addresses(capsys: pytest.CaptureFixtur
         "PROGRAM": "/opt/recbms/bin/recbms-zmq",
         "ARGUMENTS": "run --exit-on-stdin-close --publish tcp://127.0.0.1:6000 "
         '--device-name "${DEVICE_NAME}" ${BMS_URL}',
+        "MIN_INTERVAL": "10",
+        "NOTIFY": "",
+        "OFFLINE_MINUTES": "0",
         "ALL_SENSORS": "true",
     }
 
@@ -219,7 +222,13 @@ def test_a_subscriber_gets_the_users_addresses(capsys: pytest.CaptureFixture[str
             *("--source", "zmq", "--target", "entity-nodes", "--name", "boat"),
             *("--publish", "tcp://10.0.0.7:5556"),
         )
-    ) == {"ZMQ_ADDRESS": "tcp://10.0.0.7:5556", "ZMQ_TOPIC": "recbms/boat/"}
+    ) == {
+        "ZMQ_ADDRESS": "tcp://10.0.0.7:5556",
+        "ZMQ_TOPIC": "recbms/boat/",
+        "MIN_INTERVAL": "10",
+        "NOTIFY": "",
+        "OFFLINE_MINUTES": "0",
+    }
 
 
 def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(

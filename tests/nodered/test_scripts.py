@@ -134,7 +134,9 @@ def test_what_is_no_reading_does_not_pass(kind: str) -> None:
 def test_a_service_without_words_for_home_assistant_is_named() -> None:
     bare = {word: SOC[word] for word in SOC if word != "ha"}
     [done] = run("changes", bare, start="changes_start")
-    assert (done["sent"][0], done["statuses"]) == ([], ["the service runs with --bare"])
+    assert (done["sent"][0], done["statuses"]) == ([], [
+        "recbms-zmq runs with --bare: take that option out"
+    ])
 
 
 def test_offline_makes_every_reading_of_that_device_unknown_until_it_comes_again() -> None:
@@ -202,10 +204,76 @@ def test_the_same_refusal_is_logged_once() -> None:
     other = {**CHARGING, "error": {"message": "Client is not connected"}}
     done = run("changes", SOC, CHARGING, refused, other, refused, start="changes_start")
     assert [text for each in done for text in each["warnings"]] == [
-        "Not taken, will be sent again: Client is not connected"
+        "Not sent yet, and tried again every half minute: no connection to Home Assistant"
     ]
-    assert done[3]["statuses"] == ["sensors: 2, not taken yet: 2"]
+    assert done[2]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("Unknown command.", "does not have Node-RED Companion: install it with HACS"),
+        ("Unauthorized", "the token is not that of an administrator"),
+        ("Client is not connected", "no connection to Home Assistant"),
+        ("expected float", "expected float"),
+    ],
+)
+def test_a_refusal_reads_as_a_sentence(error: str, sentence: str) -> None:
+    [_, done] = run("changes", SOC, {**SOC, "error": {"message": error}}, start="changes_start")
+    assert sentence in done["warnings"][0]
+    assert sentence in done["statuses"][0]
+
+
+def values(done: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return the payloads that were sent at each step, at once or by a timer."""
+    return [
+        [each["payload"] for out in (done_["sent"], *done_["later"]) if out for each in out[0]]
+        for done_ in done
+    ]
+
+
+def test_a_value_is_held_back_for_the_interval_and_the_last_one_of_a_burst_is_sent() -> None:
+    burst = [{**SOC, "payload": value} for value in (28.6, 28.7, 28.8)]
+    back = {**SOC, "payload": 28.8}
+    done = run(
+        *("changes", SOC, *burst, {"wait": 9000}, {"wait": 2000}, {"wait": 20000}),
+        *({**SOC, "payload": 30}, {**SOC, "payload": 31}, back | {"payload": 30}, {"wait": 60000}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [[28.5], [], [], [], [], [28.8], [], [30], [], [], []]
+
+
+@pytest.mark.parametrize("key", ["problem", "error_number", "error_text", "error_cell"])
+def test_alarms_are_never_held_back(key: str) -> None:
+    alarm = {**SOC, "key": key, "topic": f"recbms/main/{key}"}
+    done = run(
+        *("changes", alarm, {**alarm, "payload": 1}, {**alarm, "payload": 2}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [[28.5], [1], [2]]
+
+
+def test_availability_and_what_it_makes_unknown_are_never_held_back() -> None:
+    unknown = {**SOC, "payload": None}
+    done = run(
+        *("changes", AVAILABILITY, SOC, {**SOC, "payload": 29}, OFFLINE, AVAILABILITY, SOC),
+        *(unknown, SOC, {**SOC, "payload": 30}, {"control": "offline"}, {"wait": 60000}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [
+        *(["online"], [28.5], [], ["offline", None], ["online"], [28.5]),
+        *([None], [28.5], [], ["offline", None], []),
+    ]
+
+
+def test_after_the_removal_nothing_is_sent() -> None:
+    done = run("changes", SOC, {"control": "removed"}, {**SOC, "payload": 30}, start="changes_start")
+    assert values(done) == [[28.5], [], []]
+    assert done[1]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
 
 
 def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:
