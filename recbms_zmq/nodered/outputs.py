@@ -19,6 +19,7 @@ from recbms_zmq.nodered.layout import Canvas, Group, Properties
 from recbms_zmq.nodered.options import FlowOptions
 
 COLOUR: Final = "#5b9a4c"
+CONNECTED_AFTER_S: Final = 30
 MIN_INTERVAL_S: Final = 10
 """Home Assistant's recorder grows by 29 MB a day for 4 cells; with every change by 110 MB."""
 TITLES: Final = {
@@ -43,6 +44,7 @@ def env(options: FlowOptions) -> list[Properties]:
         return dashboard.env()
     entries.append(core_nodes.env("MIN_INTERVAL", str(MIN_INTERVAL_S), "num"))
     if options.target != "mqtt":
+        entries.insert(0, core_nodes.env("HA_URL", "http://homeassistant.local:8123"))
         entries += alarms.env()
     if options.target != "entity-nodes":
         entries.append(core_nodes.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
@@ -235,7 +237,29 @@ def _server_event(
         "switch", f"{key}-ready", condition, about, **core_nodes.either(where, values)
     )
     canvas.chain(events, wanted)
-    return resend.announce(group, key, wanted)
+    out = resend.announce(group, key, wanted)
+    if key == "ha":
+        _watch(
+            group,
+            wanted,
+            "no connection to Home Assistant at ${HA_URL}: correct HA_URL in the tab's "
+            "environment; open the node Home Assistant, press the pencil and enter the token of an "
+            "administrator",
+        )
+    return out
+
+
+def _watch(group: Group, connected: str, missing: str) -> None:
+    group.line()
+    group.skip(connected)
+    watch = group.add(
+        "function",
+        "connection",
+        "Is it connected?",
+        f"Says what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
+        **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
+    )
+    group.canvas.wire(connected, watch)
 
 
 def _when_broker_is_there(canvas: Canvas, group: Group) -> str:
@@ -255,7 +279,14 @@ def _when_broker_is_there(canvas: Canvas, group: Group) -> str:
         **core_nodes.switch("status.fill", ["green"]),
     )
     canvas.chain(status, connected)
-    return resend.announce(group, "broker", connected)
+    out = resend.announce(group, "broker", connected)
+    _watch(
+        group,
+        connected,
+        "no connection to the MQTT broker at ${MQTT_HOST}:${MQTT_PORT}: correct these two in the "
+        "tab's environment; user name and password are behind the pencil of the node MQTT broker",
+    )
+    return out
 
 
 def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:

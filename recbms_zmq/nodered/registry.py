@@ -15,8 +15,8 @@ BUTTON: Final = (
     "Press the button to remove from Home Assistant every entity and device that this kind of flow "
     "has made, also under earlier names. Double-click it and enter the id of a BMS (`main`) to "
     "remove that one only. The history stays in Home Assistant: it belongs to the entity ids. "
-    "After a deploy the flow makes its entities again, so delete or disable this tab first if you change "
-    "to another flow."
+    "After a deploy the flow makes its entities again: to change to another flow, delete or "
+    "disable this tab after you have pressed the button."
 )
 
 

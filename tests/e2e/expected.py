@@ -124,7 +124,7 @@ _ROWS: list[Any] = [
     ("binary_sensor", "problem", "Problem", "off", {"device_class": "problem"}),
     ("sensor", "error_number", "Error number", "0", {"icon": "mdi:alert-circle-outline"}),
     ("sensor", "error_text", "Error", "No error", {"icon": "mdi:alert-circle-outline"}),
-    ("sensor", "error_message", "Error message", "", {"icon": "mdi:message-alert-outline"}),
+    ("sensor", "error_message", "Error message", "none", {"icon": "mdi:message-alert-outline"}),
     (
         "sensor",
         "error_unit",

@@ -172,6 +172,8 @@ class HomeAssistant:
     def _add(self, domain: str, answers: dict[str, Any]) -> None:
         """Set an integration up; what a form wants beyond `answers` is left as it suggests."""
         flow = self.post("/api/config/config_entries/flow", {"handler": domain})
+        sections = [each for each in flow["data_schema"] or [] if each["type"] == "expandable"]
+        answers |= {section["name"]: {} for section in sections}
         answer = self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", answers)
         assert answer["type"] == "create_entry", answer
 

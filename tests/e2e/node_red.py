@@ -77,7 +77,11 @@ class NodeRed:
         return self.program.log()
 
     def deploy(self, *flows: list[dict[str, Any]]) -> None:
-        """Deploy flows in place of what is there."""
+        """Deploy flows in place of what is there, with the address of Home Assistant in each."""
+        for tab in (each for flow in flows for each in flow if each["type"] == "tab"):
+            for entry in tab.get("env", []):
+                if entry["name"] == "HA_URL" and "HA_URL" in self._env:
+                    entry["value"] = self._env["HA_URL"]
         body = json.dumps({"flows": [each for flow in flows for each in flow]}).encode()
         headers = {
             "Content-Type": "application/json",

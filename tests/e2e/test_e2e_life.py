@@ -107,12 +107,12 @@ def test_a_value_that_is_not_known_is_unknown_and_text_can_become_empty_again(
         states = home_assistant.states()
         return [states.get(entity_id, {}).get("state") for entity_id in ids]
 
-    wait_until_equal(look, ["31", "off", ""])
+    wait_until_equal(look, ["31", "off", "none"])
     error = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
     bms.change(time_remaining="", erro=error, error="Cell voltage low")
     wait_until_equal(look, ["unknown", "on", "Cell voltage low"])
     bms.change(erro={**error, "present": 0, "st": 0}, error="")
-    wait_until_equal(look, ["unknown", "off", ""])
+    wait_until_equal(look, ["unknown", "off", "none"])
 
 
 def test_only_what_changed_is_sent_to_home_assistant(

@@ -19,11 +19,13 @@
 // unknown or known are sent at once.
 
 const known = context.get('known'); // topic → {message, online, sent, refused, unconfirmed, held}
+const models = context.get('models'); // device → its model
 const intervalMs = Math.max(Number(env.get('MIN_INTERVAL')) || 0, 0) * 1000;
 const TOGETHER_MS = 200; // values of one frame that are due at nearly the same time go out together
 
 function describe(message) {
-    return JSON.stringify([message.name, message.unit, message.ha, message.device_name]);
+    const { name, unit, ha, device_name, model } = message;
+    return JSON.stringify([name, unit, ha, device_name, model]);
 }
 
 function isUrgent({ message, online, sent }) {
@@ -71,7 +73,9 @@ function flush() {
 function receive() {
     const { _msgid, ...message } = msg;
     const entry = known[msg.topic] ??= {};
-    entry.message = message;
+    // An empty text would be a blank row in Home Assistant.
+    entry.message = message.payload === '' ? { ...message, payload: 'none' } : message;
+    addModel(entry);
     entry.online = !(message.kind === 'availability' && message.payload === 'offline');
     const others = Object.values(known).filter(
         (other) => other !== entry && other.message.device === message.device,
@@ -80,6 +84,24 @@ function receive() {
         others.forEach(goOffline);
     }
     return entry.online ? changed(entry) : [entry, ...others].flatMap(changed);
+}
+
+function addModel(entry) {
+    const model = models[entry.message.device];
+    if (model && entry.message.kind === 'reading') {
+        entry.message = { ...entry.message, model };
+    }
+}
+
+/** The description of a BMS: its model is part of what Home Assistant shows of the device. */
+function describeDevice() {
+    if (models[msg.device] === msg.payload.model) {
+        return [];
+    }
+    models[msg.device] = msg.payload.model;
+    const entries = Object.values(known).filter(({ message }) => message.device === msg.device);
+    entries.forEach(addModel);
+    return entries.flatMap(changed);
 }
 
 function goOffline(entry) {
@@ -126,7 +148,7 @@ function isWanted() {
         return true;
     }
     if (msg.kind !== 'reading') {
-        return false; // events, snapshots and descriptions are no entities
+        return false; // events and snapshots are no entities
     }
     if (!msg.ha) {
         showStatus('red', 'recbms-zmq runs with --bare: take that option out');
@@ -193,6 +215,8 @@ if (msg.control) {
     out = controls[msg.control](Object.values(known));
 } else if (msg.error) {
     refuse();
+} else if (msg.kind === 'device') {
+    out = describeDevice();
 } else if (isWanted()) {
     out = receive();
 }
