@@ -17,9 +17,8 @@ from recbms_zmq.reporting.messages import (
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.version import __version__
 from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
-
-__version__ = "0.1.0"
 
 __all__ = [
     "SENSORS",

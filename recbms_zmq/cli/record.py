@@ -15,10 +15,10 @@ from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service import logs
+from recbms_zmq.service.fleet import Bms, tick, wire
 from recbms_zmq.service.runner import run
 from recbms_zmq.service.service import FLUSH
 from recbms_zmq.service.shutdown import call_on_signals
-from recbms_zmq.service.wiring import Bms, tick, wire
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sources.recording import Recorder
 

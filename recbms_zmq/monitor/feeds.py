@@ -19,8 +19,7 @@ from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.service.fleet import allow_open_files, start_delay
-from recbms_zmq.service.wiring import keep_running, tick, wire
+from recbms_zmq.service.fleet import allow_open_files, keep_running, start_delay, tick, wire
 
 News = Callable[[], None]
 EXPLAIN: Final = 0.5

@@ -7,7 +7,6 @@ not go through them: of a sensor's message all but the value, `ts` and `seq` is 
 A message is ASCII, one line without its newline; on ZeroMQ the frames are `[topic, message]`.
 """
 
-import json
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.text import ascii_json
 
 Payload = float | int | bool | str | None
 Kind = Literal["reading", "availability", "event", "snapshot", "device"]
@@ -123,15 +123,6 @@ def decode_message(body: bytes | str) -> Message:
 Outgoing = tuple[bytes, bytes, bool]
 """A message on its way out: topic, body, and whether it is retained, that is, true until the next
 one of its topic. A plain tuple, because a named one takes six times as long to make."""
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def ascii_json(value: Any) -> str:
-    """Encode as JSON in ASCII, so that no reader can cut a character in two."""
-    text = _encode(value).decode()
-    return text if text.isascii() else json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
 
 
 class Envelope:

@@ -12,9 +12,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing, ascii_json
+from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
+from recbms_zmq.text import ascii_json
 
 _SOMETHING: Final[Any] = object()  # stands on the topic, but is not of what speaks there now
 _LONG_AGO: Final = float("-inf")

@@ -14,10 +14,11 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Link, Pack, Unit
+from recbms_zmq.sensors.pack import Alarm, Pack, Unit
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
-from recbms_zmq.sensors.settings_table import chemistry, model, settings_sensors
+from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.wire.chemistry import chemistry, model
 from recbms_zmq.wire.frames import Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
@@ -45,6 +46,23 @@ class Readings(NamedTuple):
         for sensor, value in zip(self.sensors, self.values, strict=True):
             if value is not None:
                 yield sensor, None if isinstance(value, Unknown) else value
+
+
+class Link(Struct, frozen=True):
+    """What is known of the connection itself.
+
+    Attributes:
+        frames: valid frames in this run.
+        bad_frames: frames that could not be used, or only in part.
+        reconnects: connections made after the first one.
+        frame_interval: seconds between the last two status frames.
+
+    """
+
+    frames: int = 0
+    bad_frames: int = 0
+    reconnects: int = 0
+    frame_interval: float | None = None
 
 
 class UnitDescription(Struct, frozen=True):

@@ -14,7 +14,7 @@ import select
 import sys
 from typing import Final
 
-from recbms_zmq.config.readers import masked_text, printable
+from recbms_zmq.text import masked_text, printable
 
 # sd-daemon(3): the journal takes the priority from the front of the line.
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))

@@ -13,8 +13,7 @@ from recbms_zmq.errors import FrameError
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import EnergyMeter
-from recbms_zmq.sensors.normalize import Normalizer, Readings
-from recbms_zmq.sensors.pack import Link
+from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
 from recbms_zmq.wire.frames import Frame, Master, Settings, decode
 
 PROVEN: Final = 30.0

@@ -14,16 +14,15 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config.load import Config
-from recbms_zmq.config.readers import masked
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.fleet import allow_open_files, start_delay
+from recbms_zmq.service.fleet import allow_open_files, keep_running, start_delay, tick, wire
 from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
 from recbms_zmq.service.systemd import Supervisor, in_words
-from recbms_zmq.service.wiring import keep_running, tick, wire
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
+from recbms_zmq.text import masked
 
 if TYPE_CHECKING:  # loaded only by who needs it
     from recbms_zmq.service.counters import Keeper

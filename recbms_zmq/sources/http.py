@@ -14,12 +14,12 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from recbms_zmq import __version__
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import UnusableAnswer
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
+from recbms_zmq.version import __version__
 
 _LONGEST_HEAD: Final = 2**16
 _DIGITS: Final = re.compile(r"[0-9A-Fa-f]{1,16}")

@@ -25,8 +25,8 @@ from msgspec import Meta, Struct
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.reporting.messages import ascii_json
 from recbms_zmq.sources import Receiver
+from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0

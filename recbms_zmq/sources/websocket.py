@@ -26,11 +26,11 @@ from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import UsageError
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
+from recbms_zmq.text import masked
 from recbms_zmq.wire.redaction import redact_text
 
 PING_INTERVAL: Final = 30.0

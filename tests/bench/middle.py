@@ -17,7 +17,7 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import wire
 
 BEGAN = Instant(0.0, 1_790_000_000.0)
 

@@ -10,7 +10,7 @@ import time
 
 from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
-from recbms_zmq.service import wiring
+from recbms_zmq.service import fleet
 from recbms_zmq.service.pipeline import Device
 
 times: list[float] = []
@@ -27,7 +27,7 @@ class TimedDevice(Device):
 
 
 if __name__ == "__main__":
-    wiring.Device = TimedDevice  # type: ignore[attr-defined]
+    fleet.Device = TimedDevice  # type: ignore[attr-defined]
     code = main()
     print(json.dumps(times), file=sys.stderr)
     sys.exit(code)

@@ -19,7 +19,7 @@ from recbms_zmq.config.load import Loaded, load
 from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.service import logs
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import wire
 
 LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""

@@ -21,12 +21,12 @@ from recbms_zmq.reporting.messages import (
     Reading,
     Snapshot,
     UnitInfo,
-    ascii_json,
     decode_message,
 )
 from recbms_zmq.sensors.normalize import Description, UnitDescription
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.text import ascii_json
 
 TS = "2026-11-22T10:44:39.123Z"
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01")

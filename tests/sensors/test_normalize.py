@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.sensors.normalize import Description, Normalizer, Readings, UnitDescription
-from recbms_zmq.sensors.pack import Alarm, Link
+from recbms_zmq.sensors.normalize import Description, Link, Normalizer, Readings, UnitDescription
+from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
