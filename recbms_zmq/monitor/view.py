@@ -1,4 +1,4 @@
-"""What the user has chosen to see, the keys that change it, and what was drawn of it. Pure."""
+"""What the user has selected, the keys that change it, and the page that was drawn. Pure."""
 
 import re
 from typing import Final, NamedTuple
@@ -30,12 +30,12 @@ _SELECT: Final[dict[bytes, int]] = {
 
 
 class View(NamedTuple):
-    """What the user has chosen.
+    """What the user has selected.
 
     Attributes:
-        selected: the pack whose details are shown, counted from 0.
+        selected: index of the pack whose details are shown.
         scroll: rows by which the cells are scrolled.
-        all_cells: a bar for every cell, though they have to scroll.
+        all_cells: draw a bar for every cell, even if they have to scroll.
 
     """
 
@@ -45,7 +45,7 @@ class View(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Rows for the terminal, how far the cells can be scrolled, and whether they are in short."""
+    """Rows for the terminal, how far the cells can scroll, and whether they are condensed."""
 
     lines: list[Text]
     scroll_most: int = 0
@@ -53,13 +53,13 @@ class Page(NamedTuple):
 
 
 def press(view: View, typed: bytes, *, packs: int, scroll_most: int) -> View | None:
-    """Return what is chosen after these keys; None to leave.
+    """Return the selection after these keys; None to quit.
 
     Args:
-        view: what was chosen before.
-        typed: as the terminal sends it.
-        packs: how many there are.
-        scroll_most: rows by which the cells can be scrolled.
+        view: the selection before them.
+        typed: bytes as the terminal sends them.
+        packs: number of packs.
+        scroll_most: rows by which the cells can scroll.
 
     """
     for key in _KEY.findall(typed):
