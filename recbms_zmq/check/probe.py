@@ -68,13 +68,13 @@ class Visit:
             self.connected_after = at.monotonic - self._began
         self._news.set()
 
-    def trouble(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
+    def disconnected(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
         """Take note of the reason."""
         if reason in self.troubles:
             self.troubles.remove(reason)
         self.troubles.append(reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         try:
             frame, dropped = decode(data)
@@ -96,7 +96,7 @@ class Visit:
         self.dropped.update(dropped)
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     async def pay(self, seconds: float, *, stay: bool) -> None:

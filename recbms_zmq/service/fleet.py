@@ -96,7 +96,7 @@ async def keep_running(bms: Bms, delay: float) -> None:
             await bms.source.run(bms.device)
         except Exception:  # noqa: BLE001 the other BMS and the next try count for more
             _log.exception("%s: reading failed; again in %g s", bms.device.name, RESTART)
-            bms.device.trouble("reading failed", bms.source.now())
+            bms.device.disconnected("reading failed", bms.source.now())
         else:
             _log.info("%s: there is nothing more to read", bms.device.name)
             bms.device.stop(bms.source.now())

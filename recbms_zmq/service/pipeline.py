@@ -94,7 +94,7 @@ class Device:
         self._say(self._reporter.link("", at))
         _log.debug("%s: connected", self.name)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there; say so in the log when it is news."""
         self.tick(at)  # so that the reason for being offline is that, and not this
         self._say(self._reporter.link(reason, at))
@@ -102,7 +102,7 @@ class Device:
             self._trouble = reason
             _log.warning("%s: %s; trying again", self.name, reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         bad_before = self._bad_frames
         try:
@@ -117,7 +117,7 @@ class Device:
             return False
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Wait for a slow reader of what was published."""
         await self._drained()
 

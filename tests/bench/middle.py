@@ -30,7 +30,7 @@ def service(options: dict[str, str], publish: Callable[[Batch], None]) -> Callab
     device.start(BEGAN)
     device.connected(BEGAN)
     times = (BEGAN.at(float(second)) for second in range(1, sys.maxsize))
-    return lambda frame: device.frame(frame, next(times))
+    return lambda frame: device.received(frame, next(times))
 
 
 def plain(frame: bytes) -> None:

@@ -41,10 +41,10 @@ def looked_at() -> Model:
         [bms] = wire(load(options, [url], {}).config, take)
         simulated = SimulatedBms(parse_simulator_url(url))
         bms.device.start(Instant(0.0, 0.0))
-        bms.device.frame(simulated.settings(BEGIN), Instant(0.0, 0.0))
+        bms.device.received(simulated.settings(BEGIN), Instant(0.0, 0.0))
         for second in range(HISTORY):
             now = float(second)
-            bms.device.frame(simulated.status(BEGIN + SPEED * second), Instant(now, now))
+            bms.device.received(simulated.status(BEGIN + SPEED * second), Instant(now, now))
     return model
 
 

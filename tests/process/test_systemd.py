@@ -157,12 +157,12 @@ DEAD_SOURCE = """
 import sys
 from recbms_zmq import cli
 from recbms_zmq.service import pipeline
-working = pipeline.Device.trouble
+working = pipeline.Device.disconnected
 def broken(self, reason, at):
     if self.name == "broken":
         raise RuntimeError("made by the test")
     working(self, reason, at)
-pipeline.Device.trouble = broken
+pipeline.Device.disconnected = broken
 sys.exit(cli.main())
 """
 

@@ -42,7 +42,7 @@ class Bench:
         self.bodies += [body for _, body, _ in batch.messages]
 
     def send(self, data: bytes, seconds: float = 0) -> bool:
-        return self.device.frame(data, Instant(seconds, WALL + seconds))
+        return self.device.received(data, Instant(seconds, WALL + seconds))
 
     @property
     def last(self) -> dict[str, Any]:
@@ -295,15 +295,15 @@ def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
 ) -> None:
     bench = Bench()
     at = Instant(1, WALL + 1)
-    bench.device.trouble("connection refused", at)
-    bench.device.trouble("connection refused", at)
+    bench.device.disconnected("connection refused", at)
+    bench.device.disconnected("connection refused", at)
     bench.device.connected(at)
-    bench.device.trouble("connection refused", at)
+    bench.device.disconnected("connection refused", at)
     assert warnings(caplog) == ["main: connection refused; trying again"]
-    bench.device.trouble("no route to host", at)
+    bench.device.disconnected("no route to host", at)
     assert warnings(caplog) == ["main: no route to host; trying again"]
     bench.send(STATUS, 2)
-    bench.device.trouble("no route to host", Instant(3, WALL + 3))
+    bench.device.disconnected("no route to host", Instant(3, WALL + 3))
     assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
@@ -313,15 +313,15 @@ def test_a_trouble_is_over_when_the_connection_has_proven_good(
     caplog.set_level(logging.INFO)
     bench = Bench(stale_after=100)
     bench.send(STATUS, 0)
-    bench.device.trouble("connection lost", Instant(1, WALL + 1))
+    bench.device.disconnected("connection lost", Instant(1, WALL + 1))
     bench.device.connected(Instant(2, WALL + 2))
     bench.send(STATUS, 3)
-    bench.device.trouble("connection lost", Instant(4, WALL + 4))
+    bench.device.disconnected("connection lost", Instant(4, WALL + 4))
     bench.device.connected(Instant(5, WALL + 5))
     bench.send(STATUS, 34)
     bench.send(STATUS, 35)
     bench.send(STATUS, 36)
-    bench.device.trouble("connection lost", Instant(37, WALL + 37))
+    bench.device.disconnected("connection lost", Instant(37, WALL + 37))
     assert [record.getMessage() for record in caplog.records] == [
         "main: online",
         "main: connection lost; trying again",
@@ -347,9 +347,9 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
         waited.append("yes")
 
     bench = Bench()
-    asyncio.run(bench.device.ready())
+    asyncio.run(bench.device.drain())
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
-    asyncio.run(Device("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    asyncio.run(Device("main", Normalizer(), reporter, lambda _: None, drained).drain())
     assert waited == ["yes"]
 
 

@@ -33,8 +33,8 @@ def test_a_link_that_breaks_every_second_is_one_trouble(
 ) -> None:
     for second in range(100):
         device.connected(at(second))
-        device.frame(STATUS.encode(), at(second + 0.1))
-        device.trouble(LOST, at(second + 0.5))
+        device.received(STATUS.encode(), at(second + 0.1))
+        device.disconnected(LOST, at(second + 0.5))
     assert caplog.messages == ["main: online", "main: connection lost; trying again"]
 
 
@@ -44,11 +44,11 @@ def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
     for start in (0.0, 1000.0):
         device.connected(at(start))
         for second in range(int(PROVEN) + 2):
-            device.frame(STATUS.encode(), at(start + second))
-        device.trouble(LOST, at(start + PROVEN + 2))
+            device.received(STATUS.encode(), at(start + second))
+        device.disconnected(LOST, at(start + PROVEN + 2))
         device.connected(at(start + PROVEN + 3))
         for second in range(int(PROVEN) + 2):
-            device.frame(STATUS.encode(), at(start + PROVEN + 3 + second))
+            device.received(STATUS.encode(), at(start + PROVEN + 3 + second))
         device.tick(at(start + 500))
     assert (
         caplog.messages
@@ -64,7 +64,7 @@ def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
 
 def test_another_trouble_is_said_at_once(device: Device, caplog: pytest.LogCaptureFixture) -> None:
     for reason in ("connection refused", "connection refused", LOST, LOST, "connection refused"):
-        device.trouble(reason, at(1))
+        device.disconnected(reason, at(1))
     assert caplog.messages == [
         "main: connection refused; trying again",
         "main: connection lost; trying again",
@@ -76,8 +76,8 @@ def test_going_offline_is_said_whoever_notices_it(
     device: Device, caplog: pytest.LogCaptureFixture
 ) -> None:
     device.connected(at(0))
-    device.frame(STATUS.encode(), at(1))
-    device.trouble("nothing came for 20 s", at(21))
+    device.received(STATUS.encode(), at(1))
+    device.disconnected("nothing came for 20 s", at(21))
     assert caplog.messages == [
         "main: online",
         "main: offline: no status frame for 20 s",

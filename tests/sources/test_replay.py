@@ -180,7 +180,7 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
         ("connected", ""),
         ("frame", "a"),
         ("frame", "\xff\xfe"),
-        ("trouble", "gone"),
+        ("disconnected", "gone"),
     ]
     assert listener.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
     assert source.now() == Instant(105.0, 1e9 + 5)
