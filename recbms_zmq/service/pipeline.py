@@ -27,7 +27,7 @@ async def at_once() -> None:
     """Wait for nothing."""
 
 
-class Device:
+class Pipeline:
     """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
 
     def __init__(

@@ -24,7 +24,7 @@ from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.fleet import wire
+from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {
@@ -58,8 +58,8 @@ class LiveRun:
         """Live through what may happen to a BMS."""
 
         async def live() -> None:
-            (wired,) = wire(self._config, self.publish)
-            wired.device.meter.resume(FROM_ZERO)
+            (wired,) = build_fleet(self._config, self.publish)
+            wired.pipeline.meter.resume(FROM_ZERO)
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             recording = asyncio.create_task(record(wired, self.recording.append, ended))
             await asyncio.to_thread(self._happen, bms)
