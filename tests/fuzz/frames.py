@@ -14,7 +14,8 @@ from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Device
-from recbms_zmq.wire.frames import Decoded, Settings, Status, decode
+from recbms_zmq.wire.decode import Decoded, decode
+from recbms_zmq.wire.frames import Settings, Status
 from recbms_zmq.wire.lenient import salvage
 from recbms_zmq.wire.redaction import redact
 
