@@ -10,7 +10,7 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings

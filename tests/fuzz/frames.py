@@ -8,7 +8,7 @@ import msgspec
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
