@@ -69,7 +69,7 @@ class Visit:
             self.connected_after = at.monotonic - self._began
         self._news.set()
 
-    def trouble(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
+    def disconnected(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
         """Take note of the reason."""
         if reason in self.troubles:
             self.troubles.remove(reason)

@@ -28,7 +28,7 @@ async def at_once() -> None:
     """Wait for nothing."""
 
 
-class Device:
+class Pipeline:
     """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Device:
         self._say(self._reporter.link("", at))
         _log.debug("%s: connected", self.name)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there; say so in the log when it is news."""
         self.tick(at)  # so that the reason for being offline is that, and not this
         self._say(self._reporter.link(reason, at))

@@ -15,7 +15,7 @@ class Receiver(Protocol):
     def connected(self, at: Instant) -> None:
         """Note that the link is there. Called for every new connection."""
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Note that the link is not there, and why: a short text for people."""
 
     def frame(self, data: bytes, at: Instant) -> bool:

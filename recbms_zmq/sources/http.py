@@ -73,7 +73,7 @@ class HttpSource(LiveSource):
                 await asyncio.sleep(began + self._interval - loop.time())
             else:
                 linked = False
-                receiver.trouble(reason, Instant.now())
+                receiver.disconnected(reason, Instant.now())
                 await asyncio.sleep(next(self._backoff.delays))
 
     async def _poll(self, receiver: Receiver, linked: bool) -> tuple[str | None, bool]:

@@ -131,11 +131,11 @@ class Recorder:
         self._add(Connected(monotonic=at.monotonic, wall=at.wall))
         self._receiver.connected(at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there."""
         shown = redact_text(reason)[:LONGEST_REASON]
         self._add(Trouble(monotonic=at.monotonic, wall=at.wall, reason=shown))
-        self._receiver.trouble(reason, at)
+        self._receiver.disconnected(reason, at)
 
     def frame(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""

@@ -144,7 +144,7 @@ def _deliver(record: Record, receiver: Receiver) -> None:
     elif isinstance(record, Connected):
         receiver.connected(record.at)
     elif isinstance(record, Trouble):
-        receiver.trouble(record.reason, record.at)
+        receiver.disconnected(record.reason, record.at)
 
 
 def _check_place(record: Record, last: float) -> None:

@@ -31,7 +31,7 @@ class SimulatedSource(LiveSource):
             step = traffic.step(now.monotonic - start.monotonic)
             if step.breaks or step.link in {"closing", "refusing"}:
                 if is_connected:
-                    receiver.trouble("the simulated connection broke off", now)
+                    receiver.disconnected("the simulated connection broke off", now)
                 is_connected = False
             else:
                 if not is_connected:

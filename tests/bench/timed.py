@@ -11,12 +11,12 @@ import time
 from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
 from recbms_zmq.service import fleet
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 
 times: list[float] = []
 
 
-class TimedDevice(Device):
+class TimedPipeline(Pipeline):
     """A device that notes how long each frame takes."""
 
     def frame(self, data: bytes, at: Instant) -> bool:
@@ -27,7 +27,7 @@ class TimedDevice(Device):
 
 
 if __name__ == "__main__":
-    fleet.Device = TimedDevice  # type: ignore[attr-defined]
+    fleet.Pipeline = TimedPipeline  # type: ignore[attr-defined]
     code = main()
     print(json.dumps(times), file=sys.stderr)
     sys.exit(code)

@@ -13,7 +13,7 @@ from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 from recbms_zmq.wire.decode import Decoded, decode
 from recbms_zmq.wire.frames import Settings, Status
 from recbms_zmq.wire.lenient import salvage
@@ -73,10 +73,10 @@ def decoded(data: bytes | str) -> Decoded | tuple[type, str]:
     return refusal
 
 
-def bms(contract: Contract, options: ReportOptions) -> Device:
+def bms(contract: Contract, options: ReportOptions) -> Pipeline:
     """Make what takes a BMS's messages all the way."""
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), options)
-    device = Device("main", Normalizer(), reporter, contract.take)
+    device = Pipeline("main", Normalizer(), reporter, contract.take)
     device.meter.resume(FROM_ZERO)
     return device
 

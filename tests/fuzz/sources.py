@@ -31,7 +31,7 @@ class Taker:
     def connected(self, at: Instant) -> None:
         self._note(at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         assert isinstance(reason, str)
         self._note(at)
 

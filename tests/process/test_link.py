@@ -105,7 +105,7 @@ class Nobody:
         del at
         self.connections += 1
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take no note."""
 
     def frame(self, data: bytes, at: Instant) -> bool:

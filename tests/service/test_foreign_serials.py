@@ -101,7 +101,7 @@ def test_no_recording_says_it(data: bytes) -> None:
     lines: list[bytes] = []
     recorder = Recorder(Taker(), lines.append)
     recorder.frame(data, Instant(1.0, 2.0))
-    recorder.trouble(data.decode("utf-8", "replace"), Instant(1.0, 2.0))
+    recorder.disconnected(data.decode("utf-8", "replace"), Instant(1.0, 2.0))
     frame, trouble = map(read_record, lines)
     assert isinstance(frame, FrameRecord)
     assert isinstance(trouble, Trouble)
@@ -121,5 +121,5 @@ def test_no_check_says_it(wire: list[bytes]) -> None:
     visit = Visit(SimulatedSource("sim:"))
     for second, data in enumerate(wire):
         visit.frame(data, Instant(second, second))
-    visit.trouble(wire[0].decode("utf-8", "replace"), Instant(5, 5))
+    visit.disconnected(wire[0].decode("utf-8", "replace"), Instant(5, 5))
     assert_not_given_away("".join(full_report(visit, "ws://h/ws", [], 10)).replace(" ", ""))

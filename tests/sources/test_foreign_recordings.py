@@ -42,7 +42,7 @@ def lived(events: list[tuple[Any, float, float]]) -> tuple[list[bytes], list[byt
         elif what == "connected":
             recorder.connected(now)
         else:
-            recorder.trouble(what, now)
+            recorder.disconnected(what, now)
         now = Instant(now.monotonic + 0.1, now.wall + 0.1)
         device.tick(now)
     recorder.stop(now)

@@ -28,7 +28,7 @@ def test_a_recording_is_as_its_documentation_says() -> None:
     recorder.connected(Instant(5120.5, 1790000000.75))
     assert recorder.frame(b'{"type":"status"}', Instant(5121.0, 1790000001.25))
     assert not recorder.frame(b"\xff\xfe", Instant(5122.0, 1790000002.25))
-    recorder.trouble("connection lost by 1A-2261 ü", Instant(5123.0, 1790000003.25))
+    recorder.disconnected("connection lost by 1A-2261 ü", Instant(5123.0, 1790000003.25))
     recorder.stop(Instant(5124.0, 1790000004.25))
     assert b"\n".join(lines).decode("ascii") == (
         '{"event":"start","monotonic":5120.25,"wall":1790000000.5,"version":1}\n'
@@ -45,7 +45,7 @@ def test_a_recording_is_as_its_documentation_says() -> None:
         ("connected", ""),
         ("frame", '{"type":"status"}'),
         ("frame", "\xff\xfe"),
-        ("trouble", "connection lost by 1A-2261 ü"),
+        ("disconnected", "connection lost by 1A-2261 ü"),
     ]
 
 

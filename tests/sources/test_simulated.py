@@ -22,7 +22,7 @@ class Log:
     def connected(self, at: Instant) -> None:
         self._note("connected", at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         self._note(reason, at)
 
     def frame(self, data: bytes, at: Instant) -> bool:

@@ -10,7 +10,7 @@ from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 from support.frames import SETTINGS, status
 
 WALL = 1_700_000_000.0
@@ -42,7 +42,7 @@ class Looking:
         """What the service would tell a newcomer."""
         self._way = way
         self._now = 0.0
-        self._device = Device(
+        self._device = Pipeline(
             name,
             Normalizer(),
             Reporter(Envelopes(name, device_name, run), ReportOptions(**options)),

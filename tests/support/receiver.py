@@ -23,8 +23,8 @@ class Listener:
     def connected(self, at: Instant) -> None:
         self._note("connected", "", at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
-        self._note("trouble", reason, at)
+    def disconnected(self, reason: str, at: Instant) -> None:
+        self._note("disconnected", reason, at)
 
     def frame(self, data: bytes, at: Instant) -> bool:
         self._note("frame", data.decode("latin-1"), at)
