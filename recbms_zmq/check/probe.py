@@ -15,7 +15,8 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
-from recbms_zmq.wire.frames import Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings
 
 STAY: Final = 5.0
 """Seconds to stay after the first status frame, for the frame rate and the settings."""

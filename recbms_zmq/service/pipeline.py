@@ -10,11 +10,12 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.wire.frames import Frame, Master, Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Frame, Master, Settings
 
 PROVEN: Final = 30.0
 """Seconds for which a connection has to carry frames before a trouble with it counts as over: one

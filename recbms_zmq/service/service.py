@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config.load import Config
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals

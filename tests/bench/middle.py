@@ -15,7 +15,7 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import build_fleet
 

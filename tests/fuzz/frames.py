@@ -8,13 +8,14 @@ import msgspec
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Pipeline
-from recbms_zmq.wire.frames import Decoded, Settings, Status, decode
+from recbms_zmq.wire.decode import Decoded, decode
+from recbms_zmq.wire.frames import Settings, Status
 from recbms_zmq.wire.lenient import salvage
 from recbms_zmq.wire.redaction import redact
 

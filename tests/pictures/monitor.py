@@ -16,8 +16,8 @@ from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.view import View
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
 

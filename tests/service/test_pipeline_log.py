@@ -6,7 +6,7 @@ import pytest
 from support.frames import STATUS
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sources import Source
-from recbms_zmq.wire.frames import decode
+from recbms_zmq.wire.decode import decode
 from support.waiting import PATIENCE
 
 Heard = list[tuple[str, str]]
