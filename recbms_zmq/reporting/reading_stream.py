@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing
+from recbms_zmq.reporting.batch import Batch, Outgoing
+from recbms_zmq.reporting.envelopes import Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 from recbms_zmq.text import ascii_json
@@ -40,17 +41,6 @@ class ReportOptions(Struct, frozen=True):
     refresh: float = 60.0
     min_interval: float = 0.0
     stale_after: float = 30.0
-
-
-class Batch(NamedTuple):
-    """Messages to send, in this order, and topics that are no longer true after them.
-
-    A `complete` one has no line left out for a slow reader: its source waits for that reader.
-    """
-
-    messages: list[Outgoing]
-    forgotten: list[bytes]
-    complete: bool = False
 
 
 class Past(NamedTuple):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:

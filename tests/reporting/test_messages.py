@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recbms_zmq.reporting.batch import Outgoing
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import (
     AlarmChange,
     Availability,
     Device,
     DeviceInfo,
-    Envelopes,
     Event,
     Kind,
     Message,
-    Outgoing,
     Reading,
     Snapshot,
     UnitInfo,
