@@ -75,7 +75,7 @@ class Visit:
             self.troubles.remove(reason)
         self.troubles.append(reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         try:
             frame, dropped = decode(data)
@@ -97,7 +97,7 @@ class Visit:
         self.dropped.update(dropped)
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     async def pay(self, seconds: float, *, stay: bool) -> None:

@@ -103,7 +103,7 @@ class Pipeline:
             self._trouble = reason
             _log.warning("%s: %s; trying again", self.name, reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         bad_before = self._bad_frames
         try:
@@ -118,7 +118,7 @@ class Pipeline:
             return False
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Wait for a slow reader of what was published."""
         await self._drained()
 

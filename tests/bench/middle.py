@@ -30,7 +30,7 @@ def service(options: dict[str, str], publish: Callable[[Batch], None]) -> Callab
     pipeline.start(BEGAN)
     pipeline.connected(BEGAN)
     times = (BEGAN.at(float(second)) for second in range(1, sys.maxsize))
-    return lambda frame: pipeline.frame(frame, next(times))
+    return lambda frame: pipeline.received(frame, next(times))
 
 
 def plain(frame: bytes) -> None:

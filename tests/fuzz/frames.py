@@ -90,7 +90,7 @@ def report(wire: Sequence[bytes], options: ReportOptions, *, secret: bytes = b""
     now = 0.0
     for data in wire:
         now += STEP
-        is_good = device.frame(data, Instant(now, now))
+        is_good = device.received(data, Instant(now, now))
         _check_what_stands(truth, data, contract, is_good=is_good, everything=options is ALL)
         device.tick(Instant(now + 2, now + 2))
     device.stop(Instant(now + 100, now + 100))

@@ -41,10 +41,10 @@ def looked_at() -> Model:
         [bms] = build_fleet(load(options, [url], {}).config, take)
         simulated = SimulatedBms(parse_simulator_url(url))
         bms.pipeline.start(Instant(0.0, 0.0))
-        bms.pipeline.frame(simulated.settings(BEGIN), Instant(0.0, 0.0))
+        bms.pipeline.received(simulated.settings(BEGIN), Instant(0.0, 0.0))
         for second in range(HISTORY):
             now = float(second)
-            bms.pipeline.frame(simulated.status(BEGIN + SPEED * second), Instant(now, now))
+            bms.pipeline.received(simulated.status(BEGIN + SPEED * second), Instant(now, now))
     return model
 
 

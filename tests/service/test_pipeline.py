@@ -44,7 +44,7 @@ class Bench:
         self.bodies += [body for _, body, _ in batch.messages]
 
     def send(self, data: bytes, seconds: float = 0) -> bool:
-        return self.pipeline.frame(data, Instant(seconds, WALL + seconds))
+        return self.pipeline.received(data, Instant(seconds, WALL + seconds))
 
     @property
     def last(self) -> dict[str, Any]:
@@ -349,9 +349,9 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
         waited.append("yes")
 
     bench = Bench()
-    asyncio.run(bench.pipeline.ready())
+    asyncio.run(bench.pipeline.drain())
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
-    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).drain())
     assert waited == ["yes"]
 
 

@@ -57,7 +57,7 @@ class Looking:
     def frame(self, text: str, at: float = 0.0) -> None:
         """Let a frame come at this time."""
         self._now = at
-        assert self._device.frame(text.encode(), Instant(at, WALL + at))
+        assert self._device.received(text.encode(), Instant(at, WALL + at))
 
     def status(self, at: float = 0.0, **changes: Any) -> None:
         """Let a status frame come, made of the real one."""
