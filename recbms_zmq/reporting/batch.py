@@ -14,5 +14,5 @@ class Batch(NamedTuple):
     """
 
     messages: list[Outgoing]
-    forgotten: list[bytes]
+    expired: list[bytes]
     complete: bool = False

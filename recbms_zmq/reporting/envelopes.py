@@ -38,7 +38,7 @@ class Envelope:
         self._about: Final = about
         self._origin: Final = origin
 
-    def seal(self, payload: str, ts: str) -> Outgoing:
+    def render(self, payload: str, ts: str) -> Outgoing:
         """Make the next message; `payload` is JSON in ASCII, `ts` ISO 8601."""
         self.seq += 1
         body = (

@@ -75,7 +75,7 @@ class Topic:
         """Make the next message."""
         self.said_at = now
         self.refresh_due = now + refresh
-        return self.envelope.seal(payload, ts)
+        return self.envelope.render(payload, ts)
 
 
 class ReadingStream:
@@ -130,7 +130,7 @@ class ReadingStream:
         self._held = []
         self._standing = [None] * len(self._topics)
         for topic in self._topics:
-            batch.forgotten.append(topic.envelope.topic)
+            batch.expired.append(topic.envelope.topic)
             topic.reset()
         for key, past in self._retired.items():
             self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
@@ -190,9 +190,9 @@ class ReadingStream:
         if stands is None:
             return
         if stands is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", self._ts))
+            batch.messages.append(topic.envelope.render("null", self._ts))
             topic.said_at = now
-        batch.forgotten.append(topic.envelope.topic)
+        batch.expired.append(topic.envelope.topic)
         topic.refresh_due = _LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:

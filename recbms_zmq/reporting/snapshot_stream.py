@@ -69,7 +69,7 @@ class SnapshotStream:
         self.due = NO_TIME
         self._topic.reset()
         self._standing = None
-        batch.forgotten.append(self._topic.envelope.topic)
+        batch.expired.append(self._topic.envelope.topic)
 
     def _news(self) -> Any:
         """Return what makes a snapshot differ from another one: names, values, settings."""

@@ -92,13 +92,13 @@ class Pipeline:
         self._connections += 1
         self._connected_at = at.monotonic
         self.tick(at)
-        self._say(self._reporter.link("", at))
+        self._say(self._reporter.on_connected(at))
         _log.debug("%s: connected", self.name)
 
     def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there; say so in the log when it is news."""
         self.tick(at)  # so that the reason for being offline is that, and not this
-        self._say(self._reporter.link(reason, at))
+        self._say(self._reporter.on_disconnected(reason, at))
         if reason != self._trouble:
             self._trouble = reason
             _log.warning("%s: %s; trying again", self.name, reason)
@@ -128,7 +128,7 @@ class Pipeline:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._say(self._reporter.settings(readings, normalizer.description, at))
+            self._say(self._reporter.on_settings(readings, normalizer.description, at))
             return
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
@@ -139,7 +139,7 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        self._say(self._reporter.status(readings, normalizer.description, at))
+        self._say(self._reporter.on_status(readings, normalizer.description, at))
         if self._trouble and at.monotonic - self._connected_at >= PROVEN:
             self._trouble = ""
             _log.info("%s: the connection is good again", self.name)

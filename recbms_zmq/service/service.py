@@ -77,7 +77,7 @@ class Service:
                 await self._serve()
 
     def _publish(self, batch: Batch) -> None:
-        if batch.messages or batch.forgotten:
+        if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.publish(batch)
 

@@ -130,7 +130,7 @@ class ZmqSink:
             send(body)
             if is_retained:
                 retained[topic] = body
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             retained.pop(topic, None)
         # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
         # because a look takes as long as three messages.

@@ -43,7 +43,7 @@ class Contract:
             assert retained == (message["kind"] != "event")
             if retained:
                 self.standing[message["topic"]] = message
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             assert TOPIC.fullmatch(topic.decode("ascii"))
             self.standing.pop(topic.decode("ascii"), None)
         assert len(self._seq) <= MOST_TOPICS

@@ -82,5 +82,5 @@ class Looking:
             if retained:
                 self.bodies[topic] = body
             self.model.take(decode_message(body), self._now, self._way)
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             self.bodies.pop(topic, None)
