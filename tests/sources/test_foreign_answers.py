@@ -106,7 +106,7 @@ def at_once(**_: float) -> Generator[float]:
 
 
 def asked(module: FakeModule, first: bytes) -> Calls:
-    """Return what is calls of a module that answers this first, and then properly."""
+    """Return what is heard of a module that answers this first, and then properly."""
     module.answers = [first, answer()]
 
     async def run() -> Calls:
@@ -143,7 +143,7 @@ def test_any_answer_is_a_frame_or_a_sentence_and_the_next_one_is_read(
     monkeypatch.setattr(backoff, "reconnect_delays", at_once)
     calls = asked(module, data)
     for what, text in calls:
-        assert what != "trouble" or SENTENCE.fullmatch(text)
+        assert what != "disconnected" or SENTENCE.fullmatch(text)
         assert what != "frame" or len(text) <= LIMIT
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Calls, RecordingReceiver
 
-from recbms_zmq.sources.stdin import LinesSource
+from recbms_zmq.sources.stdin import StdinSource
 
 LIMIT = 1024
 
@@ -17,12 +17,12 @@ def frames(calls: Calls) -> list[str]:
 
 
 def read_pipe(chunks: list[bytes]) -> Calls:
-    """Return what is calls of a pipe into which this is written, chunk by chunk."""
+    """Return what is received from a pipe into which this is written, chunk by chunk."""
 
     async def run() -> Calls:
         reading, writing = os.pipe()
         receiver = RecordingReceiver()
-        task = asyncio.create_task(LinesSource(reading, max_frame=LIMIT).run(receiver))
+        task = asyncio.create_task(StdinSource(reading, max_frame=LIMIT).run(receiver))
         for chunk in chunks:
             await asyncio.to_thread(os.write, writing, chunk)
         os.close(writing)
@@ -62,12 +62,12 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
     path.write_bytes(b"1\n2\n3")
 
     class Slow(RecordingReceiver):
-        async def ready(self) -> None:
+        async def drain(self) -> None:
             self.calls.append(("the reader has all of it", ""))
 
     receiver = Slow()
     with path.open("rb") as file:
-        asyncio.run(LinesSource(file.fileno()).run(receiver))
+        asyncio.run(StdinSource(file.fileno()).run(receiver))
     waited = ("the reader has all of it", "")
     assert receiver.calls == [
         ("connected", ""),
@@ -81,7 +81,7 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
 
 def test_a_pipe_does_not_wait_for_ever() -> None:
     class Stalled(RecordingReceiver):
-        async def ready(self) -> None:
+        async def drain(self) -> None:
             await asyncio.Future()
 
     async def run() -> Calls:
@@ -89,7 +89,7 @@ def test_a_pipe_does_not_wait_for_ever() -> None:
         os.write(writing, b"1\n2\n")
         os.close(writing)
         receiver = Stalled()
-        await LinesSource(reading).run(receiver)
+        await StdinSource(reading).run(receiver)
         os.close(reading)
         return receiver.calls
 
