@@ -8,8 +8,9 @@ same frames at the same times give the same messages, live or replayed.
 from typing import Final
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.messages import AlarmChange, Envelopes
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReadingStream, ReportOptions
+from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Description, Readings
 from recbms_zmq.sensors.pack import Alarm

@@ -16,7 +16,7 @@ from typing import Final
 
 import zmq
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.curve import KeyPair, read_allowed, read_secret
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReadingStream, ReportOptions
+from recbms_zmq.reporting.reading_stream import Batch, ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Description, Readings, UnitDescription
 from recbms_zmq.sensors.pack import Alarm

@@ -3,9 +3,10 @@
 from typing import Any
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.monitor.model import Model, Pack
 from recbms_zmq.reporting.messages import Envelopes, decode_message
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Pipeline
