@@ -14,7 +14,7 @@ from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, RecBmsError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs
 from recbms_zmq.service.fleet import Bms, build_fleet, tick
 from recbms_zmq.service.runner import run

@@ -17,8 +17,8 @@ from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
 from recbms_zmq.config.options import Config
 from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.monitor.model import Model
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 
 News = Callable[[], None]

@@ -5,8 +5,9 @@ from operator import itemgetter
 from typing import Any
 
 from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, Topic
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import NO_TIME, Topic
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.text import ascii_json
@@ -69,7 +70,7 @@ class SnapshotStream:
         self.due = NO_TIME
         self._topic.reset()
         self._standing = None
-        batch.forgotten.append(self._topic.envelope.topic)
+        batch.expired.append(self._topic.envelope.topic)
 
     def _news(self) -> Any:
         """Return what makes a snapshot differ from another one: names, values, settings."""

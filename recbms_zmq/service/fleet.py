@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.connect import open_source

@@ -8,7 +8,7 @@ from typing import Final
 
 from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service.fleet import Bms, build_fleet
 
 SETTINGS_GRACE: Final = 2.0

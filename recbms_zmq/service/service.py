@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config.options import Config
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
@@ -77,7 +77,7 @@ class Service:
                 await self._serve()
 
     def _publish(self, batch: Batch) -> None:
-        if batch.messages or batch.forgotten:
+        if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.send(batch)
 

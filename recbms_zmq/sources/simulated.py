@@ -38,6 +38,6 @@ class SimulatedSource(LiveSource):
                     receiver.connected(now)
                 is_connected = True
                 for message in step.messages:
-                    receiver.frame(message.data, now)
+                    receiver.received(message.data, now)
             elapsed = Instant.now().monotonic - start.monotonic
             await asyncio.sleep(max(traffic.due - elapsed, 0))

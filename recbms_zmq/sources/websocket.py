@@ -133,7 +133,7 @@ class WebSocketSource(LiveSource):
                 data = await connection.recv(decode=False)
                 now = Instant.now()
                 last = loop.time()
-                if receiver.frame(data, now) and not proven:
+                if receiver.received(data, now) and not proven:
                     proven = True
                     self._backoff.reset()
                 turn += 1

@@ -15,7 +15,7 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import build_fleet
 
@@ -30,7 +30,7 @@ def service(options: dict[str, str], publish: Callable[[Batch], None]) -> Callab
     pipeline.start(BEGAN)
     pipeline.connected(BEGAN)
     times = (BEGAN.at(float(second)) for second in range(1, sys.maxsize))
-    return lambda frame: pipeline.frame(frame, next(times))
+    return lambda frame: pipeline.received(frame, next(times))
 
 
 def plain(frame: bytes) -> None:

@@ -19,9 +19,9 @@ times: list[float] = []
 class TimedPipeline(Pipeline):
     """A device that notes how long each frame takes."""
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         begin = time.perf_counter()
-        valid = super().frame(data, at)
+        valid = super().received(data, at)
         times.append(time.perf_counter() - begin)
         return valid
 

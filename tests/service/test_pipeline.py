@@ -10,9 +10,10 @@ import pytest
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import Device as DeviceMessage
-from recbms_zmq.reporting.messages import Envelopes, decode_message
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Pipeline
@@ -43,7 +44,7 @@ class Bench:
         self.bodies += [body for _, body, _ in batch.messages]
 
     def send(self, data: bytes, seconds: float = 0) -> bool:
-        return self.pipeline.frame(data, Instant(seconds, WALL + seconds))
+        return self.pipeline.received(data, Instant(seconds, WALL + seconds))
 
     @property
     def last(self) -> dict[str, Any]:
@@ -348,9 +349,9 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
         waited.append("yes")
 
     bench = Bench()
-    asyncio.run(bench.pipeline.ready())
+    asyncio.run(bench.pipeline.drain())
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
-    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).drain())
     assert waited == ["yes"]
 
 

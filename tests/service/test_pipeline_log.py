@@ -7,7 +7,7 @@ from support.frames import STATUS
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import PROVEN, Pipeline
@@ -33,7 +33,7 @@ def test_a_link_that_breaks_every_second_is_one_trouble(
 ) -> None:
     for second in range(100):
         pipeline.connected(at(second))
-        pipeline.frame(STATUS.encode(), at(second + 0.1))
+        pipeline.received(STATUS.encode(), at(second + 0.1))
         pipeline.disconnected(LOST, at(second + 0.5))
     assert caplog.messages == ["main: online", "main: connection lost; trying again"]
 
@@ -44,11 +44,11 @@ def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
     for start in (0.0, 1000.0):
         pipeline.connected(at(start))
         for second in range(int(PROVEN) + 2):
-            pipeline.frame(STATUS.encode(), at(start + second))
+            pipeline.received(STATUS.encode(), at(start + second))
         pipeline.disconnected(LOST, at(start + PROVEN + 2))
         pipeline.connected(at(start + PROVEN + 3))
         for second in range(int(PROVEN) + 2):
-            pipeline.frame(STATUS.encode(), at(start + PROVEN + 3 + second))
+            pipeline.received(STATUS.encode(), at(start + PROVEN + 3 + second))
         pipeline.tick(at(start + 500))
     assert (
         caplog.messages
@@ -78,7 +78,7 @@ def test_going_offline_is_said_whoever_notices_it(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.connected(at(0))
-    pipeline.frame(STATUS.encode(), at(1))
+    pipeline.received(STATUS.encode(), at(1))
     pipeline.disconnected("nothing came for 20 s", at(21))
     assert caplog.messages == [
         "main: online",

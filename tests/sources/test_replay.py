@@ -22,7 +22,7 @@ from recbms_zmq.cli.record import record
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.sources.replay import ReplaySource
