@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from recbms_zmq.sensors.normalize import Normalizer, Readings
     from recbms_zmq.sensors.sensor import Sensor
     from recbms_zmq.sensors.table import SENSORS
-    from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
+    from recbms_zmq.wire.decode import Decoded, decode
+    from recbms_zmq.wire.frames import Frame, Settings, Status
 
 _MODULES = {
     "errors": ("FrameError", "MalformedFrame", "RecBmsError", "UnknownFrameType"),
@@ -32,7 +33,8 @@ _MODULES = {
     "sensors.normalize": ("Normalizer", "Readings"),
     "sensors.sensor": ("Sensor",),
     "sensors.table": ("SENSORS",),
-    "wire.frames": ("Decoded", "Frame", "Settings", "Status", "decode"),
+    "wire.decode": ("Decoded", "decode"),
+    "wire.frames": ("Frame", "Settings", "Status"),
 }
 """Where the public names are. They are imported when they are used first, because the command line
 imports this package and needs none of them."""

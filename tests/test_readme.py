@@ -14,7 +14,8 @@ from support.frames import STATUS
 from support.readme import README, block, filled
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.wire.frames import Status, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Status
 
 TEXT = README.read_text()
 

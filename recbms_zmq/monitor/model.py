@@ -13,14 +13,14 @@ from recbms_zmq.monitor.history import History
 from recbms_zmq.reporting.messages import (
     Availability,
     Device,
-    DeviceInfo,
     Event,
     Message,
     Payload,
     Reading,
     Snapshot,
 )
-from recbms_zmq.wire.alarms import ALARMS, Alarm
+from recbms_zmq.sensors.device_info import DeviceInfo
+from recbms_zmq.wire.alarms import ALARMS, AlarmType
 from recbms_zmq.wire.chemistry import usual_cell_limits
 
 MAX_EVENTS: Final = 20
@@ -72,7 +72,7 @@ class ActiveAlarm(NamedTuple):
     unit: int | None
     cell: int | None
     message: str
-    known: Alarm | None
+    known: AlarmType | None
 
 
 class PastEvent(NamedTuple):

@@ -15,12 +15,13 @@ from typing import Final, NamedTuple
 
 from recbms_zmq.config.load import Config
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.connect import open_source
-from recbms_zmq.service.pipeline import Device, at_once
+from recbms_zmq.service.pipeline import Pipeline, at_once
 from recbms_zmq.sources import Source
 
 CONNECTS_PER_SECOND: Final = 100
@@ -39,10 +40,10 @@ class Bms(NamedTuple):
     """A BMS as the service sees it: where its frames come from, and where they go."""
 
     source: Source
-    device: Device
+    pipeline: Pipeline
 
 
-def wire(
+def build_fleet(
     config: Config,
     publish: Callable[[Batch], None],
     drained: Callable[[], Awaitable[None]] = at_once,
@@ -63,7 +64,7 @@ def wire(
     fleet = []
     for bms in config.bms:
         source = open_source(bms, spread=spread)
-        device = Device(
+        pipeline = Pipeline(
             bms.name,
             Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
             Reporter(
@@ -80,7 +81,7 @@ def wire(
             drained,
             energy_max_gap=bms.energy_max_gap,
         )
-        fleet.append(Bms(source, device))
+        fleet.append(Bms(source, pipeline))
     return fleet
 
 
@@ -93,13 +94,13 @@ async def keep_running(bms: Bms, delay: float) -> None:
     await asyncio.sleep(delay)
     while True:
         try:
-            await bms.source.run(bms.device)
+            await bms.source.run(bms.pipeline)
         except Exception:  # noqa: BLE001 the other BMS and the next try count for more
-            _log.exception("%s: reading failed; again in %g s", bms.device.name, RESTART)
-            bms.device.trouble("reading failed", bms.source.now())
+            _log.exception("%s: reading failed; again in %g s", bms.pipeline.name, RESTART)
+            bms.pipeline.disconnected("reading failed", bms.source.now())
         else:
-            _log.info("%s: there is nothing more to read", bms.device.name)
-            bms.device.stop(bms.source.now())
+            _log.info("%s: there is nothing more to read", bms.pipeline.name)
+            bms.pipeline.stop(bms.source.now())
             return
         await asyncio.sleep(RESTART)
 
@@ -115,7 +116,7 @@ async def tick(fleet: Sequence[Bms], after_all: Callable[[float], None] = lambda
     while True:
         await asyncio.sleep(TICK)
         for bms in fleet:
-            bms.device.tick(bms.source.now())
+            bms.pipeline.tick(bms.source.now())
         after_all(time.monotonic())
 
 

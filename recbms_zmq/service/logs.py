@@ -84,7 +84,7 @@ def set_up(level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("recbms_zmq").setLevel(threshold)
-    # The library's own words about connections say what `Device` says, less readably.
+    # The library's own words about connections say what `Pipeline` says, less readably.
     logging.getLogger("websockets").setLevel(logging.ERROR)
 
 

@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
-from recbms_zmq.reporting.messages import Outgoing
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch, Outgoing
 
 _LINES_A_GROUP: Final = select.PIPE_BUF // 64  # more would not fit
 
@@ -49,7 +48,7 @@ class StdoutSink:
         self._idle = asyncio.Event()  # nothing waits for the reader
         self._idle.set()
 
-    def send(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
         tried = 0
         if not self._watched:

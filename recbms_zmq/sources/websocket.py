@@ -94,7 +94,7 @@ class WebSocketSource(LiveSource):
 
         def note(exc: Exception) -> None:
             # None of these is fatal: what is wrong with a module now may be right tomorrow.
-            receiver.trouble(explain(exc), Instant.now())
+            receiver.disconnected(explain(exc), Instant.now())
 
         connections = aiter(connect(self._url, process_exception=note, **self._arguments))
         async with contextlib.aclosing(connections):  # type: ignore[type-var]
@@ -105,7 +105,7 @@ class WebSocketSource(LiveSource):
                 except asyncio.CancelledError:
                     await connection.close()  # else the library says "internal error"
                     raise
-                receiver.trouble(reason, Instant.now())
+                receiver.disconnected(reason, Instant.now())
                 # The library would reconnect at once after a connection that worked.
                 await asyncio.sleep(next(self._backoff.delays))
 
@@ -133,7 +133,7 @@ class WebSocketSource(LiveSource):
                 data = await connection.recv(decode=False)
                 now = Instant.now()
                 last = loop.time()
-                if receiver.frame(data, now) and not proven:
+                if receiver.received(data, now) and not proven:
                     proven = True
                     self._backoff.reset()
                 turn += 1
