@@ -7,13 +7,13 @@ import sys
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load
+from recbms_zmq.config.load import load
+from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import (
     BY_NAME,
     DEFAULT_PUBLISH,
     SOURCE_OPTIONS,
-    declare,
-    read_argument,
+    Config,
 )
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed

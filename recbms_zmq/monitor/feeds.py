@@ -14,7 +14,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.reporting.batch import Batch
