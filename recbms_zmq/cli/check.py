@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs

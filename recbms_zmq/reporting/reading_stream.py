@@ -8,10 +8,9 @@ was last said, None if none is to be believed. Nothing here knows availability o
 from collections.abc import Iterable
 from itertools import compress
 from operator import ne
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
-
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch, Outgoing
 from recbms_zmq.reporting.envelopes import Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
@@ -21,26 +20,6 @@ from recbms_zmq.text import ascii_json
 _SOMETHING: Final[Any] = object()  # stands on the topic, but is not of what speaks there now
 _LONG_AGO: Final = float("-inf")
 NO_TIME: Final = float("inf")
-
-
-class ReportOptions(Struct, frozen=True):
-    """What to report. Times are in seconds.
-
-    Attributes:
-        emit: a message per reading, one for all of them, or both.
-        report: readings that have changed, or all with every frame.
-        refresh: after this long a reading is sent again though it has not changed.
-        min_interval: no topic is sent more often than this, but for null, which is said at once
-            so that nothing false stands in the meantime.
-        stale_after: without a status frame for this long the BMS counts as offline.
-
-    """
-
-    emit: Literal["readings", "snapshot", "both"] = "readings"
-    report: Literal["changes", "all"] = "changes"
-    refresh: float = 60.0
-    min_interval: float = 0.0
-    stale_after: float = 30.0
 
 
 class Past(NamedTuple):

@@ -8,10 +8,11 @@ same frames at the same times give the same messages, live or replayed.
 from typing import Final
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import AlarmChange
-from recbms_zmq.reporting.reading_stream import NO_TIME, ReadingStream, ReportOptions
+from recbms_zmq.reporting.reading_stream import NO_TIME, ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.sensors.normalize import Readings

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service.fleet import Bms, build_fleet

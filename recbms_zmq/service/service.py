@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
