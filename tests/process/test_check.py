@@ -268,7 +268,7 @@ def test_no_service_and_no_such_bms_are_said(run: Run, start: Run, bms: FakeBms)
             ("--prefix", "other", service.endpoint()),
             (
                 f"nothing came from {service.endpoint()} within 1 s: is recbms-zmq run publishing "
-                "there, and may this machine reach it?"
+                "there, and can this machine reach it?"
             ),
         ),
     ):
