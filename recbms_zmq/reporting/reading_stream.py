@@ -63,10 +63,9 @@ Invariants
 from collections.abc import Iterable
 from itertools import compress
 from operator import ne
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
-
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch, Outgoing
 from recbms_zmq.reporting.envelopes import Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
@@ -76,25 +75,6 @@ from recbms_zmq.text import ascii_json
 _OTHER: Final[Any] = object()
 _LONG_AGO: Final = float("-inf")
 NEVER: Final = float("inf")
-
-
-class ReportOptions(Struct, frozen=True):
-    """What to publish. Times are in seconds.
-
-    Attributes:
-        emit: a message per reading, one snapshot of all of them, or both.
-        report: readings that have changed, or all of every frame.
-        refresh: a reading that has not changed is sent again after this long.
-        min_interval: shortest time between two values of one topic; null is sent at once.
-        stale_after: without a status frame for this long the BMS is offline.
-
-    """
-
-    emit: Literal["readings", "snapshot", "both"] = "readings"
-    report: Literal["changes", "all"] = "changes"
-    refresh: float = 60.0
-    min_interval: float = 0.0
-    stale_after: float = 30.0
 
 
 class RetiredTopic(NamedTuple):

@@ -13,10 +13,11 @@ from math import floor
 from typing import Final
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import AlarmChange
-from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream, ReportOptions
+from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.sensors.normalize import Readings

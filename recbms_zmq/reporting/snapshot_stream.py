@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import NEVER, ReportOptions, Topic
+from recbms_zmq.reporting.reading_stream import NEVER, Topic
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.text import ascii_json

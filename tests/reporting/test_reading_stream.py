@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting import reading_stream
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import ReadingStream, ReportOptions
+from recbms_zmq.reporting.reading_stream import ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
