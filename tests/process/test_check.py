@@ -272,7 +272,7 @@ def test_a_missing_service_and_a_missing_bms_are_errors(run: Run, start: Run, bm
             ("--prefix", "other", service.endpoint()),
             (
                 f"nothing came from {service.endpoint()} within 1 s: is recbms-zmq run publishing "
-                "there, and may this machine reach it?"
+                "there, and can this machine reach it?"
             ),
         ),
     ):
