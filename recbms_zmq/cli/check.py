@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
@@ -81,18 +82,18 @@ def main(args: argparse.Namespace) -> int:
 
 async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
     from recbms_zmq.check.findings import full_report, verdict
-    from recbms_zmq.check.probe import Visit
+    from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
 
     (bms,) = config.bms
-    visit = Visit(open_source(bms))
+    probe = Probe(open_source(bms))
     addresses = [] if brief else await _addresses(bms.url, seconds)
-    await visit.pay(seconds, stay=not brief)
+    await probe.run(seconds, stay=not brief)
     if brief:
-        print(verdict(visit, seconds))
+        print(verdict(probe, seconds))
     else:
-        print("\n".join(full_report(visit, masked(bms.url), addresses, seconds)))
-    return 0 if visit.arrivals else Unavailable.exit_code
+        print("\n".join(full_report(probe, masked(bms.url), addresses, seconds)))
+    return 0 if probe.arrivals else Unavailable.exit_code
 
 
 async def _addresses(url: str, seconds: float) -> list[str]:
@@ -119,13 +120,13 @@ def _is_address(host: str) -> bool:
 
 
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
-    from recbms_zmq.client.query import RollCall
+    from recbms_zmq.client.query import ServiceQuery
 
     prefix = read_argument("--prefix", readers.name, args.prefix)
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
     endpoint = read_argument("TARGET", readers.endpoint, args.target)
-    with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
-        found = call.make(devices, seconds)
+    with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
+        found = query.ask(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
     print("; ".join(said) if args.brief else "\n".join(said))
     return 0 if all(each.payload == "online" for each in found) else 1

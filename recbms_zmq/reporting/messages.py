@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from recbms_zmq.sensors.device_info import DeviceInfo
+
 Payload = float | int | bool | str | None
 Kind = Literal["reading", "availability", "event", "snapshot", "device"]
 
@@ -72,24 +74,6 @@ class Snapshot(_Message, tag="snapshot", kw_only=True, frozen=True):
     """All readings in one message, by their keys."""
 
     payload: dict[str, Payload]
-
-
-class UnitInfo(Struct, kw_only=True, frozen=True):
-    """A BMS unit: its address, and how many cells and temperature sensors it has."""
-
-    address: int
-    cells: int
-    sensors: int
-
-
-class DeviceInfo(Struct, kw_only=True, frozen=True):
-    """What is known of a pack beside its readings. Capacity in Ah."""
-
-    units: list[UnitInfo]
-    model: str | None = None
-    chemistry: str | None = None
-    capacity: float | None = None
-    serial: str | None = None
 
 
 class Device(_Message, tag="device", kw_only=True, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.pack import Alarm, Pack, Unit
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
@@ -65,32 +66,6 @@ class Link(Struct, frozen=True):
     frame_interval: float | None = None
 
 
-class UnitDescription(Struct, frozen=True):
-    """One unit: its address, and how many cells and temperature sensors it has."""
-
-    address: int
-    cells: int
-    sensors: int
-
-
-class Description(Struct, frozen=True, omit_defaults=True):
-    """What is known of the pack beside its readings: the payload of a `device` message.
-
-    Attributes:
-        units: in the order of their addresses.
-        model, chemistry: in words, as far as they are known.
-        capacity: Ah.
-        serial: only when it was asked for, because it is a password.
-
-    """
-
-    units: tuple[UnitDescription, ...]
-    model: str | None = None
-    chemistry: str | None = None
-    capacity: float | None = None
-    serial: str | None = None
-
-
 class Normalizer:
     """Makes readings of the frames of one BMS."""
 
@@ -102,7 +77,7 @@ class Normalizer:
         self._shape: list[int] = []
         self._status = _Columns(())
         self._settings = _Columns(())
-        self.description = Description(units=())
+        self.description = DeviceInfo(units=())
         """What is known of the pack so far."""
 
     def status(
@@ -162,7 +137,7 @@ class Normalizer:
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
         self._capacity = frame.capacity
-        self.description = Description(
+        self.description = DeviceInfo(
             units=self.description.units,
             model=model(frame),
             chemistry=chemistry(frame),
@@ -216,10 +191,10 @@ def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
                 yield row.at(unit.address, number)
 
 
-def _describe_units(known: Description, pack: Pack) -> Description:
-    return Description(
+def _describe_units(known: DeviceInfo, pack: Pack) -> DeviceInfo:
+    return DeviceInfo(
         units=tuple(
-            UnitDescription(unit.address, len(unit.cell_voltages), len(unit.temperatures))
+            UnitInfo(unit.address, len(unit.cell_voltages), len(unit.temperatures))
             for unit in pack.units
         ),
         model=known.model,

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from recbms_zmq.cli.sensors import markdown
-from recbms_zmq.config.options import OPTIONS, Option
+from recbms_zmq.config.option import Option
+from recbms_zmq.config.options import OPTIONS
 
 README = Path(__file__).parents[2] / "README.md"
 
