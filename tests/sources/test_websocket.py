@@ -26,7 +26,7 @@ from support.raw_websocket import (
     frame,
     raw_websocket,
 )
-from support.receiver import Heard, Listener, listen
+from support.receiver import Calls, RecordingReceiver, run_source
 from support.waiting import eventually
 from websockets import exceptions
 from websockets.asyncio.server import ServerConnection, serve
@@ -45,15 +45,15 @@ MESSAGE = frame(TEXT, b"{}")
 
 
 @asynccontextmanager
-async def running(source: WebSocketSource, listener: Listener) -> AsyncIterator[None]:
-    task = asyncio.create_task(source.run(listener))
+async def running(source: WebSocketSource, receiver: RecordingReceiver) -> AsyncIterator[None]:
+    task = asyncio.create_task(source.run(receiver))
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def heard_until(server: RawWebSocket, count: int, **options: Any) -> Heard:
-    return listen(WebSocketSource(server.url, max_frame=LIMIT, **options), count)
+def calls_until(server: RawWebSocket, count: int, **options: Any) -> Calls:
+    return run_source(WebSocketSource(server.url, max_frame=LIMIT, **options), count)
 
 
 ENDS: dict[str, tuple[bytes, str]] = {
@@ -102,7 +102,7 @@ ENDS: dict[str, tuple[bytes, str]] = {
 def test_a_connection_that_carries_no_more_data_is_left_at_once(end: str) -> None:
     data, reason = ENDS[end]
     with raw_websocket(MESSAGE + data) as server:  # which never closes TCP
-        assert heard_until(server, 3, silence=1e9) == [
+        assert calls_until(server, 3, silence=1e9) == [
             ("connected", ""),
             ("frame", "{}"),
             ("disconnected", reason),
@@ -117,7 +117,7 @@ def test_a_message_of_exactly_max_frame_is_taken(fragments: int) -> None:
     heads = [TEXT & 0x7F if n == 0 else FRAGMENT for n in range(fragments)]
     heads[-1] |= LAST
     with raw_websocket(b"".join(map(frame, heads, parts)) + MESSAGE) as server:
-        assert heard_until(server, 3)[1:] == [("frame", text.decode()), ("frame", "{}")]
+        assert calls_until(server, 3)[1:] == [("frame", text.decode()), ("frame", "{}")]
 
 
 @pytest.fixture(scope="module")
@@ -141,15 +141,15 @@ def test_messages_come_whole_however_they_are_cut(
             wire += between + frame(head, part)
     cut = data.draw(st.integers(0, len(wire)))
     any_server.parts = (wire[:cut], wire[cut:], MESSAGE)
-    heard = heard_until(any_server, len(messages) + 2)
+    calls = calls_until(any_server, len(messages) + 2)
     expected = [("frame", b"".join(parts).decode("latin-1")) for parts in messages]
-    assert heard == [("connected", ""), *expected, ("frame", "{}")]
+    assert calls == [("connected", ""), *expected, ("frame", "{}")]
 
 
 def test_what_comes_with_the_handshake_comes_after_connected() -> None:
     with raw_websocket(MESSAGE * 100) as server:
-        heard = heard_until(server, 101)
-    assert heard == [("connected", ""), *[("frame", "{}")] * 100]
+        calls = calls_until(server, 101)
+    assert calls == [("connected", ""), *[("frame", "{}")] * 100]
 
 
 @pytest.fixture
@@ -161,23 +161,23 @@ def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bms_that_never_pongs_stays_connected_while_it_sends() -> None:
     with raw_websocket(MESSAGE) as server:
 
-        async def run() -> Heard:
-            listener = Listener()
-            async with running(WebSocketSource(server.url), listener):
-                await listener.until(lambda: len(listener.heard) == 2)
+        async def run() -> Calls:
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url), receiver):
+                await receiver.until(lambda: len(receiver.calls) == 2)
                 while server.received.count(bytes([PING, LAST | 4])) < 10:
                     server.send(MESSAGE)
                     await asyncio.sleep(0.02)
-            return listener.heard
+            return receiver.calls
 
-        heard = asyncio.run(run())
-    assert {what for what, _ in heard[1:]} == {"frame"}
+        calls = asyncio.run(run())
+    assert {what for what, _ in calls[1:]} == {"frame"}
 
 
 @pytest.mark.usefixtures("quick_pings")
 def test_a_bms_that_neither_sends_nor_pongs_gets_a_new_connection() -> None:
     with raw_websocket(MESSAGE) as server:
-        assert heard_until(server, 3, silence=1e9)[-1] == (
+        assert calls_until(server, 3, silence=1e9)[-1] == (
             "disconnected",
             "neither data nor an answer to a ping came for 0.1 s",
         )
@@ -192,14 +192,14 @@ def test_a_bms_that_pongs_stays_connected_without_data() -> None:
             Counting.pings += isinstance(event, Frame) and event.opcode is Opcode.PING
             super().process_event(event)
 
-    async def run() -> Heard:
+    async def run() -> Calls:
         options: dict[str, Any] = {"create_connection": Counting, "ping_interval": None}
         async with serve(ServerConnection.wait_closed, "127.0.0.1", 0, **options) as server:
             port = server.sockets[0].getsockname()[1]
-            listener = Listener()
-            async with running(WebSocketSource(f"ws://127.0.0.1:{port}", silence=1e9), listener):
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(f"ws://127.0.0.1:{port}", silence=1e9), receiver):
                 await asyncio.to_thread(eventually, lambda: Counting.pings == 10, "ten pings")
-                return list(listener.heard)
+                return list(receiver.calls)
 
     assert asyncio.run(run()) == [("connected", "")]
 
@@ -216,40 +216,40 @@ def test_silence_is_looked_for_as_long_as_the_connection_lives(
     monkeypatch.setattr(backoff, "FIRST", 0.01)
     with raw_websocket(MESSAGE) as server:
 
-        async def run() -> Heard:
-            listener = Listener()
-            async with running(WebSocketSource(server.url, silence=0.5), listener):
+        async def run() -> Calls:
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url, silence=0.5), receiver):
                 for connections in (1, 2):
-                    await listener.until(partial(has_connected, listener, connections))
+                    await receiver.until(partial(has_connected, receiver, connections))
                     for _ in range(20):  # a second in all
                         server.send(MESSAGE)
                         await asyncio.sleep(0.05)
-                await listener.until(partial(has_connected, listener, 3))
-            return listener.heard
+                await receiver.until(partial(has_connected, receiver, 3))
+            return receiver.calls
 
-        heard = asyncio.run(run())
-    reasons = [text for what, text in heard if what == "disconnected"]
+        calls = asyncio.run(run())
+    reasons = [text for what, text in calls if what == "disconnected"]
     assert reasons == ["nothing came for 0.5 s"] * 2
 
 
-def has_connected(listener: Listener, times: int) -> bool:
-    return listener.heard.count(("connected", "")) >= times
+def has_connected(receiver: RecordingReceiver, times: int) -> bool:
+    return receiver.calls.count(("connected", "")) >= times
 
 
 def test_a_message_that_never_ends_is_silence() -> None:
     with raw_websocket(frame(TEXT & 0x7F), *[frame(FRAGMENT)] * 10_000) as server:
-        heard = heard_until(server, 2, silence=0.2)
-    assert heard[1] == ("disconnected", "nothing came for 0.2 s")
+        calls = calls_until(server, 2, silence=0.2)
+    assert calls[1] == ("disconnected", "nothing came for 0.2 s")
 
 
 def test_a_bms_that_floods_pings_and_never_reads_is_disconnected() -> None:
     pings = frame(PING, b"x" * 125) * 1000
     server = RawWebSocket(itertools.repeat(pings), reads=False)
     try:
-        heard = listen(WebSocketSource(server.url), 2)
+        calls = run_source(WebSocketSource(server.url), 2)
     finally:
         server.close()
-    assert heard[1] == ("disconnected", "the BMS sends, but does not read what is sent to it")
+    assert calls[1] == ("disconnected", "the BMS sends, but does not read what is sent to it")
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_a_flood_leaves_turns_to_the_others(flood: bytes) -> None:
 
         async def run() -> int:
             turns = 0
-            listener = Listener()
-            async with running(WebSocketSource(server.url), listener):
-                while not listener.heard or listener.heard[-1] != ("frame", "the last one"):
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url), receiver):
+                while not receiver.calls or receiver.calls[-1] != ("frame", "the last one"):
                     turns += 1
                     await asyncio.sleep(0)
             return turns
@@ -291,12 +291,12 @@ def test_a_read_that_takes_long_makes_the_next_ones_shorter(
 
     monkeypatch.setattr(connection.BmsConnection, "data_received", note)
     with raw_websocket(MESSAGE * 20_000, frame(TEXT, b"the last one")) as server:
-        listen(WebSocketSource(server.url), 20_002)
+        run_source(WebSocketSource(server.url), 20_002)
     assert max(sizes[10:]) == connection.MIN_READ
 
 
 def test_an_error_of_the_receiver_ends_the_source() -> None:
-    class Broken(Listener):
+    class Broken(RecordingReceiver):
         def received(self, data: bytes, at: Instant) -> bool:  # noqa: ARG002 a receiver gets both
             raise ZeroDivisionError
 
@@ -308,7 +308,7 @@ def test_an_error_of_the_receiver_ends_the_source() -> None:
     "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 101 Yes\r\n\r\n", b"\0" * 10_000]
 )
 def test_an_answer_that_is_no_handshake_is_named_before_the_server_closes(answer: bytes) -> None:
-    async def run() -> Heard:
+    async def run() -> Calls:
         gone = asyncio.Event()
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -320,12 +320,12 @@ def test_an_answer_that_is_no_handshake_is_named_before_the_server_closes(answer
 
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        listener = Listener()
-        async with server, running(WebSocketSource(f"ws://127.0.0.1:{port}"), listener):
-            await listener.until(lambda: bool(listener.heard))
+        receiver = RecordingReceiver()
+        async with server, running(WebSocketSource(f"ws://127.0.0.1:{port}"), receiver):
+            await receiver.until(lambda: bool(receiver.calls))
             async with asyncio.timeout(30):
                 await gone.wait()
-        return listener.heard
+        return receiver.calls
 
     (what, reason), *_ = asyncio.run(run())
     assert what == "disconnected"
@@ -354,10 +354,10 @@ def test_a_redirect_to_another_path_is_followed_and_logged_once(
     async def run() -> None:
         async with serve(greet_and_close, "127.0.0.1", 0, process_request=redirect) as server:
             port = server.sockets[0].getsockname()[1]
-            listener = Listener()
+            receiver = RecordingReceiver()
             source = WebSocketSource(f"ws://me:secret@127.0.0.1:{port}/ws")
-            async with running(source, listener):
-                await listener.until(partial(has_connected, listener, 2))
+            async with running(source, receiver):
+                await receiver.until(partial(has_connected, receiver, 2))
             assert caplog.messages == [
                 f"ws://***@127.0.0.1:{port}/ws redirects to ws://***@127.0.0.1:{port}/ws/"
             ]
@@ -382,10 +382,10 @@ def test_without_a_port_it_is_the_usual_one(
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", refuse)
     if url.startswith("ws"):
-        listen(WebSocketSource(url), 1)
+        run_source(WebSocketSource(url), 1)
     else:
         tls = tls_context(None, pinned=False) if scheme == "https" else None
-        listen(HttpSource(url, tls=tls), 1)
+        run_source(HttpSource(url, tls=tls), 1)
     assert asked == [port]
 
 
@@ -423,6 +423,6 @@ def test_a_reason_is_never_empty_and_ends_with_a_word(failure: BaseException) ->
 
 def test_the_server_is_left_when_the_source_is_cancelled() -> None:
     with raw_websocket(MESSAGE) as server:
-        heard_until(server, 2)
+        calls_until(server, 2)
         eventually(lambda: CLOSE in server.received, "a close frame")
         assert server.ended.wait(30)
