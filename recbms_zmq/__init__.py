@@ -5,8 +5,7 @@ BMS sends. The rest of the package is the service itself, and may change from ve
 """
 
 from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
-from recbms_zmq.frames import Decoded, Frame, Settings, Status, decode
-from recbms_zmq.messages import (
+from recbms_zmq.reporting.messages import (
     Availability,
     Device,
     Event,
@@ -15,9 +14,10 @@ from recbms_zmq.messages import (
     Snapshot,
     decode_message,
 )
-from recbms_zmq.normalize import Normalizer, Readings
-from recbms_zmq.sensor import Sensor
-from recbms_zmq.sensors import SENSORS
+from recbms_zmq.sensors.normalize import Normalizer, Readings
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
 
 __version__ = "0.1.0"
 

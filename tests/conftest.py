@@ -9,12 +9,13 @@ for by hand: `HYPOTHESIS_PROFILE=thorough` tries a hundred times as many, others
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.process import Command
 from support.subscriber import Subscriber
 from websockets.frames import Opcode
@@ -36,11 +37,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 for number in (signal.SIGHUP, signal.SIGINT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
-
-MakeBms = Callable[..., FakeBms]
-Start = Callable[..., Command]
-Run = Callable[..., Command]
-Subscribe = Callable[..., Subscriber]
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start
 from support.frames import STATUS
 from support.readme import README, block, filled
 
-from recbms_zmq.frames import Status, decode
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.wire.frames import Status, decode
 
 TEXT = README.read_text()
 

@@ -9,13 +9,13 @@ from typing import Final
 
 from rich.text import Text
 
+from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
-from recbms_zmq.monitor import words
+from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Pack, Temperature
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.values import printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
@@ -124,7 +124,7 @@ class Details:
         age = pack.age(self._now)
         if age is not None:
             style = "yellow" if age >= STALE else ""
-            what = f"data {words.duration(age)} old" if wide else words.duration(age)
+            what = f"data {phrases.duration(age)} old" if wide else phrases.duration(age)
             state.append(", ").append(what, style)
         return apart(Text(printable(pack.name), "bold"), state, self._width)
 
@@ -140,7 +140,7 @@ class Details:
         active = self._pack.alarm
         if active is None:
             return []
-        title, *rest = words.alarm(active)
+        title, *rest = phrases.alarm(active)
         style = "dim red" if self._faded else "bold red"
         lines = wrapped(title, self._width, style)
         for sentence in rest:
@@ -150,7 +150,7 @@ class Details:
     def _charge(self) -> Text:
         soc = self._pack.number("soc")
         label = "State of charge " if self._width >= _WIDE else "SOC "
-        value = f" {words.amount(soc, '%', 1)}"
+        value = f" {phrases.amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
         line = Text().append(label, self._faded)
         share = None if soc is None else soc / 100
@@ -162,21 +162,21 @@ class Details:
         state = pack.text("charge_state")
         style = self._faded or _DIRECTION.get(state, "")
         arrow = {"charging": self._glyphs.up, "discharging": self._glyphs.down}.get(state, "")
-        current = words.amount(pack.number("current"), "A", 2, signed=True)
+        current = phrases.amount(pack.number("current"), "A", 2, signed=True)
         items = [
-            Text(words.amount(pack.number("voltage"), "V", 2), self._faded),
+            Text(phrases.amount(pack.number("voltage"), "V", 2), self._faded),
             Text(f"{arrow} {current} {printable(state)}".strip(), style),
-            Text(words.power(pack.number("power")), style),
+            Text(phrases.power(pack.number("power")), style),
         ]
-        left, charge = words.time_left(pack), pack.number("capacity_remaining")
+        left, charge = phrases.time_left(pack), pack.number("capacity_remaining")
         if left:
             items.append(Text(left, self._faded))
         if charge is not None:
-            items.append(Text(f"{words.amount(charge, 'Ah', 1)} left", self._faded))
+            items.append(Text(f"{phrases.amount(charge, 'Ah', 1)} left", self._faded))
         return flow(items, self._width)
 
     def _about(self) -> list[Text]:
-        facts = self._glyphs.dot.join(words.about(self._pack))
+        facts = self._glyphs.dot.join(phrases.about(self._pack))
         return [Text(facts, "dim")] if facts else []
 
     def _chart(self, rows: int) -> list[Text]:
@@ -186,11 +186,11 @@ class Details:
         known = [value for value in columns if value is not None]
         span = f"Power, last {HISTORY // 60} min"
         if known:
-            span += f": {words.power(min(known))} to {words.power(max(known))}"
+            span += f": {phrases.power(min(known))} to {phrases.power(max(known))}"
         return [Text(span, self._faded), *chart(columns, rows - 1, self._glyphs)]
 
     def _cells_heading(self, scroll: int, shown: int, total: int) -> Text:
-        parts = [words.spread(self._pack), words.limits(self._pack.limits)]
+        parts = [phrases.spread(self._pack), phrases.limits(self._pack.limits)]
         line = Text("Cells  " + self._glyphs.dot.join(part for part in parts if part), self._faded)
         if shown < total:
             more = Text(f"rows {scroll + 1}-{scroll + shown} of {total}", "reverse")
@@ -202,20 +202,20 @@ class Details:
         if not found:
             return []
         line = Text("Temperatures  ", self._faded)
-        line.append("   ".join(map(words.temperature, found)), self._faded)
+        line.append("   ".join(map(phrases.temperature, found)), self._faded)
         if line.cell_len <= self._width:
             return [line]
         parts = []
         sensors = [reading for reading in found if reading.number]
         boards = [reading for reading in found if not reading.number]
         if sensors:
-            parts.append(_range(sensors) + f", warmest {words.temperature(_warmest(sensors))}")
+            parts.append(_range(sensors) + f", warmest {phrases.temperature(_warmest(sensors))}")
         if boards:
             parts.append(f"BMS {_range(boards)}")
         return [Text("Temperatures  " + self._glyphs.dot.join(parts), self._faded)]
 
     def _events(self) -> list[Text]:
-        return [Text(words.event(past, self._now), "dim") for past in self._pack.events]
+        return [Text(phrases.event(past, self._now), "dim") for past in self._pack.events]
 
 
 def _warmest(readings: Sequence[Temperature]) -> Temperature:
@@ -224,5 +224,5 @@ def _warmest(readings: Sequence[Temperature]) -> Temperature:
 
 def _range(readings: Sequence[Temperature]) -> str:
     low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
-    most = words.amount(high, "°C", 1)
+    most = phrases.amount(high, "°C", 1)
     return most if low == high else f"{low:.1f} to {most}"

@@ -13,14 +13,14 @@ import msgspec
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from recbms_zmq.config import Config
+from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
+from recbms_zmq.config.load import Config
 from recbms_zmq.errors import RecBmsError, UsageError
-from recbms_zmq.fleet import allow_open_files, start_delay
-from recbms_zmq.messages import decode_message
 from recbms_zmq.monitor.model import Model
-from recbms_zmq.streams import Batch
-from recbms_zmq.subscribing import REFUSED, use_curve, why_refused
-from recbms_zmq.wiring import keep_running, tick, wire
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.service.fleet import allow_open_files, start_delay
+from recbms_zmq.service.wiring import keep_running, tick, wire
 
 News = Callable[[], None]
 EXPLAIN: Final = 0.5

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from recbms_zmq.monitor.feeds import Feed
 from recbms_zmq.monitor.keys import press
+from recbms_zmq.monitor.loop import News, end, end_of_signals, until
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.screen import Screen
-from recbms_zmq.monitor.show import News, end, end_of_signals, until
 from recbms_zmq.monitor.view import View
 
 

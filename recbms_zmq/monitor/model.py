@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from recbms_zmq.alarms import ALARMS, Alarm
-from recbms_zmq.messages import (
+from recbms_zmq.monitor.history import History
+from recbms_zmq.reporting.messages import (
     Availability,
     Device,
     DeviceInfo,
@@ -20,7 +20,7 @@ from recbms_zmq.messages import (
     Reading,
     Snapshot,
 )
-from recbms_zmq.monitor.history import History
+from recbms_zmq.wire.alarms import ALARMS, Alarm
 
 MAX_EVENTS: Final = 20
 MAX_CELLS: Final = 16 * 32

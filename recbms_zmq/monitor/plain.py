@@ -1,8 +1,8 @@
 """The view for dumb terminals, pipes and files: a line for a pack when there is news of it."""
 
-from recbms_zmq.monitor import words
+from recbms_zmq.config.readers import printable
+from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.model import Model, Pack
-from recbms_zmq.values import printable
 
 
 def describe(pack: Pack) -> str:
@@ -11,23 +11,23 @@ def describe(pack: Pack) -> str:
     if not pack.online:
         return f"{name}: offline: {printable(pack.reason)}"
     state = pack.text("charge_state")
-    current = words.amount(pack.number("current"), "A", 2, signed=True)
+    current = phrases.amount(pack.number("current"), "A", 2, signed=True)
     parts = [
-        words.amount(pack.number("soc"), "%", 1),
-        words.amount(pack.number("voltage"), "V", 2),
+        phrases.amount(pack.number("soc"), "%", 1),
+        phrases.amount(pack.number("voltage"), "V", 2),
         f"{current} {state}".strip(),
-        words.power(pack.number("power")),
-        words.time_left(pack),
+        phrases.power(pack.number("power")),
+        phrases.time_left(pack),
     ]
-    spread = words.spread(pack)
+    spread = phrases.spread(pack)
     if spread:
         parts.append(f"cells {spread}")
     warmest = pack.number("temperature_max")
     if warmest is not None:
-        parts.append(words.amount(warmest, "°C", 1))
+        parts.append(phrases.amount(warmest, "°C", 1))
     line = f"{name}: {', '.join(printable(part) for part in parts if part)}"
     if pack.alarm is not None:
-        line += "".join(f". {sentence.rstrip('.')}" for sentence in words.alarm(pack.alarm))
+        line += "".join(f". {sentence.rstrip('.')}" for sentence in phrases.alarm(pack.alarm))
     return line
 
 

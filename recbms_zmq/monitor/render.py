@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
-from recbms_zmq.monitor import words
+from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
 from recbms_zmq.monitor.model import Model, Pack
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.values import printable
 
 
 def render(
@@ -119,9 +119,9 @@ def _short(pack: Pack, glyphs: Glyphs) -> Text:
     if pack.online is not True:
         return line.append(f"{STATES[pack.online]}: {printable(pack.reason)}".rstrip(": "))
     line.append_text(bar(None if soc is None else soc / 100, 10, soc_style(soc), glyphs))
-    line.append(f" {words.amount(soc, '%', 1):>7}  {words.power(pack.number('power')):>9}")
+    line.append(f" {phrases.amount(soc, '%', 1):>7}  {phrases.power(pack.number('power')):>9}")
     if pack.alarm is not None:
         line.append(f"  {printable(pack.alarm.text)}", "bold red")
     else:
-        line.append(f"  {words.time_left(pack)}")
+        line.append(f"  {phrases.time_left(pack)}")
     return line

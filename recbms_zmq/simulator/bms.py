@@ -2,10 +2,10 @@
 
 import msgspec
 
-from recbms_zmq.frames import Settings, Status
-from recbms_zmq.simulator import wire
+from recbms_zmq.simulator import frames
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.pack import START, SimulatedPack
+from recbms_zmq.wire.frames import Settings, Status
 
 _LONGEST_STEP = 30.0  # s; a third of a cell's relaxation, half of the shortest appliance
 _SHORTEST_STEP = 1.0  # s
@@ -58,14 +58,14 @@ class SimulatedBms:
 
     def status_frame(self, elapsed: float) -> Status:
         """Return the status frame before it is encoded."""
-        return wire.status(*self._measure(elapsed))
+        return frames.status(*self._measure(elapsed))
 
     def settings_frame(self, elapsed: float) -> Settings:
         """Return the settings frame before it is encoded."""
-        return wire.settings(*self._measure(elapsed))
+        return frames.settings(*self._measure(elapsed))
 
-    def _measure(self, elapsed: float) -> tuple[SimulatedPack, wire.Measured, wire.Firmware]:
+    def _measure(self, elapsed: float) -> tuple[SimulatedPack, frames.Measured, frames.Firmware]:
         time = START + elapsed * self.options.speed
         self.pack.advance(time)
-        measured = wire.Measured.of(self.pack, self.options.seed, time, elapsed)
+        measured = frames.Measured.of(self.pack, self.options.seed, time, elapsed)
         return self.pack, measured, self.options.firmware

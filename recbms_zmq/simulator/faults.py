@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.config.readers import quoted
 from recbms_zmq.errors import UsageError
-from recbms_zmq.values import quoted
 
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one

@@ -1,6 +1,7 @@
 """The settings of the simulated BMS that its own protection follows; values of the real frame.
 
-Names and meanings are those of `recbms_zmq.frames.Settings`, so that the frame is made from this.
+Names and meanings are those of `recbms_zmq.wire.frames.Settings`, so that the frame is made from
+this.
 """
 
 from typing import Final, NamedTuple

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from recbms_zmq import values
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import Option, read_argument
 from recbms_zmq.errors import UsageError
-from recbms_zmq.frames import MAX_CELLS, MAX_UNITS
-from recbms_zmq.options import Option, read_argument
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
-from recbms_zmq.simulator.wire import FIRMWARE, Firmware
+from recbms_zmq.simulator.frames import FIRMWARE, Firmware
+from recbms_zmq.wire.frames import MAX_CELLS, MAX_UNITS
 
 SCHEME: Final = "sim:"
 
@@ -45,33 +45,33 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
 
 OPTIONS: Final = (
     Option(
-        "units", values.count("units", least=1, most=MAX_UNITS), 1, "BMS units in the array", "N"
+        "units", readers.count("units", least=1, most=MAX_UNITS), 1, "BMS units in the array", "N"
     ),
-    Option("cells", values.count("cells", least=1, most=MAX_CELLS), 4, "cells of each unit", "N"),
+    Option("cells", readers.count("cells", least=1, most=MAX_CELLS), 4, "cells of each unit", "N"),
     Option(
         "rate",
-        values.number("frames per second", least=0.01, most=1000),
+        readers.number("frames per second", least=0.01, most=1000),
         1.0,
         "status frames per second",
         "HZ",
     ),
     Option(
         "speed",
-        values.number("seconds per second", least=0.01, most=100_000),
+        readers.number("seconds per second", least=0.01, most=100_000),
         1.0,
         "simulated seconds per second; with 600 a day takes 2.4 minutes",
         "X",
     ),
     Option(
         "seed",
-        values.count("a seed", most=2**32 - 1),
+        readers.count("a seed", most=2**32 - 1),
         0,
         "another number, another pack and weather",
         "N",
     ),
     Option(
         "firmware",
-        values.choice(*FIRMWARE),
+        readers.choice(*FIRMWARE),
         "current",
         "variant of the frames: current (as the real ones), arrays (lists for objects), old "
         "(without bal and address), new (with mcu_time and re1l)",
@@ -118,7 +118,8 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     path, question, query = url.removeprefix(SCHEME).partition("?")
     if not url.startswith(SCHEME) or path or "#" in query or (question and not query):
         raise UsageError(
-            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {values.quoted(url)}"
+            "expected a simulated BMS like sim: or sim:?units=2&cells=16, "
+            f"got {readers.quoted(url)}"
         )
     texts: dict[str, str] = {}
     for part in query.split("&") if query else ():
@@ -127,7 +128,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
         if key not in _BY_NAME or "=" not in part:
             known = ", ".join(_BY_NAME)
             raise UsageError(
-                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {values.quoted(part)}"
+                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {readers.quoted(part)}"
             )
         if key in texts:
             raise UsageError(f"{SCHEME} expected each option once, got {key} twice")

@@ -9,12 +9,12 @@ Time is in seconds since midnight of the first simulated day; currents are posit
 from math import exp
 from typing import Final
 
-from recbms_zmq.alarms import ALARMS
-from recbms_zmq.simulator import day
+from recbms_zmq.simulator import household
 from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
 from recbms_zmq.simulator.limits import LIMITS, Limits
-from recbms_zmq.simulator.noise import spread, uniform
 from recbms_zmq.simulator.protection import Condition, Extreme, Protection
+from recbms_zmq.simulator.random_numbers import spread, uniform
+from recbms_zmq.wire.alarms import ALARMS
 
 START: Final = 9.5 * 3600
 """The simulated time at which a pack begins: half past nine, the sun is charging."""
@@ -165,7 +165,7 @@ class SimulatedPack:
 
     def _regulate(self) -> float:
         """Return the current: sun less household, within what the BMS allows."""
-        wanted = day.sun(self._seed, self.time) - day.household(self._seed, self.time)
+        wanted = household.sun(self._seed, self.time) - household.household(self._seed, self.time)
         off = [ALARMS[number] for number in self.protection.active]
         if wanted > 0:
             if self._full or any(alarm.charging is False for alarm in off):
@@ -236,7 +236,7 @@ class SimulatedPack:
         self._heating += (0.5 * losses - self._heating) * (1 - exp(-seconds / _THERMAL))
         surroundings = self._ambient
         if surroundings is None:
-            surroundings = day.outdoors(self._seed, self.time)
+            surroundings = household.outdoors(self._seed, self.time)
         for unit in self.units:
             unit.warm(surroundings, self._heating)
 

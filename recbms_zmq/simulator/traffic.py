@@ -10,13 +10,13 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from recbms_zmq.frames import Settings, Status
-from recbms_zmq.simulator import damage
+from recbms_zmq.simulator import fault_effects
 from recbms_zmq.simulator.bms import SimulatedBms
-from recbms_zmq.simulator.damage import Message
-from recbms_zmq.simulator.noise import uniform
+from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_schedule import Acting, Schedule
 from recbms_zmq.simulator.options import SimulatorOptions
-from recbms_zmq.simulator.schedule import Acting, Schedule
+from recbms_zmq.simulator.random_numbers import uniform
+from recbms_zmq.wire.frames import Settings, Status
 
 SETTINGS_INTERVAL: Final = 60.0
 """Seconds between settings frames; the real interval is not known."""
@@ -124,18 +124,18 @@ class Traffic:
         self, frame: Status | Settings, acting: list[Acting], *, has_type: bool = True
     ) -> Message:
         names = {fault.name for fault in acting}
-        frame = damage.shifted(frame, self._schedule.begun("unit"), is_out="unit" in names)
+        frame = fault_effects.shifted(frame, self._schedule.begun("unit"), is_out="unit" in names)
         if "empty" in names:
-            frame = damage.empty(frame)
+            frame = fault_effects.empty(frame)
         if "clock" in names:
-            frame = damage.clock(frame)
+            frame = fault_effects.clock(frame)
         for fault in acting:
             if fault.name == "alarm" and fault.number is not None:
-                frame = damage.alarm(frame, fault.number)
+                frame = fault_effects.alarm(frame, fault.number)
         message = Message(msgspec.json.encode(frame if has_type else _without_type(frame)))
         draw = partial(self._draw, next(self._draws), count())
         for fault in acting:
-            message = damage.damaged(fault.name, message, draw, fault.number)
+            message = fault_effects.damaged(fault.name, message, draw, fault.number)
         return message
 
     def _draw(self, number: int, numbers: "count[int]") -> float:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from recbms_zmq.streams import Batch
+from recbms_zmq.reporting.reading_stream import Batch
 
 
 class Sink(Protocol):

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
-from recbms_zmq.messages import Outgoing
-from recbms_zmq.streams import Batch
+from recbms_zmq.reporting.messages import Outgoing
+from recbms_zmq.reporting.reading_stream import Batch
 
 _LINES_A_GROUP: Final = select.PIPE_BUF // 64  # more would not fit
 

@@ -6,7 +6,7 @@ whether it was a good one: that is what reconnecting depends on.
 
 from typing import Protocol
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 
 
 class Receiver(Protocol):

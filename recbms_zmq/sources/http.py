@@ -15,8 +15,8 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from recbms_zmq import __version__
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import UnusableAnswer
-from recbms_zmq.instant import Instant
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from recbms_zmq import values
+from recbms_zmq.clock import Instant
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import read_argument
 from recbms_zmq.errors import ConfigError, DamagedRecording
-from recbms_zmq.instant import Instant
-from recbms_zmq.options import read_argument
-from recbms_zmq.recording import (
+from recbms_zmq.sources import Receiver
+from recbms_zmq.sources.recording import (
     LONGEST_GAP,
     Connected,
     End,
@@ -27,7 +28,6 @@ from recbms_zmq.recording import (
     Trouble,
     read_record,
 )
-from recbms_zmq.sources import Receiver
 
 SCHEME: Final = "replay:"
 _AROUND_A_FRAME: Final = 1024
@@ -55,8 +55,8 @@ class ReplaySource:
 
     def __init__(self, url: str, *, max_frame: int = 2**20) -> None:
         path, mark, speed = url.removeprefix(SCHEME).rpartition("?speed=")
-        self._path: Path = read_argument(SCHEME, values.path, path if mark else speed)
-        self._speed = read_argument("?speed=", values.number("a speed"), speed if mark else "1")
+        self._path: Path = read_argument(SCHEME, readers.path, path if mark else speed)
+        self._speed = read_argument("?speed=", readers.number("a speed"), speed if mark else "1")
         self._longest_line = _ESCAPED * max_frame + _AROUND_A_FRAME
         self._left_out = 0
         with self._open() as file:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.simulator import parse_simulator_url
 from recbms_zmq.simulator.traffic import Traffic
 from recbms_zmq.sources import LiveSource, Receiver

@@ -25,13 +25,13 @@ from websockets.exceptions import (
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
+from recbms_zmq.clock import Instant
+from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import UsageError
-from recbms_zmq.instant import Instant
-from recbms_zmq.redaction import redact_text
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
-from recbms_zmq.values import masked
+from recbms_zmq.wire.redaction import redact_text
 
 PING_INTERVAL: Final = 30.0
 TURN: Final = 16

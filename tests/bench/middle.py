@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recbms_zmq.config import load
-from recbms_zmq.energy import FROM_ZERO
-from recbms_zmq.instant import Instant
-from recbms_zmq.streams import Batch
-from recbms_zmq.wiring import wire
+from recbms_zmq.clock import Instant
+from recbms_zmq.config.load import load
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.sensors.energy import FROM_ZERO
+from recbms_zmq.service.wiring import wire
 
 BEGAN = Instant(0.0, 1_790_000_000.0)
 

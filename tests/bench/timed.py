@@ -8,10 +8,10 @@ import json
 import sys
 import time
 
-from recbms_zmq import wiring
 from recbms_zmq.cli import main
-from recbms_zmq.device import Device
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
+from recbms_zmq.service import wiring
+from recbms_zmq.service.pipeline import Device
 
 times: list[float] = []
 

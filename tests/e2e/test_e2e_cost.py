@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 from bench import drive
-from conftest import MakeBms, Run, Subscribe
+from support.fixtures import MakeBms, Run, Subscribe
 from support.process import PACKAGE_PARENT, command, environment
 
 from e2e import installation

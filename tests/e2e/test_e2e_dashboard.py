@@ -14,7 +14,7 @@ from e2e.node_red import NodeRed, flow_file, with_env
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
 from e2e.waiting import wait_until_equal
-from recbms_zmq.flow import FlowOptions, flow_json
+from recbms_zmq.nodered import FlowOptions, flow_json
 
 pytestmark = pytest.mark.usefixtures("browser")
 

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import paho.mqtt.client as mqtt
 import pytest
-from conftest import MakeBms, Subscribe
 from paho.mqtt.enums import CallbackAPIVersion
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import matches
 from support.readme import block

@@ -5,8 +5,8 @@ import re
 from math import isfinite
 from typing import Any, Final, NoReturn
 
-from recbms_zmq.messages import decode_message
-from recbms_zmq.streams import Batch
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.reporting.reading_stream import Batch
 
 TOPIC: Final = re.compile(
     r"recbms/main/(?:availability|event|snapshot|device|[a-z_0-9]+"

@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
-from recbms_zmq.device import Device
-from recbms_zmq.energy import FROM_ZERO
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.frames import Decoded, Settings, Status, decode
-from recbms_zmq.instant import Instant
-from recbms_zmq.messages import Envelopes
-from recbms_zmq.normalize import Normalizer
-from recbms_zmq.redaction import redact
-from recbms_zmq.report import Reporter
-from recbms_zmq.salvage import salvage
-from recbms_zmq.streams import ReportOptions
+from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.reading_stream import ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.energy import FROM_ZERO
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.pipeline import Device
+from recbms_zmq.wire.frames import Decoded, Settings, Status, decode
+from recbms_zmq.wire.lenient import salvage
+from recbms_zmq.wire.redaction import redact
 
 from .contract import Contract
 

@@ -10,12 +10,12 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import ConfigError, UnusableAnswer
-from recbms_zmq.instant import Instant
-from recbms_zmq.recording import LONGEST_GAP, FrameRecord, Start, read_record
 from recbms_zmq.sources.http import read_answer
-from recbms_zmq.sources.lines import LinesSource
+from recbms_zmq.sources.recording import LONGEST_GAP, FrameRecord, Start, read_record
 from recbms_zmq.sources.replay import ReplaySource
+from recbms_zmq.sources.stdin import LinesSource
 
 LIMIT = 1024
 _T = TypeVar("_T")

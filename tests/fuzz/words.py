@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from recbms_zmq import logs
-from recbms_zmq.cli import COMMANDS, main
-from recbms_zmq.config import Loaded, load
-from recbms_zmq.config_text import as_toml
+from recbms_zmq.cli.dispatch import COMMANDS, main
+from recbms_zmq.config.load import Loaded, load
+from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.wiring import wire
+from recbms_zmq.service import logs
+from recbms_zmq.service.wiring import wire
 
 LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
@@ -165,12 +165,12 @@ def _fenced(folder: str) -> Iterator[None]:
         sys.addaudithook(_guard)
         _guards.append(_guard)
     for name in COMMANDS:
-        __import__(f"recbms_zmq.commands.{name}")
+        __import__(f"recbms_zmq.cli.{name}")
     with (
         mock.patch("asyncio.Runner.run", _begin),
-        mock.patch("recbms_zmq.commands.listen._print"),
-        mock.patch("recbms_zmq.commands.monitor.SubscriberFeed"),
-        mock.patch("recbms_zmq.roll_call.RollCall.make", return_value=[]),
+        mock.patch("recbms_zmq.cli.listen._print"),
+        mock.patch("recbms_zmq.cli.monitor.SubscriberFeed"),
+        mock.patch("recbms_zmq.client.query.RollCall.make", return_value=[]),
         mock.patch("signal.signal"),
         mock.patch.object(logs, "set_up"),
         mock.patch.dict(os.environ),

@@ -10,16 +10,16 @@ import re
 
 from rich.console import Console
 
-from recbms_zmq.config import load
-from recbms_zmq.instant import Instant
-from recbms_zmq.messages import decode_message
+from recbms_zmq.clock import Instant
+from recbms_zmq.config.load import load
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.view import View
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.service.wiring import wire
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
-from recbms_zmq.streams import Batch
-from recbms_zmq.wiring import wire
 
 SIZE = (84, 30)
 PACKS = {"House": "sim:?cells=16&seed=3", "Boat": "sim:?seed=5"}

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import MakeBms, Run
 from support.bms import Connection, FakeBms
+from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
 from support.module import FakeModule, answer
 from support.process import Command

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import pytest
 from bench import drive
-from conftest import Run
+from support.fixtures import Run
 
-from recbms_zmq.instant import Instant
-from recbms_zmq.recording import Recorder
+from recbms_zmq.clock import Instant
+from recbms_zmq.sources.recording import Recorder
 
 SECONDS = 300
 

@@ -1,6 +1,6 @@
 """`recbms-zmq demo`, for those who have no BMS."""
 
-from conftest import Start, Subscribe
+from support.fixtures import Start, Subscribe
 
 
 def test_the_demo_gives_a_whole_pack_on_both_outputs(start: Start, subscribe: Subscribe) -> None:

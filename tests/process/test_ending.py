@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import STATUS, status
 from support.process import command
 from support.waiting import eventually

@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 import pytest
-from conftest import Run, Start, Subscribe
+from support.fixtures import Run, Start, Subscribe
 from support.process import Command
 
 from recbms_zmq.simulator.faults import KINDS

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import matches
 from support.subscriber import Subscriber

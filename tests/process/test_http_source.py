@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Run, Subscribe
+from support.fixtures import Run, Subscribe
 from support.module import FakeModule, answer
 from support.waiting import eventually
 

@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 import pytest
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms, Message, close_at_once
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.raw_server import raw_server
 from support.waiting import PATIENCE, eventually
 
-from recbms_zmq.instant import Instant
+from recbms_zmq.clock import Instant
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.websocket import WebSocketSource
 

@@ -4,8 +4,8 @@ import os
 import signal
 
 import pytest
-from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start
 from support.frames import STATUS, status
 
 

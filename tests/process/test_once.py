@@ -3,8 +3,8 @@
 import json
 import os
 
-from conftest import MakeBms, Run
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS
 from support.process import matches
 

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from conftest import MakeBms, Run, Subscribe
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS
 
 EXPECTED = (Path(__file__).parent / "expected" / "real_frames.jsonl").read_text(encoding="ascii")

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from conftest import Run
 from support.bms import FakeBms
+from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
 
 

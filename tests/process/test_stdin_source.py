@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from conftest import MakeBms, Run, Subscribe
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import command
 

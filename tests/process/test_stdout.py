@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeBms, Run, Start, Subscribe
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.frames import STATUS, status
 from support.process import Lines, command
 from support.subscriber import Subscriber

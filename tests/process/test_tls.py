@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import MakeBms, Run
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
 from support.raw_server import raw_server
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MakeBms, Run, Start
 from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start
 from support.process import PACKAGE_PARENT
 
 from recbms_zmq import __version__
@@ -201,13 +201,13 @@ def test_every_command_explains_itself(command: str, start: Start) -> None:
 UNWANTED = {
     "difflib",
     "http.server",
-    "recbms_zmq.commands.listen",
-    "recbms_zmq.commands.sensors",
-    "recbms_zmq.flow",
-    "recbms_zmq.once",
+    "recbms_zmq.cli.listen",
+    "recbms_zmq.cli.sensors",
+    "recbms_zmq.nodered",
+    "recbms_zmq.service.once",
     "recbms_zmq.simulator",
     "recbms_zmq.sources.simulated",
-    "recbms_zmq.state",
+    "recbms_zmq.service.counters",
     "tomllib",
     "unittest",
     "websockets.asyncio.server",
@@ -229,7 +229,7 @@ def test_nothing_is_imported_that_run_does_not_need(bms: FakeBms, run: Run) -> N
         for line in service.stderr.text().splitlines()
         if line.startswith("import time:")
     }
-    assert {"recbms_zmq.service", "recbms_zmq.sources.websocket", "zmq"} <= imported
+    assert {"recbms_zmq.service.service", "recbms_zmq.sources.websocket", "zmq"} <= imported
     assert imported & UNWANTED == set()
 
 

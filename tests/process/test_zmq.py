@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 import zmq
-from conftest import MakeBms, Run, Subscribe
 from support.bms import Connection, FakeBms
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
-from recbms_zmq.sinks.zmq_pub import _REPLAYED_A_SECOND, ZmqSink
-from recbms_zmq.streams import Batch
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.sinks.publisher import _REPLAYED_A_SECOND, ZmqSink
 
 MEBIBYTE = 2**20
 LAST = "settings/remote_switch"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from recbms_zmq.simulator.faults import KINDS
-from recbms_zmq.simulator.wire import FIRMWARE
+from recbms_zmq.simulator.frames import FIRMWARE
 
 STALE_AFTER: Final = 2.0
 REFRESH: Final = 5.0

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from recbms_zmq.simulator.damage import Message
+from recbms_zmq.simulator.fault_effects import Message
 from recbms_zmq.simulator.options import SimulatorOptions, read_options
 from recbms_zmq.simulator.server import SimulatorServer
 

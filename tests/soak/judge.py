@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from recbms_zmq.frames import Settings, Status, decode
-from recbms_zmq.normalize import Normalizer
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.wire.frames import Settings, Status, decode
 
 from . import truth
 from .readers import Message

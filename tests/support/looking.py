@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from recbms_zmq.device import Device
-from recbms_zmq.instant import Instant
-from recbms_zmq.messages import Envelopes, decode_message
+from recbms_zmq.clock import Instant
 from recbms_zmq.monitor.model import Model, Pack
-from recbms_zmq.normalize import Normalizer
-from recbms_zmq.report import Reporter
-from recbms_zmq.streams import Batch, ReportOptions
+from recbms_zmq.reporting.messages import Envelopes, decode_message
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.pipeline import Device
 from support.frames import SETTINGS, status
 
 WALL = 1_700_000_000.0

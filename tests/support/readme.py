@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from recbms_zmq.commands.sensors import markdown
-from recbms_zmq.options import OPTIONS, Option
+from recbms_zmq.cli.sensors import markdown
+from recbms_zmq.config.options import OPTIONS, Option
 
 README = Path(__file__).parents[2] / "README.md"
 

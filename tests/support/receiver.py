@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
+from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.frames import decode
-from recbms_zmq.instant import Instant
 from recbms_zmq.sources import Source
+from recbms_zmq.wire.frames import decode
 from support.waiting import PATIENCE
 
 Heard = list[tuple[str, str]]

@@ -1,0 +1,1 @@
+"""Is a BMS alive, and what to do when it is not: `recbms-zmq check`."""

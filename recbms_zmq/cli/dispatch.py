@@ -1,0 +1,165 @@
+"""The command line: finds the command, imports it, and turns its errors into sentences and codes.
+
+Start-up time counts on a Raspberry Pi, so nothing is imported here that the command does not need.
+"""
+
+import argparse
+import errno
+import importlib
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from types import ModuleType
+from typing import Final, NoReturn
+
+from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
+
+COMMANDS: Final[dict[str, str]] = {
+    "run": "read one or more BMS; publish on stdout and ZeroMQ",
+    "demo": "the same with a simulated pack, no hardware needed",
+    "listen": "print what a running service publishes",
+    "check": "tell whether a BMS or a service is alive, and what to do if it is not",
+    "monitor": "show packs live on the terminal",
+    "record": "record what a BMS sends, to replay it later",
+    "keygen": "make a CURVE key pair",
+    "simulate": "serve a simulated BMS",
+    "sensors": "show the table of sensors",
+    "flow": "print a Node-RED flow fitted to your addresses",
+    "completion": "print a script for completion with Tab in your shell",
+}
+PROGRAM: Final = "recbms-zmq"
+CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What comes of printing only, where commands print without asking first."""
+EPILOG: Final = """\
+examples:
+  recbms-zmq demo                         what it looks like, without a battery
+  recbms-zmq monitor sim:                 the same as a live view in the terminal
+  recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
+  recbms-zmq listen                       what the service publishes, in another terminal
+  recbms-zmq run --help                   all about a command: options, examples, exit codes
+
+It only ever reads: nothing is written to the BMS.
+"""
+
+
+# Room for the longest names, so that few options take two lines.
+_formatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=26)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage, which hides the sentence that matters."""
+        from recbms_zmq.config.readers import masked_text
+
+        # argparse quotes words that may be of any length.
+        shown = message if len(message) <= 400 else message[:397] + "..."
+        raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that has no sign for mΩ, or a file name that is no text, is no error.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            return _dispatch(arguments)
+        finally:
+            if sys.stdout is not None:  # it is when the program was started with stdout closed
+                sys.stdout.flush()
+    except RecBmsError as exc:
+        return _explain(exc)
+    except OSError as exc:
+        if exc.errno not in CANNOT_WRITE:
+            raise
+        # Python would try once more to write what is left, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if exc.errno == errno.EPIPE:
+            return ReaderGone.exit_code
+        return _explain(OutputError(f"cannot write to standard output: {exc.strerror}"))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _explain(error: RecBmsError) -> int:
+    if str(error) and sys.stderr is not None:
+        from recbms_zmq.config.readers import printable
+
+        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)  # a path can hold anything
+    return error.exit_code
+
+
+def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleType]]]:
+    """Make the parser, with the options of the wanted commands only.
+
+    Returns:
+        the parser; the parser and the module of each command that was wanted and exists.
+
+    """
+    from recbms_zmq import __version__
+
+    parser = Parser(
+        prog=PROGRAM,
+        usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
+        description="Read REC BMS battery management systems, and publish their values as JSON\n"
+        "lines on stdout and as ZeroMQ messages.",
+        epilog=EPILOG,
+        formatter_class=_formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    found: dict[str, tuple[Parser, ModuleType]] = {}
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            prog=f"{PROGRAM} {name}",
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=_formatter,
+            allow_abbrev=False,
+        )
+        if name in wanted:
+            module = importlib.import_module(f"recbms_zmq.cli.{name}")
+            module.add_arguments(command)
+            found[name] = command, module
+    return parser, found
+
+
+def _dispatch(arguments: list[str]) -> int:
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    parser, found = make_parser(wanted)
+    if not arguments:
+        parser.error(f"say what to do, for example {PROGRAM} demo")
+    if wanted == arguments[0] and wanted not in COMMANDS:
+        from recbms_zmq.config.readers import quoted
+
+        hint = _nearest(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        if "://" in wanted:
+            hint = f"; an address stands behind one, as in {PROGRAM} run {wanted}"
+        parser.error(f"{quoted(wanted)} is not a command{hint}")
+    args, unknown = parser.parse_known_args(arguments)
+    # parse_known_args has refused everything that is not a command.
+    chosen, module = found[args.command]
+    if unknown:
+        from recbms_zmq.config.readers import masked, shortened
+
+        known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
+        # What is behind the `=` may be a URL with a password.
+        flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
+        hint = _nearest(flag, known)
+        shown = shortened(masked(flag))
+        chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
+    code: int = module.main(args)
+    return code
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,34 @@
+"""`recbms-zmq keygen`: makes a pair of CURVE keys, for a service or for a client."""
+
+import argparse
+
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import read_argument
+from recbms_zmq.curve import generate
+
+EPILOG = """\
+example, a service on one machine and a client on another:
+  recbms-zmq keygen /etc/recbms/server
+  recbms-zmq keygen client          (on the client's machine; its secret never travels)
+  mkdir /etc/recbms/clients; cp client.key /etc/recbms/clients/
+  recbms-zmq run --curve-secret-key /etc/recbms/server.key_secret \\
+      --curve-allow /etc/recbms/clients --publish 'tcp://*:5556' ws://192.168.8.2/ws
+  recbms-zmq listen --curve-secret-key client.key_secret --curve-server-key server.key \\
+      tcp://192.168.8.20:5556
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `keygen`."""
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "name", metavar="NAME", help="write NAME.key_secret (mode 0600) and NAME.key"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write the key files."""
+    public, secret = generate(read_argument("NAME", readers.path, args.name))
+    print(f"{secret}: keep it secret, and here")
+    print(f"{public}: give it to the other side")
+    return 0

@@ -1,0 +1,138 @@
+"""`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
+
+import argparse
+import contextlib
+import math
+import signal
+import struct
+import sys
+import time
+
+import zmq
+
+from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import DEFAULT_PUBLISH, read_argument
+from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
+
+EPILOG = """\
+examples:
+  recbms-zmq listen                        everything, from a service on this machine
+  recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
+  recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
+
+exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `listen`."""
+    parser.usage = "%(prog)s [OPTIONS] [ENDPOINT ...]"
+    parser.description = "Subscribe to a running service, and print its messages as JSON lines."
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "endpoints",
+        nargs="*",
+        default=[DEFAULT_PUBLISH],
+        metavar="ENDPOINT",
+        help=f"where a service publishes (default: {DEFAULT_PUBLISH})",
+    )
+    parser.add_argument(
+        "--topic",
+        action="append",
+        metavar="PREFIX",
+        help="only topics that begin with this; can be given more than once",
+    )
+    parser.add_argument("--count", metavar="N", help="stop after this many messages")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", help="give up when nothing has come for this long"
+    )
+    add_curve_options(parser)
+
+
+def add_curve_options(parser: "argparse._ActionsContainer") -> None:
+    """Declare with which keys to come in."""
+    parser.add_argument(
+        "--curve-server-key",
+        metavar="FILE",
+        help="with CURVE: the public key of the service",
+    )
+    parser.add_argument(
+        "--curve-secret-key",
+        metavar="FILE",
+        help="with CURVE: this client's key, which the service has to know; without it, a new one",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print messages as lines."""
+    count = read_argument("--count", readers.count("messages", least=1), args.count)
+    timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
+    endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
+    if sys.stdout is None:
+        raise ReaderGone("standard output is closed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(zmq.Context())
+        sub = stack.enter_context(context.socket(zmq.SUB))
+        sub.set(zmq.LINGER, 0)
+        sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
+        use_curve(sub, args.curve_server_key, args.curve_secret_key)
+        for topic in args.topic or [""]:
+            sub.subscribe(topic)
+        # Before connecting: a refusal may come at once, and only once.
+        refusals = stack.enter_context(sub.get_monitor_socket(REFUSED))
+        for endpoint in endpoints:
+            # Elsewhere it would make ::1 of localhost, where no service is by default.
+            sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+            try:
+                sub.connect(endpoint)
+            except zmq.ZMQError as exc:
+                raise UsageError(
+                    f"ENDPOINT: cannot connect to {endpoint}: {zmq.strerror(exc.errno or 0)}"
+                ) from exc
+        _print(sub, refusals, count, timeout)
+    return 0
+
+
+def _print(
+    sub: "zmq.Socket[bytes]",
+    refusals: "zmq.Socket[bytes]",
+    count: int | None,
+    timeout: float | None,
+) -> None:
+    printed = 0
+    out = sys.stdout.buffer
+    poller = zmq.Poller()
+    poller.register(sub, zmq.POLLIN)
+    poller.register(refusals, zmq.POLLIN)
+    deadline = _deadline(timeout)
+    while count is None or printed < count:
+        left = None if timeout is None else max(0, int((deadline - time.monotonic()) * 1000))
+        ready = dict(poller.poll(left))
+        if not ready:
+            raise Unavailable(f"nothing came within {timeout:g} s")
+        if refusals in ready:
+            _explain(*refusals.recv_multipart())
+            poller.unregister(refusals)  # once is enough
+        if sub not in ready:
+            continue
+        deadline = _deadline(timeout)
+        parts = sub.recv_multipart()
+        if len(parts) != 2:
+            continue  # somebody else's publisher
+        out.write(parts[1] + b"\n")
+        printed += 1
+        if not sub.poll(0):
+            out.flush()
+    out.flush()
+
+
+def _deadline(timeout: float | None) -> float:
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+def _explain(event: bytes, endpoint: bytes) -> None:
+    """Say on stderr that a service will not have us; nothing else would tell."""
+    number, _ = struct.unpack("=HI", event)
+    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)

@@ -1,0 +1,83 @@
+"""`recbms-zmq run`: the service."""
+
+import argparse
+import logging
+import os
+
+from recbms_zmq.config.load import load
+from recbms_zmq.config.options import OPTIONS, declare
+from recbms_zmq.service import logs
+from recbms_zmq.service.runner import run
+
+DESCRIPTION = """\
+Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
+message. It runs until it is stopped, and reconnects by itself.
+"""
+EPILOG = """\
+examples:
+  recbms-zmq run ws://192.168.8.2/ws       the address of the BMS's Wi-Fi module
+  recbms-zmq run house=ws://192.168.8.2/ws boat=ws://192.168.8.3/ws
+  recbms-zmq run --no-publish ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
+  recbms-zmq run --once --timeout 10 ws://192.168.8.2/ws
+  recbms-zmq run --config /etc/recbms.toml
+
+Every option can also be set in the environment (--stale-after is RECBMS_STALE_AFTER, sources are
+RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for each BMS). The
+command line beats the environment, which beats the file.
+
+exit codes: 0 stopped as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
+state directory in use; 78 wrong configuration; 141 the reader of stdout has gone.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `run`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME=]SOURCE ..."
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        metavar="[NAME=]SOURCE",
+        help="where frames come from: ws://HOST/ws or wss://HOST/ws; http://HOST/cell of older "
+        "module firmware; sim: for a simulated pack; replay:FILE for a recording made by `record` "
+        "(replay:FILE?speed=10; 0 is as fast as possible); - for raw frames on stdin, one per line",
+    )
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` and `demo` have in common."""
+    parser.add_argument("--config", metavar="FILE", help="read options and BMS from a TOML file")
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="show what applies and where it was set, as TOML; exit",
+    )
+    service = parser.add_argument_group("the service")
+    each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
+    declare(service, (option for option in OPTIONS if not option.bms))
+    declare(each, (option for option in OPTIONS if option.bms))
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the service."""
+    loaded = load(vars(args), args.sources, os.environ)
+    if args.print_config:
+        from recbms_zmq.config.toml import as_toml
+
+        print(as_toml(loaded))
+        return 0
+    config = loaded.config
+    logs.set_up(config.log_level)
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    if config.once:
+        from recbms_zmq.service.once import print_once
+
+        run(print_once(config))
+    else:
+        from recbms_zmq.service.service import Service
+
+        run(Service(config).run())
+    return 0

@@ -1,0 +1,88 @@
+"""`recbms-zmq sensors`: the sensor table, for reading, for documents, and for programs."""
+
+import argparse
+import json
+from typing import Any
+
+import msgspec
+
+from recbms_zmq.reporting.messages import Message
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.table import SENSORS
+
+HEADINGS = ("key", "name", "unit", "what it is")
+
+EPILOG = """\
+In the keys U stands for the address of a unit, N for the number of a cell or sensor, from 1.
+
+examples:
+  recbms-zmq sensors
+  recbms-zmq sensors --format json | jq -r '.[].key'
+  recbms-zmq sensors --schema > messages.schema.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `sensors`."""
+    parser.description = "Show what is published: key, name, unit and meaning of every sensor."
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--format", choices=("text", "markdown", "json"), default="text", help="default: text"
+    )
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of the messages instead"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the table."""
+    if args.schema:
+        print(json.dumps(msgspec.json.schema(Message), indent=2))
+    elif args.format == "json":
+        print(json.dumps([_record(sensor) for sensor in SENSORS], indent=2))
+    else:
+        print(markdown() if args.format == "markdown" else _text())
+    return 0
+
+
+def markdown() -> str:
+    """Return the table as Markdown, as it stands in the README."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    for key, *rest in map(_cells, SENSORS):
+        lines.append("| " + " | ".join((f"`{key}`", *rest)) + " |")
+    return "\n".join(lines)
+
+
+def _text() -> str:
+    rows = [HEADINGS, *map(_cells, SENSORS)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = (map(str.ljust, row, widths) for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
+def _cells(sensor: Sensor) -> tuple[str, str, str, str]:
+    """Return what the table shows of a sensor; U is a unit's address, N a number from 1."""
+    marks = {"unit": "U", "number": "N"}
+    about = sensor.about
+    if sensor.options:
+        about = f"{', '.join(sensor.options)}. {about}"
+    elif sensor.component == "binary_sensor":
+        about = f"true or false. {about}"
+    return (
+        sensor.key.format_map(marks),
+        sensor.name.format_map(marks),
+        sensor.unit or "",
+        about.strip(),
+    )
+
+
+def _record(sensor: Sensor) -> dict[str, Any]:
+    return {
+        "key": sensor.key,
+        "name": sensor.name,
+        "unit": sensor.unit,
+        "decimals": sensor.decimals,
+        "group": sensor.group,
+        "about": sensor.about,
+        "ha": sensor.home_assistant(),
+    }

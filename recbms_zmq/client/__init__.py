@@ -1,0 +1,1 @@
+"""The other end of the socket: subscribe to a running service, and ask it once."""

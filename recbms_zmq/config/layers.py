@@ -1,0 +1,187 @@
+"""Where options are set: command line, environment and file, each read into a layer of its own.
+
+What beats what, and what goes together, is `config`'s business. Every mistake is one sentence that
+says where it is, what is expected, and what came.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from recbms_zmq.config import readers
+from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
+
+CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
+SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
+SOURCE: Final = "SOURCE"
+"""How the command line is named where it gives a source."""
+
+
+class Setting(NamedTuple):
+    """The value of an option, where it was set, and whose mistake it is if it is wrong."""
+
+    value: Any
+    origin: str
+    error: type[RecBmsError] = ConfigError
+
+
+Layer = dict[str, Setting]
+"""Options that were set in one place, by their names."""
+
+
+def read_command_line(given: Mapping[str, Any]) -> Layer:
+    """Read the options of the command line, given as texts by their names."""
+    layer: Layer = {}
+    for name, value in given.items():
+        option = BY_NAME.get(name)
+        if option is not None and value is not None:
+            layer[name] = _read(option, value, option.flag, UsageError)
+    return layer
+
+
+def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
+    """Read the options of the environment; add a warning for each name that looks mistyped.
+
+    An empty variable counts as not set: that is how files of variables leave one out.
+    """
+    layer: Layer = {}
+    known = {option.variable: option for option in OPTIONS}
+    for variable, value in environ.items():
+        if not value:
+            continue
+        if variable in known:
+            option = known[variable]
+            words = value.replace(",", " ").split() if option.many else value
+            layer[option.name] = _read(option, words, variable, ConfigError)
+        elif variable.startswith("RECBMS_") and variable not in (
+            CONFIG_VARIABLE,
+            SOURCES_VARIABLE,
+        ):
+            near = _nearest(variable, known)
+            if near:
+                warnings.append(f"{variable} is not an option{near}")
+    return layer
+
+
+def path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+    """Return the path of the configuration file, if there is to be one."""
+    option = Option("config", readers.path, None, "")
+    found: Path | None = None
+    if given.get("config") is not None:
+        found = _read(option, given["config"], option.flag, UsageError).value
+    elif environ.get(CONFIG_VARIABLE):
+        found = _read(option, environ[CONFIG_VARIABLE], CONFIG_VARIABLE, ConfigError).value
+    return found
+
+
+def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
+    """Return the options at the top of the file, and those of each `[[bms]]` table."""
+    if path is None:
+        return {}, []
+    import tomllib
+
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin so
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
+    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a number without end
+        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
+    tables = document.pop("bms", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {readers.quoted(tables)}")
+    top = _table(document, str(path), BY_NAME)
+    per_bms = {option.name: option for option in OPTIONS if option.bms}
+    per_bms["url"] = Option("url", readers.source, None, "")
+    layers = []
+    for number, table in enumerate(tables, 1):
+        where = f"{path}: [[bms]] number {number}"
+        layer = _table(table, where, per_bms)
+        if "url" not in layer:
+            raise ConfigError(f"{where}: url is missing; expected {_expected(readers.source)}")
+        layers.append(layer)
+    return top, layers
+
+
+def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> Layer:
+    layer: Layer = {}
+    for key, value in table.items():
+        if key not in known:
+            if key in BY_NAME:
+                hint = " of one BMS; it goes to the top of the file"
+            else:
+                hint = _nearest(key, known)
+            raise ConfigError(f"{where}: {readers.quoted(key)} is not an option{hint}")
+        layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
+    return layer
+
+
+def bms_layers(
+    sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer]
+) -> list[Layer]:
+    """Return one layer a BMS: those of the command line, else of the environment, else the file."""
+    if sources:
+        return [_named_source(source, SOURCE, UsageError) for source in sources]
+    if words := environ.get(SOURCES_VARIABLE, "").split():
+        return [_named_source(word, SOURCES_VARIABLE, ConfigError) for word in words]
+    if not tables:
+        raise UsageError(
+            "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
+        )
+    return tables
+
+
+def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
+    name, equals, url = word.partition("=")
+    layer: Layer = {}
+    if equals and not any(sign in name for sign in ":/?"):  # as in a URL, or sim:?units=2
+        layer["name"] = _read(BY_NAME["name"], name, origin, error)
+    else:
+        url = word
+    layer["url"] = _read(Option("url", readers.source, None, ""), url, origin, error)
+    return layer
+
+
+def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
+    """Drop `--name` for a BMS that has a name of its own on the command line."""
+    named = "name" in layer and layer["name"].origin in (SOURCE, SOURCES_VARIABLE)
+    return [
+        {key: setting for key, setting in each.items() if not (named and key == "name")}
+        for each in above
+    ]
+
+
+def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> Setting:
+    try:
+        if option.many:
+            items = [value] if isinstance(value, str) else value
+            if not isinstance(items, list | tuple):
+                items = [items]
+            single = option._replace(many=False)
+            found = [_read(single, item, origin, error).value for item in items]
+            return Setting(tuple(found), origin, error)
+        return Setting(option.read(value), origin, error)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise error(f"{origin}: expected {exc}, got {readers.quoted(value)}") from None
+
+
+def find(option: Option, layers: Iterable[Layer]) -> Setting:
+    """Return the setting of the first layer that has the option, or its default."""
+    default = Setting(option.default, "default")
+    return next((layer[option.name] for layer in layers if option.name in layer), default)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _expected(read: readers.Reader) -> str:
+    try:
+        read(None)
+    except ValueError as exc:
+        return str(exc)
+    raise AssertionError("every reader refuses None")

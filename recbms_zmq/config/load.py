@@ -1,0 +1,237 @@
+"""What applies in this run: options from the command line, the environment, a file, and defaults.
+
+Command line beats environment beats file; in the file a `[[bms]]` table beats the top level. What
+does not go together is refused with one sentence, as a wrong value is by `layers`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from msgspec import Struct
+
+from recbms_zmq.config import readers
+from recbms_zmq.config.layers import (
+    SOURCE,
+    SOURCES_VARIABLE,
+    Layer,
+    Setting,
+    bms_layers,
+    find,
+    path_of_file,
+    read_command_line,
+    read_environment,
+    read_file,
+    without_name,
+)
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.errors import UsageError
+
+STATE_VARIABLE: Final = "STATE_DIRECTORY"
+"""Set by systemd for a unit with StateDirectory=: paths with colons between them."""
+
+
+class BmsConfig(Struct, frozen=True, kw_only=True):
+    """What applies to one BMS; the fields are the options of the same names."""
+
+    url: str
+    name: str
+    device_name: str
+    emit: Literal["readings", "snapshot", "both"]
+    report: Literal["changes", "all"]
+    refresh: float
+    min_interval: float
+    bare: bool
+    stale_after: float
+    poll_interval: float
+    idle_current: float
+    energy_max_gap: float
+    max_frame: int
+    ca_file: Path | None
+    tls_fingerprint: str | None
+    proxy: str | None
+    include_serial: bool
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """What applies to the service; the fields are the options of the same names."""
+
+    bms: tuple[BmsConfig, ...]
+    publish: tuple[str, ...]
+    no_stdout: bool
+    prefix: str
+    state_dir: Path | None
+    hwm: int
+    curve_secret_key: Path | None
+    curve_allow: Path | None
+    allow_ip: tuple[Any, ...]
+    ipc_mode: int
+    once: bool
+    timeout: float | None
+    exit_on_stdin_close: bool
+    log_level: str
+
+
+class Loaded(NamedTuple):
+    """A configuration, and what is to be told of it.
+
+    Attributes:
+        config: what applies.
+        service, bms: the same, with where each option of the service and of each BMS was set.
+        warnings: sentences about what was ignored.
+
+    """
+
+    config: Config
+    service: Layer
+    bms: list[Layer]
+    warnings: list[str]
+
+
+def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str, str]) -> Loaded:
+    """Put the configuration together.
+
+    Args:
+        given: options of the command line by their names, as texts; `config` may be among them.
+        sources: `[NAME=]SOURCE` of the command line.
+        environ: the environment.
+
+    Raises:
+        UsageError: a mistake on the command line.
+        ConfigError: a mistake in the environment or in the file, or the file cannot be read.
+
+    """
+    warnings: list[str] = []
+    above = (read_command_line(given), read_environment(environ, warnings))
+    top, tables = read_file(path_of_file(given, environ))
+    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
+    _name_devices(sets)
+    _check_names(sets)
+    _check_stdin(sets)
+    bms = [BmsConfig(**{name: setting.value for name, setting in found.items()}) for found in sets]
+
+    service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
+    state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
+    if service["state_dir"].value is None and state_directory:
+        service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
+    if service["hwm"].value is None:
+        # Room for many frames, and for a newcomer's whole state: a large pack has 900 readings.
+        service["hwm"] = Setting(max(10_000, 500 * len(bms)), "default")
+    return Loaded(_service(service, tuple(bms)), service, sets, warnings)
+
+
+def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Config:
+    """Put the configuration together for a command that only reads one BMS.
+
+    Args:
+        given: `SOURCE_OPTIONS` of the command line by their names, as texts.
+        source: `[NAME=]SOURCE`.
+        environ: the environment, of which only the same options count.
+
+    Raises:
+        UsageError, ConfigError: as `load`.
+
+    """
+    known = {option.variable for option in SOURCE_OPTIONS}
+    variables = {name: value for name, value in environ.items() if name in known}
+    options = {option.name: given[option.name] for option in SOURCE_OPTIONS}
+    return load(options, [source], variables).config
+
+
+def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
+    """Find what applies to one BMS: its own layer is between those above and the file's top."""
+    layers = (*without_name(above, layer), layer, top)
+    found = {"url": layer["url"]}
+    found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
+    if found["url"].value.startswith("http"):
+        _check_polling(found)
+    return found
+
+
+def _name_devices(fleet: Sequence[Layer]) -> None:
+    """Give every BMS a name for people that no other has: Home Assistant makes its ids of it."""
+    how_many = Counter(found["device_name"].value for found in fleet)
+    for found in fleet:
+        given, name = found["device_name"], found["name"].value
+        text = given.value or "REC BMS"
+        if name != "main" and (given.value is None or how_many[given.value] > 1):
+            text = f"{text} {name}"
+        found["device_name"] = given._replace(value=text)
+
+
+def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:
+    plain = {name: setting.value for name, setting in found.items()}
+    publish = found["publish"]
+    if plain["once"] and publish.error is UsageError:
+        raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
+    if plain["timeout"] is not None and not plain["once"] and found["timeout"].error is UsageError:
+        raise UsageError("--timeout: means nothing without --once")
+    if plain["no_publish"] or plain["once"]:
+        plain["publish"] = ()
+    if plain["no_stdout"] and not plain["publish"]:
+        raise UsageError("nothing to do: neither stdout nor ZeroMQ is wanted")
+    _check_curve(found)
+    is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
+    for endpoint in plain["publish"]:
+        if plain["publish"].count(endpoint) > 1 and not endpoint.endswith("*"):
+            raise publish.error(f"{publish.origin}: {endpoint} is given twice")
+        if is_open and not readers.is_loopback(endpoint):
+            raise publish.error(
+                f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
+                "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
+                "say --allow-plaintext"
+            )
+    known = {field: plain[field] for field in Config.__struct_fields__ if field != "bms"}
+    return Config(bms=bms, **known)
+
+
+def _check_polling(found: Mapping[str, Setting]) -> None:
+    """Check what goes together with polling a BMS over HTTP."""
+    interval, stale_after, proxy = found["poll_interval"], found["stale_after"], found["proxy"]
+    if interval.value >= stale_after.value:
+        wrong = stale_after if interval.origin == "default" else interval
+        raise wrong.error(
+            f"{wrong.origin}: asked every {interval.value:g} s, the BMS would count as offline "
+            f"after {stale_after.value:g} s; make --stale-after longer than --poll-interval"
+        )
+    if proxy.value is not None:
+        raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can go through a proxy")
+
+
+def _check_curve(found: Mapping[str, Setting]) -> None:
+    """See that it is said who may come in: a server's public key is no secret, so it cannot say."""
+    secret, allow, allow_any = (
+        found[name] for name in ("curve_secret_key", "curve_allow", "curve_allow_any")
+    )
+    given = allow if allow.value else allow_any
+    if secret.value is None:
+        if given.value:
+            raise given.error(f"{given.origin}: means nothing without --curve-secret-key")
+    elif not given.value:
+        raise secret.error(
+            f"{secret.origin}: say who may come in: --curve-allow FOLDER with the public keys of "
+            "clients, or --curve-allow-any for all who know this service's public key"
+        )
+    elif allow.value and allow_any.value:
+        raise allow_any.error(f"{allow_any.origin}: --curve-allow says the opposite; choose one")
+
+
+def _check_names(sets: Sequence[Layer]) -> None:
+    names = set()
+    for found in sets:
+        name, url = found["name"].value, found["url"]
+        if name in names:
+            from_words = url.origin in (SOURCE, SOURCES_VARIABLE)
+            how = "as NAME=SOURCE" if from_words else "with name in its table"
+            raise url.error(
+                f"{url.origin.removesuffix(': url')}: a second BMS is called "
+                f"{readers.quoted(name)}; give it a name of its own, {how}"
+            )
+        names.add(name)
+
+
+def _check_stdin(sets: Sequence[Layer]) -> None:
+    readers = [found["url"] for found in sets if found["url"].value == "-"]
+    if len(readers) > 1:
+        raise readers[-1].error("only one BMS can be read from stdin (-)")

@@ -1,0 +1,110 @@
+"""The view's phrases: numbers with their units, times, alarms and what to do, as plain text.
+
+Everything that came from outside goes through `safe` on its way to a terminal.
+"""
+
+from typing import Final
+
+from recbms_zmq.config.readers import printable
+from recbms_zmq.monitor.model import ActiveAlarm, Limits, Pack, PastEvent, Temperature
+from recbms_zmq.wire.alarms import ALARMS
+
+UNKNOWN: Final = "?"
+
+
+def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
+    """Return a number with its unit: `13.24 V`, `+7.46 A`, `? W`."""
+    if value is None:
+        return f"{UNKNOWN} {unit}"
+    return f"{value:{'+' if signed and value else ''}.{decimals}f} {unit}"
+
+
+def power(value: float | None) -> str:
+    """Return a power with its sign: `+98.8 W`, `-1450 W`, `+12.3 kW`."""
+    if value is not None and abs(value) >= 9999.5:
+        return amount(value / 1000, "kW", 1, signed=True)
+    return amount(value, "W", 1 if value is None or abs(value) < 100 else 0, signed=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a time that has passed, in its largest unit: `3 s`, `2 min`, `5 h`, `12 d`."""
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def time_left(pack: Pack) -> str:
+    """Return when the pack is full or empty: `full in 31 h 00 min`; empty if the BMS is silent."""
+    minutes = pack.number("time_remaining_minutes")
+    for end in ("full", "empty"):
+        if minutes is not None and pack.number(f"time_to_{end}") is not None:
+            return f"{end} in {int(minutes) // 60} h {int(minutes) % 60:02} min"
+    return printable(pack.text("time_remaining_text"))
+
+
+def about(pack: Pack) -> list[str]:
+    """Return what changes rarely: model, chemistry, capacity, health."""
+    parts = []
+    if pack.info is not None:
+        parts += [pack.info.model or "", pack.chemistry]
+        if pack.info.capacity is not None:
+            parts.append(amount(pack.info.capacity, "Ah"))
+        if len(pack.info.units) > 1:
+            parts.append(f"{len(pack.info.units)} units")
+    cells = pack.number("cells")
+    if cells is not None:
+        parts.append(f"{cells:.0f} cells")
+    health = pack.number("soh")
+    if health is not None:
+        parts.append(f"health {amount(health, '%', 1)}")
+    cycles = pack.number("settings/cycles")
+    if cycles is not None:
+        parts.append(f"{cycles:.0f} cycles")
+    return [printable(part) for part in parts if part]
+
+
+def place(number: int | None, unit: int | None, cell: int | None) -> str:
+    """Return where an alarm is, with a space before: ` (unit 2, cell 1)`; empty if unknown."""
+    known = None if number is None else ALARMS.get(number)
+    kind = known.concerns if known else "cell"
+    parts = [f"unit {unit}"] * bool(unit) + [f"{kind} {cell}"] * bool(cell)
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def alarm(active: ActiveAlarm) -> list[str]:
+    """Return an alarm as sentences: what it is, what it means, what to do."""
+    title = "Alarm" if active.number is None else f"Alarm {active.number}"
+    lines = [f"{title}: {active.text}{place(active.number, active.unit, active.cell)}"]
+    if active.known is not None and active.known.meaning:
+        lines.append(active.known.meaning)
+    if active.message:
+        lines.append(f"The BMS says: {active.message}")
+    return [printable(line) for line in lines]
+
+
+def event(past: PastEvent, now: float) -> str:
+    """Return an alarm that came or went."""
+    what = "alarm" if past.raised else "alarm over"
+    where = place(past.number, past.unit, past.cell)
+    return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
+
+
+def temperature(reading: Temperature) -> str:
+    """Return a temperature and where it was measured."""
+    where = f"{reading.unit}/{reading.number}" if reading.number else f"BMS {reading.unit}"
+    return f"{where} {amount(reading.celsius, '°C', 1)}"
+
+
+def limits(between: Limits) -> str:
+    """Return the scale of the cells' bars."""
+    kind = "limits" if between.known else "usual range"
+    return f"{kind} {between.low:.2f} to {between.high:.2f} V"
+
+
+def spread(pack: Pack) -> str:
+    """Return lowest and highest cell voltage and their difference; empty if unknown."""
+    low, high = pack.number("cell_voltage_min"), pack.number("cell_voltage_max")
+    if low is None or high is None:
+        return ""
+    return f"{low:.3f} to {high:.3f} V, difference {(high - low) * 1000:.0f} mV"

@@ -1,0 +1,128 @@
+"""What a flow says of itself: its tab's label and description, and the comments on it."""
+
+from recbms_zmq.nodered.layout import Note
+from recbms_zmq.nodered.options import FlowOptions
+
+_FROM = {
+    "exec": "exec",
+    "daemon": "daemon",
+    "zmq": "ZeroMQ",
+    "zeromq-node": "zeromq node",
+}
+_TO = {
+    "discovery": "Home Assistant",
+    "entity-nodes": "entity nodes",
+    "states": "Home Assistant states",
+    "mqtt": "MQTT discovery",
+    "dashboard": "dashboard",
+}
+_NEEDS_HA = "node-red-contrib-home-assistant-websocket"
+_NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
+
+
+def tab_label(options: FlowOptions) -> str:
+    """Return the tab's label."""
+    name = "" if options.name == "main" else f"{options.name}: "
+    return f"{name}REC BMS: {_FROM[options.source]} to {_TO[options.target]}"
+
+
+def _needs(options: FlowOptions) -> list[str]:
+    needs = {
+        "exec": [f"the command `{options.program}` where Node-RED runs"],
+        "daemon": [
+            f"the command `{options.program}` where Node-RED runs",
+            "the palette entry `node-red-node-daemon`",
+        ],
+        "zmq": ["a running `recbms-zmq run`, here or on another machine"],
+        "zeromq-node": [
+            "a running `recbms-zmq run`, here or on another machine",
+            "the palette entry `node-red-contrib-zeromq`",
+        ],
+    }[options.source]
+    if options.target == "mqtt":
+        return [*needs, "an MQTT broker that Home Assistant uses too"]
+    if options.target == "dashboard":
+        return [*needs, f"the palette entry `{_NEEDS_DASHBOARD}`"]
+    needs = [*needs, f"the palette entry `{_NEEDS_HA}`"]
+    if options.target != "states":
+        needs.append("the integration *Node-RED Companion* in Home Assistant (from HACS)")
+    return needs
+
+
+def tab_about(options: FlowOptions) -> str:
+    """Return the tab's description, Markdown."""
+    needs = "\n".join(f"- {need}" for need in _needs(options))
+    what = (
+        "Shows a REC BMS on a page of Node-RED's dashboard"
+        if options.target == "dashboard"
+        else "Brings a REC BMS into Home Assistant"
+    )
+    return (
+        f"{what} with recbms-zmq.\n\n"
+        f"It needs\n{needs}\n\n"
+        "The addresses are in this tab's environment: double-click the tab's name, then "
+        "the list icon (*Environment Variables*). Step by step: `flows/README.md` of recbms-zmq."
+    )
+
+
+def notes(options: FlowOptions) -> list[Note]:
+    """Return the comments that a user reads first."""
+    where = "on the page" if options.target == "dashboard" else "in Home Assistant"
+    edit = "Double-click the tab's name, press the list icon (*Environment Variables*):\n\n"
+    if options.starts_program:
+        first = Note(
+            "1. Double-click this tab's name and set BMS_URL to your BMS. sim: needs no BMS.",
+            edit + "- `BMS_URL`: `ws://ADDRESS/ws`, or `http://ADDRESS/cell` for older modules, or "
+            "`sim:` for a simulated pack\n"
+            f"- `DEVICE_NAME`: what the battery is called {where}\n"
+            "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
+            "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
+            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…` and take "
+            "`--device-name` out of `ARGUMENTS`: each is a device of its own.\n",
+        )
+    else:
+        first = Note(
+            "1. Double-click this tab's name and set ZMQ_ADDRESS to your running recbms-zmq.",
+            edit + "- `ZMQ_ADDRESS`: where `recbms-zmq run` publishes\n"
+            "- `ZMQ_TOPIC`: what to subscribe to: `recbms/` is everything, `recbms/main/` one "
+            "BMS\n",
+        )
+    if options.target == "dashboard":
+        second = Note(
+            "2. Install @flowfuse/node-red-dashboard: menu, Manage palette.",
+            "The page's colours, its groups and its place in the menu are in the sidebar "
+            "*Dashboard 2.0*. If you have a dashboard already, the page joins it.\n",
+        )
+    elif options.target == "mqtt":
+        second = Note(
+            "2. There, set MQTT_HOST too; a user and password go into the node MQTT broker.",
+            "The broker is the one that Home Assistant's MQTT integration uses. User name and "
+            "password are set behind the pencil of the node *MQTT broker*, tab *Security*.\n",
+        )
+    else:
+        second = Note(
+            "2. Open the node Home Assistant in group 3, press the pencil, enter address, token.",
+            "Address (`http://…:8123`) and a long-lived access token, which Home Assistant makes "
+            "on your profile page, at the bottom of *Security*; the user has to be an "
+            "administrator. As Home Assistant's add-on, tick *Using the Home Assistant Add-on* "
+            "instead. Or leave `${HA_URL}` and `${HA_TOKEN}` and set these two in the environment "
+            "that Node-RED is started with.\n",
+        )
+    if options.target == "dashboard":
+        third = Note(
+            "3. Deploy, and open /dashboard. When nothing comes: open this comment.",
+            tab_about(options)
+            + "\n\nThe page is at `/dashboard` behind Node-RED's own address, without the path "
+            "of the editor. When nothing comes: the debug sidebar shows what recbms-zmq says, and "
+            "lines that could not be read. `HISTORY_HOURS` in the tab's environment is how far "
+            "back the charts go; the history is lost when Node-RED restarts.\n",
+        )
+        return [first, second, third]
+    third = Note(
+        "3. Deploy. What it needs, and what to do when nothing comes: open this comment.",
+        tab_about(options)
+        + "\n\nWhen nothing comes: the debug sidebar shows what recbms-zmq says, lines that "
+        "could not be read, and what Home Assistant refuses. The dot below *Only what changed* "
+        "counts the sensors.\n",
+    )
+    return [first, second, third]

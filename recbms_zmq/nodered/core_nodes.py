@@ -1,0 +1,149 @@
+"""Properties of Node-RED's core nodes, as its editor would write them.
+
+Only what the kind of node needs; what a node is for, its name and its place come from elsewhere.
+"""
+
+import json
+from typing import Any
+
+from recbms_zmq.nodered.layout import Properties, script
+
+
+def env(name: str, value: str, type_: str = "str") -> Properties:
+    """Return an entry of a tab's environment; type `env` may use `${OTHER}` in its value."""
+    return {"name": name, "value": value, "type": type_}
+
+
+def debug(complete: str = "payload", *, status: bool = False) -> Properties:
+    """Return a debug node that shows a property in the sidebar, and if asked below itself."""
+    return {
+        "active": True,
+        "tosidebar": True,
+        "console": False,
+        "tostatus": status,
+        "complete": complete,
+        "targetType": "msg",
+        "statusVal": complete if status else "",
+        "statusType": "auto",
+    }
+
+
+def change(name: str, value: str) -> Properties:
+    """Return a change node that sets `msg.name` to a text."""
+    return {
+        "rules": [{"t": "set", "p": name, "pt": "msg", "to": value, "tot": "str"}],
+        "action": "",
+        "property": "",
+        "from": "",
+        "to": "",
+        "reg": False,
+    }
+
+
+def switch(name: str, values: list[str]) -> Properties:
+    """Return a switch node with an output for each value of `msg.name`."""
+    return {
+        "property": name,
+        "propertyType": "msg",
+        "rules": [{"t": "eq", "v": value, "vt": "str"} for value in values],
+        "checkall": "false",
+        "repair": False,
+        "outputs": len(values),
+    }
+
+
+def either(name: str, values: list[str]) -> Properties:
+    """Return a switch node with one output for some values of `msg.name`."""
+    rule = {"t": "regex", "v": f"^({'|'.join(values)})$", "vt": "str", "case": False}
+    return {**switch(name, []), "rules": [rule], "outputs": 1}
+
+
+def function(
+    body: str,
+    *,
+    start: str = "",
+    stop: str = "",
+    outputs: int = 1,
+    tables: dict[str, Any] | None = None,
+    **libs: str,
+) -> Properties:
+    """Return a function node made of scripts; `libs` are npm modules by their variable.
+
+    `tables` are put in where the start script says TABLES.
+    """
+    return {
+        "func": script(body),
+        "outputs": outputs,
+        "timeout": 0,
+        "noerr": 0,
+        "initialize": _with_tables(script(start), tables) if start else "",
+        "finalize": script(stop) if stop else "",
+        "libs": [{"var": variable, "module": module} for variable, module in libs.items()],
+    }
+
+
+def _with_tables(start: str, tables: dict[str, Any] | None) -> str:
+    if tables is None:
+        return start
+    return start.replace("TABLES", json.dumps(tables, indent=4, ensure_ascii=False))
+
+
+def inject(
+    props: list[dict[str, Any]], *, once: bool = False, every: int | None = None
+) -> Properties:
+    """Return an inject node: a button, or something that happens once after a deploy.
+
+    With `every`, it happens again and again after so many seconds.
+    """
+    return {
+        "props": props,
+        "repeat": "" if every is None else str(every),
+        "crontab": "",
+        "once": once,
+        "onceDelay": 0.1,
+        "topic": "",
+    }
+
+
+def delay(seconds: int) -> Properties:
+    """Return a delay node that holds every message for some time."""
+    return {
+        "pauseType": "delay",
+        "timeout": str(seconds),
+        "timeoutUnits": "seconds",
+        "rate": "1",
+        "nbRateUnits": "1",
+        "rateUnits": "second",
+        "randomFirst": "1",
+        "randomLast": "5",
+        "randomUnits": "seconds",
+        "drop": False,
+        "allowrate": False,
+        "outputs": 1,
+    }
+
+
+def trigger(seconds: int, *, extend: bool) -> Properties:
+    """Return a trigger node that speaks some time after the first message.
+
+    With `extend`, after the last: every message begins the time anew.
+    """
+    return {
+        "op1": "",
+        "op2": "",
+        "op1type": "nul",
+        "op2type": "date",
+        "duration": str(seconds),
+        "extend": extend,
+        "overrideDelay": False,
+        "units": "s",
+        "reset": "",
+        "bytopic": "all",
+        "topic": "topic",
+        "outputs": 1,
+    }
+
+
+def catch(*ids: str) -> Properties:
+    """Return a catch node for the errors of some nodes."""
+    return {"scope": list(ids), "uncaught": False}

@@ -1,0 +1,271 @@
+"""The target `dashboard`: a page of FlowFuse Dashboard 2, good for any pack and any number of them.
+
+Two templates of our own show what no ready widget does (the state with its alarms, the cells side
+by side); the history is drawn by the dashboard's own charts. What the page says is put together in
+the function nodes, so that a template only has to show it.
+"""
+
+from typing import Any, Final
+
+from recbms_zmq.monitor.model import USUAL_LIMITS
+from recbms_zmq.nodered import core_nodes, resend
+from recbms_zmq.nodered.layout import Canvas, Group, Properties, page
+from recbms_zmq.nodered.options import FlowOptions
+from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.wire.alarms import ALARMS
+
+COLOUR: Final = "#5b9a4c"
+HISTORY_HOURS: Final = 24
+GREEN: Final = "#3ddc97"
+BLUE: Final = "#4aa8ff"
+TEXT: Final = "#93a1af"
+GRID: Final = "#26313c"
+_DARK: Final = {
+    "surface": "#0d1218",
+    "primary": GREEN,
+    "bgPage": "#0d1218",
+    "groupBg": "#151c24",
+    "groupOutline": "#222c37",
+}
+_SIZES: Final = {
+    "density": "default",
+    "pagePadding": "12px",
+    "groupGap": "12px",
+    "groupBorderRadius": "12px",
+    "widgetGap": "12px",
+}
+_BREAKPOINTS: Final = (
+    ("Phone", 0, 3),
+    ("Tablet", 576, 6),
+    ("Desktop", 1024, 12),
+)
+_BY_KEY: Final = {sensor.key: sensor for sensor in SENSORS}
+
+
+def env() -> list[Properties]:
+    """Return what the target adds to the tab's environment."""
+    return [core_nodes.env("HISTORY_HOURS", str(HISTORY_HOURS), "num")]
+
+
+def tables() -> dict[str, Any]:
+    """Return what the page has to know beside the messages: names, alarms, usual voltages."""
+    measured = [sensor for sensor in SENSORS if sensor.decimals is not None]
+    return {
+        "sensors": {
+            # Of cells and units, what their patterns begin with: `cell_voltage`.
+            sensor.key.partition("/{")[0]: {
+                "name": sensor.name,
+                "unit": sensor.unit or "",
+                "decimals": sensor.decimals,
+            }
+            for sensor in measured
+            if sensor.group not in ("settings", "link")
+        },
+        "alarms": {
+            alarm.number: {
+                "text": alarm.text,
+                "meaning": alarm.meaning,
+                "concerns": alarm.concerns,
+            }
+            for alarm in ALARMS.values()
+        },
+        "usual": USUAL_LIMITS,
+    }
+
+
+def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]) -> None:
+    """Put the second and the third part on the tab.
+
+    Args:
+        canvas: of the tab.
+        options: of the flow.
+        messages: id of the link node that gives the messages.
+        at: upper left corner.
+
+    """
+    packs, history = canvas.id("packs"), canvas.id("history")
+    events = resend.silence(canvas, messages, [packs, history], at, "2. Silence, and the time")
+    events.line()
+    tick = events.add(
+        "inject",
+        "tick",
+        "Every second",
+        "The page is drawn anew at most this often, and the charts count by it.",
+        **core_nodes.inject(
+            [{"p": "control", "v": "tick", "vt": "str"}, {"p": "payload", "v": "", "vt": "date"}],
+            every=1,
+        ),
+    )
+    canvas.wire(tick, packs)
+    canvas.wire(tick, history)
+
+    state, charts, cells = _page(canvas, options)
+    group = canvas.group(
+        "target", "3. Show it on the dashboard", COLOUR, (events.right + 40, at[1])
+    )
+    group.line()
+    heard = group.add("link in", "taken", "Messages", "From the first group.", links=[], l=True)
+    canvas.link(messages, heard)
+    group.add(
+        "function",
+        "packs",
+        "State of the packs",
+        "Remembers the state of every pack that comes, and puts what the page shows into words.",
+        **core_nodes.function("packs", start="packs_start", outputs=2, tables=tables()),
+    )
+    battery = _template(group, "battery", "Battery", state, "Charge, power, alarms.")
+    group.line(1, after=packs)
+    below = _template(group, "cells", "Cells", cells, "Every cell, and the temperatures.")
+    group.line(2)
+    group.skip(heard)
+    group.add(
+        "function",
+        "history",
+        "Points of the charts",
+        "Makes a point for every 720th part of `HISTORY_HOURS`, which is in the tab's environment.",
+        **core_nodes.function("history", start="history_start", outputs=2),
+    )
+    power = _chart(group, "power", "Power", charts, BLUE, order=1)
+    group.line(3, after=history)
+    charge = _chart(group, "charge", "State of charge", charts, GREEN, order=2, most="100")
+    canvas.chain(heard, packs, battery)
+    canvas.wire(packs, below, 1)
+    canvas.chain(heard, history, power)
+    canvas.wire(history, charge, 1)
+
+
+def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
+    """Add the page and its groups; return the groups' ids, in the order in which they stand."""
+    ui = canvas.config(
+        "ui-base",
+        "ui",
+        "Dashboard",
+        everywhere=True,
+        path="/dashboard",
+        appIcon="",
+        includeClientData=True,
+        acceptsClientConfig=["ui-notification", "ui-control"],
+        showPathInSidebar=False,
+        headerContent="page",
+        navigationStyle="default",
+        titleBarStyle="default",
+        showReconnectNotification=True,
+        notificationDisplayTime=1,
+        showDisconnectNotification=True,
+        allowInstall=False,
+    )
+    theme = canvas.config(
+        "ui-theme", "theme", "Battery, dark", everywhere=True, colors=_DARK, sizes=_SIZES
+    )
+    title = "Battery" if options.name == "main" else f"Battery {options.name}"
+    path = "/battery" if options.name == "main" else f"/battery-{options.name}"
+    own = canvas.config(
+        "ui-page",
+        "page",
+        title,
+        everywhere=True,
+        ui=ui,
+        path=path,
+        icon="battery",
+        layout="grid",
+        theme=theme,
+        breakpoints=[{"name": name, "px": px, "cols": cols} for name, px, cols in _BREAKPOINTS],
+        order=1,
+        className="recbms-page",
+        visible="true",
+        disabled="false",
+    )
+
+    def group(key: str, name: str, width: int, order: int) -> str:
+        return canvas.config(
+            "ui-group",
+            f"group-{key}",
+            name,
+            everywhere=True,
+            page=own,
+            width=width,
+            height=1,
+            order=order,
+            showTitle=False,
+            className="",
+            visible="true",
+            disabled="false",
+            groupType="default",
+        )
+
+    return (
+        group("state", "State", 6, 1),
+        group("charts", "History", 6, 2),
+        group("cells", "Cells", 12, 3),
+    )
+
+
+def _template(group: Group, key: str, name: str, where: str, about: str) -> str:
+    return group.add(
+        "ui-template",
+        key,
+        name,
+        f"{about} Colours and sizes are at the end of the template.",
+        group=where,
+        page="",
+        ui="",
+        order=1,
+        width=0,
+        height=0,
+        head="",
+        format=page(key),
+        storeOutMessages=True,
+        passthru=False,
+        resendOnRefresh=True,
+        templateScope="local",
+        className="",
+    )
+
+
+def _chart(
+    group: Group, key: str, name: str, where: str, colour: str, *, order: int, most: str = ""
+) -> str:
+    unit = _BY_KEY["power" if key == "power" else "soc"].unit
+    return group.add(
+        "ui-chart",
+        key,
+        f"{name}, {unit}",
+        "One line for each pack, with a gap while nothing is known.",
+        group=where,
+        label=f"{name}, {unit}",
+        order=order,
+        chartType="line",
+        category="series",
+        categoryType="property",
+        xAxisLabel="",
+        xAxisProperty="x",
+        xAxisPropertyType="property",
+        xAxisType="time",
+        xAxisFormat="",
+        xAxisFormatType="auto",
+        xmin="",
+        xmax="",
+        yAxisLabel="",
+        yAxisProperty="y",
+        yAxisPropertyType="property",
+        ymin="0" if most else "",
+        ymax=most,
+        bins=10,
+        action="append",
+        stackSeries=False,
+        pointShape="false",
+        pointRadius=1,
+        showLegend=True,
+        removeOlder="${HISTORY_HOURS}",
+        removeOlderUnit="3600",
+        removeOlderPoints="",
+        colors=[colour],
+        textColor=[TEXT],
+        textColorDefault=False,
+        gridColor=[GRID],
+        gridColorDefault=False,
+        width=0,
+        height=4,
+        className="",
+        interpolation="linear",
+    )

@@ -1,0 +1,1 @@
+"""From readings to messages: what is published, and when."""

@@ -1,0 +1,1 @@
+"""From frames to readings: the tables of sensors, the formulas, rounding, energy."""

@@ -1,0 +1,211 @@
+"""From frames to readings: runs the sensor table over a frame.
+
+A `Normalizer` is pure but for what it remembers of one BMS: the capacity and model, which only the
+settings tell, and the columns of the last frame, which stay the same object while the shape of the
+pack stays the same. What is to be sent of the readings is `report`'s business.
+"""
+
+from collections.abc import Iterator
+from itertools import compress
+from math import isfinite
+from operator import ne
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+
+from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.pack import Alarm, Link, Pack, Unit
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
+from recbms_zmq.sensors.settings_table import chemistry, model, settings_sensors
+from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.wire.frames import Settings, Status
+
+_PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
+_NO_VALUE: Final[Any] = object()
+
+
+class Readings(NamedTuple):
+    """What one frame says, as columns and a row.
+
+    Attributes:
+        sensors: the columns; the same object as before unless the pack's shape has changed.
+        values: one value a column; None where the frame has no reading for it.
+        arrival: when the frame came, ISO 8601.
+        alarm: the active error, None when there is none, UNKNOWN when the frame does not say.
+
+    """
+
+    sensors: tuple[Sensor, ...]
+    values: list[Value | None]
+    arrival: str
+    alarm: Alarm | Unknown | None = UNKNOWN
+
+    def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
+        """Give every sensor that has a reading with its value, None for unknown."""
+        for sensor, value in zip(self.sensors, self.values, strict=True):
+            if value is not None:
+                yield sensor, None if isinstance(value, Unknown) else value
+
+
+class UnitDescription(Struct, frozen=True):
+    """One unit: its address, and how many cells and temperature sensors it has."""
+
+    address: int
+    cells: int
+    sensors: int
+
+
+class Description(Struct, frozen=True, omit_defaults=True):
+    """What is known of the pack beside its readings: the payload of a `device` message.
+
+    Attributes:
+        units: in the order of their addresses.
+        model, chemistry: in words, as far as they are known.
+        capacity: Ah.
+        serial: only when it was asked for, because it is a password.
+
+    """
+
+    units: tuple[UnitDescription, ...]
+    model: str | None = None
+    chemistry: str | None = None
+    capacity: float | None = None
+    serial: str | None = None
+
+
+class Normalizer:
+    """Makes readings of the frames of one BMS."""
+
+    def __init__(self, *, idle_current: float = 0.1, include_serial: bool = False) -> None:
+        self._idle_current = idle_current
+        self._include_serial = include_serial
+        self._capacity: float | None = None
+        self._addressed = False
+        self._shape: list[int] = []
+        self._status = _Columns(())
+        self._settings = _Columns(())
+        self.description = Description(units=())
+        """What is known of the pack so far."""
+
+    def status(
+        self,
+        frame: Status,
+        arrival: str = "",
+        link: Link | None = None,
+        energy: Counters = NOT_KNOWN,
+    ) -> Readings:
+        """Read a status frame.
+
+        Args:
+            frame: as decoded.
+            arrival: when it came, ISO 8601.
+            link: what is known of the connection; without it there are no sensors of it.
+            energy: the counters up to this frame; unknown ones give no reading.
+
+        Raises:
+            MalformedFrame: the frame says nothing about a pack.
+
+        """
+        pack = Pack.of(
+            frame,
+            arrival,
+            idle_current=self._idle_current,
+            capacity=self._capacity,
+            energy=energy,
+            addressed=self._addressed,
+        )
+        if pack.addressed is not None:  # by the last frame with units, so none decides for good
+            self._addressed = pack.addressed
+        raw = [formula(pack) for formula in _PACK_FORMULAS]
+        shape = [0 if link is None else 1]
+        for unit in pack.units:
+            shape.append(unit.address)
+            for row in UNIT_SENSORS:
+                found: Any = row.value(unit)
+                if row.group == "unit":
+                    raw.append(found)
+                else:
+                    raw += found
+                    shape.append(len(found))
+        if link is not None:
+            raw += [row.value(link) for row in LINK_SENSORS]
+        if shape != self._shape:
+            self._shape = shape
+            self._status = _Columns(
+                (
+                    *PACK_SENSORS,
+                    *(sensor for unit in pack.units for sensor in _unit_sensors(unit)),
+                    *(LINK_SENSORS if link is not None else ()),
+                )
+            )
+            self.description = _describe_units(self.description, pack)
+        return Readings(self._status.sensors, self._status.rounded(raw), arrival, pack.alarm)
+
+    def settings(self, frame: Settings, arrival: str = "") -> Readings:
+        """Read a settings frame that came at `arrival` (ISO 8601)."""
+        self._capacity = frame.capacity
+        self.description = Description(
+            units=self.description.units,
+            model=model(frame),
+            chemistry=chemistry(frame),
+            capacity=frame.capacity,
+            serial=frame.serial[:32] if self._include_serial and frame.serial else None,
+        )
+        sensors = settings_sensors(frame)
+        if sensors is not self._settings.sensors:
+            self._settings = _Columns(sensors)
+        values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
+        return Readings(sensors, values, arrival)
+
+
+class _Columns:
+    """Sensors, and their values in the last frame, raw and rounded."""
+
+    def __init__(self, sensors: tuple[Sensor, ...]) -> None:
+        self.sensors = sensors
+        self._decimals = [sensor.decimals for sensor in sensors]
+        self._raw: list[Any] = [_NO_VALUE] * len(sensors)
+        self._rounded: list[Value | None] = [None] * len(sensors)
+
+    def rounded(self, raw: list[Any]) -> list[Value | None]:
+        """Round a frame's values; only those that have changed, because to compare costs less."""
+        values = self._rounded.copy()
+        for column in compress(range(len(raw)), map(ne, raw, self._raw)):
+            values[column] = _rounded(raw[column], self._decimals[column])
+        self._raw, self._rounded = raw, values
+        return values
+
+
+def _rounded(value: Any, decimals: int | None) -> Value | None:
+    """Round a number to the sensor's decimals; what is not finite is no reading."""
+    if decimals is None or value is None or value is UNKNOWN:
+        unchanged: Value | None = value
+        return unchanged
+    number: float = value
+    if not isfinite(number):
+        return None
+    # Adding zero makes -0.0 the 0.0 it is.
+    return round(number, decimals) + 0.0 if decimals else round(number)
+
+
+def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
+    for row in UNIT_SENSORS:
+        if row.group == "unit":
+            yield row.at(unit.address)
+        else:
+            found: Any = row.value(unit)
+            for number in range(1, len(found) + 1):
+                yield row.at(unit.address, number)
+
+
+def _describe_units(known: Description, pack: Pack) -> Description:
+    return Description(
+        units=tuple(
+            UnitDescription(unit.address, len(unit.cell_voltages), len(unit.temperatures))
+            for unit in pack.units
+        ),
+        model=known.model,
+        chemistry=known.chemistry,
+        capacity=known.capacity,
+        serial=known.serial,
+    )

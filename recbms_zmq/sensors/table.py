@@ -1,0 +1,417 @@
+"""The sensor table: everything this program can say about a BMS, one row a sensor.
+
+A row is all there is to a sensor: its key, its name, its unit, the words Home Assistant needs, and
+the formula that reads it. Messages, `recbms-zmq sensors`, the README's table and the flows are
+made from these rows or checked against them; to add a sensor, add a row.
+
+The BMS's settings have a table of their own in `settings_sensors`.
+"""
+
+from functools import partial
+from typing import Any, Final
+
+from recbms_zmq.sensors import formulas
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
+
+_MEASURED: Final[dict[str, Any]] = {"state_class": "measurement"}
+_DIAGNOSTIC: Final[dict[str, Any]] = {"entity_category": "diagnostic"}
+_OFF_AT_FIRST: Final[dict[str, Any]] = {**_DIAGNOSTIC, "enabled_by_default": False}
+_VOLTAGE: Final[dict[str, Any]] = {"unit": "V", "device_class": "voltage", **_MEASURED}
+_TEMPERATURE: Final[dict[str, Any]] = {
+    "unit": "°C",
+    "decimals": 1,
+    "device_class": "temperature",
+    **_MEASURED,
+}
+_DURATION: Final[dict[str, Any]] = {"device_class": "duration", **_MEASURED}
+_TOTAL: Final[dict[str, Any]] = {"state_class": "total_increasing"}
+_COUNTER: Final[dict[str, Any]] = {**_TOTAL, **_OFF_AT_FIRST}
+
+PACK_SENSORS: Final[tuple[Sensor, ...]] = (
+    Sensor(
+        key="voltage",
+        name="Pack voltage",
+        value=lambda pack: pack.master.voltage,
+        decimals=2,
+        **_VOLTAGE,
+        about="The sum of all cells.",
+    ),
+    Sensor(
+        key="current",
+        name="Current",
+        value=lambda pack: pack.master.current,
+        unit="A",
+        decimals=2,
+        device_class="current",
+        **_MEASURED,
+        about="Positive while charging, negative while discharging.",
+    ),
+    Sensor(
+        key="power",
+        name="Power",
+        value=formulas.power,
+        unit="W",
+        decimals=1,
+        device_class="power",
+        **_MEASURED,
+        about="Pack voltage times current: positive while charging.",
+    ),
+    Sensor(
+        key="soc",
+        name="State of charge",
+        value=lambda pack: formulas.percent(pack.master.state_of_charge),
+        unit="%",
+        decimals=1,
+        device_class="battery",
+        **_MEASURED,
+        about="How full the pack is.",
+    ),
+    Sensor(
+        key="soh",
+        name="State of health",
+        value=lambda pack: formulas.percent(pack.master.state_of_health),
+        unit="%",
+        decimals=1,
+        icon="mdi:battery-heart-variant",
+        **_MEASURED,
+        about="How much of its original capacity the pack still has.",
+    ),
+    Sensor(
+        key="temperature_max",
+        name="Maximum temperature",
+        value=lambda pack: pack.master.temperature_max,
+        **_TEMPERATURE,
+        about="The warmest of all temperature sensors.",
+    ),
+    Sensor(
+        key="cell_voltage_min",
+        name="Minimum cell voltage",
+        value=lambda pack: pack.master.cell_voltage_min,
+        decimals=3,
+        **_VOLTAGE,
+        about="The lowest cell of the whole pack.",
+    ),
+    Sensor(
+        key="cell_voltage_max",
+        name="Maximum cell voltage",
+        value=lambda pack: pack.master.cell_voltage_max,
+        decimals=3,
+        **_VOLTAGE,
+        about="The highest cell of the whole pack.",
+    ),
+    Sensor(
+        key="cell_voltage_delta",
+        name="Cell voltage difference",
+        value=formulas.cell_voltage_delta,
+        decimals=3,
+        **_VOLTAGE,
+        about="Highest minus lowest cell.",
+    ),
+    Sensor(
+        key="cell_min",
+        name="Lowest cell",
+        value=lambda pack: pack.cell_lowest,
+        icon="mdi:battery-arrow-down",
+        **_DIAGNOSTIC,
+        about="Which cell is the lowest, as unit/cell.",
+    ),
+    Sensor(
+        key="cell_max",
+        name="Highest cell",
+        value=lambda pack: pack.cell_highest,
+        icon="mdi:battery-arrow-up",
+        **_DIAGNOSTIC,
+        about="Which cell is the highest, as unit/cell.",
+    ),
+    Sensor(
+        key="time_remaining",
+        name="Time remaining",
+        value=formulas.hours_remaining,
+        unit="h",
+        decimals=2,
+        **_DURATION,
+        about="Until full while charging, until empty while discharging.",
+    ),
+    Sensor(
+        key="time_remaining_minutes",
+        name="Minutes remaining",
+        value=formulas.minutes_remaining,
+        unit="min",
+        decimals=0,
+        **_DURATION,
+        about="The same in minutes.",
+    ),
+    Sensor(
+        key="time_remaining_text",
+        name="Time remaining text",
+        value=lambda pack: pack.time_remaining and pack.time_remaining.text,
+        icon="mdi:text-short",
+        about="The same in the BMS's own words.",
+    ),
+    Sensor(
+        key="time_to_full",
+        name="Time to full",
+        value=partial(formulas.hours_remaining, direction="full"),
+        unit="h",
+        decimals=2,
+        **_DURATION,
+        about="Unknown while not charging.",
+    ),
+    Sensor(
+        key="time_to_empty",
+        name="Time to empty",
+        value=partial(formulas.hours_remaining, direction="empty"),
+        unit="h",
+        decimals=2,
+        **_DURATION,
+        about="Unknown while not discharging.",
+    ),
+    Sensor(
+        key="charge_state",
+        name="Charge state",
+        value=lambda pack: pack.charge_state,
+        device_class="enum",
+        icon="mdi:battery-sync",
+        options=("charging", "discharging", "idle"),
+        about="Idle is anything within the idle current (0.1 A) of zero.",
+    ),
+    Sensor(
+        key="charging",
+        name="Charging",
+        value=partial(formulas.is_in_state, state="charging"),
+        component="binary_sensor",
+        device_class="battery_charging",
+        about="True while the pack is being charged.",
+    ),
+    Sensor(
+        key="discharging",
+        name="Discharging",
+        value=partial(formulas.is_in_state, state="discharging"),
+        component="binary_sensor",
+        icon="mdi:battery-arrow-down-outline",
+        about="True while the pack is being discharged.",
+    ),
+    Sensor(
+        key="problem",
+        name="Problem",
+        value=formulas.error_present,
+        component="binary_sensor",
+        device_class="problem",
+        about="True while the BMS reports an error.",
+    ),
+    Sensor(
+        key="error_number",
+        name="Error number",
+        value=formulas.error_number,
+        icon="mdi:alert-circle-outline",
+        about="REC's number of the error, 0 for none.",
+    ),
+    Sensor(
+        key="error_text",
+        name="Error",
+        value=formulas.error_text,
+        icon="mdi:alert-circle-outline",
+        about="What that number means.",
+    ),
+    Sensor(
+        key="error_message",
+        name="Error message",
+        value=formulas.error_message,
+        icon="mdi:message-alert-outline",
+        about="The BMS's own text for the error, empty when there is none.",
+    ),
+    Sensor(
+        key="error_unit",
+        name="Error unit",
+        value=formulas.error_unit,
+        icon="mdi:map-marker-alert-outline",
+        **_DIAGNOSTIC,
+        about="Address of the unit that has the error.",
+    ),
+    Sensor(
+        key="error_cell",
+        name="Error cell",
+        value=formulas.error_cell,
+        icon="mdi:map-marker-alert-outline",
+        **_DIAGNOSTIC,
+        about="Number of the cell or temperature sensor that has the error.",
+    ),
+    Sensor(
+        key="last_update",
+        name="Last update",
+        value=lambda pack: pack.arrival or None,
+        device_class="timestamp",
+        **_DIAGNOSTIC,
+        every_frame=True,
+        about="When the last status came. Sent at the refresh, not with every frame.",
+    ),
+    Sensor(
+        key="units",
+        name="BMS units",
+        value=lambda pack: pack.master.unit_count,
+        icon="mdi:counter",
+        **_DIAGNOSTIC,
+        about="How many BMS units the pack has.",
+    ),
+    Sensor(
+        key="cells",
+        name="Cells",
+        value=lambda pack: pack.cell_count,
+        icon="mdi:counter",
+        **_DIAGNOSTIC,
+        about="How many cells all units have together.",
+    ),
+    Sensor(
+        key="capacity_remaining",
+        name="Remaining capacity",
+        value=formulas.capacity_remaining,
+        unit="Ah",
+        decimals=1,
+        icon="mdi:battery-medium",
+        **_MEASURED,
+        about="State of charge times the capacity set in the BMS.",
+    ),
+    Sensor(
+        key="energy_charged",
+        name="Energy charged",
+        value=lambda pack: pack.energy.energy_charged,
+        unit="kWh",
+        decimals=3,
+        device_class="energy",
+        **_TOTAL,
+        about="Energy that went into the pack; kept across restarts with --state-dir.",
+    ),
+    Sensor(
+        key="energy_discharged",
+        name="Energy discharged",
+        value=lambda pack: pack.energy.energy_discharged,
+        unit="kWh",
+        decimals=3,
+        device_class="energy",
+        **_TOTAL,
+        about="Energy that came out of the pack; kept likewise.",
+    ),
+    Sensor(
+        key="charge_in",
+        name="Charge in",
+        value=lambda pack: pack.energy.charge_in,
+        unit="Ah",
+        decimals=2,
+        icon="mdi:battery-plus-outline",
+        **_TOTAL,
+        about="Charge that went into the pack; kept likewise.",
+    ),
+    Sensor(
+        key="charge_out",
+        name="Charge out",
+        value=lambda pack: pack.energy.charge_out,
+        unit="Ah",
+        decimals=2,
+        icon="mdi:battery-minus-outline",
+        **_TOTAL,
+        about="Charge that came out of the pack; kept likewise.",
+    ),
+)
+
+UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
+    Sensor(
+        key="bms_temperature/{unit}",
+        name="Unit {unit} BMS temperature",
+        value=lambda unit: unit.bms_temperature,
+        group="unit",
+        **_TEMPERATURE,
+        **_DIAGNOSTIC,
+        about="Of the unit's own board.",
+    ),
+    Sensor(
+        key="temperature/{unit}/{number}",
+        name="Unit {unit} temperature {number}",
+        value=lambda unit: unit.temperatures,
+        group="temperature",
+        **_TEMPERATURE,
+        about="Of the battery, one per temperature sensor.",
+    ),
+    Sensor(
+        key="cell_voltage/{unit}/{number}",
+        name="Unit {unit} cell {number} voltage",
+        value=lambda unit: unit.cell_voltages,
+        group="cell",
+        decimals=3,
+        **_VOLTAGE,
+        about="One per cell.",
+    ),
+    Sensor(
+        key="cell_resistance/{unit}/{number}",
+        name="Unit {unit} cell {number} resistance",
+        value=lambda unit: formulas.milliohm(unit.cell_resistances),
+        group="cell",
+        unit="mΩ",
+        decimals=3,
+        icon="mdi:omega",
+        **_MEASURED,
+        **_OFF_AT_FIRST,
+        about="Internal resistance; the BMS computes it anew only on current steps above 20 A.",
+    ),
+    Sensor(
+        key="cell_balancing/{unit}/{number}",
+        name="Unit {unit} cell {number} balancing",
+        value=lambda unit: unit.cell_balancing,
+        group="cell",
+        component="binary_sensor",
+        icon="mdi:scale-balance",
+        **_OFF_AT_FIRST,
+        about="True while the cell is being balanced.",
+    ),
+)
+
+LINK_SENSORS: Final[tuple[Sensor, ...]] = (
+    Sensor(
+        key="link/frames",
+        name="Link frames",
+        value=lambda link: link.frames,
+        group="link",
+        icon="mdi:counter",
+        **_COUNTER,
+        every_frame=True,
+        about="Valid frames since the program started.",
+    ),
+    Sensor(
+        key="link/bad_frames",
+        name="Link bad frames",
+        value=lambda link: link.bad_frames,
+        group="link",
+        icon="mdi:counter",
+        **_COUNTER,
+        every_frame=True,
+        about="Frames that could not be used, or only in part.",
+    ),
+    Sensor(
+        key="link/reconnects",
+        name="Link reconnects",
+        value=lambda link: link.reconnects,
+        group="link",
+        icon="mdi:counter",
+        **_COUNTER,
+        every_frame=True,
+        about="Connections made after the first one.",
+    ),
+    Sensor(
+        key="link/frame_interval",
+        name="Link frame interval",
+        value=lambda link: UNKNOWN if link.frame_interval is None else link.frame_interval,
+        group="link",
+        unit="s",
+        decimals=2,
+        **_DURATION,
+        **_OFF_AT_FIRST,
+        every_frame=True,
+        about="Time between the last two status frames.",
+    ),
+)
+
+STATUS_SENSORS: Final[tuple[Sensor, ...]] = PACK_SENSORS + UNIT_SENSORS + LINK_SENSORS
+"""What a status frame gives; settings frames give `SETTINGS_SENSORS`."""
+
+SENSORS: Final[tuple[Sensor, ...]] = STATUS_SENSORS + SETTINGS_SENSORS
+"""The whole table."""

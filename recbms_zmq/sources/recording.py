@@ -1,0 +1,156 @@
+r"""What a BMS sent and when, as lines: written by `recbms-zmq record`, read by `replay:FILE`.
+
+One JSON object a line, ASCII only. Every line has `event`, `monotonic` and `wall`; the two times
+are the floats that the program itself worked with, so a replay can do the same sums::
+
+    {"event":"start","monotonic":5120.25,"wall":1790000000.5,"version":1}
+    {"event":"connected","monotonic":5120.5,"wall":1790000000.75}
+    {"event":"frame","monotonic":5121.0,"wall":1790000001.25,"text":"{\"type\":\"status\",...}"}
+    {"event":"frame","monotonic":5122.0,"wall":1790000002.25,"base64":"//4="}
+    {"event":"trouble","monotonic":5123.0,"wall":1790000003.25,"reason":"connection lost"}
+    {"event":"end","monotonic":5124.0,"wall":1790000004.25}
+
+`monotonic` is in seconds from anywhere and never goes back; `wall` is in Unix seconds, and jumps
+when the clock is set. A frame is in `text` if it is UTF-8, else in `base64`, byte for byte as it
+came but for the serial number, which is always redacted. `start` is the first line; `end` is
+missing if the recording was cut off. Nothing here opens a file or reads a clock.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.errors import DamagedRecording
+from recbms_zmq.reporting.messages import ascii_json
+from recbms_zmq.sources import Receiver
+from recbms_zmq.wire.redaction import redact, redact_text
+
+LONGEST_GAP: Final = 366 * 86400.0
+"""Seconds between two lines: more is a mistake, and a replay would have too much to catch up on."""
+LONGEST_REASON: Final = 1000
+_YEAR_9000: Final = 221845392000.0
+
+
+class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    monotonic: Annotated[float, Meta(ge=0, le=1e12)]
+    wall: Annotated[float, Meta(ge=0, le=_YEAR_9000)]
+
+    @property
+    def at(self) -> Instant:
+        """When it happened."""
+        return Instant(self.monotonic, self.wall)
+
+
+class Start(_Record, tag="start", frozen=True, kw_only=True):
+    """The recording begins."""
+
+    # A default would be left out of the line.
+    version: Literal[1]
+
+
+class Connected(_Record, tag="connected", frozen=True, kw_only=True):
+    """A new connection was made."""
+
+
+class Trouble(_Record, tag="trouble", frozen=True, kw_only=True):
+    """There is no connection."""
+
+    reason: Annotated[str, Meta(max_length=LONGEST_REASON)]
+
+
+class FrameRecord(_Record, tag="frame", frozen=True, kw_only=True):
+    """A raw message came: one of the two is there."""
+
+    text: str | None = None
+    base64: str | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            ValueError: what is in `base64` is not that.
+
+        """
+        if self.text is not None:
+            return self.text.encode()
+        return b64decode(self.base64 or "", validate=True)
+
+
+class End(_Record, tag="end", frozen=True, kw_only=True):
+    """The recording was ended as it should."""
+
+
+Record = Start | Connected | Trouble | FrameRecord | End
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def read_record(line: bytes) -> Record:
+    """Read one line of a recording.
+
+    Raises:
+        DamagedRecording: it is none.
+
+    """
+    try:
+        record = _decoder.decode(line)
+        if isinstance(record, FrameRecord):
+            _ = record.data
+    except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as exc:
+        raise DamagedRecording(redact_text(str(exc))[:80]) from exc
+    return record
+
+
+class Recorder:
+    """A receiver that writes down what it is told, and tells it to another.
+
+    Args:
+        receiver: who is told.
+        write: takes a line without its newline.
+
+    """
+
+    def __init__(self, receiver: Receiver, write: Callable[[bytes], None]) -> None:
+        self._receiver = receiver
+        self._write = write
+
+    def start(self, at: Instant) -> None:
+        """Begin the recording."""
+        self._add(Start(monotonic=at.monotonic, wall=at.wall, version=1))
+
+    def stop(self, at: Instant) -> None:
+        """End the recording."""
+        self._add(End(monotonic=at.monotonic, wall=at.wall))
+
+    def connected(self, at: Instant) -> None:
+        """Take note of a new connection."""
+        self._add(Connected(monotonic=at.monotonic, wall=at.wall))
+        self._receiver.connected(at)
+
+    def trouble(self, reason: str, at: Instant) -> None:
+        """Take note that the link is not there."""
+        shown = redact_text(reason)[:LONGEST_REASON]
+        self._add(Trouble(monotonic=at.monotonic, wall=at.wall, reason=shown))
+        self._receiver.trouble(reason, at)
+
+    def frame(self, data: bytes, at: Instant) -> bool:
+        """Take one raw message; return whether it was a valid frame."""
+        redacted = redact(data)
+        text, base64 = None, None
+        try:
+            text = redacted.decode()
+        except UnicodeError:
+            base64 = b64encode(redacted).decode()
+        self._add(FrameRecord(monotonic=at.monotonic, wall=at.wall, text=text, base64=base64))
+        return self._receiver.frame(data, at)
+
+    async def ready(self) -> None:
+        """Wait for a slow reader."""
+        await self._receiver.ready()
+
+    def _add(self, record: Record) -> None:
+        self._write(ascii_json(record).encode())

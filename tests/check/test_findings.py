@@ -1,0 +1,74 @@
+"""Whatever a BMS sends, a report can be made of it, fit for a terminal and without secrets."""
+
+import json
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.frames import SETTINGS, STATUS
+
+from recbms_zmq.check.findings import full_report, verdict
+from recbms_zmq.check.probe import Visit
+from recbms_zmq.clock import Instant
+from recbms_zmq.sources import LiveSource, Receiver
+
+
+class Silent(LiveSource):
+    sends_settings = True
+
+    async def run(self, receiver: Receiver) -> None:
+        """Say nothing: the test does."""
+
+
+def told(*frames: bytes) -> list[str]:
+    visit = Visit(Silent())
+    for number, frame in enumerate(frames):
+        visit.frame(frame, Instant(float(number), 1e9))
+    report = full_report(visit, "ws://bms/ws", [], 10)
+    assert report[-1] == verdict(visit, 10)
+    return report
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.text()
+    | st.just("1A-2261")
+    | st.lists(st.floats(), max_size=3)
+    | st.dictionaries(st.text() | st.sampled_from(["0", "1", "32"]), st.floats(), max_size=3)
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn, text: str) -> bytes:
+    """A real frame in which some values are others."""
+    frame = json.loads(text)
+    for _ in range(draw(st.integers(0, 4))):
+        place: Any = frame
+        while isinstance(place, dict) and place:
+            key = draw(st.sampled_from(sorted(place)))
+            if draw(st.booleans()) or not isinstance(place[key], dict):
+                place[key] = draw(VALUES)
+                break
+            place = place[key]
+    return json.dumps(frame).encode()
+
+
+TELLING = STATUS.replace("Full in:<br> 31h 00 min", "\\u001b 1A-2261").encode()
+
+
+@example([SETTINGS.encode(), TELLING])
+@given(st.lists(changed(STATUS) | changed(SETTINGS) | st.binary(), max_size=5))
+def test_a_report_can_be_made_of_any_frames(frames: list[bytes]) -> None:
+    report = told(*frames)
+    for line in report:
+        assert line.isprintable()
+        assert "A-2261" not in line
+    assert report[-1].startswith(("alive: ", "no status frame within 10 s: "))
+
+
+def test_a_frame_with_numbers_that_are_none_is_described_by_the_others() -> None:
+    report = told(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
+    assert report[-1] == "alive: 28.5 %, Full in: 31h 00 min"

@@ -1,0 +1,315 @@
+"""Tests of the command line: its sentences, its exit codes, and that it survives any words."""
+
+import contextlib
+import io
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.process import command, environment
+
+from recbms_zmq import __version__
+from recbms_zmq.cli import dispatch, main, sensors
+from recbms_zmq.errors import ReaderGone, Unavailable
+
+
+def answer(*arguments: str) -> tuple[int | str | None, str, str]:
+    """Run the command line in this process; return exit code, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code: int | str | None = main(arguments)
+        except SystemExit as exc:
+            code = exc.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_the_version_is_told() -> None:
+    assert answer("--version") == (0, f"recbms-zmq {__version__}\n", "")
+
+
+def test_the_help_names_every_command() -> None:
+    code, out, err = answer("--help")
+    assert (code, err) == (0, "")
+    listed = {line.split()[0] for line in out.splitlines() if line.startswith("    ")}
+    assert listed >= set(dispatch.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [],
+            "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
+        ),
+        (
+            ["--stale"],
+            "the following arguments are required: COMMAND (try: recbms-zmq --help)",
+        ),
+        (
+            ["run", "--stale-aftr", "5", "ws://h/ws"],
+            (
+                "--stale-aftr is not an option or argument of recbms-zmq run; "
+                "did you mean --stale-after? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run", "--stale-aftr=5", "ws://h/ws"],
+            (
+                "--stale-aftr is not an option or argument of recbms-zmq run; "
+                "did you mean --stale-after? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run", "--zzz=ws://u:secret@h/ws"],
+            ("--zzz is not an option or argument of recbms-zmq run (try: recbms-zmq run --help)"),
+        ),
+        (
+            ["demo", "ws://u:secret@h/ws"],
+            (
+                "ws://***@h/ws is not an option or argument of recbms-zmq demo "
+                "(try: recbms-zmq demo --help)"
+            ),
+        ),
+        (
+            ["run", "--refresh"],
+            "argument --refresh: expected one argument (try: recbms-zmq run --help)",
+        ),
+        (
+            ["run", "--ref", "5", "ws://h/ws"],
+            (
+                "--ref is not an option or argument of recbms-zmq run; "
+                "did you mean --prefix? (try: recbms-zmq run --help)"
+            ),
+        ),
+        (
+            ["run"],
+            "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file",
+        ),
+        (
+            ["listen", "--count", "0"],
+            "--count: expected messages, a whole number from 1 to 2147483647, got '0'",
+        ),
+        (
+            ["listen", "--timeout", "never"],
+            "--timeout: expected seconds, a number above 0, got 'never'",
+        ),
+        (
+            ["listen", "127.0.0.1"],
+            (
+                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
+                "got '127.0.0.1'"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("rnu", "did you mean run?"),
+        ("battery", f"there are {', '.join(dispatch.COMMANDS)}"),
+        (
+            "ws://u:secret@192.168.8.2/ws",
+            "an address stands behind one, as in recbms-zmq run ws://***@192.168.8.2/ws",
+        ),
+    ],
+)
+def test_an_unknown_command_is_answered_with_what_may_be_meant(word: str, hint: str) -> None:
+    shown = word.replace("u:secret", "***")
+    sentence = f"'{shown}' is not a command; {hint} (try: recbms-zmq --help)"
+    assert answer(word) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
+    assert answer("--version", "battery")[0] == 0
+    assert answer("--help", "battery")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["listen", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (["monitor", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (
+            ["flow", "--url", "ws://u:secret@h/ w"],
+            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+        ),
+        (
+            ["record", "sim:", "--duration", "ws://u:secret@h/"],
+            "--duration: expected seconds, a number above 0, got 'ws://***@h/'",
+        ),
+    ],
+)
+def test_what_is_quoted_holds_no_password(arguments: list[str], sentence: str) -> None:
+    endpoint = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence.format(endpoint=endpoint)}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x" * 5000],
+        ["--x", "x" * 5000],
+        ["demo", "x" * 5000],
+        ["run", "9" * 5000],
+        ["demo", "--" + "x" * 5000],
+        ["listen", "--count", "9" * 5000],
+        ["simulate", "--port", "9" * 5000],
+        ["simulate", "--seed", "9" * 5000],
+    ],
+)
+def test_what_is_quoted_is_not_long(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert len(err) < 500
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["record", "sim:", "-o"],
+        ["keygen"],
+        ["listen", "--curve-server-key"],
+        ["listen", "--curve-server-key", "x", "--curve-secret-key"],
+    ],
+)
+def test_the_home_of_nobody_is_one_sentence(arguments: list[str]) -> None:
+    code, out, err = answer(*arguments, "~no-such-user/x")
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        ": expected a path in a home directory that exists, got '~no-such-user/x'\n"
+    )
+
+
+def test_what_is_said_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    name = f"{tmp_path}/\x1b[2J\nrecbms-zmq: all is well"
+    sentence = f"cannot read {tmp_path}/?[2J?recbms-zmq: all is well: No such file or directory"
+    assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")
+
+
+def test_a_wrong_configuration_has_a_code_of_its_own() -> None:
+    assert answer("run", "--config", "/no/such/file") == (
+        78,
+        "",
+        "recbms-zmq: cannot read /no/such/file: No such file or directory\n",
+    )
+
+
+def test_the_configuration_is_printed_and_nothing_is_started() -> None:
+    code, out, err = answer(
+        "run", "--print-config", "--stale-after", "20", "house=ws://u:secret@192.168.8.2/ws"
+    )
+    assert (code, err) == (0, "")
+    assert "\nstale_after = 20.0  # --stale-after\n" in out
+    assert '\nurl = "ws://***@192.168.8.2/ws"  # SOURCE\nname = "house"  # SOURCE\n' in out
+
+
+def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECBMS_SOURCES", "ws://192.168.8.2/ws")
+    monkeypatch.setenv("RECBMS_REFRESH", "7")
+    code, out, _ = answer("run", "--print-config")
+    assert code == 0
+    assert "\nrefresh = 7.0  # RECBMS_REFRESH\n" in out
+
+
+def test_a_mistyped_variable_is_warned_of_beside_the_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RECBMS_REFESH", "7")
+    code, out, err = answer("run", "--print-config", "sim:")
+    assert (code, err) == (0, "")
+    assert out.startswith("# RECBMS_REFESH is not an option; did you mean RECBMS_REFRESH?\n")
+
+
+def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
+    code, out, _ = answer("demo", "--print-config", "--name", "boat")
+    assert code == 0
+    assert '\nurl = "sim:"  # SOURCE\nname = "boat"  # --name\n' in out
+
+
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    code, out, err = answer(name, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: recbms-zmq {name} ")
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (Unavailable("nothing came"), (69, "", "recbms-zmq: nothing came\n")),
+        (ReaderGone(), (141, "", "")),
+        (KeyboardInterrupt(), (130, "", "")),
+    ],
+)
+def test_how_a_command_ends_is_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, result: tuple[int, str, str]
+) -> None:
+    def fail(_: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(sensors, "main", fail)
+    assert answer("sensors") == result
+
+
+# --- the real command ---
+
+
+@pytest.mark.parametrize("arguments", [["sensors"], ["--version"], ["run", "--help"]])
+def test_a_reader_that_has_gone_is_a_quiet_end(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            command(*arguments),
+            stdout=write,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_that_has_no_omega_gets_the_table_all_the_same() -> None:
+    done = subprocess.run(
+        command("sensors"),
+        capture_output=True,
+        env=environment(PYTHONIOENCODING="latin-1"),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"m\u03a9" in done.stdout
+    assert b"\xb0C" in done.stdout
+
+
+# --- any words ---
+
+WORDS = st.lists(
+    st.text(st.characters(exclude_characters="\0"))
+    | st.sampled_from(
+        ["--", "-1", "-h=", "--refresh", "--refresh=1", "--bare", "--bare=1", "a=b", "ws://h/ws"]
+    ),
+    max_size=4,
+)
+
+
+@given(st.sampled_from([[], ["run", "--print-config"], ["demo", "--print-config"]]), WORDS)
+def test_no_words_are_answered_with_anything_but_a_sentence(
+    start: list[str], words: list[str]
+) -> None:
+    code, _, err = answer(*start, *words)
+    if code != 0:
+        assert code in (2, 78)
+        assert err.startswith("recbms-zmq: ")

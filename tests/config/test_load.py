@@ -1,0 +1,687 @@
+"""Tests of the configuration: what beats what, and one sentence for every mistake."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recbms_zmq.config.load import BmsConfig, Config, Loaded, load, load_one
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.toml import as_toml
+from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
+
+URL = "ws://192.168.8.2/ws"
+SOURCE = (
+    "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
+)
+
+
+def loaded(
+    *sources: str, env: Mapping[str, str] | None = None, file: Path | None = None, **given: Any
+) -> Loaded:
+    options = {**given, "config": None if file is None else str(file)}
+    return load(options, sources, env or {})
+
+
+def config(
+    *sources: str, env: Mapping[str, str] | None = None, file: Path | None = None, **given: Any
+) -> Config:
+    return loaded(*(sources or (URL,)), env=env, file=file, **given).config
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "recbms.toml"
+
+
+# --- what applies ---
+
+
+def test_with_an_address_alone_the_defaults_apply() -> None:
+    assert loaded(URL).warnings == []
+    assert loaded(URL).config == Config(
+        bms=(
+            BmsConfig(
+                url=URL,
+                name="main",
+                device_name="REC BMS",
+                emit="readings",
+                report="changes",
+                refresh=60.0,
+                min_interval=0.0,
+                bare=False,
+                stale_after=30.0,
+                idle_current=0.1,
+                energy_max_gap=60.0,
+                poll_interval=10.0,
+                max_frame=2**20,
+                ca_file=None,
+                tls_fingerprint=None,
+                proxy=None,
+                include_serial=False,
+            ),
+        ),
+        publish=("tcp://127.0.0.1:5556",),
+        no_stdout=False,
+        prefix="recbms",
+        state_dir=None,
+        curve_secret_key=None,
+        curve_allow=None,
+        allow_ip=(),
+        ipc_mode=0o600,
+        hwm=10_000,
+        once=False,
+        timeout=None,
+        exit_on_stdin_close=False,
+        log_level="info",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["REC BMS", "REC BMS boat", "REC BMS van"]),
+        ({"device_name": "Battery"}, ["Battery", "Battery boat", "Battery van"]),
+    ],
+)
+def test_no_two_bms_have_one_name_for_people(given: dict[str, str], names: list[str]) -> None:
+    urls = ["main=ws://h/ws", "boat=ws://b/ws", "van=ws://v/ws"]
+    assert [bms.device_name for bms in load(given, urls, {}).config.bms] == names
+
+
+def test_a_name_that_one_bms_has_for_itself_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "f.toml"
+    file.write_text(
+        'device_name = "Battery"\n'
+        '[[bms]]\nname = "house"\nurl = "ws://h/ws"\n'
+        '[[bms]]\nname = "boat"\nurl = "ws://b/ws"\n'
+        '[[bms]]\nname = "van"\nurl = "ws://v/ws"\ndevice_name = "Van battery"\n'
+    )
+    found = load({"config": str(file)}, [], {}).config
+    assert [bms.device_name for bms in found.bms] == [
+        "Battery house",
+        "Battery boat",
+        "Van battery",
+    ]
+
+
+def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> None:
+    toml.write_text(
+        'refresh = 1\nstale_after = 1\nmin_interval = 1\nidle_current = 1\nprefix = "file"\n'
+        f'[[bms]]\nurl = "{URL}"\nstale_after = 2\nmin_interval = 2\nidle_current = 2\n'
+    )
+    env = {
+        "RECBMS_MIN_INTERVAL": "3",
+        "RECBMS_IDLE_CURRENT": "3",
+        "RECBMS_PREFIX": "env",
+    }
+    found = load({"idle_current": "4", "config": str(toml)}, [], env).config
+    (bms,) = found.bms
+    assert (bms.refresh, bms.stale_after, bms.min_interval, bms.idle_current) == (1, 2, 3, 4)
+    assert (found.prefix, bms.max_frame) == ("env", 2**20)
+
+
+def test_the_file_can_be_named_in_the_environment(toml: Path) -> None:
+    toml.write_text(f'[[bms]]\nurl = "{URL}"\n')
+    assert load({}, [], {"RECBMS_CONFIG": str(toml)}).config == config(URL)
+
+
+def test_the_file_of_the_command_line_beats_that_of_the_environment(toml: Path) -> None:
+    toml.write_text(f'[[bms]]\nurl = "{URL}"\n')
+    found = load({"config": str(toml)}, [], {"RECBMS_CONFIG": "/no/such/file"})
+    assert found.config == config(URL)
+
+
+def test_every_bms_of_the_file_has_its_own_options(toml: Path) -> None:
+    toml.write_text(
+        'publish = ["tcp://127.0.0.1:5556", "ipc:///run/recbms/pub"]\n'
+        'report = "all"\n'
+        '[[bms]]\nname = "house"\ndevice_name = "House battery"\n'
+        'url = "ws://192.168.8.2/ws"\nstale_after = 20\nbare = true\n'
+        '[[bms]]\nname = "boat"\nurl = "wss://192.168.8.3/ws"\nreport = "changes"\n'
+    )
+    found = load({"config": str(toml)}, [], {}).config
+    assert found.publish == ("tcp://127.0.0.1:5556", "ipc:///run/recbms/pub")
+    assert [(b.name, b.device_name, b.url, b.report, b.stale_after, b.bare) for b in found.bms] == [
+        ("house", "House battery", "ws://192.168.8.2/ws", "all", 20.0, True),
+        ("boat", "REC BMS boat", "wss://192.168.8.3/ws", "changes", 30.0, False),
+    ]
+
+
+def test_sources_of_the_command_line_replace_those_of_environment_and_file(toml: Path) -> None:
+    toml.write_text('refresh = 5\n[[bms]]\nurl = "ws://file/ws"\n')
+    env = {"RECBMS_SOURCES": "a=ws://one/ws ws://two/ws"}
+    in_file = load({"config": str(toml)}, [], {}).config.bms
+    in_environment = load({"config": str(toml)}, [], env).config.bms
+    given = load({"config": str(toml)}, ["b=ws://three/ws"], env).config.bms
+    assert [(b.name, b.url, b.refresh) for b in in_file] == [("main", "ws://file/ws", 5.0)]
+    assert [(b.name, b.url, b.refresh) for b in in_environment] == [
+        ("a", "ws://one/ws", 5.0),
+        ("main", "ws://two/ws", 5.0),
+    ]
+    assert [(b.name, b.url, b.refresh) for b in given] == [("b", "ws://three/ws", 5.0)]
+
+
+def test_a_name_before_a_source_beats_the_option(toml: Path) -> None:
+    env = {"RECBMS_NAME": "env"}
+    found = load({"name": "option"}, ["house=ws://h/ws", "ws://g/ws?a=b"], env).config
+    assert [(b.name, b.url) for b in found.bms] == [
+        ("house", "ws://h/ws"),
+        ("option", "ws://g/ws?a=b"),
+    ]
+    toml.write_text('[[bms]]\nurl = "ws://h/ws"\nname = "file"\n')
+    assert load({"config": str(toml)}, [], env).config.bms[0].name == "env"
+
+
+def test_options_can_be_given_in_words_of_the_environment() -> None:
+    env = {
+        "RECBMS_PUBLISH": "tcp://127.0.0.1:1, tcp://127.0.0.1:2  ipc:///x",
+        "RECBMS_BARE": "yes",
+        "RECBMS_NO_STDOUT": "true",
+        "RECBMS_HWM": "7",
+        "RECBMS_TIMEOUT": "2.5",
+        "RECBMS_CA_FILE": "/etc/ca.pem",
+        "RECBMS_LOG_LEVEL": "debug",
+        "HOME": "/nowhere",
+    }
+    found = config(env=env)
+    assert found.publish == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "ipc:///x")
+    assert (found.bms[0].bare, found.bms[0].ca_file) == (True, Path("/etc/ca.pem"))
+    assert (found.no_stdout, found.hwm, found.timeout, found.log_level) == (True, 7, 2.5, "debug")
+
+
+def test_empty_sources_in_the_environment_are_none(toml: Path) -> None:
+    toml.write_text('[[bms]]\nurl = "ws://file/ws"\n')
+    found = load({"config": str(toml)}, [], {"RECBMS_SOURCES": " "}).config
+    assert [bms.url for bms in found.bms] == ["ws://file/ws"]
+
+
+def test_an_empty_variable_counts_as_not_set(toml: Path) -> None:
+    toml.write_text('publish = "ipc:///x"\n')
+    env = {"RECBMS_PUBLISH": "", "RECBMS_HWM": "", "RECBMS_REFESH": ""}
+    found = loaded(URL, env=env, file=toml)
+    assert (found.config.publish, found.config.hwm, found.warnings) == (("ipc:///x",), 10_000, [])
+
+
+def test_room_for_slow_subscribers_grows_with_the_fleet() -> None:
+    fleet = [f"b{n}=sim:" for n in range(21)]
+    assert config("sim:").hwm == 10_000
+    assert config(*fleet[:20]).hwm == 10_000
+    assert config(*fleet).hwm == 10_500
+    assert config(*fleet, hwm="5").hwm == 5
+
+
+def test_publishing_can_be_switched_off() -> None:
+    assert config(no_publish="true").publish == ()
+    assert config(no_publish="true", publish=["tcp://127.0.0.1:1"]).publish == ()
+
+
+def test_once_publishes_nothing() -> None:
+    assert config(once="true").publish == ()
+    assert config(once="true", env={"RECBMS_PUBLISH": "tcp://127.0.0.1:1"}).publish == ()
+
+
+def test_the_state_directory_of_systemd_is_used_unless_another_is_given() -> None:
+    systemd = {"STATE_DIRECTORY": "/var/lib/recbms:/var/lib/other"}
+    assert config(env=systemd).state_dir == Path("/var/lib/recbms")
+    assert config(env=systemd | {"RECBMS_STATE_DIR": "/a"}).state_dir == Path("/a")
+    assert config(env=systemd, state_dir="/b").state_dir == Path("/b")
+    assert config(env={"STATE_DIRECTORY": ""}).state_dir is None
+
+
+def test_other_machines_may_listen_if_it_is_encrypted() -> None:
+    found = config(publish=["tcp://*:5556"], curve_secret_key="/key", curve_allow="/keys")
+    assert found.publish == ("tcp://*:5556",)
+
+
+def test_a_command_that_only_reads_a_bms_takes_the_options_of_the_source_alone() -> None:
+    given = {option.name: None for option in SOURCE_OPTIONS} | {"max_frame": "2048"}
+    env = {"RECBMS_STALE_AFTER": "20", "RECBMS_PUBLISH": "nonsense", "RECBMS_SOURCES": "sim:"}
+    found = load_one(given, "boat=ws://h/ws", env)
+    assert [(b.name, b.url, b.max_frame, b.stale_after) for b in found.bms] == [
+        ("boat", "ws://h/ws", 2048, 20.0)
+    ]
+
+
+def test_other_machines_may_listen_if_that_is_said() -> None:
+    found = config(publish=["tcp://*:5556"], allow_plaintext="true")
+    assert found.publish == ("tcp://*:5556",)
+
+
+def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
+    env = {"RECBMS_STALE_AFTR": "5", "RECBMS_QQQQQQQQQ": "5", "PATH": "x", "RECBMS_CONFIG": ""}
+    assert loaded(URL, env=env).warnings == [
+        "RECBMS_STALE_AFTR is not an option; did you mean RECBMS_STALE_AFTER?"
+    ]
+
+
+# --- every mistake is a sentence ---
+
+
+@pytest.mark.parametrize(
+    ("sources", "given_options", "sentence"),
+    [
+        (
+            [],
+            {},
+            "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file",
+        ),
+        (
+            ["192.168.8.2"],
+            {},
+            (f"SOURCE: expected {SOURCE} (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"),
+        ),
+        (
+            ["house=ftp://u:secret@h/"],
+            {},
+            f"SOURCE: expected {SOURCE}, got 'ftp://***@h/'",
+        ),
+        (
+            ["House=ws://u:secret@h/ws"],
+            {},
+            "SOURCE: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'House'",
+        ),
+        (
+            ["x" * 65 + "=ws://h/ws"],
+            {},
+            (
+                "SOURCE: expected a name of a-z, 0-9, _ and -, at most 64 characters, "
+                f"got '{'x' * 65}'"
+            ),
+        ),
+        (
+            [URL],
+            {"stale_after": "0"},
+            "--stale-after: expected seconds, a number above 0, got '0'",
+        ),
+        (
+            [URL],
+            {"refresh": "0"},
+            "--refresh: expected seconds, a number of at least 0.01, got '0'",
+        ),
+        ([URL], {"timeout": "5"}, "--timeout: means nothing without --once"),
+        ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
+        (
+            [URL],
+            {"publish": ["tcp://127.0.0.1:5556", "5557"]},
+            ("--publish: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got '5557'"),
+        ),
+        (
+            [URL],
+            {"publish": ["tcp://*:5556"]},
+            (
+                "--publish: other machines can reach tcp://*:5556, and anybody there could "
+                "read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
+            ),
+        ),
+        (
+            [URL],
+            {"no_publish": "true", "no_stdout": "true"},
+            "nothing to do: neither stdout nor ZeroMQ is wanted",
+        ),
+        (
+            [URL],
+            {"once": "true", "no_stdout": "true"},
+            "nothing to do: neither stdout nor ZeroMQ is wanted",
+        ),
+        (
+            [URL],
+            {"once": "true", "publish": ["tcp://127.0.0.1:1"]},
+            "--publish: --once prints the state on stdout, and nowhere else",
+        ),
+        (
+            [URL, "ws://other/ws"],
+            {},
+            "SOURCE: a second BMS is called 'main'; give it a name of its own, as NAME=SOURCE",
+        ),
+        (
+            [URL],
+            {"publish": ["tcp://127.0.0.1:5556", "ipc:///x", "ipc:///x"]},
+            "--publish: ipc:///x is given twice",
+        ),
+        (
+            ["http://h/cell"],
+            {"poll_interval": "30"},
+            (
+                "--poll-interval: asked every 30 s, the BMS would count as offline after 30 s; "
+                "make --stale-after longer than --poll-interval"
+            ),
+        ),
+        (
+            ["http://h/cell"],
+            {"stale_after": "10"},
+            (
+                "--stale-after: asked every 10 s, the BMS would count as offline after 10 s; "
+                "make --stale-after longer than --poll-interval"
+            ),
+        ),
+        (
+            ["http://h/cell"],
+            {"proxy": "http://p"},
+            "--proxy: only ws:// and wss:// can go through a proxy",
+        ),
+        (
+            [URL],
+            {"curve_secret_key": "/key"},
+            (
+                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
+                "keys of clients, or --curve-allow-any for all who know this service's public key"
+            ),
+        ),
+        (
+            [URL],
+            {"curve_allow": "/keys"},
+            "--curve-allow: means nothing without --curve-secret-key",
+        ),
+        (
+            [URL],
+            {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"},
+            "--curve-allow-any: --curve-allow says the opposite; choose one",
+        ),
+        (["a=-", "b=-"], {}, "only one BMS can be read from stdin (-)"),
+        (
+            [URL],
+            {"device_name": "x" * 101},
+            f"--device-name: expected a text of at most 100 characters, got '{'x' * 76}...",
+        ),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(
+    sources: Sequence[str], given_options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        load(given_options, sources, {})
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (
+            {"RECBMS_REFRESH": "often"},
+            "RECBMS_REFRESH: expected seconds, a number of at least 0.01, got 'often'",
+        ),
+        ({"RECBMS_BARE": " "}, "RECBMS_BARE: expected true or false, got ' '"),
+        (
+            {"RECBMS_SOURCES": "a=ws://h/ws b=h"},
+            (f"RECBMS_SOURCES: expected {SOURCE} (perhaps ws://h/ws?), got 'h'"),
+        ),
+        (
+            {"RECBMS_SOURCES": "a=ws://h/ws a=ws://g/ws"},
+            "RECBMS_SOURCES: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE",
+        ),
+        (
+            {"RECBMS_PUBLISH": "tcp://192.168.8.5:5556"},
+            (
+                "RECBMS_PUBLISH: other machines can reach tcp://192.168.8.5:5556, "
+                "and anybody there could read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
+            ),
+        ),
+        (
+            {"RECBMS_CONFIG": "/no/such/file"},
+            "cannot read /no/such/file: No such file or directory",
+        ),
+    ],
+)
+def test_a_mistake_in_the_environment_is_one_sentence(env: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load({}, [] if "RECBMS_SOURCES" in env else [URL], env)
+    assert str(refused.value) == sentence
+
+
+BMS = f'[[bms]]\nurl = "{URL}"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "stale_aftr = 5\n" + BMS,
+            "THE_FILE: 'stale_aftr' is not an option; did you mean stale_after?",
+        ),
+        ("qqqqqqqqq = 5\n" + BMS, "THE_FILE: 'qqqqqqqqq' is not an option"),
+        (
+            "stale_after = -1\n" + BMS,
+            "THE_FILE: stale_after: expected seconds, a number above 0, got -1",
+        ),
+        (
+            "hwm = 1.5\n" + BMS,
+            "THE_FILE: hwm: expected messages, a whole number from 1 to 2147483647, got 1.5",
+        ),
+        (
+            BMS + 'report = "some"\n',
+            "THE_FILE: [[bms]] number 1: report: expected one of changes, all, got 'some'",
+        ),
+        (
+            BMS + BMS + "prefix = 1\n",
+            (
+                "THE_FILE: [[bms]] number 2: 'prefix' is not an option of one BMS; "
+                "it goes to the top of the file"
+            ),
+        ),
+        (
+            BMS + "stale = 1\n",
+            "THE_FILE: [[bms]] number 1: 'stale' is not an option; did you mean stale_after?",
+        ),
+        (
+            '[[bms]]\nname = "a"\n',
+            (f"THE_FILE: [[bms]] number 1: url is missing; expected {SOURCE}"),
+        ),
+        (
+            '[[bms]]\nurl = "ws://u:secret@h:x/"\n',
+            (f"THE_FILE: [[bms]] number 1: url: expected {SOURCE}, got 'ws://***@h:x/'"),
+        ),
+        (
+            'bms = "ws://u:secret@h/ws"\n',
+            "THE_FILE: bms: expected [[bms]] tables, got 'ws://***@h/ws'",
+        ),
+        (
+            'bms = ["ws://u:secret@h/ws"]\n',
+            "THE_FILE: bms: expected [[bms]] tables, got ['ws://***@h/ws']",
+        ),
+        (
+            "publish = 5556\n" + BMS,
+            (
+                "THE_FILE: publish: expected a ZeroMQ endpoint, "
+                "tcp://ADDRESS:PORT or ipc://PATH, got 5556"
+            ),
+        ),
+        (
+            'publish = "tcp://*:5556"\n' + BMS,
+            (
+                "THE_FILE: publish: other machines can reach tcp://*:5556, and anybody there could "
+                "read it; encrypt with --curve-secret-key, "
+                "or if it may be read by anybody, say --allow-plaintext"
+            ),
+        ),
+        (
+            BMS + BMS,
+            (
+                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its "
+                "own, with name in its table"
+            ),
+        ),
+        (
+            f"hwm = 0x{'f' * 5000}\n" + BMS,
+            (
+                "THE_FILE: hwm: expected messages, a whole number from 1 to 2147483647, "
+                "got a number without end"
+            ),
+        ),
+        (
+            "refresh = \n",
+            "THE_FILE is not valid TOML: Invalid value (at line 1, column 11)",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_sentence(toml: Path, text: str, sentence: str) -> None:
+    toml.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load({"config": str(toml)}, [], {})
+    assert str(refused.value) == sentence.replace("THE_FILE", str(toml))
+
+
+def test_a_file_without_any_bms_is_not_enough(toml: Path) -> None:
+    toml.write_text("refresh = 5\n")
+    with pytest.raises(UsageError, match=r"^no BMS to read: "):
+        load({"config": str(toml)}, [], {})
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a = " + b"9" * 5000, b"a = " + b"[" * 100_000])
+def test_a_file_that_is_no_toml_is_one_sentence(toml: Path, content: bytes) -> None:
+    toml.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        load({"config": str(toml)}, [URL], {})
+    assert str(refused.value).startswith(f"{toml} is not valid TOML: ")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(toml: Path) -> None:
+    toml.write_bytes(b"\xef\xbb\xbf" + BMS.encode())
+    assert load({"config": str(toml)}, [], {}).config == config(URL)
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load({"config": str(tmp_path)}, [URL], {})
+    assert str(refused.value) == f"cannot read {tmp_path}: Is a directory"
+
+
+# --- what is told of it ---
+
+
+def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -> None:
+    toml.write_text(
+        'refresh = 5\n[[bms]]\nurl = "ws://u:secret@h/ws"\nproxy = "http://u:secret@p"\n'
+    )
+    env = {"RECBMS_LOG_LEVEL": "debug"}
+    given = {"bare": "true", "publish": ["ipc:///x", "ipc:///y"], "config": str(toml)}
+    assert as_toml(load(given, [], env)).splitlines() == [
+        'publish = ["ipc:///x", "ipc:///y"]  # --publish',
+        "no_publish = false  # default",
+        "no_stdout = false  # default",
+        'prefix = "recbms"  # default',
+        "# state_dir is not set",
+        "hwm = 10000  # default",
+        "allow_plaintext = false  # default",
+        "# curve_secret_key is not set",
+        "# curve_allow is not set",
+        "curve_allow_any = false  # default",
+        "allow_ip = []  # default",
+        'ipc_mode = "0600"  # default',
+        "once = false  # default",
+        "# timeout is not set",
+        "exit_on_stdin_close = false  # default",
+        'log_level = "debug"  # RECBMS_LOG_LEVEL',
+        "",
+        "[[bms]]",
+        f'url = "ws://***@h/ws"  # {toml}: [[bms]] number 1: url',
+        'name = "main"  # default',
+        'device_name = "REC BMS"  # default',
+        'emit = "readings"  # default',
+        'report = "changes"  # default',
+        f"refresh = 5.0  # {toml}: refresh",
+        "min_interval = 0.0  # default",
+        "bare = true  # --bare",
+        "stale_after = 30.0  # default",
+        "poll_interval = 10.0  # default",
+        "idle_current = 0.1  # default",
+        "energy_max_gap = 60.0  # default",
+        "max_frame = 1048576  # default",
+        "# ca_file is not set",
+        "# tls_fingerprint is not set",
+        f'proxy = "http://***@p"  # {toml}: [[bms]] number 1: proxy',
+        "include_serial = false  # default",
+    ]
+
+
+def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
+    shown = loaded(
+        "house=http://192.168.8.2/cell",
+        'boat=replay:a "file".jsonl',
+        "van=sim:",
+        env={
+            "RECBMS_ALLOW_IP": "10.0.0.0/8 ::1",
+            "RECBMS_STATE_DIR": "/var/lib/a b",
+            "RECBMS_TIMEOUT": "2.5",
+        },
+        device_name="Gr\u00fc\u00dfe \U0001f50b \\",
+        publish=["tcp://127.0.0.1:*", "ipc://@x"],
+        ipc_mode="0660",
+        poll_interval="7",
+        tls_fingerprint="ab" * 32,
+    )
+    toml.write_text(as_toml(shown), encoding="utf-8")
+    assert loaded(file=toml).config == shown.config
+
+
+def test_what_is_shown_can_be_read_by_people_and_by_toml(toml: Path) -> None:
+    shown = loaded(URL, env={"STATE_DIRECTORY": "/a\x7f\x9b\u2028"})
+    text = as_toml(shown)
+    toml.write_text(text, encoding="utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert loaded(file=toml).config.state_dir == shown.config.state_dir
+
+
+def test_what_is_shown_of_an_option_is_one_line() -> None:
+    lines = as_toml(loaded(URL, env={"STATE_DIRECTORY": "/a\nb"})).splitlines()
+    assert 'state_dir = "/a\\nb"  # STATE_DIRECTORY' in lines
+
+
+# --- whatever is given ---
+
+WORDS = st.sampled_from([URL, "a=" + URL, "sim:", "=", "a=", "ws://[", "ws://u:p@h/", "-"])
+TEXTS = WORDS | st.sampled_from(["1", "0.5", "true", "all", "tcp://*:1", "~x/y"]) | st.text()
+ENVIRONMENT = st.dictionaries(
+    st.sampled_from([option.variable for option in OPTIONS] + ["RECBMS_SOURCES", "RECBMS_X"]),
+    TEXTS,
+    max_size=4,
+)
+COMMAND_LINE = st.dictionaries(
+    st.sampled_from([option.name for option in OPTIONS if not option.many]), TEXTS, max_size=4
+)
+
+
+@given(COMMAND_LINE, st.lists(WORDS | st.text(), max_size=3), ENVIRONMENT)
+def test_nothing_that_is_given_is_answered_with_anything_but_a_sentence(
+    given_options: dict[str, str], sources: list[str], env: dict[str, str]
+) -> None:
+    try:
+        found = load(given_options, sources, env)
+    except (UsageError, ConfigError) as exc:
+        assert str(exc)  # noqa: PT017 anything may be right or wrong
+    else:
+        assert found.config.bms
+
+
+VALUES = st.sampled_from(
+    ["1", "-1", "1.5", "nan", "-inf", "true", "0x" + "f" * 6000, "1979-05-27T07:32:00Z", "07:32:00"]
+) | st.sampled_from(['"ws://h/ws"', '"all"', '"tcp://*:1"', '""', "[]", "[1]", "{}", "{a=1}", "["])
+LINES = st.tuples(
+    st.sampled_from([option.name for option in OPTIONS] + ["url", "x", "bms", '"\u00e4"']), VALUES
+).map(" = ".join)
+DOCUMENTS = st.lists(LINES | st.sampled_from(["[[bms]]", "[bms]", BMS]) | st.text(), max_size=6)
+
+
+@given(DOCUMENTS.map("\n".join).map(lambda text: text.encode("utf-8", "replace")) | st.binary())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_file_is_answered_with_anything_but_a_sentence(toml: Path, content: bytes) -> None:
+    toml.write_bytes(content)
+    try:
+        found = load({"config": str(toml)}, [], {})
+    except (UsageError, ConfigError) as exc:
+        assert str(exc)  # noqa: PT017 anything may be right or wrong
+    else:
+        assert found.config.bms
+    finally:
+        os.truncate(toml, 0)
+
+
+def test_both_kinds_of_mistakes_have_their_exit_codes() -> None:
+    codes: dict[type[RecBmsError], int] = {UsageError: 2, ConfigError: 78}
+    assert {error: error.exit_code for error in codes} == codes

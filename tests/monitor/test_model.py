@@ -1,0 +1,240 @@
+"""The state of the view: messages of the contract go in, with the time."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.frames import STATUS, status
+from support.looking import Looking
+
+from recbms_zmq.monitor.history import History
+from recbms_zmq.monitor.model import (
+    ActiveAlarm,
+    Cell,
+    Limits,
+    Model,
+    PastEvent,
+    Temperature,
+)
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.wire.alarms import ALARMS
+
+CELLS = [
+    Cell(2, 1, 3.305, True, True, False),
+    Cell(2, 2, 3.320, False, False, True),
+    Cell(2, 3, 3.311, False, False, False),
+    Cell(2, 4, 3.308, False, False, False),
+]
+
+
+@pytest.mark.parametrize("emit", ["readings", "snapshot", "both"])
+def test_the_real_frames_give_the_same_state_however_the_service_tells_it(emit: str) -> None:
+    looking = Looking(emit=emit)
+    looking.settings()
+    looking.status()
+    pack = looking.pack
+    assert (pack.name, pack.online, pack.reason) == ("REC BMS", True, "status frames arrive")
+    assert pack.cells() == CELLS
+    assert pack.temperatures() == [Temperature(2, 1, 22.5), Temperature(2, 0, 28.7)]
+    assert pack.limits == Limits(3.0, 3.65, known=True)
+    assert pack.chemistry == "LiFePO4 Winston"
+    assert pack.alarm is None
+    numbers = {key: pack.number(key) for key in ("soc", "voltage", "current", "power")}
+    assert numbers == {"soc": 28.5, "voltage": 13.24, "current": 7.46, "power": 98.8}
+
+
+def test_without_settings_the_scale_is_the_usual_range_of_cells() -> None:
+    looking = Looking()
+    looking.status()
+    assert looking.pack.limits == Limits(2.5, 4.2, known=False)
+
+
+def test_with_a_chemistry_but_no_limits_the_scale_is_that_of_the_chemistry() -> None:
+    looking = Looking()
+    looking.frame('{"type":"settings","chem":4}')
+    looking.status()
+    assert looking.pack.limits == Limits(2.5, 3.65, known=False)
+
+
+def test_limits_that_are_the_wrong_way_round_are_not_used() -> None:
+    looking = Looking()
+    looking.frame('{"type":"settings","cmin":3.7,"cmax":3.0,"chem":1}')
+    looking.status()
+    assert looking.pack.limits == Limits(2.7, 4.2, known=False)
+
+
+def test_an_alarm_is_told_with_its_place_and_what_rec_says_of_it() -> None:
+    looking = Looking()
+    error = {"present": 1, "addr": 2, "st": 2, "con_st": 1}
+    looking.status(erro=error, error="UNDERVOLTAGE")
+    looking.status(at=5.0)
+    looking.status(at=9.0, erro=error, error="UNDERVOLTAGE")
+    text = "Cell voltage too low"
+    assert looking.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE", ALARMS[2])
+    assert list(looking.pack.events) == [
+        PastEvent(9.0, True, 2, text, 2, 1),
+        PastEvent(5.0, False, 2, text, 2, 1),
+        PastEvent(0.0, True, 2, text, 2, 1),
+    ]
+
+
+def test_an_alarm_that_nobody_knows_has_the_words_of_the_bms_once() -> None:
+    looking = Looking()
+    looking.status(erro={"present": 1, "addr": 0, "st": 18, "con_st": 0}, error="New <b>thing</b>")
+    assert looking.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "", None)
+
+
+def test_the_last_values_stay_while_a_pack_is_offline() -> None:
+    looking = Looking()
+    looking.status()
+    looking.tick(at=31.0)
+    pack = looking.pack
+    assert (pack.online, pack.reason) == (False, "no status frame for 30 s")
+    assert pack.cells() == CELLS
+    assert pack.age(now=40.0) == 40.0
+
+
+def test_what_is_not_said_again_when_a_pack_comes_back_is_gone() -> None:
+    looking = Looking()
+    looking.settings()
+    looking.status(units=2)
+    looking.tick(at=31.0)
+    looking.status(at=40.0, units=1, soh=None)
+    assert looking.pack.cells() == CELLS
+    assert "soh" not in looking.pack.values
+    assert looking.pack.limits == Limits(3.0, 3.65, known=True)
+
+
+def test_a_unit_that_drops_out_takes_its_cells_with_it() -> None:
+    looking = Looking()
+    looking.status(units=2)
+    assert len(looking.pack.cells()) == 8
+    looking.status(at=1.0, units=1)
+    assert looking.pack.cells() == CELLS
+
+
+def test_a_cell_without_a_voltage_is_a_cell_of_unknown_voltage() -> None:
+    looking = Looking()
+    looking.status()
+    frame = json.loads(STATUS)
+    frame["bms_array"]["slave"]["0"]["nap"]["2"] = None
+    looking.frame(json.dumps(frame), at=1.0)
+    assert looking.pack.cells()[2] == Cell(2, 3, None, False, False, False)
+
+
+def test_another_run_of_the_service_begins_anew() -> None:
+    model = Model()
+    Looking(model, run="00000001").status(units=3)
+    Looking(model, run="00000002").status()
+    assert len(model.packs) == 1
+    assert model.packs[0].cells() == CELLS
+
+
+def test_a_replay_does_not_make_the_data_younger() -> None:
+    looking = Looking()
+    assert looking.pack.age(now=0.0) is None
+    looking.status(at=2.0)
+    looking.replay(at=9.0)
+    assert looking.pack.age(now=10.0) == 8.0
+    looking.status(at=11.0, ibat=8.0)
+    assert looking.pack.age(now=11.0) == 0.0
+
+
+def test_the_state_of_a_late_joiner_is_the_state_of_one_who_was_there() -> None:
+    service = Looking()
+    service.settings()
+    service.status(units=2, cells=16)
+    newcomer = Model()
+    for body in service.bodies.values():
+        newcomer.take(decode_message(body), 7.0)
+    [pack] = newcomer.packs
+    assert pack.values == service.pack.values
+    assert pack.cells() == service.pack.cells()
+    assert (pack.online, pack.age(now=7.0)) == (True, 0.0)
+
+
+def test_packs_of_the_same_name_on_two_services_are_two_packs() -> None:
+    model = Model(["tcp://a:1", "tcp://b:1"])
+    Looking(model, way="tcp://a:1").status()
+    Looking(model, way="tcp://b:1").status(soc=0.5)
+    assert [pack.number("soc") for pack in model.packs] == [28.5, 50.0]
+
+
+def test_a_lost_service_makes_its_packs_offline_until_it_is_back() -> None:
+    model = Model(["tcp://a:1", "tcp://b:1"])
+    assert model.connected == {"tcp://a:1": False, "tcp://b:1": False}
+    looking = Looking(model, way="tcp://a:1")
+    looking.status()
+    Looking(model, way="tcp://b:1").status()
+    assert model.connected == {"tcp://a:1": True, "tcp://b:1": True}
+    model.connection("tcp://a:1", connected=False, now=3.0)
+    assert [(pack.online, pack.reason) for pack in model.packs] == [
+        (False, "no connection to the service at tcp://a:1"),
+        (True, "status frames arrive"),
+    ]
+    looking.replay(at=4.0)
+    assert [pack.online for pack in model.packs] == [True, True]
+    assert model.packs[0].cells() == CELLS
+
+
+def test_the_reason_of_a_device_that_is_offline_can_be_told_between_messages() -> None:
+    model = Model()
+    boat, house = Looking(model, name="boat"), Looking(model, name="house")
+    house.status()
+    for name in ("boat", "house"):
+        model.explain(name, "connection refused")
+    assert [pack.reason for pack in model.packs] == ["connection refused", "status frames arrive"]
+    boat.status()
+    assert model.packs[0].reason == "status frames arrive"
+
+
+def test_no_more_cells_than_a_frame_can_have_are_kept() -> None:
+    looking = Looking()
+    looking.status()
+    [reading] = [b for t, b in looking.bodies.items() if t.endswith(b"cell_voltage/2/1")]
+    pack = looking.pack
+    pack.info = None
+    for number in range(1, 1000):
+        place = f"cell_voltage/1/{number}"
+        message = json.loads(reading) | {"topic": f"recbms/main/{place}", "key": place}
+        pack.take(decode_message(json.dumps(message)), 0.0)
+    assert len(pack.cells()) == 512
+
+
+def test_history_gives_means_and_holds_what_holds() -> None:
+    history = History()
+    for second, value in ((0.2, 5.0), (10.0, 10.0), (11.0, 30.0), (11.9, 20.0), (30.0, None)):
+        history.add(value, second)
+    history.add(40.0, 41.0)
+    assert history.columns(6, now=49.9, span=60) == [None, 5.0, 15.0, 20.0, None, 40.0]
+
+
+def test_the_columns_of_history_stand_still_while_time_passes_within_one() -> None:
+    history = History()
+    for second in range(600):
+        history.add(float(second % 7), second)
+    assert history.columns(60, now=599.0) == history.columns(60, now=599.99)
+    assert len(history.columns(60, now=599.0)) == 60
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.none() | st.floats(-1e6, 1e6))), st.data())
+def test_history_gives_as_many_columns_as_asked_for_within_what_was_there(
+    points: list[tuple[int, float | None]], data: st.DataObject
+) -> None:
+    history = History()
+    for second, value in sorted(points, key=lambda point: point[0]):
+        history.add(value, float(second))
+    count = data.draw(st.integers(1, 300))
+    columns = history.columns(count, now=5000.0)
+    values = [value for _, value in points if value is not None]
+    assert len(columns) == count
+    for column in columns:
+        assert column is None or min(values) - 1e-6 <= column <= max(values) + 1e-6
+
+
+def test_every_status_of_a_pack_is_news_even_if_nothing_changed_where_all_is_reported() -> None:
+    looking = Looking(emit="snapshot", report="all")
+    for second in range(3):
+        looking.frame(status(), at=float(second))
+    assert looking.pack.age(now=2.5) == 0.5

@@ -1,0 +1,219 @@
+"""The view as lines: what is said of a pack, and that it is said once."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
+from support.frames import SETTINGS, status
+from support.looking import Looking
+from support.process import Command, command
+
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.plain import PlainView
+
+NORMAL = (
+    "28.5 %, 13.24 V, +7.46 A charging, +98.8 W, full in 31 h 00 min, "
+    "cells 3.305 to 3.320 V, difference 15 mV, 22.5 °C"
+)
+
+
+def test_a_line_says_how_a_pack_is() -> None:
+    looking = Looking(device_name="House")
+    looking.settings()
+    looking.status()
+    assert PlainView().news(looking.model) == [f"House: {NORMAL}"]
+
+
+def test_only_what_has_changed_is_said() -> None:
+    model = Model()
+    house, boat = Looking(model, name="house"), Looking(model, name="boat", device_name="Boat")
+    view = PlainView()
+    assert view.news(model) == [
+        "REC BMS: offline: waiting for the first status frame",
+        "Boat: offline: waiting for the first status frame",
+    ]
+    house.status()
+    assert view.news(model) == [f"REC BMS: {NORMAL}"]
+    house.status(at=1.0)
+    assert view.news(model) == []
+    house.status(at=2.0, soc=0.5)
+    boat.status(at=2.0)
+    assert view.news(model) == [f"REC BMS: {NORMAL.replace('28.5', '50.0')}", f"Boat: {NORMAL}"]
+    boat.tick(at=33.0)
+    assert view.news(model) == ["Boat: offline: no status frame for 30 s"]
+
+
+def test_an_alarm_is_said_with_what_to_do() -> None:
+    looking = Looking()
+    looking.status(erro={"present": 1, "addr": 3, "st": 1, "con_st": 12}, error="Over\x1b[2Jvolt")
+    assert PlainView().news(looking.model) == [
+        (
+            f"REC BMS: {NORMAL}. Alarm 1: Cell voltage too high (unit 3, cell 12). REC's manual: "
+            "charging is switched off now. Wait: the BMS balances the cells down. "
+            "The BMS says: Over?[2Jvolt"
+        )
+    ]
+
+
+def line(process: Command, *texts: str) -> str:
+    """Wait for a line; return it without its time."""
+    found = process.stdout.line(*texts)
+    time, _, rest = found.partition(" REC BMS")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", time)
+    return f"REC BMS{rest}"
+
+
+def test_into_a_pipe_go_lines(start: Run, bms: FakeBms) -> None:
+    process = start("monitor", bms.url)
+    assert line(process, "28.5 %") == f"REC BMS: {NORMAL}"
+    bms.send(status(soc=0.5))
+    assert line(process, "50.0 %") == f"REC BMS: {NORMAL.replace('28.5', '50.0')}"
+    bms.stop()
+    assert process.stop() == 0
+    assert len([text for text in process.stdout.all() if b"50.0 %" in text]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_in_order(start: Run, bms: FakeBms, number: int) -> None:
+    process = start("monitor", bms.url)
+    process.stdout.line("28.5 %")
+    assert process.stop(number) == 0
+    assert process.stderr.text() == ""
+
+
+def test_nohup_keeps_it_going(start: Run, bms: FakeBms) -> None:
+    process = start("monitor", bms.url, python=["nohup", *command()])
+    process.stdout.line("28.5 %")
+    process.send_signal(signal.SIGHUP)
+    bms.send(status(soc=0.5))
+    process.stdout.line("50.0 %")
+    assert process.stop() == 0
+
+
+def test_a_service_and_a_bms_can_be_watched_together(
+    start: Run, run: Run, make_bms: MakeBms
+) -> None:
+    service = run("--device-name", "House", make_bms().url)
+    bms = make_bms(greeting=(SETTINGS, status(soc=0.75)))
+    endpoint = service.endpoint()
+    process = start("monitor", endpoint, f"boat={bms.url}")
+    assert NORMAL in process.stdout.line("House: 28.5 %")
+    process.stdout.line("REC BMS boat: 75.0 %")
+    assert f"recbms-zmq: subscribing to {endpoint}" in process.stderr.line("subscribing")
+    service.stop()
+    process.stdout.line("House: offline: ")
+
+
+def test_the_bms_of_a_configuration_file_can_be_watched(
+    start: Run, make_bms: MakeBms, tmp_path: Path
+) -> None:
+    file = tmp_path / "recbms.toml"
+    urls = [make_bms().url, make_bms(greeting=(SETTINGS, status(soc=0.75))).url]
+    text = 'emit = "readings"\nmin_interval = 30\n'
+    for name, url in zip(("house", "boat"), urls, strict=True):
+        text += f'[[bms]]\nname = "{name}"\nurl = "{url}"\nrefresh = 10\n'
+    file.write_text(text, encoding="utf-8")
+    process = start("monitor", "--config", str(file))
+    process.stdout.line("REC BMS house: 28.5 %")
+    process.stdout.line("REC BMS boat: 75.0 %")
+
+
+def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
+    reader, writer = os.pipe()
+    process = start("monitor", bms.url, stdout=writer)
+    os.close(writer)
+    assert os.read(reader, 10)
+    os.close(reader)
+    bms.send(status(soc=0.5))
+    assert process.wait() == 141
+    assert process.stderr.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (
+            ["tcp://nowhere"],
+            2,
+            (
+                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
+                "got 'tcp://nowhere'"
+            ),
+        ),
+        (
+            ["tcp://127.0.0.1:*"],
+            2,
+            "cannot connect to tcp://127.0.0.1:*: Invalid argument",
+        ),
+        (
+            ["192.168.8.2"],
+            2,
+            (
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
+            ),
+        ),
+        (
+            ["--curve-secret-key", "a.key_secret"],
+            2,
+            "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE",
+        ),
+        (
+            ["--curve-server-key", "/does/not/exist"],
+            78,
+            "cannot read the key file /does/not/exist: there is no such file",
+        ),
+        (
+            ["--stale-after", "no", "sim:"],
+            2,
+            "--stale-after: expected seconds, a number above 0, got 'no'",
+        ),
+        (
+            ["--once", "sim:"],
+            2,
+            (
+                "--once is not an option or argument of recbms-zmq monitor "
+                "(try: recbms-zmq monitor --help)"
+            ),
+        ),
+        (
+            ["--config", "/does/not/exist.toml"],
+            78,
+            "cannot read /does/not/exist.toml: No such file or directory",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    start: Run, arguments: list[str], code: int, sentence: str
+) -> None:
+    process = start("monitor", *arguments)
+    assert process.wait() == code
+    assert process.stderr.text() == f"recbms-zmq: {sentence}\n"
+    assert process.stdout.text() == ""
+
+
+def test_a_service_with_curve_lets_in_who_has_the_keys(
+    start: Run, run: Run, bms: FakeBms, tmp_path: Path
+) -> None:
+    for name in ("server", "client"):
+        assert start("keygen", str(tmp_path / name)).wait() == 0
+    clients = tmp_path / "clients"
+    clients.mkdir()
+    (clients / "client.key").write_bytes((tmp_path / "client.key").read_bytes())
+    secret = ("--curve-secret-key", f"{tmp_path}/server.key_secret")
+    service = run(*secret, "--curve-allow", str(clients), bms.url)
+    endpoint = service.endpoint()
+    stranger = start("monitor", endpoint)
+    stranger.stdout.line(f"{endpoint} refuses us: it wants CURVE and we have none")
+    keys: tuple[str, ...] = ("--curve-server-key", f"{tmp_path}/server.key")
+    unlisted = start("monitor", *keys, endpoint)
+    unlisted.stdout.line(f"{endpoint} refuses us: it does not let this key in")
+    keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
+    line(start("monitor", *keys, endpoint), "28.5 %")
+    for process in (stranger, unlisted):
+        assert process.stop() == 0
+        assert len(process.stdout.all()) == 1

@@ -1,0 +1,263 @@
+"""What the view looks like: whole screens, compared with those in `screens/`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from support.frames import STATUS
+from support.looking import Looking
+
+from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.render import render
+from recbms_zmq.monitor.view import Page, View
+
+SCREENS = Path(__file__).parents[1] / "screens"
+
+
+def text(page: Page) -> str:
+    return "".join(f"{line.plain.rstrip()}\n" for line in page.lines)
+
+
+def screen(name: str) -> str:
+    return (SCREENS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def drive(looking: Looking, *, cells: int = 4, units: int = 1) -> None:
+    """Ten minutes that begin with discharging and end with charging."""
+    looking.settings()
+    for second in range(0, 600, 10):
+        looking.status(
+            at=float(second),
+            units=units,
+            cells=cells,
+            ibat=(second - 200) / 10,
+            soc=0.2 + second / 2000,
+        )
+
+
+def house(cells: int = 16, units: int = 1) -> Model:
+    looking = Looking(device_name="House battery")
+    drive(looking, cells=cells, units=units)
+    return looking.model
+
+
+def three_packs() -> Model:
+    model = Model()
+    drive(Looking(model, name="house", device_name="House"), cells=16)
+    boat = Looking(model, name="boat", device_name="Boat")
+    boat.status(600.0, erro={"present": 1, "addr": 2, "st": 4, "con_st": 1})
+    Looking(model, name="van", device_name="Van")
+    return model
+
+
+def style(page: Page, part: str) -> str:
+    """Return the style in which this part is shown, of the first line that has it."""
+    for line in page.lines:
+        start = line.plain.find(part)
+        if start >= 0:
+            console = Console()
+            found = {
+                str(line.get_style_at_offset(console, at)) for at in range(start, start + len(part))
+            }
+            assert len(found) == 1, found
+            return found.pop()
+    raise AssertionError(f"{part!r} is not on the screen:\n{text(page)}")
+
+
+def test_sixteen_cells_fit_on_80_by_24() -> None:
+    assert text(render(house(), View(), (80, 24), 602.0)) == screen("16-cells-80x24")
+
+
+def test_a_larger_terminal_has_room_for_wider_bars() -> None:
+    assert text(render(house(), View(), (120, 40), 602.0)) == screen("16-cells-120x40")
+
+
+def test_terminals_without_unicode_get_ascii() -> None:
+    page = render(house(), View(), (80, 24), 602.0, ASCII)
+    assert text(page) == screen("16-cells-ascii")
+    assert text(page).replace("°", "").isascii()
+
+
+def test_the_largest_array_is_shown_in_short_with_a_character_a_cell() -> None:
+    page = render(house(units=15), View(), (80, 24), 600.0)
+    assert text(page) == screen("240-cells-80x24")
+    assert page.condensed
+
+
+def test_all_cells_of_the_largest_array_can_be_scrolled_through() -> None:
+    model = house(units=15)
+    page = render(model, View(scroll=3, all_cells=True), (80, 24), 600.0)
+    assert text(page) == screen("240-cells-scrolled")
+    seen = set()
+    for scroll in range(page.scroll_most + 1):
+        shown = text(render(model, View(scroll=scroll, all_cells=True), (80, 24), 600.0))
+        seen |= {word for word in shown.split() if "/" in word and word[0].isdigit()}
+    assert {f"{unit}/{cell}" for unit in range(2, 17) for cell in range(1, 17)} <= seen
+
+
+def test_scrolling_too_far_shows_the_end() -> None:
+    model = house(units=15)
+    most = render(model, View(all_cells=True), (80, 24), 600.0).scroll_most
+    end = render(model, View(scroll=most, all_cells=True), (80, 24), 600.0)
+    assert render(model, View(scroll=10_000, all_cells=True), (80, 24), 600.0) == end
+
+
+def test_an_alarm_comes_first_with_what_to_do() -> None:
+    looking = Looking()
+    looking.settings()
+    looking.status(
+        erro={"present": 1, "addr": 2, "st": 2, "con_st": 1},
+        error="UNDERVOLTAGE",
+        ibat=-20.0,
+        time_remaining="Empty in: 0 h 05 min",
+        soc=0.02,
+    )
+    page = render(looking.model, View(), (80, 24), 0.0)
+    assert text(page) == screen("alarm-80x24")
+    assert style(page, "Alarm 2") == "bold red"
+
+
+def test_while_offline_the_last_values_are_shown_but_fade() -> None:
+    looking = Looking()
+    looking.settings()
+    looking.status()
+    looking.tick(at=31.0)
+    page = render(looking.model, View(), (80, 24), 75.0)
+    assert text(page) == screen("offline-80x24")
+    assert style(page, "13.24 V") == "dim"
+    assert style(page, "● offline") == "bold red"
+
+
+def test_several_packs_have_a_row_each_above_the_one_that_is_chosen() -> None:
+    page = render(three_packs(), View(selected=1), (80, 24), 600.0)
+    assert text(page) == screen("three-packs-80x24")
+
+
+def test_a_small_terminal_shows_what_matters_most() -> None:
+    page = render(three_packs(), View(), (50, 16), 600.0)
+    assert text(page) == screen("three-packs-50x16")
+
+
+def test_without_a_service_it_says_what_it_waits_for() -> None:
+    page = render(Model(["tcp://127.0.0.1:5556"]), View(), (80, 24), 0.0)
+    assert text(page) == screen("waiting-80x24")
+
+
+def test_a_refusal_is_told_with_its_reason() -> None:
+    model = Model(["tcp://127.0.0.1:5556"])
+    model.refused("tcp://127.0.0.1:5556", "it does not let this key in")
+    shown = text(render(model, View(), (80, 24), 0.0))
+    assert "tcp://127.0.0.1:5556 refuses us: it does not let this key in." in shown
+    model.connection("tcp://127.0.0.1:5556", connected=True, now=1.0)
+    assert "Connected to tcp" in text(render(model, View(), (80, 24), 1.0))
+
+
+def test_of_many_packs_those_around_the_chosen_one_are_listed() -> None:
+    model = Model()
+    for number in range(50):
+        Looking(model, name=f"p{number}", device_name=f"Pack {number:02}").status()
+    lines = text(render(model, View(selected=30), (80, 24), 0.0)).splitlines()
+    assert [line[2:9] for line in lines[:6]] == [f"Pack {n}" for n in range(27, 33)]
+    assert lines[3].startswith("▸ Pack 30")
+    assert lines[7].startswith("Pack 30")
+
+
+def test_cells_beyond_and_near_their_limits_stand_out() -> None:
+    frame = json.loads(STATUS)
+    frame["bms_array"]["slave"]["0"]["nap"] = {"0": 2.95, "1": 3.02, "2": 3.4, "3": 3.651}
+    looking = Looking()
+    looking.settings()
+    looking.frame(json.dumps(frame))
+    page = render(looking.model, View(), (80, 24), 0.0)
+    assert [style(page, volts) for volts in ("2.950 V", "3.020 V", "3.400 V", "3.651 V")] == [
+        "bold red",
+        "yellow",
+        "none",
+        "bold red",
+    ]
+    bars = [line.plain.split()[1] for line in page.lines if line.plain.startswith(("2/1", "2/4"))]
+    assert bars == ["·" * 65, "█" * 65]
+
+
+def test_a_pack_without_values_has_question_marks_not_numbers() -> None:
+    looking = Looking()
+    looking.frame('{"type":"status","bms_array":{"master":{}}}')
+    shown = text(render(looking.model, View(), (80, 24), 0.0))
+    assert "? %" in shown
+    assert "? V   ? A   ? W" in shown
+
+
+def test_what_came_from_outside_cannot_speak_to_the_terminal() -> None:
+    looking = Looking(device_name="House\x1b]0;owned\x07")
+    looking.status(
+        time_remaining="\x1b[2J\x9b31m soon",
+        erro={"present": 1, "addr": 1, "st": 99, "con_st": 1},
+        error="\x1b[31m\u202eevil\r\n",
+    )
+    shown = text(render(looking.model, View(), (80, 24), 0.0))
+    assert all(char.isprintable() or char == "\n" for char in shown)
+    assert "House?]0;owned?" in shown
+    assert "evil" in shown
+
+
+@given(
+    width=st.integers(1, 200),
+    height=st.integers(1, 80),
+    packs=st.integers(0, 4),
+    cells=st.integers(1, 32),
+    units=st.integers(1, 3),
+    view=st.builds(View, st.integers(-1, 5), st.integers(-1, 50), st.booleans()),
+    glyphs=st.sampled_from((UNICODE, ASCII)),
+    name=st.text(min_size=1, max_size=40),
+)
+def test_every_screen_has_the_size_of_the_terminal(
+    width: int,
+    height: int,
+    packs: int,
+    cells: int,
+    units: int,
+    view: View,
+    glyphs: Glyphs,
+    name: str,
+) -> None:
+    model = Model(["tcp://127.0.0.1:5556"])
+    for number in range(packs):
+        looking = Looking(model, name=f"p{number}", device_name=name)
+        looking.settings()
+        looking.status(cells=cells, units=units, erro={"present": number % 2, "st": 9})
+        looking.status(at=3.0, cells=cells, units=units)
+    page = render(model, view, (width, height), 5.0, glyphs)
+    assert len(page.lines) == height
+    assert all(line.cell_len == cell_len(line.plain) <= width for line in page.lines)
+    assert not any("\n" in line.plain for line in page.lines)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [(None, "········"), (0, "········"), (0.5, "████····"), (0.51, "████▏···"), (2, "████████")],
+)
+def test_a_bar_is_as_long_as_its_share(fraction: float | None, expected: str) -> None:
+    assert bar(fraction, 8, "green", UNICODE).plain == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "height", "expected"),
+    [
+        ([1.0, 2.0, 4.0, 8.0], 1, ["▁▂▄█"]),
+        ([4.0, 8.0, 16.0, None], 2, ["  █ ", "▄██ "]),
+        ([-8.0, -4.0], 1, ["█▀"]),
+        ([-8.0, 8.0, 2.0], 1, ["██▂"]),
+        ([-4.0, 8.0, 2.0], 2, [" █▂", "▀  "]),
+        ([-16.0, 8.0, 0.0], 3, [" █▁", "█  ", "█  "]),
+        ([0.0, None], 1, ["▁ "]),
+    ],
+)
+def test_a_chart_stands_on_zero_and_hangs_from_it(
+    columns: list[float | None], height: int, expected: list[str]
+) -> None:
+    assert [row.plain for row in chart(columns, height, UNICODE)] == expected

@@ -1,0 +1,276 @@
+"""The flows: the files of `flows/`, and what `recbms-zmq flow` prints."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbms_zmq.cli import main
+from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
+from recbms_zmq.sensors.table import SENSORS
+
+FLOWS = Path(__file__).parents[2] / "flows"
+Flow = list[dict[str, Any]]
+ALL = [
+    FlowOptions(source=source, target=target)
+    for source, target in itertools.product(SOURCES, TARGETS)
+]
+
+
+def made(options: FlowOptions) -> Flow:
+    flow: Flow = json.loads(flow_json(options))
+    return flow
+
+
+def label(options: FlowOptions) -> str:
+    return f"{options.source}-{options.target}"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Flow:
+    assert main(["flow", *arguments]) == 0
+    flow: Flow = json.loads(capsys.readouterr().out)
+    return flow
+
+
+def env(flow: Flow) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in flow[0]["env"]}
+
+
+def ordinary(flow: Flow) -> Flow:
+    """Return the nodes that are drawn and wired."""
+    return [node for node in flow if "wires" in node]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_what_the_command_prints(name: str) -> None:
+    source, target = FILES[name]
+    done = subprocess.run(
+        [sys.executable, "-m", "recbms_zmq", "flow", "--source", source, "--target", target],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=FLOWS.parent,
+    )
+    assert done.stdout == (FLOWS / name).read_text(encoding="utf-8")
+
+
+def test_every_flow_file_is_made_by_the_command() -> None:
+    assert {path.name for path in FLOWS.glob("*.json")} == set(FILES)
+
+
+def test_ids_are_readable_and_unique_across_all_flows_also_for_a_second_bms() -> None:
+    second = [
+        FlowOptions(source=each.source, target=each.target, name="boat", device_name="Boat")
+        for each in ALL
+    ]
+    ids = [node["id"] for options in (*ALL, *second) for node in made(options)]
+    assert len(ids) == len(set(ids))
+    assert [each for each in ids if not re.fullmatch(r"recbms-[a-z0-9-]+", each)] == []
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_every_reference_leads_to_a_node_of_the_same_flow(options: FlowOptions) -> None:
+    flow = made(options)
+    ids = {node["id"] for node in flow}
+    ends = set()
+    for node in flow:
+        ends |= {end for wires in node.get("wires", []) for end in wires}
+        ends |= set(node.get("links", [])) | set(node.get("scope") or [])
+        ends |= set(node.get("nodes", []))
+        ends |= {
+            node[word]
+            for word in ("z", "g", "server", "broker", "entityConfig", "deviceConfig")
+            if word in node and "${" not in node[word]
+        }
+    assert ends <= ids
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_every_node_has_a_name_a_description_and_a_place(options: FlowOptions) -> None:
+    flow = made(options)
+    lacking = [
+        node["id"]
+        for node in ordinary(flow)
+        if not (node["name"] and node["info"] and node["x"] > 0 and node["y"] > 0 and node["z"])
+    ]
+    assert lacking == []
+    assert [node for node in ordinary(flow) if "g" not in node and node["type"] != "comment"] == []
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_wires_run_from_left_to_right(options: FlowOptions) -> None:
+    nodes = {node["id"]: node for node in ordinary(made(options))}
+    backwards = [
+        (begin["name"], nodes[end]["name"])
+        for begin in nodes.values()
+        for wires in begin["wires"]
+        for end in wires
+        if nodes[end]["x"] <= begin["x"]
+    ]
+    assert backwards == []
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_nodes_and_groups_do_not_lie_on_each_other(options: FlowOptions) -> None:
+    flow = made(options)
+    lines = sorted((node["y"], node["x"]) for node in ordinary(flow))
+    near = [
+        (one, other)
+        for one, other in itertools.pairwise(lines)
+        if one[0] == other[0] and other[1] - one[1] < 100
+    ]
+    assert near == []
+    groups = [node for node in flow if node["type"] == "group"]
+    overlapping = [
+        (one["name"], other["name"])
+        for one, other in itertools.combinations(groups, 2)
+        if one["x"] < other["x"] + other["w"]
+        and other["x"] < one["x"] + one["w"]
+        and one["y"] < other["y"] + other["h"]
+        and other["y"] < one["y"] + one["h"]
+    ]
+    assert overlapping == []
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_addresses_are_in_the_tabs_environment_and_nowhere_else(options: FlowOptions) -> None:
+    flow = made(options)
+    address = re.compile(r"\w+://[\w$\[][\w.:/\]]*|\d+\.\d+\.\d+\.\d+")
+    settings = [
+        {word: node[word] for word in node if word not in ("info", "name")} for node in flow[1:]
+    ]
+    assert address.findall(json.dumps(settings)) == []
+    found = set(address.findall(json.dumps(env(flow))))
+    assert found <= {
+        "ws://192.168.8.2/ws",
+        "tcp://127.0.0.1:5556",
+        "127.0.0.1",
+    }, "neither loopback nor the module's own default"
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_the_credentials_are_names_of_variables(options: FlowOptions) -> None:
+    servers = [node for node in made(options) if node["type"] == "server"]
+    assert [node["credentials"] for node in servers] == [
+        {"host": "${HA_URL}", "access_token": "${HA_TOKEN}"}
+    ] * (options.target not in ("mqtt", "dashboard"))
+
+
+def test_entity_nodes_are_made_from_the_sensor_table() -> None:
+    flow = made(FlowOptions(source="exec", target="entity-nodes"))
+    nodes = {node["id"]: node for node in flow}
+    [route] = [node for node in flow if node.get("name") == "By sensor"]
+    got = {}
+    for rule, [wire] in zip(route["rules"], route["wires"], strict=True):
+        config = nodes[nodes[wire]["entityConfig"]]
+        words = {entry["property"]: entry["value"] for entry in config["haConfig"]}
+        got[rule["v"]] = (nodes[wire]["type"], config["entityType"], words)
+    by_key = {sensor.key: sensor for sensor in SENSORS}
+    expected = {}
+    for key in ENTITY_NODE_KEYS:
+        sensor = by_key[key]
+        words = {
+            "name": f"REC BMS {sensor.name}",
+            "icon": sensor.icon or "",
+            "entity_picture": "",
+            "entity_category": sensor.entity_category or "",
+            "device_class": sensor.device_class or "",
+        }
+        if sensor.component == "sensor":
+            words["unit_of_measurement"] = sensor.unit or ""
+            words["state_class"] = sensor.state_class or ""
+        kind = "ha-sensor" if sensor.component == "sensor" else "ha-binary-sensor"
+        expected[key] = (kind, sensor.component, words)
+    assert got == expected
+
+
+def test_no_two_sensors_get_the_same_unique_id_in_home_assistant() -> None:
+    ids = [sensor.at(2, 3).key.replace("/", "_") for sensor in SENSORS]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_started_program_gets_the_users_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    flow = printed(
+        capsys,
+        *("--url", "ws://10.0.0.7/ws", "--name", "boat", "--device-name", "Boat battery"),
+        *("--publish", "tcp://127.0.0.1:6000", "--program", "/opt/recbms/bin/recbms-zmq"),
+        "--all-sensors",
+    )
+    assert env(flow) == {
+        "BMS_URL": "boat=ws://10.0.0.7/ws",
+        "DEVICE_NAME": "Boat battery",
+        "PROGRAM": "/opt/recbms/bin/recbms-zmq",
+        "ARGUMENTS": "run --exit-on-stdin-close --publish tcp://127.0.0.1:6000 "
+        '--device-name "${DEVICE_NAME}" ${BMS_URL}',
+        "ALL_SENSORS": "true",
+    }
+
+
+def test_a_subscriber_gets_the_users_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert env(
+        printed(
+            capsys,
+            *("--source", "zmq", "--target", "entity-nodes", "--name", "boat"),
+            *("--publish", "tcp://10.0.0.7:5556"),
+        )
+    ) == {"ZMQ_ADDRESS": "tcp://10.0.0.7:5556", "ZMQ_TOPIC": "recbms/boat/"}
+
+
+def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flow = printed(
+        capsys, *("--target", "entity-nodes", "--name", "boat", "--sensors", "soc, cell_min,soc")
+    )
+    names = [node["name"] for node in flow if node["type"] == "ha-entity-config"]
+    assert names == ["REC BMS boat State of charge", "REC BMS boat Lowest cell"]
+    assert [node["name"] for node in flow if node["type"] == "ha-device-config"] == ["REC BMS boat"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--source", "pigeon"], "argument --source: invalid choice: 'pigeon'"),
+        (
+            ["--url", "ws://a b"],
+            "--url: expected one word without spaces and quotes, got 'ws://a b'",
+        ),
+        (
+            ["--url", "ws://u:secret@a b"],
+            "--url: expected one word without spaces and quotes, got 'ws://***@a b'",
+        ),
+        (["--publish", "5556"], "--publish: expected a ZeroMQ endpoint"),
+        (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
+        (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),
+        (["--program", ""], "--program: expected one word without spaces and quotes, got ''"),
+        (
+            ["--target", "entity-nodes", "--sensors", "soc,charge"],
+            "('charge' is none), got 'soc,charge'",
+        ),
+        (["--target", "entity-nodes", "--sensors", "cell_voltage/{unit}/{number}"], "keys of"),
+        (
+            ["--source", "zmq", "--url", "ws://10.0.0.7/ws"],
+            "--url: this flow has no use for it; it belongs to --source exec and daemon",
+        ),
+        (
+            ["--target", "dashboard", "--all-sensors"],
+            "--all-sensors: this flow has no use for it; it belongs to --target discovery, states",
+        ),
+        (["--sensors", "soc"], "--sensors: this flow has no use for it"),
+        (["--source", "zeromq-node", "--program", "/opt/recbms-zmq"], "--program: this flow has"),
+    ],
+)
+def test_a_wrong_option_gets_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flow", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert sentence in said.err

@@ -1,0 +1,362 @@
+"""CURVE and --allow-ip: who gets messages from the real command, and who gets nothing."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq.auth
+from support.bms import FakeBms
+from support.fixtures import Run, Start
+from support.frames import status
+from support.process import Command
+
+
+class Keys:
+    """Key pairs made by the real command: of the service, a listed and an unlisted client."""
+
+    def __init__(self, folder: Path, start: Start) -> None:
+        self.folder = folder
+        for name in ("server", "listed", "unlisted"):
+            assert start("keygen", str(folder / name)).wait() == 0
+        self.allowed = folder / "clients"
+        self.allowed.mkdir()
+        (self.allowed / "listed.key").write_bytes((folder / "listed.key").read_bytes())
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture
+def keys(tmp_path: Path, start: Start) -> Keys:
+    return Keys(tmp_path, start)
+
+
+def guarded(run: Run, keys: Keys, *arguments: str, **options: Any) -> Command:
+    return run(
+        "--no-stdout",
+        *("--curve-secret-key", keys["server.key_secret"], "--curve-allow", str(keys.allowed)),
+        *arguments,
+        **options,
+    )
+
+
+def listen(start: Start, endpoint: str, server: str = "", secret: str = "") -> Command:
+    keys = ("--curve-server-key", server) if server else ()
+    secrets = ("--curve-secret-key", secret) if secret else ()
+    return start("listen", *keys, *secrets, "--topic", "recbms/main/soc", endpoint)
+
+
+def test_only_a_client_with_a_listed_key_gets_messages(
+    bms: FakeBms, run: Run, start: Start, keys: Keys
+) -> None:
+    service = guarded(run, keys, "--report", "all", bms.url)
+    endpoint = service.endpoint()
+    refused = {
+        "unlisted key": listen(start, endpoint, keys["server.key"], keys["unlisted.key_secret"]),
+        "new key": listen(start, endpoint, keys["server.key"]),
+        "wrong server key": listen(
+            start, endpoint, keys["unlisted.key"], keys["listed.key_secret"]
+        ),
+        "no key": listen(start, endpoint),
+    }
+    for client in refused.values():
+        client.stderr.line("refuses us")
+    good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
+    good.message(payload=28.5)
+    bms.send(status(soc=0.5))
+    good.message(payload=50.0)
+    assert {name: list(client.stdout) for name, client in refused.items()} == {
+        name: [] for name in refused
+    }
+
+
+def test_a_refused_client_is_logged_once_with_its_address_and_why(
+    bms: FakeBms, run: Run, start: Start, keys: Keys
+) -> None:
+    service = guarded(run, keys, bms.url)
+    endpoint = service.endpoint()
+    for _ in range(2):
+        for arguments in (
+            (keys["server.key"], keys["unlisted.key_secret"]),
+            (keys["unlisted.key"], keys["listed.key_secret"]),
+            (),
+        ):
+            listen(start, endpoint, *arguments).stderr.line("refuses us")
+    service.stderr.line("it came without CURVE")
+    assert service.stop() == 0
+    refusals = [line for line in service.stderr.text().splitlines() if "refused a sub" in line]
+    no_curve = "it came without CURVE, or went away while it was asked"
+    assert sorted(line.partition("warning ")[2] for line in refusals) == [
+        "refused a subscriber from 127.0.0.1: its key is not in --curve-allow",
+        f"refused a subscriber of {endpoint}: {no_curve}",
+        f"refused a subscriber of {endpoint}: it has another server key than this service",
+    ]
+
+
+def test_curve_allow_any_lets_in_whoever_knows_the_servers_key(
+    bms: FakeBms, run: Run, start: Start, keys: Keys
+) -> None:
+    service = run(
+        *("--no-stdout", "--curve-secret-key", keys["server.key_secret"], "--curve-allow-any"),
+        bms.url,
+    )
+    plain = listen(start, service.endpoint())
+    plain.stderr.line("refuses us")
+    listen(start, service.endpoint(), keys["server.key"]).message(payload=28.5)
+    assert list(plain.stdout) == []
+
+
+def test_a_unix_socket_wants_the_key_too(
+    bms: FakeBms, run: Run, start: Start, keys: Keys, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    service = guarded(run, keys, "--publish", endpoint, bms.url)
+    assert service.endpoint() == endpoint
+    plain = listen(start, endpoint)
+    plain.stderr.line("refuses us")
+    good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
+    good.message(payload=28.5)
+    assert list(plain.stdout) == []
+
+
+def test_allow_ip_lets_in_only_clients_from_these_addresses(
+    bms: FakeBms, run: Run, start: Start, tmp_path: Path
+) -> None:
+    path = f"ipc://{tmp_path}/pub"
+    service = run(
+        "--no-stdout",
+        *("--publish", "tcp://127.0.0.1:*", "--publish", "tcp://[::1]:*", "--publish", path),
+        *("--allow-ip", "::1", "--allow-ip", "192.168.8.0/24"),
+        bms.url,
+    )
+    far = listen(start, service.endpoint(0))
+    far.stderr.line("refuses us")
+    service.stderr.line("from 127.0.0.1: its address is not among --allow-ip")
+    listen(start, service.endpoint(1)).message(payload=28.5)
+    listen(start, path).message(payload=28.5)  # the mode of the socket decides there
+    assert list(far.stdout) == []
+
+
+@pytest.mark.parametrize("allow", ["127.0.0.0/8", "127.0.0.1"])
+def test_allow_ip_takes_addresses_and_networks(
+    bms: FakeBms, run: Run, start: Start, allow: str
+) -> None:
+    service = run("--no-stdout", "--allow-ip", allow, bms.url)
+    listen(start, service.endpoint()).message(payload=28.5)
+
+
+def test_clients_with_and_without_keys_do_not_hold_up_the_end(
+    bms: FakeBms, run: Run, start: Start, keys: Keys
+) -> None:
+    service = guarded(run, keys, bms.url)
+    listen(start, service.endpoint()).stderr.line("refuses us")
+    good = listen(start, service.endpoint(), keys["server.key"], keys["listed.key_secret"])
+    good.message(payload=28.5)
+    assert service.stop() == 0
+
+
+def test_keygen_writes_files_that_pyzmq_reads_and_only_the_owner_can_read_the_secret(
+    start: Start, tmp_path: Path
+) -> None:
+    process = start("keygen", str(tmp_path / "boat"), umask=0)
+    assert process.wait() == 0
+    secret, public = tmp_path / "boat.key_secret", tmp_path / "boat.key"
+    assert process.stdout.text() == (
+        f"{secret}: keep it secret, and here\n{public}: give it to the other side\n"
+    )
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE(public.stat().st_mode) == 0o644
+    pair = zmq.auth.load_certificate(secret)
+    assert pair[1] is not None
+    assert zmq.curve_public(pair[1]) == pair[0]
+    assert zmq.auth.load_certificate(public) == (pair[0], None)
+
+
+def test_keygen_overwrites_nothing(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "boat.key").write_text("precious")
+    process = start("keygen", str(tmp_path / "boat"))
+    assert process.wait() == 73
+    assert process.stderr.text() == (
+        f"recbms-zmq: {tmp_path}/boat.key is there already; choose another name or move it\n"
+    )
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [
+        ("boat.key", "precious")
+    ]
+
+
+def test_keygen_says_where_it_cannot_write(start: Start, tmp_path: Path) -> None:
+    process = start("keygen", str(tmp_path / "nowhere" / "boat"))
+    assert process.wait() == 73
+    assert process.stderr.text() == (
+        f"recbms-zmq: cannot write {tmp_path}/nowhere/boat.key: No such file or directory\n"
+    )
+
+
+def sentence(process: Command, code: int) -> str:
+    """Return the one sentence with which the command refuses."""
+    assert process.wait() == code
+    (line,) = process.stderr.text().splitlines()
+    return line.removeprefix("recbms-zmq: ")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
+def test_a_key_file_that_others_can_read_is_refused_in_one_sentence(
+    run: Run, start: Start, keys: Keys, mode: int
+) -> None:
+    file = Path(keys["server.key_secret"])
+    file.chmod(mode)
+    os.chown(file, 65534, -1)  # a file of root's may be readable by a group
+    expected = f"others can read the key file {file} (mode {mode:04o}); say: chmod 600 {file}"
+    assert sentence(guarded(run, keys, "ws://127.0.0.1:9/ws"), 78) == expected
+    client = listen(start, "tcp://127.0.0.1:9", keys["server.key"], str(file))
+    assert sentence(client, 78) == expected
+
+
+def test_a_key_file_of_roots_may_be_readable_by_a_group(bms: FakeBms, run: Run, keys: Keys) -> None:
+    file = Path(keys["server.key_secret"])
+    file.chmod(0o440)
+    os.chown(file, 0, -1)
+    guarded(run, keys, bms.url).endpoint()
+
+
+DAMAGED = 'metadata\ncurve\n    public-key = "{0}"\n    secret-key = "{0}"\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "{} holds no key; `recbms-zmq keygen` makes such files"),
+        ("public-key", "{} holds no key; `recbms-zmq keygen` makes such files"),
+        (DAMAGED.format("short"), "{} holds a damaged key; expected 40 characters"),
+        (DAMAGED.format("#" * 40), "{} holds a damaged key; expected 40 characters"),
+        (DAMAGED.format("~" * 40), "{} holds a damaged key; expected 40 characters"),
+        (
+            'public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"',
+            "{} holds no secret key; expected the file NAME.key_secret",
+        ),
+    ],
+)
+def test_a_key_file_that_is_none_is_refused_in_one_sentence(
+    run: Run, keys: Keys, content: str, complaint: str
+) -> None:
+    file = Path(keys["server.key_secret"])
+    file.write_text(content)
+    assert sentence(guarded(run, keys, "ws://127.0.0.1:9/ws"), 78) == complaint.format(file)
+
+
+def test_a_public_key_for_a_secret_one_is_not_said_to_be_readable(run: Run, keys: Keys) -> None:
+    public = keys["server.key"]
+    assert Path(public).stat().st_mode & 0o777 == 0o644
+    assert (
+        sentence(run("--curve-secret-key", public, "--curve-allow-any", "ws://127.0.0.1:9/ws"), 78)
+        == f"{public} holds no secret key; expected the file NAME.key_secret"
+    )
+
+
+def test_key_files_that_are_not_there_are_named(run: Run, start: Start, keys: Keys) -> None:
+    missing = keys["missing"]
+    reason = f"{missing}: No such file or directory"
+    assert (
+        sentence(run("--curve-secret-key", missing, "--curve-allow-any", "ws://127.0.0.1:9/ws"), 78)
+        == f"cannot read the key file {reason}"
+    )
+    assert (
+        sentence(
+            run(
+                *("--curve-secret-key", keys["server.key_secret"], "--curve-allow", missing),
+                "ws://127.0.0.1:9/ws",
+            ),
+            78,
+        )
+        == f"cannot read the folder of keys {reason}"
+    )
+    assert (
+        sentence(listen(start, "tcp://127.0.0.1:9", missing), 78)
+        == f"cannot read the key file {missing}: there is no such file"
+    )
+
+
+def test_a_folder_without_keys_is_refused(run: Run, keys: Keys) -> None:
+    (keys.allowed / "listed.key").unlink()
+    assert sentence(guarded(run, keys, "ws://127.0.0.1:9/ws"), 78) == (
+        f"there is no key in {keys.allowed}, so nobody could come in; expected public keys, *.key"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["--curve-secret-key", "K"],
+            (
+                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
+                "keys of clients, or --curve-allow-any for all who know this service's public key"
+            ),
+        ),
+        (["--curve-allow", "D"], "--curve-allow: means nothing without --curve-secret-key"),
+        (["--curve-allow-any"], "--curve-allow-any: means nothing without --curve-secret-key"),
+        (
+            ["--curve-secret-key", "K", "--curve-allow", "D", "--curve-allow-any"],
+            "--curve-allow-any: --curve-allow says the opposite; choose one",
+        ),
+        (
+            ["--allow-ip", "192.168.8.1/24"],
+            (
+                "--allow-ip: expected an IP address or a network, such as 192.168.8.0/24, "
+                "got '192.168.8.1/24'"
+            ),
+        ),
+        (
+            ["--ipc-mode", "rw"],
+            "--ipc-mode: expected the mode of a file as octal text, such as \"0660\", got 'rw'",
+        ),
+    ],
+)
+def test_options_that_contradict_are_refused_in_one_sentence(
+    run: Run, arguments: list[str], complaint: str
+) -> None:
+    assert sentence(run(*arguments, "ws://127.0.0.1:9/ws"), 2) == complaint
+
+
+def test_without_curve_an_address_that_others_can_reach_needs_to_be_meant(
+    bms: FakeBms, run: Run, keys: Keys
+) -> None:
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        number = port.getsockname()[1]
+    everywhere = f"tcp://0.0.0.0:{number}"
+    refused = run("--publish", everywhere, "--allow-ip", "127.0.0.1", bms.url)
+    assert sentence(refused, 2) == (
+        f"--publish: other machines can reach {everywhere}, and anybody there could read it; "
+        "encrypt with --curve-secret-key, or if it may be read by anybody, say --allow-plaintext"
+    )
+    assert guarded(run, keys, "--publish", everywhere, bms.url).endpoint() == everywhere
+
+
+def test_the_file_and_the_environment_set_the_same_options(
+    bms: FakeBms, run: Run, start: Start, keys: Keys, tmp_path: Path
+) -> None:
+    config = tmp_path / "recbms.toml"
+    config.write_text(
+        f'publish = "tcp://127.0.0.1:*"\nno_stdout = true\nallow_ip = ["127.0.0.0/8", "::1"]\n'
+        f'curve_secret_key = "{keys["server.key_secret"]}"\nipc_mode = "0660"\n'
+        f'[[bms]]\nurl = "{bms.url}"\n'
+    )
+    service = run("--config", str(config), env={"RECBMS_CURVE_ALLOW": str(keys.allowed)})
+    good = listen(start, service.endpoint(), keys["server.key"], keys["listed.key_secret"])
+    good.message(payload=28.5)
+    shown = run(
+        *("--config", str(config), "--print-config"),
+        env={"RECBMS_CURVE_ALLOW": str(keys.allowed)},
+    )
+    lines = shown.stdout.text().splitlines()
+    assert [line for line in lines if line.startswith(("allow_ip", "curve", "ipc"))] == [
+        f'curve_secret_key = "{keys["server.key_secret"]}"  # {config}: curve_secret_key',
+        f'curve_allow = "{keys.allowed}"  # RECBMS_CURVE_ALLOW',
+        "curve_allow_any = false  # default",
+        f'allow_ip = ["127.0.0.0/8", "::1/128"]  # {config}: allow_ip',
+        f'ipc_mode = "0660"  # {config}: ipc_mode',
+    ]

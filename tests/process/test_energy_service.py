@@ -1,0 +1,377 @@
+"""Energy counters of the real command: on stdout, on disk, across ends of every kind.
+
+The BMS is made by us: it sends 50 V and 7,200 A, so that a tenth of a kWh takes a second.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from support.bms import Connection
+from support.fixtures import MakeBms, Run
+from support.frames import status
+from support.process import Command
+from support.waiting import eventually
+
+COUNTERS = {"energy_charged": 3, "energy_discharged": 3, "charge_in": 2, "charge_out": 2}
+"""Keys and decimals."""
+# The real program but for one number: a minute is long for a test that is to end it many times.
+SAVING_ALL_THE_TIME = """
+import sys
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.SAVE_EVERY = 0.01
+sys.exit(cli.main())
+"""
+
+
+class Pack:
+    """A BMS that sends a frame every 20 ms."""
+
+    def __init__(self, make_bms: MakeBms) -> None:
+        self.current = 7200.0
+        self.url = make_bms(behave=self._send).url
+
+    async def _send(self, connection: Connection) -> NoReturn:
+        while True:
+            await connection.send(status(vbat=50.0, ibat=self.current))
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def pack(make_bms: MakeBms) -> Pack:
+    return Pack(make_bms)
+
+
+class Counting:
+    """Starts the service, with a minute of 60 s or with one that is over at once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __call__(self, *arguments: str, **options: Any) -> Command:
+        process = self._run("--no-publish", *arguments, **options)
+        assert isinstance(process, Command)
+        return process
+
+    def saving_all_the_time(self, *arguments: str) -> Command:
+        return self(*arguments, python=[sys.executable, "-c", SAVING_ALL_THE_TIME])
+
+
+@pytest.fixture
+def count(run: Run) -> Counting:
+    return Counting(run)
+
+
+def first(process: Command, key: str) -> Any:
+    return process.message(key=key)["payload"]
+
+
+def until_above(process: Command, key: str, value: float) -> None:
+    process.messages_until(lambda m: m["key"] == key and m["payload"] > value, f"{key} > {value}")
+
+
+def logged(process: Command, words: str) -> int:
+    return sum(words.encode() in line for line in process.stderr)
+
+
+def kept(directory: Path, name: str = "main") -> dict[str, float]:
+    file = json.loads((directory / f"{name}.energy.json").read_bytes())
+    return {key: file[key] for key in COUNTERS}
+
+
+def wait_until_kept(directory: Path, kwh: float) -> None:
+    eventually(lambda: kept(directory)["energy_charged"] > kwh, f"more than {kwh} kWh on disk")
+
+
+def write_counters(directory: Path, **values: float) -> None:
+    directory.mkdir(exist_ok=True)
+    counters = dict.fromkeys(COUNTERS, 0.0) | values
+    (directory / "main.energy.json").write_text(json.dumps(counters))
+
+
+def test_counters_begin_at_zero_without_a_state_directory_and_nothing_is_written(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    # Home, working directory and temporary files are all there, so that a file would be seen.
+    service = count(pack.url, cwd=tmp_path, env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path)})
+    charged = service.message(key="energy_charged")
+    assert {key: charged.get(key) for key in ("payload", "unit", "ha")} == {
+        "payload": 0.0,
+        "unit": "kWh",
+        "ha": {
+            "component": "sensor",
+            "device_class": "energy",
+            "state_class": "total_increasing",
+            "suggested_display_precision": 3,
+        },
+    }
+    charge = service.message(key="charge_in")
+    assert {key: charge.get(key) for key in ("payload", "unit", "ha")} == {
+        "payload": 0.0,
+        "unit": "Ah",
+        "ha": {
+            "component": "sensor",
+            "state_class": "total_increasing",
+            "icon": "mdi:battery-plus-outline",
+            "suggested_display_precision": 2,
+        },
+    }
+    # 360 kW are 0.1 kWh a second.
+    until_above(service, "energy_charged", 0.05)
+    pack.current = -7200.0
+    until_above(service, "energy_discharged", 0.05)
+    assert service.stop() == 0
+    assert logged(service, "energy counters start at 0") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_counters_are_saved_at_the_end_and_go_on_from_there(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    state = tmp_path / "not" / "there yet"
+    before = dict.fromkeys(COUNTERS, 0.0)
+    for _ in range(3):
+        service = count("--state-dir", str(state), pack.url)
+        for key, decimals in COUNTERS.items():
+            assert first(service, key) >= round(before[key], decimals)
+        goal = before["energy_charged"] + 0.03
+        until_above(service, "energy_charged", goal)
+        assert service.stop() == 0
+        assert kept(state)["energy_charged"] > goal - 0.001
+        before = kept(state)
+    assert before["charge_in"] == pytest.approx(before["energy_charged"] * 1000 / 50)
+    assert before["energy_discharged"] == before["charge_out"] == 0.0
+    assert sorted(path.name for path in state.iterdir()) == [
+        "main.energy.json",
+        "main.energy.lock",
+    ]
+
+
+def test_after_kill_9_the_file_is_whole_and_no_counter_is_below_it(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    chance = random.Random(9)
+    write_counters(tmp_path, energy_charged=123.456, charge_out=7.5)
+    before = kept(tmp_path)
+    for _ in range(10):
+        service = count.saving_all_the_time("--state-dir", str(tmp_path), pack.url)
+        assert first(service, "energy_charged") >= round(before["energy_charged"], 3)
+        wait_until_kept(tmp_path, before["energy_charged"])
+        time.sleep(chance.uniform(0, 0.05))  # at any moment of a write
+        assert service.stop(signal.SIGKILL) == -signal.SIGKILL
+        after = kept(tmp_path)
+        assert all(after[key] >= before[key] for key in COUNTERS)
+        before = after
+    assert before["charge_out"] == 7.5
+
+
+def test_a_killed_run_loses_only_what_it_counted_since_the_last_write(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    write_counters(tmp_path, energy_charged=100.0)
+    service = count("--state-dir", str(tmp_path), pack.url)
+    until_above(service, "energy_charged", 100.02)
+    service.stop(signal.SIGKILL)
+    assert kept(tmp_path)["energy_charged"] == 100.0
+    assert first(count("--state-dir", str(tmp_path), pack.url), "energy_charged") < 100.02
+
+
+def test_a_second_process_is_told_who_has_the_counters_and_the_first_is_not_disturbed(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    owner = count("--state-dir", str(tmp_path), pack.url)
+    owner.message(key="energy_charged")
+    second = count("--state-dir", str(tmp_path), pack.url)
+    assert second.wait() == 73
+    waiting, refusal = second.stderr.all()
+    assert b"waiting for another process to let go" in waiting
+    assert refusal.decode() == (
+        f"recbms-zmq: another process keeps the energy counters in {tmp_path}/main.energy.json; "
+        "stop it, or give this one another --state-dir or --name"
+    )
+    assert second.messages == []
+    other = count("--state-dir", str(tmp_path), f"other={pack.url}")
+    assert first(other, "energy_charged") == 0.0  # another BMS is no second process
+    assert owner.stop() == 0
+    assert kept(tmp_path)["energy_charged"] > 0
+
+
+def test_a_process_that_starts_while_its_predecessor_ends_takes_the_counters_over(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    write_counters(tmp_path, energy_charged=100.0)
+    predecessor = count("--state-dir", str(tmp_path), pack.url)
+    until_above(predecessor, "energy_charged", 100.02)
+    successor = count("--state-dir", str(tmp_path), pack.url)
+    successor.stderr.line("waiting for another process to let go")
+    assert predecessor.stop() == 0
+    assert first(successor, "energy_charged") >= 100.02
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\0" * 300,
+        b'{"energy_charged": 12.5, "energy_disch',
+        b'{"energy_charged":1,"energy_discharged":1,"charge_in":1}',
+        b'{"energy_charged":-1,"energy_discharged":1,"charge_in":1,"charge_out":1}',
+        b'{"energy_charged":1e999,"energy_discharged":1,"charge_in":1,"charge_out":1}',
+        b"[" * 100_000,
+    ],
+    ids=["empty", "zeros", "cut", "a counter missing", "negative", "infinite", "nested"],
+)
+def test_a_damaged_file_is_moved_aside_reported_and_counted_anew(
+    pack: Pack, count: Counting, tmp_path: Path, damage: bytes
+) -> None:
+    (tmp_path / "main.energy.json").write_bytes(damage)
+    service = count("--state-dir", str(tmp_path), pack.url)
+    assert first(service, "energy_charged") == 0.0
+    until_above(service, "energy_charged", 0.01)
+    assert service.stop() == 0
+    assert logged(service, "is damaged; kept as") == 1
+    (aside,) = tmp_path.glob("main.energy.json.damaged-*")
+    assert aside.read_bytes() == damage
+    assert kept(tmp_path)["energy_charged"] > 0.01
+
+
+def test_counters_that_cannot_be_read_are_unknown_and_not_zero(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    unreadable = tmp_path / "main.energy.json"
+    unreadable.symlink_to(unreadable)  # not even root can read that
+    service = count.saving_all_the_time("--emit", "both", "--state-dir", str(tmp_path), pack.url)
+    snapshot = first(service, "snapshot")
+    assert snapshot["soc"] == 28.5
+    assert not set(snapshot) & COUNTERS.keys()
+    service.stderr.line("they are unknown until then")
+    # As soon as they can be read they go on, and what was counted meanwhile is in them.
+    write_counters(tmp_path / "whole", energy_charged=50.0)
+    (tmp_path / "whole" / "main.energy.json").rename(unreadable)
+    charged = service.message(key="energy_charged")
+    assert charged["payload"] > 50.0
+    assert charged["seq"] == 1
+    assert service.stop() == 0
+    assert logged(service, "they are unknown until then") == 1
+
+
+def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    obstacle = tmp_path / "main.energy.json.new"
+    obstacle.mkdir()
+    write_counters(tmp_path, energy_charged=10.0)
+    service = count.saving_all_the_time("--state-dir", str(tmp_path), pack.url)
+    service.stderr.line("they go on in memory")
+    until_above(service, "energy_charged", 10.03)
+    assert kept(tmp_path)["energy_charged"] == 10.0
+    obstacle.rmdir()
+    wait_until_kept(tmp_path, 10.03)
+    assert service.stop() == 0
+    assert logged(service, "cannot be kept") == 1
+    assert logged(service, "are kept again") == 1
+
+
+def test_a_disk_that_hangs_stops_neither_the_readings_nor_the_goodbye(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    slow = tmp_path / "main.energy.json.new"
+    os.mkfifo(slow)  # whoever opens it for writing waits for a reader
+    service = count.saving_all_the_time("--state-dir", str(tmp_path), pack.url)
+    until_above(service, "energy_charged", 0.1)
+    service.send_signal(signal.SIGTERM)
+    service.message(payload="offline", reason="stopped")
+    assert service.is_running, "it waits for the disk"
+    reader = os.open(slow, os.O_RDONLY | os.O_NONBLOCK)
+    slow.unlink()
+    assert service.wait() == 0
+    os.close(reader)
+    assert kept(tmp_path)["energy_charged"] > 0.1
+
+
+def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    service = count("--state-dir", str(tmp_path / "file"), pack.url)
+    assert service.wait() == 73
+    assert service.stderr.text() == (
+        f"recbms-zmq: cannot keep energy counters in --state-dir {tmp_path}/file: not a directory\n"
+    )
+
+
+def test_systemds_state_directory_is_used_unless_another_is_given(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    write_counters(tmp_path / "first", energy_charged=1.0)
+    write_counters(tmp_path / "given", energy_charged=2.0)
+    systemd = {"STATE_DIRECTORY": f"{tmp_path / 'first'}:{tmp_path / 'second'}"}
+    ours = systemd | {"RECBMS_STATE_DIR": str(tmp_path / "given")}
+
+    def start_value(*arguments: str, env: dict[str, str]) -> Any:
+        return first(count(*arguments, pack.url, env=env), "energy_charged")
+
+    assert 1.0 <= start_value(env=systemd) < 1.5
+    assert 2.0 <= start_value(env=ours) < 2.5
+    third = tmp_path / "third"
+    assert start_value("--state-dir", str(third), env=ours) < 0.5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "given", "third"]
+
+
+def test_once_says_nothing_of_the_counters_and_does_not_touch_them(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    write_counters(tmp_path, energy_charged=5.0)
+    before = (tmp_path / "main.energy.json").stat()
+    once = count("--once", "--state-dir", str(tmp_path), pack.url)
+    assert once.wait() == 0
+    once.stdout.all()
+    keys = [message["key"] for message in once.messages]
+    assert "soc" in keys
+    assert not set(keys) & COUNTERS.keys()
+    assert [path.name for path in tmp_path.iterdir()] == ["main.energy.json"]
+    after = (tmp_path / "main.energy.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_pack_at_rest_costs_no_writes(pack: Pack, count: Counting, tmp_path: Path) -> None:
+    pack.current = 0.0
+    write_counters(tmp_path, energy_charged=5.0)
+    before = (tmp_path / "main.energy.json").stat()
+    service = count.saving_all_the_time("--state-dir", str(tmp_path), "--report", "all", pack.url)
+    service.message(key="energy_charged", seq=20)
+    assert service.stop() == 0
+    after = (tmp_path / "main.energy.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_gap_beyond_the_limit_counts_nothing(pack: Pack, count: Counting) -> None:
+    service = count("--energy-max-gap", "0.001", "--report", "all", pack.url)
+    assert service.message(key="energy_charged", seq=20)["payload"] == 0.0
+
+
+def test_what_a_simulated_pack_counted_is_what_its_state_of_charge_says(
+    count: Counting, tmp_path: Path
+) -> None:
+    # 600 simulated seconds go by in one; the service counts by its own.
+    speed = 600
+    url = f"sim:?speed={speed}&rate=20"
+    service = count("--report", "all", "--state-dir", str(tmp_path), url)
+    start = first(service, "capacity_remaining")
+    service.messages_until(
+        lambda m: m["key"] == "capacity_remaining" and abs(m["payload"] - start) > 25, "25 Ah"
+    )
+    assert service.stop() == 0
+    service.stdout.all()
+    end = [m["payload"] for m in service.messages if m["key"] == "capacity_remaining"][-1]
+    counted = kept(tmp_path)
+    net = (counted["charge_in"] - counted["charge_out"]) * speed
+    assert net == pytest.approx(end - start, rel=0.02)

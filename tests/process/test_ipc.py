@@ -1,0 +1,186 @@
+"""`ipc://` paths of the real command: their mode, and whose they are."""
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from support.bms import FakeBms
+from support.fixtures import Run, Subscribe
+from support.process import Command
+from support.waiting import eventually
+
+from recbms_zmq.sinks.ipc import IpcPath
+
+
+def refusal(process: Command) -> str:
+    """Return the sentence with which a service that cannot bind ends."""
+    assert process.wait() == 73
+    return process.stderr.text().splitlines()[-1].removeprefix("recbms-zmq: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [((), 0o600), (("--ipc-mode", "0660"), 0o660), (("--ipc-mode", "666"), 0o666)],
+)
+def test_the_socket_has_the_mode_that_was_asked_for(
+    bms: FakeBms, run: Run, tmp_path: Path, arguments: tuple[str, ...], mode: int
+) -> None:
+    path = tmp_path / "pub"
+    service = run("--publish", f"ipc://{path}", *arguments, bms.url, umask=0o077)
+    assert service.endpoint() == f"ipc://{path}"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert stat.S_ISSOCK(path.stat().st_mode)
+
+
+def test_the_path_is_gone_after_a_clean_end(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    service = run("--publish", f"ipc://{tmp_path}/pub", bms.url)
+    service.endpoint()
+    assert [file.name for file in tmp_path.iterdir()] == ["pub"]
+    assert service.stop() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_a_live_service_serves_is_never_stolen(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    first = run("--publish", endpoint, bms.url)
+    first.endpoint()
+    before = (tmp_path / "pub").stat().st_ino
+    second = run("--publish", endpoint, bms.url)
+    assert refusal(second) == (
+        f"cannot publish on {endpoint}: another process uses this address; stop it, or choose "
+        "another with --publish"
+    )
+    assert (tmp_path / "pub").stat().st_ino == before
+    run_id = first.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
+
+
+def test_a_service_that_ends_within_5_s_is_waited_for(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    first = run("--publish", endpoint, bms.url)
+    first.endpoint()
+    second = run("--publish", endpoint, bms.url)
+    first.stop()
+    assert second.endpoint() == endpoint
+    run_id = second.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
+
+
+def test_what_a_killed_service_left_behind_is_cleaned_up(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    first = run("--publish", endpoint, bms.url)
+    first.endpoint()
+    first.stop(signal.SIGKILL)
+    assert (tmp_path / "pub").exists()
+    second = run("--publish", endpoint, bms.url)
+    assert second.endpoint() == endpoint
+    run_id = second.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
+
+
+def test_of_many_services_that_start_at_once_exactly_one_serves_the_path(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/pub"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(f"{tmp_path}/pub")
+    dead.close()
+    services = [run("--publish", endpoint, bms.url) for _ in range(5)]
+    eventually(lambda: sum(s.is_running for s in services) <= 1, "all but one give up")
+    (winner,) = (service for service in services if service.is_running)
+    assert [service.wait() for service in services if service is not winner] == [73] * 4
+    run_id = winner.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
+
+
+def test_of_many_that_bind_a_dead_path_at_once_exactly_one_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "pub"
+    for _ in range(50):
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(path))
+        dead.close()
+        bound: list[IpcPath] = []
+        start = threading.Barrier(4)
+
+        def bind(bound: list[IpcPath] = bound, start: threading.Barrier = start) -> None:
+            start.wait()
+            with contextlib.suppress(OSError):
+                bound.append(IpcPath(path, 0o600))
+
+        threads = [threading.Thread(target=bind) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(bound) == 1
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(path))  # what is at the path is alive
+        client.close()
+        bound[0].remove()
+        os.close(bound[0].detach())
+        assert not path.exists()
+
+
+def test_a_path_that_is_another_services_by_now_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "pub"
+    first = IpcPath(path, 0o600)
+    path.unlink()
+    second = IpcPath(path, 0o600)
+    first.remove()
+    assert path.exists()
+    second.remove()
+    assert not path.exists()
+    for bound in (first, second):
+        os.close(bound.detach())
+
+
+def test_a_busy_service_counts_as_alive(tmp_path: Path) -> None:
+    path = tmp_path / "pub"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))  # fills its queue
+        with pytest.raises(OSError, match="in use"):
+            IpcPath(path, 0o600)
+    assert path.exists()
+
+
+def test_a_file_at_the_path_is_never_removed(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "pub"
+    file.write_text("precious")
+    endpoint = f"ipc://{file}"
+    assert refusal(run("--publish", endpoint, bms.url)) == (
+        f"cannot publish on {endpoint}: there is something at this path that is no socket"
+    )
+    assert file.read_text() == "precious"
+
+
+def test_a_folder_that_is_not_there_is_said_so(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/nowhere/pub"
+    assert refusal(run("--publish", endpoint, bms.url)) == (
+        f"cannot publish on {endpoint}: No such file or directory"
+    )
+
+
+def test_abstract_names_work_and_are_not_stolen_either(
+    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    endpoint = f"ipc://@recbms-test-{os.getpid()}"
+    first = run("--publish", endpoint, bms.url, cwd=tmp_path)
+    assert first.endpoint() == endpoint
+    second = run("--publish", endpoint, bms.url, cwd=tmp_path)
+    assert refusal(second).startswith(f"cannot publish on {endpoint}: another process uses")
+    run_id = first.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
+    assert list(tmp_path.iterdir()) == []

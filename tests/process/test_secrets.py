@@ -1,0 +1,284 @@
+"""Nothing that the real command says holds the serial number, or the credentials of a URL.
+
+The serial number is the password of the module's firmware page. What is looked through here is all
+that leaves the process: stdout, ZeroMQ, stderr at every level, and the sentences of errors.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import zmq
+from support.bms import FakeBms
+from support.fixtures import MakeBms, Run, Start, Subscribe
+from support.frames import SETTINGS as REAL_SETTINGS
+from support.frames import STATUS, status
+from support.process import Command
+from support.raw_server import raw_server
+
+SERIAL = "1A-73519264"  # longer than the real one, which times and ports can hold by chance
+SETTINGS = REAL_SETTINGS.replace("1A-2261", SERIAL)
+USER, PASSWORD, PROXY_PASSWORD, TOKEN = "Wilhelmina", "s3/cr@t-1", "s3cret-2", "s3cret-3"
+BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+SECRETS = (SERIAL, "73519264", USER, PASSWORD, "cr@t", "s3%2Fcr", PROXY_PASSWORD, TOKEN, BASIC)
+BAD_MESSAGES = (
+    SETTINGS[:-20],  # cut off
+    SETTINGS.replace(f'"{SERIAL}"', f'["{SERIAL}"]'),
+    SETTINGS.replace(f'"{SERIAL}"', f'{{"{SERIAL}":1}}'),
+    SETTINGS.replace('"type":"settings"', f'"type":"{SERIAL}'),
+    SETTINGS.replace('"soc', '"soc\\x'),
+    json.dumps([json.loads(SETTINGS)]),
+    SETTINGS.replace('"cmax":', '"cmax":"high","x":'),
+    SETTINGS.replace('"bms_name"', '"BMS_NAME"'),
+    SETTINGS.replace(f'"bms_name":"{SERIAL}"', r'"bms_n\u0061me":"73519264"'),
+    SETTINGS.replace('"cmax":', f'"{SERIAL}":1,"cmax":'),
+    SETTINGS.replace('"28.09.2025"', f'"{SERIAL}"'),
+    json.dumps({"type": SERIAL}),
+    json.dumps({"type": "status", "bms_array": {"master": {}, "slave": {SERIAL: {"nap": [3]}}}}),
+    status(error=f"unit {SERIAL} is hot", erro={"present": 1, "st": 99}),
+    status(time_remaining=f"Full in: {SERIAL}"),
+)
+
+
+@pytest.fixture
+def bms(make_bms: MakeBms) -> FakeBms:
+    """A BMS that sends two frames, settings first, and then waits."""
+    return make_bms(greeting=(SETTINGS, STATUS))
+
+
+NO_WEBSOCKET = "the BMS does not speak websocket: invalid Upgrade header: "
+
+
+def secret_url(bms: FakeBms) -> str:
+    """Return the BMS's URL with everything in it that nobody may see."""
+    credentials = f"{USER}:{PASSWORD.replace('/', '%2F').replace('@', '%40')}"
+    return f"{bms.url.replace('://', f'://{credentials}@')}?token={TOKEN}"
+
+
+def assert_no_secret_in(*texts: str) -> None:
+    everything = "\n".join(texts)
+    assert everything.strip()
+    assert [secret for secret in SECRETS if secret in everything] == []
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_a_service_says_neither_at_any_level(
+    make_bms: MakeBms, run: Run, subscribe: Subscribe, level: str
+) -> None:
+    bms, away = make_bms(greeting=(SETTINGS, STATUS)), make_bms()
+    away.stop()
+    with zmq.Context() as context, context.socket(zmq.PUB) as free:
+        free.bind("tcp://127.0.0.1:*")
+        endpoint = bytes(free.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+    service = run(
+        *("--log-level", level, "--emit", "both", "--report", "all", "--publish", endpoint),
+        *(f"house={secret_url(bms)}", f"van={secret_url(away)}"),
+    )
+    service.message(device="house", key="settings/remote_switch")
+    subscriber = subscribe(endpoint)
+    subscriber.message(device="house", kind="device")
+    bms.send(*BAD_MESSAGES, status(soc=0.5))
+    service.message(device="house", key="soc", payload=50.0)
+    bms.drop()
+    bms.wait_for_connections(2)
+    bms.send(status(soc=0.6))
+    subscriber.message(device="house", key="soc", payload=60.0)
+    assert service.stop() == 0
+    bodies = b"\n".join(subscriber.bodies).decode()
+    errors = service.stderr.text()
+    assert_no_secret_in(service.stdout.text(), bodies, errors)
+    if level != "error":
+        assert "van: connection refused" in errors  # it did speak
+
+
+def test_the_service_did_send_the_credentials(bms: FakeBms, run: Run) -> None:
+    run("--no-publish", secret_url(bms)).message(key="soc")
+    request = bms.connections[0].request
+    assert request is not None
+    assert request.headers["Authorization"] == f"Basic {BASIC}"
+    assert request.path == f"/ws?token={TOKEN}"
+
+
+def test_with_include_serial_it_is_in_the_device_message_and_nowhere_else(
+    bms: FakeBms, run: Run
+) -> None:
+    service = run("--no-publish", "--log-level", "debug", "--include-serial", bms.url)
+    service.message(key="settings/remote_switch")
+    bms.send(*BAD_MESSAGES, status(soc=0.5))
+    service.message(key="soc", payload=50.0)
+    assert service.stop() == 0
+    with_serial = [line for line in service.stdout.text().splitlines() if SERIAL in line]
+    assert {json.loads(line)["kind"] for line in with_serial} == {"device"}
+    assert json.loads(with_serial[-1])["payload"]["serial"] == SERIAL
+    assert SERIAL not in service.stderr.text()
+
+
+def test_the_state_once_has_neither(bms: FakeBms, run: Run) -> None:
+    process = run(
+        "--no-publish", "--log-level", "debug", "--once", "--emit", "both", secret_url(bms)
+    )
+    assert process.wait() == 0
+    assert_no_secret_in(process.stdout.text(), process.stderr.text())
+
+
+def test_a_recording_has_neither(bms: FakeBms, start: Start) -> None:
+    process = start("record", "--log-level", "debug", secret_url(bms))
+    process.stdout.line("settings")
+    bms.send(*BAD_MESSAGES, STATUS)
+    process.stdout.line("status")
+    assert process.stop() == 0
+    assert_no_secret_in(process.stdout.text(), process.stderr.text())
+
+
+def test_a_check_has_neither(bms: FakeBms, start: Start) -> None:
+    process = start("check", "--log-level", "debug", secret_url(bms))
+    bms.wait_for_connections(1)
+    bms.send(*BAD_MESSAGES, STATUS, STATUS, STATUS, STATUS)
+    assert process.wait() == 0
+    said = process.stdout.text()
+    assert_no_secret_in(said, process.stderr.text())
+    assert "dropped: unknown message type" in said
+
+
+def test_a_view_has_neither(bms: FakeBms, start: Start) -> None:
+    process = start("monitor", "--plain", secret_url(bms))
+    bms.wait_for_connections(1)
+    bms.send(*BAD_MESSAGES, status(soc=0.5))
+    process.stdout.line("50")
+    process.stop()
+    assert_no_secret_in(process.stdout.text(), process.stderr.text())
+
+
+def test_what_is_no_websocket_is_quoted_without_the_serial_number(run: Run) -> None:
+    header = f"Upgrade: {SERIAL}\r\nConnection: Upgrade\r\n\r\n"
+    answer = f"HTTP/1.1 101 Switching Protocols\r\n{header}".encode()
+    with raw_server(answer) as server:
+        service = run("--no-publish", "--refresh", "0.5", f"ws://{server.authority}/ws")
+        said = service.message(key="availability", reason=f"{NO_WEBSOCKET}1A-********")
+        service.stderr.line(f"{NO_WEBSOCKET}1A-********")
+        assert service.stop() == 0
+    assert said["payload"] == "offline"
+    assert_no_secret_in(service.stdout.text(), service.stderr.text())
+
+
+def test_the_configuration_is_shown_without_credentials(
+    bms: FakeBms, run: Run, tmp_path: Path
+) -> None:
+    proxy = f"http://{USER}:{PROXY_PASSWORD}@127.0.0.1:3128"
+    config = tmp_path / "recbms.toml"
+    config.write_text(f'proxy = "{proxy}"\n[[bms]]\nurl = "{secret_url(bms)}"\n')
+    shown = run("--config", str(config), "--print-config")
+    assert shown.wait() == 0
+    text = shown.stdout.text()
+    assert_no_secret_in(text, shown.stderr.text())
+    assert 'proxy = "http://***@127.0.0.1:3128"  #' in text
+    assert f'url = "ws://***@{bms.authority}/ws?***"  #' in text
+
+
+MISTAKES = [
+    f"ws://{USER}:{PASSWORD}@127.0.0.1/ws",  # a / in a password has to be %2F
+    f"House=ws://{USER}:{PASSWORD}@127.0.0.1/ws",
+    f"wss:/{USER}:{PASSWORD}@127.0.0.1/ws",
+    f"{USER}:{PASSWORD}@127.0.0.1",
+    f"ws://{USER}:{PASSWORD}@127.0.0.1:port/ws",
+    f"ws://{USER}:{PASSWORD} {PASSWORD}@127.0.0.1/ws",
+    f"ws://{USER}:'{PASSWORD}'@[127.0.0.1/ws",
+    f"ws://{USER}@127.0.0.1/ws",
+    f"ws://127.0.0.1/ws?token={TOKEN}#part",
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("place", ["source", "option", "unknown option", "environment", "file"])
+def test_a_mistyped_url_is_quoted_without_credentials(
+    run: Run, tmp_path: Path, mistake: str, place: str
+) -> None:
+    config = tmp_path / "recbms.toml"
+    config.write_text(f"[[bms]]\nurl = {json.dumps(mistake)}\n")
+    arguments, variables = {
+        "source": ([mistake], {}),
+        "option": (["--proxy", f"ftp{mistake}", "ws://127.0.0.1:9/ws"], {}),
+        "unknown option": ([f"--poxy={mistake}", "ws://127.0.0.1:9/ws"], {}),
+        "environment": ([], {"RECBMS_SOURCES": mistake}),
+        "file": (["--config", str(config)], {}),
+    }[place]
+    process = run("--log-level", "debug", *arguments, env=variables)
+    assert process.wait() in (2, 78)
+    assert_no_secret_in(process.stderr.text())
+    assert "Traceback" not in process.stderr.text()
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        f'bms = "ws://{USER}:{PASSWORD}@127.0.0.1/ws"',
+        f'bms = ["ws://{USER}:{PASSWORD}@127.0.0.1/ws"]',
+        f'[[bms]]\nurl = ["ws://{USER}:{PASSWORD}@127.0.0.1/ws"]',
+        f'[[bms]]\nurl = {{ house = "ws://{USER}:{PASSWORD}@127.0.0.1/ws" }}',
+        f'publish = ["ws://{USER}:{PASSWORD}@127.0.0.1/ws"]\n[[bms]]\nurl = "sim:"',
+        f'[[bms]]\n"ws://{USER}:{PASSWORD}@127.0.0.1/ws" = 1',
+        f"[[bms]]\nurl = ws://{USER}:{PASSWORD}@127.0.0.1/ws",
+    ],
+)
+def test_a_wrong_file_is_quoted_without_credentials(run: Run, tmp_path: Path, toml: str) -> None:
+    config = tmp_path / "recbms.toml"
+    config.write_text(toml)
+    process = run("--config", str(config))
+    assert process.wait() == 78
+    assert_no_secret_in(process.stderr.text())
+
+
+@pytest.mark.parametrize("command", ["", "listen", "sensors", "simulate", "monitor", "record"])
+def test_a_url_in_the_wrong_place_is_quoted_without_credentials(start: Start, command: str) -> None:
+    for mistake in MISTAKES[:3]:
+        words = [command] * bool(command)
+        process = start(*words, mistake, "extra", "--unknown", env={"TERM": "dumb"})
+        assert process.wait() in (2, 78)
+        assert_no_secret_in(process.stderr.text())
+
+
+BROKEN = """
+import sys
+from recbms_zmq import cli
+from recbms_zmq.service import pipeline
+def broken(self, data, at):
+    raise RuntimeError(f"{sys.argv[-1]} (made by the test)")
+pipeline.Device.frame = broken
+sys.exit(cli.main())
+"""
+
+
+def test_a_traceback_has_no_credentials(bms: FakeBms, run: Run) -> None:
+    service = run(
+        *("--no-publish", "--log-level", "debug", secret_url(bms)),
+        python=[sys.executable, "-c", BROKEN],
+    )
+    line = service.stderr.line("made by the test")
+    assert "Traceback" in line
+    assert service.stop() == 0
+    assert_no_secret_in(service.stdout.text(), service.stderr.text())
+
+
+def secret_key(folder: Path, start: Start) -> str:
+    """Make a key pair; return the secret one."""
+    assert start("keygen", str(folder / "server")).wait() == 0
+    text = (folder / "server.key_secret").read_text()
+    return text.partition('secret-key = "')[2].partition('"')[0]
+
+
+def test_the_secret_key_is_not_said_either(
+    bms: FakeBms, run: Run, start: Start, tmp_path: Path
+) -> None:
+    secret = secret_key(tmp_path, start)
+    assert len(secret) == 40
+    options = ("--curve-secret-key", str(tmp_path / "server.key_secret"), "--curve-allow-any")
+    service = run("--log-level", "debug", *options, bms.url)
+    service.message(key="soc")
+    shown = run(*options, "--print-config", bms.url)
+    assert shown.wait() == 0
+    assert service.stop() == 0
+    processes: tuple[Command, ...] = (service, shown)
+    for process in processes:
+        assert secret not in process.stdout.text() + process.stderr.text()

@@ -1,0 +1,277 @@
+"""sd_notify: what the real command says to a notify socket, and when."""
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.bms import FakeBms
+from support.fixtures import MakeBms, Run
+from support.frames import SETTINGS, status
+from support.process import command
+from support.waiting import PATIENCE
+
+from recbms_zmq.service.systemd import STATUS_EVERY, Supervisor
+
+News = dict[str, str]
+
+
+class Manager:
+    """A notify socket as systemd has one, which remembers what it was told."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.told: list[News] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
+        self._socket.setblocking(False)
+
+    def environment(self, *, seconds: float | None = None, **more: str) -> dict[str, str]:
+        """Return what systemd sets for a service; `seconds` are those of the watchdog."""
+        watched = {} if seconds is None else {"WATCHDOG_USEC": str(round(seconds * 1e6))}
+        return {"NOTIFY_SOCKET": self.address, **watched, **more}
+
+    def until(self, last: Callable[[News], bool]) -> News:
+        """Wait until something is told of which this is true."""
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self._socket], [], [], left)[0]:
+                self.told += self._read()
+                if last(self.told[-1]):
+                    return self.told[-1]
+        raise AssertionError(f"not told; but {self.told}")
+
+    def everything(self) -> list[News]:
+        """Return all that was told until now."""
+        while select.select([self._socket], [], [], 0)[0]:
+            self.told += self._read()
+        return self.told
+
+    def status(self, text: str) -> None:
+        """Wait for a status."""
+        self.until(lambda news: news.get("STATUS") == text)
+
+    def fill(self) -> None:
+        """Let others tell things until there is no room for more."""
+        full = False
+        while not full:
+            sent = 0
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+                other.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        other.sendto(b"OTHER=1", self._socket.getsockname())
+                        sent += 1
+            full = sent == 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self) -> list[News]:
+        lines = self._socket.recv(65536).decode().split("\n")
+        return [dict(line.split("=", 1) for line in lines)]
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    name = f"@recbms-test-{os.getpid()}-{time.monotonic_ns()}"
+    made = Manager(str(tmp_path / "notify") if request.param == "path" else name)
+    yield made
+    made.close()
+
+
+def is_beat(news: News) -> bool:
+    return news.get("WATCHDOG") == "1"
+
+
+def test_the_life_of_a_service_is_told(bms: FakeBms, run: Run, manager: Manager) -> None:
+    service = run("--no-stdout", bms.url, env=manager.environment())
+    manager.until(lambda _: True)
+    service.endpoint()
+    manager.status("1 of 1 BMS online; main 28.5 %, charging")
+    bms.send(status(soc=0.5, ibat=-12.0))
+    manager.status("1 of 1 BMS online; main 50.0 %, discharging")
+    assert service.stop() == 0
+    assert manager.everything() == [
+        {
+            "READY": "1",
+            "STATUS": "0 of 1 BMS online; main offline: waiting for the first status frame",
+        },
+        {"STATUS": "1 of 1 BMS online; main 28.5 %, charging"},
+        {"STATUS": "1 of 1 BMS online; main 50.0 %, discharging"},
+        {"STOPPING": "1", "STATUS": "stopping"},
+    ]
+
+
+def test_it_is_ready_only_when_its_addresses_are_bound(
+    bms: FakeBms, run: Run, manager: Manager
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        service = run("--no-stdout", "--publish", endpoint, bms.url, env=manager.environment())
+        assert service.wait() == 73
+    assert manager.everything() == []
+
+
+def test_the_status_tells_of_a_problem_and_of_who_is_offline(
+    make_bms: MakeBms, run: Run, manager: Manager
+) -> None:
+    problem = {"present": 1, "addr": 2, "st": 1, "con_st": 3}
+    house = make_bms(greeting=[SETTINGS, status(erro=problem)])
+    van = make_bms()
+    van.stop()
+    run("--no-stdout", f"house={house.url}", f"van={van.url}", env=manager.environment())
+    news = manager.until(lambda news: "house 28.5" in news.get("STATUS", ""))
+    assert news["STATUS"] == (
+        "1 of 2 BMS online; van offline: connection refused; "
+        "house 28.5 %, charging, problem: Cell voltage too high"
+    )
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_the_watchdog_is_fed_though_the_bms_is_silent_or_away(
+    make_bms: MakeBms, run: Run, manager: Manager
+) -> None:
+    silent, away = make_bms(greeting=[]), make_bms()
+    away.stop()
+    run(
+        *("--no-stdout", "--stale-after", "0.5", f"silent={silent.url}", f"away={away.url}"),
+        env=manager.environment(seconds=1.0),
+    )
+    manager.status(
+        "0 of 2 BMS online; silent offline: nothing came for 0.5 s; "
+        "away offline: connection refused"
+    )
+    for _ in range(5):
+        manager.until(is_beat)
+
+
+DEAD_SOURCE = """
+import sys
+from recbms_zmq import cli
+from recbms_zmq.service import pipeline
+working = pipeline.Device.trouble
+def broken(self, reason, at):
+    if self.name == "broken":
+        raise RuntimeError("made by the test")
+    working(self, reason, at)
+pipeline.Device.trouble = broken
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_the_watchdog_is_not_fed_when_a_source_is_dead(
+    make_bms: MakeBms, run: Run, manager: Manager
+) -> None:
+    good, away = make_bms(), make_bms()
+    away.stop()
+    service = run(
+        *("--no-stdout", f"good={good.url}", f"broken={away.url}"),
+        python=[sys.executable, "-c", DEAD_SOURCE],
+        env=manager.environment(seconds=0.6),
+    )
+    service.stderr.line("made by the test")
+    manager.until(lambda news: "good 28.5 %" in news.get("STATUS", ""))
+    heard = len(manager.told)
+    good.send(status(soc=0.5))  # the loop goes on, and tells the state
+    manager.until(lambda news: "good 50.0 %" in news.get("STATUS", ""))
+    assert not any(map(is_beat, manager.told[heard:]))
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+@pytest.mark.parametrize(
+    ("pid", "usec"), [("1", "1000000"), (None, None), (None, "0"), (None, "soon")]
+)
+def test_a_watchdog_that_is_not_for_us_is_not_fed(
+    bms: FakeBms, run: Run, manager: Manager, pid: str | None, usec: str | None
+) -> None:
+    settings = {"WATCHDOG_PID": pid, "WATCHDOG_USEC": usec}
+    given = {name: value for name, value in settings.items() if value is not None}
+    run("--no-stdout", bms.url, env=manager.environment() | given)
+    manager.until(lambda news: "main 28.5 %" in news.get("STATUS", ""))
+    assert not any(map(is_beat, manager.told))
+
+
+def test_without_systemd_nothing_is_different(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    for address in ("", "nonsense", f"{tmp_path}/nobody", "@recbms-test-nobody"):
+        service = run("--no-stdout", bms.url, env={"NOTIFY_SOCKET": address})
+        service.stderr.line("online")
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+class TestSupervisor:
+    """Times, which are arguments there."""
+
+    def test_the_watchdog_is_fed_twice_as_often_as_asked_for(self, manager: Manager) -> None:
+        environ = manager.environment(seconds=10.0, WATCHDOG_PID=str(os.getpid()), HOME="/")
+        supervisor = Supervisor(environ, lambda: "well")
+        assert environ == {"HOME": "/"}
+        supervisor.ready(100.0)
+        for tenth in range(1, 200):
+            supervisor.look(100.0 + tenth / 10, alive=True)
+        supervisor.close()
+        assert manager.everything() == [
+            {"READY": "1", "WATCHDOG": "1", "STATUS": "well"},
+            {"WATCHDOG": "1"},
+            {"WATCHDOG": "1"},
+            {"WATCHDOG": "1"},
+        ]
+
+    def test_it_is_fed_again_as_soon_as_it_may_be(self, manager: Manager) -> None:
+        supervisor = Supervisor(manager.environment(seconds=2.0), lambda: "well")
+        supervisor.ready(100.0)
+        for second in range(1, 4):
+            supervisor.look(100.0 + second, alive=False)
+        supervisor.look(103.5, alive=True)
+        supervisor.close()
+        assert manager.everything()[1:] == [{"WATCHDOG": "1"}]
+
+    def test_a_state_that_changes_all_the_time_is_told_every_few_seconds(
+        self, manager: Manager
+    ) -> None:
+        states = iter(range(1000))
+        supervisor = Supervisor(manager.environment(), lambda: str(next(states)))
+        supervisor.ready(100.0)
+        for tenth in range(1, int(STATUS_EVERY * 20) + 1):
+            supervisor.look(100.0 + tenth / 10, alive=True)
+        supervisor.close()
+        assert manager.everything() == [
+            {"READY": "1", "STATUS": "0"},
+            {"STATUS": "1"},
+            {"STATUS": "2"},
+        ]
+
+    def test_what_systemd_had_no_room_for_is_told_later(self, manager: Manager) -> None:
+        manager.fill()
+        supervisor = Supervisor(manager.environment(seconds=1.0), lambda: "well")
+        supervisor.ready(100.0)
+        before = len(manager.everything())
+        supervisor.look(100.1, alive=False)
+        supervisor.close()
+        assert manager.everything()[before:] == [{"READY": "1", "STATUS": "well"}]
+
+
+def test_no_child_inherits_the_notify_socket(bms: FakeBms, run: Run, tmp_path: Path) -> None:
+    manager = Manager(str(tmp_path / "notify"))
+    script = (
+        "import os, sys\nfrom recbms_zmq import cli\ntry:\n    cli.main()\nfinally:\n"
+        "    print(sorted(n for n in os.environ if n.startswith(('NOTIFY', 'WATCHDOG'))))"
+    )
+    service = run(
+        *("--no-stdout", bms.url),
+        python=[*command()[:1], "-c", script],
+        env=manager.environment(seconds=5.0),
+    )
+    service.stderr.line("online")
+    service.stop()
+    assert service.stdout.text() == "[]\n"
+    manager.close()

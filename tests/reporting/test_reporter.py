@@ -1,0 +1,818 @@
+"""Tests of what goes out when. Time is an argument, so nothing here waits."""
+
+import datetime as dt
+import json
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.normalize import Description, Readings, UnitDescription
+from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
+
+DESCRIPTION = Description(units=(UnitDescription(2, 4, 1),))
+DEVICE = "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}]}"
+UNIT = {"address": 2, "cells": 4, "sensors": 1}
+WALL = 1_800_000_000.0
+_columns: dict[tuple[str, ...], tuple[Sensor, ...]] = {}
+
+
+def at(seconds: float) -> Instant:
+    return Instant(seconds, WALL + seconds)
+
+
+def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Readings:
+    """Make readings as a normalizer does: with the same keys, the same columns.
+
+    A key may have a unit behind a space, and a `!` in front if it is one of those that change
+    with every frame.
+    """
+    keys = tuple(values)
+    if keys not in _columns:
+        _columns[keys] = tuple(_sensor(key) for key in keys)
+    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarm)
+
+
+def _sensor(key: str) -> Sensor:
+    plain, _, unit = key.removeprefix("!").partition(" ")
+    every_frame = key.startswith("!")
+    return Sensor(key=plain, name=plain, value=len, unit=unit or None, every_frame=every_frame)
+
+
+class Message(NamedTuple):
+    """One message, in short. `time` in seconds of the story."""
+
+    time: float
+    key: str
+    payload: Any
+    seq: int
+
+    @classmethod
+    def of(cls, body: bytes) -> "Message":
+        message = json.loads(body)
+        time = dt.datetime.fromisoformat(message["ts"]).timestamp() - WALL
+        return cls(round(time, 3), message["key"], message["payload"], message["seq"])
+
+
+class Story:
+    """A reporter that is told what happens; keeps all it says, and what a newcomer would get.
+
+    Each step gives what was said in it, as `key=payload`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        envelopes = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
+        self.reporter = Reporter(envelopes, ReportOptions(**options))
+        self.messages: list[Message] = []
+        self.reasons: list[str] = []
+        self.retained: dict[str, Any] = {}
+
+    def _hear(self, batch: Batch) -> list[str]:
+        messages = [Message.of(body) for _, body, _ in batch.messages]
+        for message, (topic, body, retained) in zip(messages, batch.messages, strict=True):
+            assert topic.decode() == f"recbms/main/{message.key}"
+            if retained:
+                self.retained[message.key] = message.payload
+            if message.key == "availability":
+                self.reasons.append(json.loads(body)["reason"])
+        for topic in batch.forgotten:
+            self.retained.pop(topic.decode().removeprefix("recbms/main/"), None)
+        self.messages += messages
+        return [f"{message.key}={message.payload}" for message in messages]
+
+    def start(self, time: float = 0.0) -> list[str]:
+        return self._hear(self.reporter.start(at(time)))
+
+    def status(
+        self,
+        time: float,
+        values: dict[str, Any],
+        alarm: Any = UNKNOWN,
+        description: Any = DESCRIPTION,
+    ) -> list[str]:
+        readings = readings_of(values, time, alarm)
+        return self._hear(self.reporter.status(readings, description, at(time)))
+
+    def settings(
+        self, time: float, values: dict[str, Any], description: Any = DESCRIPTION
+    ) -> list[str]:
+        return self._hear(self.reporter.settings(readings_of(values, time), description, at(time)))
+
+    def link(self, time: float, trouble: str) -> list[str]:
+        return self._hear(self.reporter.link(trouble, at(time)))
+
+    def advance(self, time: float) -> list[str]:
+        return self._hear(self.reporter.advance(at(time)))
+
+    def stop(self, time: float) -> list[str]:
+        return self._hear(self.reporter.stop(at(time)))
+
+
+def online(**options: Any) -> Story:
+    """Begin a story with a status at 0 s: soc 50."""
+    story = Story(**options)
+    story.start()
+    story.status(0, {"soc": 50})
+    return story
+
+
+# --- availability ---
+
+
+def test_the_first_message_of_a_run_is_offline() -> None:
+    story = Story()
+    assert story.start() == ["availability=offline"]
+    assert story.reasons == ["waiting for the first status frame"]
+    assert (story.reporter.online, story.reporter.reason) == (
+        False,
+        "waiting for the first status frame",
+    )
+
+
+def test_the_first_status_brings_the_bms_online_and_says_everything() -> None:
+    story = Story()
+    story.start()
+    assert story.status(1, {"soc": 50, "voltage": 13.2, "cell_min": UNKNOWN, "power": None}) == [
+        "availability=online",
+        DEVICE,
+        "soc=50",
+        "voltage=13.2",
+        "cell_min=None",
+    ]
+    assert story.reasons[-1] == "status frames arrive"
+    assert story.reporter.online
+
+
+def test_silence_makes_it_offline_at_the_moment_it_has_lasted_long_enough() -> None:
+    story = online(stale_after=30)
+    assert story.advance(29.999) == []
+    assert story.advance(31) == ["availability=offline"]
+    assert story.messages[-1].time == 30
+    assert story.reasons[-1] == "no status frame for 30 s"
+    assert not story.reporter.online
+
+
+def test_settings_and_a_good_link_are_no_sign_of_life() -> None:
+    story = online(stale_after=30)
+    story.settings(20, {"capacity": 320})
+    story.link(25, "")
+    assert story.advance(30) == ["availability=offline"]
+
+
+def test_the_reason_names_what_is_wrong_with_the_link() -> None:
+    story = online(stale_after=0.5)
+    story.link(0.2, "connection refused")
+    story.advance(1)
+    assert story.reasons[-1] == "no status frame for 0.5 s: connection refused"
+
+
+def test_before_the_first_frame_the_reason_is_the_trouble_of_the_link() -> None:
+    story = Story(refresh=60)
+    story.start()
+    assert story.link(1, "connection refused") == []
+    assert story.reporter.reason == "connection refused"
+    story.advance(60)
+    assert story.reasons == ["waiting for the first status frame", "connection refused"]
+    story.link(61, "")
+    assert story.reporter.reason == "waiting for the first status frame"
+
+
+def test_availability_is_repeated_at_the_refresh_online_and_offline() -> None:
+    story = Story(refresh=60, stale_after=100)
+    story.start(0)
+    story.status(30, {"soc": 50})
+    story.advance(300)
+    said = [(m.time, m.payload, m.seq) for m in story.messages if m.key == "availability"]
+    assert said == [
+        (0, "offline", 1),
+        (30, "online", 2),
+        (90, "online", 3),
+        (130, "offline", 4),
+        (190, "offline", 5),
+        (250, "offline", 6),
+    ]
+
+
+def test_the_last_message_of_a_run_is_offline() -> None:
+    story = online()
+    assert story.stop(5) == ["availability=offline"]
+    assert story.reasons[-1] == "stopped"
+    assert story.messages[-1].time == 5
+    assert story.retained == {"availability": "offline", "device": {"units": [UNIT]}}
+
+
+def test_a_run_that_never_was_online_ends_offline_too() -> None:
+    story = Story()
+    story.start()
+    assert story.stop(1) == ["availability=offline"]
+    assert story.reasons[-1] == "stopped"
+
+
+def test_stopping_late_first_says_what_was_due() -> None:
+    story = online(stale_after=30)
+    assert story.stop(40) == ["availability=offline", "availability=offline"]
+    assert story.reasons[-2:] == ["no status frame for 30 s", "stopped"]
+
+
+def test_after_an_offline_the_first_frame_says_everything_again_and_counts_go_on() -> None:
+    story = online(stale_after=30, refresh=1000)
+    story.settings(1, {"capacity": 320})
+    story.advance(40)
+    assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50", "capacity=320"]
+    assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2]
+    assert [m.seq for m in story.messages if m.key == "capacity"] == [1, 2]
+
+
+def test_everything_is_said_again_though_the_minimal_interval_is_long() -> None:
+    story = online(stale_after=30, min_interval=1000, refresh=1000)
+    story.status(1, {})
+    story.advance(40)
+    assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
+
+
+def test_a_newcomer_while_offline_gets_availability_and_description_but_no_old_reading() -> None:
+    story = online(emit="both")
+    story.settings(1, {"capacity": 320})
+    story.status(2, {"soc": 51}, alarm=Alarm(1, "x", 2, 3))
+    assert story.retained == {
+        "availability": "online",
+        "device": {"units": [UNIT]},
+        "soc": 51,
+        "capacity": 320,
+        "snapshot": {"soc": 51, "capacity": 320},
+    }
+    story.advance(100)
+    assert story.retained == {"availability": "offline", "device": {"units": [UNIT]}}
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_newcomer_gets_what_is_true_after_an_offline_that_nobody_asked_for(
+    asked: bool,
+) -> None:
+    story = online(emit="both", stale_after=30)
+    story.settings(1, {"capacity": 320})
+    story.status(2, {"soc": 50, "gone": 1})
+    if asked:
+        story.advance(35)
+    assert story.status(40, {"soc": 50})[-4:] == [
+        "availability=online",
+        "soc=50",
+        "capacity=320",
+        "snapshot={'soc': 50, 'capacity': 320}",
+    ]
+    assert story.retained == {
+        "availability": "online",
+        "device": {"units": [UNIT]},
+        "soc": 50,
+        "capacity": 320,
+        "snapshot": {"soc": 50, "capacity": 320},
+    }
+
+
+# --- readings ---
+
+
+def test_only_what_has_changed_is_said() -> None:
+    story = online()
+    assert story.status(1, {"soc": 50}) == []
+    assert story.status(2, {"soc": 51}) == ["soc=51"]
+    assert story.status(3, {"soc": UNKNOWN}) == ["soc=None"]
+    assert story.status(4, {"soc": UNKNOWN}) == []
+    assert story.status(5, {"soc": 51}) == ["soc=51"]
+    assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2, 3, 4]
+
+
+def test_what_has_not_changed_is_said_again_at_the_refresh() -> None:
+    story = online(refresh=10)
+    said = [time for time in range(1, 31) if "soc=50" in story.status(time, {"soc": 50})]
+    assert said == [10, 20, 30]
+
+
+def test_a_change_begins_a_new_interval_until_the_refresh() -> None:
+    story = online(refresh=10)
+    story.status(5, {"soc": 51})
+    said = [time for time in range(6, 31) if "soc=51" in story.status(time, {"soc": 51})]
+    assert said == [15, 25]
+
+
+def test_with_all_every_frame_says_everything() -> None:
+    story = online(report="all", refresh=10)
+    assert story.status(1, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
+    assert story.status(2, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
+
+
+def test_what_changes_by_its_nature_is_said_at_the_refresh_only() -> None:
+    story = Story(refresh=10)
+    story.start()
+    said = [
+        time
+        for time in range(25)
+        if any("last_update" in line for line in story.status(time, {"!last_update": str(time)}))
+    ]
+    assert said == [0, 10, 20]
+    assert story.messages[-1].payload == "20"
+
+
+def test_0_and_false_are_values() -> None:
+    story = Story()
+    story.start()
+    assert story.status(0, {"current": 0.0, "problem": False, "error_message": ""})[2:] == [
+        "current=0.0",
+        "problem=False",
+        "error_message=",
+    ]
+
+
+# --- the minimal interval ---
+
+
+def test_the_rate_of_a_topic_is_limited_and_the_last_value_of_a_burst_goes_out() -> None:
+    story = online(min_interval=10)
+    assert story.status(1, {"soc": 51}) == []
+    assert story.status(2, {"soc": 52}) == []
+    assert story.advance(9.9) == []
+    assert story.advance(10) == ["soc=52"]
+    # It is dated at the frame that it comes from.
+    assert story.messages[-1] == Message(2, "soc", 52, 2)
+    assert story.status(15, {"soc": 53}) == []
+    assert story.status(21, {"soc": 53}) == ["soc=53"]
+    assert story.advance(29) == []
+
+
+def test_a_burst_that_ends_where_it_began_says_nothing() -> None:
+    story = online(min_interval=10)
+    story.status(1, {"soc": 51})
+    story.status(2, {"soc": 50})
+    assert story.advance(20) == []
+
+
+def test_each_topic_has_its_own_rate() -> None:
+    story = Story(min_interval=10)
+    story.start()
+    story.status(0, {"a": 1})
+    story.status(5, {"a": 1, "b": 1})
+    assert story.status(6, {"a": 2, "b": 2}) == []
+    assert story.advance(10) == ["a=2"]
+    assert story.advance(15) == ["b=2"]
+
+
+def test_with_all_the_rate_is_limited_too() -> None:
+    story = online(report="all", min_interval=10)
+    said = [time for time in range(1, 25) if story.status(time, {"soc": 50}) != []]
+    assert said == [10, 20]
+
+
+def test_with_all_what_changes_with_every_frame_is_held_back_and_said_like_the_rest() -> None:
+    story = Story(report="all", min_interval=10)
+    story.start()
+    story.status(0, {"!last_update": "a", "soc": 50})
+    assert story.status(1, {"!last_update": "b", "soc": 50}) == []
+    assert story.advance(10) == ["last_update=b", "soc=50"]
+
+
+def test_with_all_the_settings_that_are_held_back_survive_the_next_status() -> None:
+    story = online(report="all", refresh=20, min_interval=10)
+    story.settings(5, {"settings/capacity": 320})
+    assert story.settings(6, {"settings/capacity": 320}) == []
+    assert story.status(7, {"soc": 50}) == []
+    assert story.advance(15) == ["soc=50", "settings/capacity=320"]
+
+
+def test_a_held_value_is_not_said_after_the_bms_went_offline() -> None:
+    story = online(min_interval=50, stale_after=30, refresh=1000)
+    story.status(1, {"soc": 51})
+    assert story.advance(100) == ["availability=offline"]
+
+
+def test_the_refresh_never_beats_the_minimal_interval() -> None:
+    story = Story(min_interval=20, refresh=5, stale_after=1000)
+    story.start()
+    story.status(0, {"soc": 50})
+    story.settings(0, {"capacity": 320})
+    for time in range(1, 45):
+        story.status(time, {"soc": 50})
+    for key in ("soc", "capacity"):
+        assert [m.seq for m in story.messages if m.key == key] == [1, 2, 3]
+
+
+def test_settings_are_limited_too() -> None:
+    story = online(min_interval=10)
+    assert story.settings(1, {"capacity": 320}) == ["capacity=320"]
+    assert story.settings(2, {"capacity": 300}) == []
+    assert story.advance(11) == ["capacity=300"]
+
+
+# --- what is no longer there ---
+
+
+def test_a_field_that_is_missing_is_null_once_and_then_forgotten() -> None:
+    story = online()
+    assert story.status(1, {"soc": None}) == ["soc=None"]
+    assert "soc" not in story.retained
+    assert story.status(2, {"soc": None}) == []
+    assert story.status(3, {"soc": 50}) == ["soc=50"]
+    assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2, 3]
+
+
+def test_what_never_was_there_is_not_missed() -> None:
+    story = online()
+    assert story.status(1, {"soc": 50, "soh": None}) == []
+
+
+def test_what_was_unknown_already_is_forgotten_in_silence() -> None:
+    story = Story()
+    story.start()
+    story.status(0, {"time_to_full": UNKNOWN})
+    assert story.status(1, {"time_to_full": None}) == []
+    assert "time_to_full" not in story.retained
+
+
+def test_a_unit_that_drops_out_is_null_once_and_comes_back_with_its_counts() -> None:
+    story = Story()
+    story.start()
+    story.status(0, {"cell_voltage/2/1": 3.3, "cell_voltage/5/1": 3.4})
+    assert story.status(1, {"cell_voltage/5/1": 3.4}) == ["cell_voltage/2/1=None"]
+    assert "cell_voltage/2/1" not in story.retained
+    assert story.status(2, {"cell_voltage/5/1": 3.4}) == []
+    # It comes back at another place of the frame.
+    assert story.status(3, {"cell_voltage/5/1": 3.4, "cell_voltage/2/1": 3.3}) == [
+        "cell_voltage/2/1=3.3"
+    ]
+    assert story.status(4, {"cell_voltage/2/1": 3.3, "cell_voltage/5/1": 3.4}) == []
+    assert [m.seq for m in story.messages if m.key == "cell_voltage/2/1"] == [1, 2, 3]
+    assert [m.seq for m in story.messages if m.key == "cell_voltage/5/1"] == [1]
+
+
+def test_null_is_said_at_once_but_the_next_value_waits_for_the_minimal_interval() -> None:
+    story = online(min_interval=10)
+    assert story.status(1, {"soc": None}) == ["soc=None"]
+    assert story.status(2, {"soc": 51}) == []
+    assert story.status(3, {}) == []
+    assert story.status(4, {"soc": 52}) == []
+    assert story.advance(10.75) == []
+    assert story.advance(11) == ["soc=52"]
+    assert story.status(12, {}) == ["soc=None"]
+    assert story.status(13, {"soc": 53}) == []
+    assert story.advance(22) == ["soc=53"]
+
+
+def test_a_setting_that_is_gone_is_null_once() -> None:
+    story = online()
+    story.settings(1, {"capacity": 320, "cycles": 37})
+    assert story.settings(2, {"capacity": 320, "cycles": None}) == ["cycles=None"]
+    assert story.settings(3, {"capacity": 320, "cycles": None}) == []
+
+
+def test_a_value_in_another_unit_is_another_value() -> None:
+    story = online()
+    story.settings(1, {"level V": 3.5})
+    assert story.settings(2, {"level °C": 3.5}) == ["level=3.5"]
+    assert story.settings(3, {"level °C": 3.5}) == []
+    assert [m.seq for m in story.messages if m.key == "level"] == [1, 2]
+
+
+def test_a_value_that_is_gone_with_its_unit_is_null_once() -> None:
+    story = online()
+    story.settings(1, {"level V": 3.5})
+    assert story.settings(2, {"level": None}) == ["level=None"]
+    assert "level" not in story.retained
+
+
+# --- settings ---
+
+
+def test_settings_while_offline_wait_for_the_next_status() -> None:
+    story = Story()
+    story.start()
+    assert story.settings(1, {"capacity": 320}) == []
+    assert story.status(2, {"soc": 50}) == [
+        "availability=online",
+        DEVICE,
+        "soc=50",
+        "capacity=320",
+    ]
+
+
+def test_settings_that_changed_while_offline_are_said_as_they_are_now() -> None:
+    story = online(stale_after=30)
+    story.settings(1, {"capacity": 320, "cycles": 37})
+    story.advance(40)
+    assert story.settings(41, {"capacity": 300}) == []
+    assert story.status(42, {"soc": 50}) == ["availability=online", "soc=50", "capacity=300"]
+
+
+def test_settings_are_refreshed_though_the_bms_does_not_repeat_them() -> None:
+    story = online(refresh=10)
+    story.settings(3.5, {"capacity": 320})
+    said = [
+        time
+        for time in range(1, 40)
+        if time > 3 and "capacity=320" in story.status(time, {"soc": 50})
+    ]
+    assert said == [14, 24, 34]
+    assert [m.time for m in story.messages if m.key == "capacity"] == [3.5] * 4
+
+
+def test_only_settings_that_have_changed_are_said() -> None:
+    story = online()
+    assert story.settings(1, {"capacity": 320, "cycles": 37}) == ["capacity=320", "cycles=37"]
+    assert story.settings(2, {"capacity": 320, "cycles": 38}) == ["cycles=38"]
+
+
+# --- the device message ---
+
+
+def test_the_description_is_said_when_it_changes() -> None:
+    story = online()
+    assert (
+        story.status(1, {"soc": 50}, description=Description(units=(UnitDescription(2, 4, 1),)))
+        == []
+    )
+    more = Description(units=(UnitDescription(2, 4, 1), UnitDescription(3, 4, 1)))
+    assert story.status(2, {"soc": 50}, description=more) == [
+        (
+            "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}, "
+            "{'address': 3, 'cells': 4, 'sensors': 1}]}"
+        )
+    ]
+    known = Description(units=(), model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0)
+    assert story.settings(3, {}, description=known) == [
+        "device={'units': [], 'model': 'ABMS', 'chemistry': 'LiFePO4 Winston', 'capacity': 320.0}"
+    ]
+
+
+def test_a_description_is_not_repeated_after_an_offline() -> None:
+    story = online(stale_after=30)
+    story.advance(40)
+    assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
+
+
+def test_a_description_that_changed_while_offline_is_said_with_the_next_status() -> None:
+    story = online(stale_after=30)
+    story.advance(40)
+    known = Description(units=(), model="ABMS")
+    assert story.settings(41, {}, description=known) == []
+    assert story.status(42, {"soc": 50}, description=known) == [
+        "availability=online",
+        "device={'units': [], 'model': 'ABMS'}",
+        "soc=50",
+    ]
+
+
+# --- events ---
+
+
+def event(name: str, alarm: Alarm) -> str:
+    return f"event={ {'event': name} | alarm._asdict() }"
+
+
+FIRST = Alarm(1, "Cell voltage too high", 2, 3)
+SECOND = Alarm(2, "Cell voltage too low", 2, 3)
+ELSEWHERE = Alarm(1, "Cell voltage too high", 2, 4)
+
+
+def test_an_alarm_is_raised_once_and_cleared_once() -> None:
+    story = online()
+    assert story.status(1, {"soc": 50}, alarm=FIRST) == [event("alarm_raised", FIRST)]
+    assert story.status(2, {"soc": 50}, alarm=FIRST) == []
+    assert story.status(3, {"soc": 50}, alarm=UNKNOWN) == []
+    assert story.status(4, {"soc": 50}, alarm=None) == [event("alarm_cleared", FIRST)]
+    assert story.status(5, {"soc": 50}, alarm=None) == []
+
+
+@pytest.mark.parametrize("other", [SECOND, ELSEWHERE])
+def test_another_alarm_or_place_clears_the_first_one(other: Alarm) -> None:
+    story = online()
+    story.status(1, {"soc": 50}, alarm=FIRST)
+    assert story.status(2, {"soc": 50}, alarm=other) == [
+        event("alarm_cleared", FIRST),
+        event("alarm_raised", other),
+    ]
+
+
+def test_an_alarm_that_outlasts_an_offline_is_not_raised_again() -> None:
+    story = online(stale_after=30)
+    story.status(1, {"soc": 50}, alarm=FIRST)
+    story.advance(40)
+    assert story.status(50, {"soc": 50}, alarm=FIRST) == ["availability=online", "soc=50"]
+    story.advance(100)
+    assert story.status(110, {"soc": 50}, alarm=None)[-1] == event("alarm_cleared", FIRST)
+
+
+def test_an_alarm_of_the_first_frame_comes_behind_the_readings() -> None:
+    story = Story()
+    story.start()
+    assert story.status(0, {"soc": 50}, alarm=FIRST)[-2:] == [
+        "soc=50",
+        event("alarm_raised", FIRST),
+    ]
+    assert "event" not in story.retained
+
+
+# --- snapshots ---
+
+
+def test_a_snapshot_holds_all_readings_and_the_settings() -> None:
+    story = Story(emit="snapshot")
+    story.start()
+    assert story.settings(1, {"capacity": 320, "cycles": None}) == []
+    frame = {"soc": 50, "cell_min": UNKNOWN, "power": None, "!last_update": "x"}
+    assert story.status(2, frame) == [
+        "availability=online",
+        DEVICE,
+        "snapshot={'soc': 50, 'cell_min': None, 'last_update': 'x', 'capacity': 320}",
+    ]
+
+
+def test_a_snapshot_goes_out_when_any_of_its_values_has_changed() -> None:
+    story = online(emit="snapshot", refresh=30)
+    assert story.status(1, {"soc": 50}) == []
+    assert story.status(2, {"soc": 51}) == ["snapshot={'soc': 51}"]
+    assert story.settings(3, {"capacity": 320}) == []
+    assert story.status(4, {"soc": 51}) == ["snapshot={'soc': 51, 'capacity': 320}"]
+    assert story.status(33, {"soc": 51}) == ["availability=online"]
+    assert story.status(34, {"soc": 51}) == ["snapshot={'soc': 51, 'capacity': 320}"]
+
+
+def test_what_changes_by_its_nature_does_not_make_a_snapshot_news() -> None:
+    story = Story(emit="snapshot", refresh=30)
+    story.start()
+    story.status(0, {"soc": 50, "!last_update": "a"})
+    assert story.status(1, {"soc": 50, "!last_update": "b"}) == []
+    assert story.status(2, {"soc": 51, "!last_update": "c"}) == [
+        "snapshot={'soc': 51, 'last_update': 'c'}"
+    ]
+
+
+def test_the_same_values_of_another_unit_are_another_snapshot() -> None:
+    story = Story(emit="snapshot")
+    story.start()
+    story.status(0, {"bms_temperature/2": 25.0})
+    assert story.status(1, {"bms_temperature/3": 25.0}) == ["snapshot={'bms_temperature/3': 25.0}"]
+
+
+def test_with_all_every_frame_gives_a_snapshot() -> None:
+    story = online(emit="snapshot", report="all")
+    assert story.status(1, {"soc": 50}) == ["snapshot={'soc': 50}"]
+
+
+def test_snapshots_are_limited_too_and_the_last_one_of_a_burst_goes_out() -> None:
+    story = online(emit="snapshot", min_interval=10)
+    assert story.status(1, {"soc": 51}) == []
+    assert story.status(2, {"soc": 52}) == []
+    assert story.advance(9.9) == []
+    assert story.advance(10) == ["snapshot={'soc': 52}"]
+    assert story.messages[-1].time == 2
+    assert story.advance(25) == []
+
+
+def test_both_means_readings_and_snapshot() -> None:
+    story = online(emit="both")
+    assert story.status(1, {"soc": 51}) == ["soc=51", "snapshot={'soc': 51}"]
+
+
+def test_after_an_offline_the_snapshot_is_sent_again() -> None:
+    story = online(emit="snapshot", stale_after=30)
+    story.advance(40)
+    assert story.status(50, {"soc": 50}) == ["availability=online", "snapshot={'soc': 50}"]
+
+
+# --- time ---
+
+
+class Step(NamedTuple):
+    """Something that happens `after` so many seconds."""
+
+    after: float
+    what: str
+    soc: Any
+    extra: Any
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.sampled_from([0.0, 0.25, 1.0, 3.0, 7.5, 12.0, 40.0]),
+        st.sampled_from(["status", "status", "status", "settings", "link"]),
+        st.sampled_from([50, 51, UNKNOWN, None]),
+        st.sampled_from([1, 2, None, "absent"]),
+    ),
+    max_size=12,
+)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "emit": st.sampled_from(["readings", "snapshot", "both"]),
+        "report": st.sampled_from(["changes", "all"]),
+        "refresh": st.sampled_from([5.0, 60.0]),
+        "min_interval": st.sampled_from([0.0, 2.0, 10.0]),
+        "stale_after": st.sampled_from([4.0, 30.0]),
+    }
+)
+
+
+def told(options: dict[str, Any], steps: list[Step], looks: list[float]) -> Story:
+    """Tell the story; between its steps somebody looks at these times for what is due."""
+    story = Story(**options)
+    story.start()
+    now = 0.0
+    for after, what, soc, extra in [*steps, Step(100.0, "stop", None, None)]:
+        for look in sorted(looks):
+            if now < look <= now + after:
+                story.advance(look)
+        now += after
+        values = {"soc": soc} if extra == "absent" else {"soc": soc, "extra": extra}
+        if what == "status":
+            story.status(now, values, alarm=FIRST if soc == 51 else None)
+        elif what == "settings":
+            story.settings(now, {f"settings/{key}": value for key, value in values.items()})
+        elif what == "link":
+            story.link(now, "refused" if soc == 51 else "")
+        else:
+            story.stop(now)
+    return story
+
+
+@given(OPTIONS, STEPS, st.lists(st.floats(0, 400), max_size=20))
+def test_looking_late_or_often_gives_the_same_messages(
+    options: dict[str, Any], steps: list[Step], looks: list[float]
+) -> None:
+    often, never = told(options, steps, looks), told(options, steps, [])
+    assert often.messages == never.messages
+    assert often.reasons == never.reasons
+    assert often.retained == never.retained
+
+
+@given(OPTIONS, STEPS)
+def test_counts_have_no_gaps_and_no_reading_is_sent_while_offline(
+    options: dict[str, Any], steps: list[Step]
+) -> None:
+    story = told(options, steps, [])
+    counts: dict[str, int] = {}
+    is_online = False
+    for message in story.messages:
+        counts[message.key] = counts.get(message.key, 0) + 1
+        assert message.seq == counts[message.key]
+        if message.key == "availability":
+            is_online = message.payload == "online"
+        else:
+            assert is_online
+    assert story.messages[0].payload == story.messages[-1].payload == "offline"
+
+
+@given(OPTIONS, STEPS)
+def test_what_a_newcomer_gets_is_what_the_last_frames_said(
+    options: dict[str, Any], steps: list[Step]
+) -> None:
+    story = Story(**options)
+    story.start()
+    now = 0.0
+    for after, _, soc, extra in steps:
+        now += after
+        values = {"soc": soc} if extra == "absent" else {"soc": soc, "extra": extra}
+        story.status(now, values)
+        story.advance(now)
+    # Whatever was held back for the minimal interval has gone out by then.
+    story.advance(now + options["min_interval"])
+    if steps and options["min_interval"] < options["stale_after"]:
+        true = {
+            key: None if value is UNKNOWN else value
+            for key, value in values.items()
+            if value is not None
+        }
+        if options["emit"] != "snapshot":
+            found = {key: story.retained[key] for key in ("soc", "extra") if key in story.retained}
+            assert found == true
+        if options["emit"] != "readings":
+            assert story.retained["snapshot"] == true
+
+
+@given(OPTIONS, STEPS)
+def test_no_value_comes_sooner_than_the_minimal_interval_allows(
+    options: dict[str, Any], steps: list[Step]
+) -> None:
+    story = Story(**options)
+    story.start()
+    sent: dict[str, float] = {}
+    quarters = 0  # all times of the story are whole quarters of a second
+    for step in steps:
+        end = quarters + int(step.after * 4)
+        for quarter in range(quarters + 1, end + 1):
+            before = len(story.messages)
+            story.advance(quarter / 4)
+            if quarter == end:
+                values = {"soc": step.soc, "extra": step.extra}
+                story.status(quarter / 4, {k: v for k, v in values.items() if v != "absent"})
+            for message in story.messages[before:]:
+                if message.payload == "offline":
+                    sent.clear()  # after an offline everything is said again
+                elif message.key in ("soc", "extra", "snapshot") and message.payload is not None:
+                    last = sent.get(message.key, -1000.0)
+                    assert quarter / 4 - last >= options["min_interval"]
+                    sent[message.key] = quarter / 4
+        quarters = end

@@ -1,0 +1,259 @@
+"""The energy counters against integrals that are known from analysis, and against anything."""
+
+import math
+import random
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbms_zmq.sensors.energy import (
+    FROM_ZERO,
+    MAX_CURRENT,
+    MAX_VOLTAGE,
+    NOT_KNOWN,
+    Counters,
+    EnergyMeter,
+)
+
+Sample = tuple[float, float | None, float | None]
+ALL = ("energy_charged", "energy_discharged", "charge_in", "charge_out")
+
+
+def count(samples: Iterable[Sample], before: Counters = FROM_ZERO, max_gap: float = 60) -> Counters:
+    meter = EnergyMeter(max_gap=max_gap)
+    meter.resume(before)
+    for sample in samples:
+        meter.add(*sample)
+    totals = meter.totals
+    assert totals is not None
+    return totals
+
+
+def as_list(counters: Counters) -> list[float]:
+    values = [getattr(counters, name) for name in ALL]
+    assert None not in values
+    return values
+
+
+def drive(
+    voltage: Callable[[float], float], current: Callable[[float], float], times: Iterable[float]
+) -> list[Sample]:
+    return [(t, voltage(t), current(t)) for t in times]
+
+
+def regular(seconds: float, step: float = 1.0) -> list[float]:
+    return [n * step for n in range(round(seconds / step) + 1)]
+
+
+def irregular(seconds: float, seed: int) -> list[float]:
+    """Steps from a burst's milliseconds to five seconds; the last one ends the drive exactly."""
+    chance = random.Random(seed)
+    times = [0.0]
+    while times[-1] < seconds:
+        times.append(times[-1] + chance.choice((0.001, 0.3, 1.0, 1.1, 2.5, 5.0)))
+    return [*times[:-1], seconds]
+
+
+@pytest.mark.parametrize("offset", [0, 1e9], ids=["at boot", "decades after boot"])
+@pytest.mark.parametrize("times", [regular(36_000), irregular(36_000, 1), irregular(36_000, 2)])
+def test_a_sine_of_current_is_counted_to_a_thousandth(times: list[float], offset: float) -> None:
+    amplitude, period, volt = 100.0, 600.0, 52.0
+    swing = 2 * math.pi / period
+    counted = count(
+        (offset + t, volt, amplitude * math.sin(swing * t)) for t in times
+    )  # 60 whole periods
+    half = 60 * amplitude * period / math.pi / 3600  # Ah in each direction
+    assert as_list(counted) == pytest.approx(
+        [half * volt / 1000, half * volt / 1000, half, half], rel=1e-3
+    )
+
+
+def test_a_sine_of_current_in_a_pack_whose_voltage_sags_is_counted_to_a_thousandth() -> None:
+    # v = V + R i, as a pack with an internal resistance; i = A sin wt.
+    # Over a half wave i^2 gives A^2 T / 4, i gives A T / pi.
+    volt, resistance, amplitude, period = 52.0, 0.02, 100.0, 300.0
+
+    def current(t: float) -> float:
+        return amplitude * math.sin(2 * math.pi * t / period)
+
+    counted = count(
+        drive(lambda t: volt + resistance * current(t), current, irregular(period * 20, 3))
+    )
+    charge = amplitude * period / math.pi
+    loss = resistance * amplitude**2 * period / 4
+    assert as_list(counted) == pytest.approx(
+        [
+            20 * (volt * charge + loss) / 3.6e6,
+            20 * (volt * charge - loss) / 3.6e6,
+            20 * charge / 3600,
+            20 * charge / 3600,
+        ],
+        rel=1e-3,
+    )
+
+
+def test_steps_of_current_are_counted_to_a_thousandth() -> None:
+    # 2 h of +50 A, 1 h of -80 A, 1 h of nothing. A step takes the second between two frames.
+    def current(t: float) -> float:
+        return 50.0 if t < 7200 else -80.0 if t < 10_800 else 0.0
+
+    counted = count(drive(lambda _: 51.2, current, regular(14_400)))
+    assert as_list(counted) == pytest.approx([5.12, 4.096, 100, 80], rel=1e-3)
+
+
+def test_straight_lines_are_counted_exactly_however_far_apart_the_frames_are() -> None:
+    # From 54 V, +30 A to 48 V, -60 A in 54 s: the current turns after 18 s, at 52 V.
+    # Energy is the integral of (54 - t/9)(30 - 5t/3).
+    def energy(t: float) -> float:
+        return 1620 * t - 840 / 9 * t**2 / 2 + 5 / 27 * t**3 / 3
+
+    charged, total = energy(18), energy(54)
+    expected = [charged / 3.6e6, (charged - total) / 3.6e6, 18 * 15 / 3600, 36 * 30 / 3600]
+    assert as_list(count([(0, 54.0, 30.0), (54, 48.0, -60.0)])) == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+def test_a_gap_is_bridged_up_to_its_limit_and_not_beyond() -> None:
+    up_to = count([(0, 50.0, 10.0), (60, 50.0, 10.0)])
+    beyond = count([(0, 50.0, 10.0), (60.001, 50.0, 10.0), (61.001, 50.0, 10.0)])
+    assert up_to.charge_in == pytest.approx(600 / 3600)
+    assert beyond.charge_in == pytest.approx(10 / 3600)
+    shorter = count([(0, 50.0, 10.0), (11, 50.0, 10.0)], max_gap=10)
+    assert shorter == FROM_ZERO
+
+
+@pytest.mark.parametrize(
+    "value", [None, math.nan, math.inf, -math.inf, 1e300, -1e300, MAX_CURRENT * 1.01]
+)
+def test_a_current_that_is_none_is_not_bridged_and_costs_only_its_two_intervals(
+    value: float | None,
+) -> None:
+    samples: list[Sample] = [(t, 50.0, 36.0) for t in range(11)]
+    samples[5] = (5, 50.0, value)
+    assert as_list(count(samples)) == pytest.approx([0.004, 0, 0.08, 0])
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -0.1, MAX_VOLTAGE * 1.01])
+def test_a_voltage_that_is_none_costs_energy_but_no_charge(value: float | None) -> None:
+    samples: list[Sample] = [(t, 50.0, 36.0) for t in range(11)]
+    samples[5] = (5, value, 36.0)
+    assert as_list(count(samples)) == pytest.approx([0.004, 0, 0.1, 0])
+
+
+def test_counters_are_unknown_until_it_is_told_what_they_were() -> None:
+    meter = EnergyMeter()
+    assert meter.add(0, 50.0, 72.0) == NOT_KNOWN
+    assert meter.add(50, 50.0, 72.0) == NOT_KNOWN
+    assert meter.totals is None
+    meter.resume(Counters(10, 20, 30, 40))
+    # What was counted meanwhile is not lost.
+    assert as_list(meter.add(100, 50.0, 72.0)) == pytest.approx([10.1, 20, 32, 40])
+
+
+def test_what_was_never_measured_is_unknown_and_not_zero() -> None:
+    meter = EnergyMeter()
+    meter.resume(FROM_ZERO)
+    assert meter.add(0, 50.0, None) == NOT_KNOWN
+    assert meter.add(1, None, 3600.0) == Counters(charge_in=0, charge_out=0)
+    assert meter.add(2, None, 3600.0) == Counters(charge_in=1, charge_out=0)
+    assert meter.add(3, 50.0, 3600.0) == Counters(0, 0, 2, 0)
+    assert meter.add(4, None, None) == Counters(0, 0, 2, 0)  # and what is known stays known
+
+
+def test_a_counter_of_decades_still_takes_the_smallest_steps() -> None:
+    # 1 W at ten frames a second: 2.8e-8 kWh a frame, and the counter's own digits are 1.2e-7 wide.
+    before, frames = 1e9, 100_000
+    plain = before
+    for _ in range(frames):
+        plain += 0.1 / 3.6e6
+    assert plain == before, "a plain sum would have stalled"
+    counted = count(((n / 10, 50.0, 0.02) for n in range(frames + 1)), Counters(before, 0, 0, 0))
+    assert counted.energy_charged is not None
+    assert counted.energy_charged - before == pytest.approx(frames * 0.1 / 3.6e6, abs=2e-7)
+
+
+def test_a_year_of_frames_adds_up() -> None:
+    # As many additions as a year has minutes, of a number that no float is exactly.
+    counted = count((n * 60.0, 51.2, 0.1) for n in range(525_600 + 1))
+    assert as_list(counted) == pytest.approx([0.1 * 51.2 * 8.760, 0, 876, 0], rel=1e-13)
+
+
+foreign = st.none() | st.floats() | st.floats(-200, 200) | st.sampled_from([0.0, -0.0, 5e-324])
+volts = st.floats(0, 100)
+amperes = st.floats(-200, 200)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 100), foreign, foreign), max_size=60), st.booleans())
+def test_no_counter_ever_falls_or_stops_being_a_number(
+    steps: list[Sample], is_resumed: bool
+) -> None:
+    meter = EnergyMeter()
+    if is_resumed:
+        meter.resume(Counters(1e-9, 12345.678, 0.1, 1e12))
+    now = 0.0
+    known: dict[str, float] = {}
+    for step, voltage, current in steps:
+        now += step
+        counters = meter.add(now, voltage, current)
+        for name in ALL:
+            value = getattr(counters, name)
+            if value is None:
+                assert name not in known, "what was known is known"
+            else:
+                assert math.isfinite(value)
+                assert value >= known.get(name, 0)
+                known[name] = value
+    assert is_resumed or not known
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 59), volts, amperes), min_size=2, max_size=60))
+def test_charged_less_discharged_is_the_integral(steps: list[tuple[float, float, float]]) -> None:
+    now = charge = energy = size = 0.0
+    samples: list[tuple[float, float, float]] = []
+    for step, voltage, current in steps:
+        now += step
+        samples.append((now, voltage, current))
+    for (t0, v0, i0), (t1, v1, i1) in pairwise(samples):
+        charge += (t1 - t0) * (i0 + i1) / 2
+        # Simpson's rule, which is exact for a parabola.
+        energy += (t1 - t0) * (v0 * i0 + (v0 + v1) * (i0 + i1) + v1 * i1) / 6
+        size += (t1 - t0) * 200 * 100
+    counted = as_list(count(samples))
+    assert (counted[0] - counted[1]) * 3.6e6 == pytest.approx(energy, abs=1e-12 * size)
+    assert (counted[2] - counted[3]) * 3600 == pytest.approx(charge, abs=1e-12 * size)
+
+
+@given(
+    st.tuples(volts, amperes),
+    st.tuples(volts, amperes),
+    st.floats(0.001, 59),
+    st.lists(st.floats(0, 1), max_size=10),
+)
+def test_samples_put_in_on_the_lines_change_nothing(
+    start: tuple[float, float], end: tuple[float, float], length: float, parts: list[float]
+) -> None:
+    def at(part: float) -> Sample:
+        voltage, current = (a + part * (b - a) for a, b in zip(start, end, strict=True))
+        return (part * length, min(max(voltage, 0), 100), current)
+
+    whole = as_list(count([at(0), at(1)]))
+    split = as_list(count(map(at, (0, *sorted(parts), 1))))
+    assert split == pytest.approx(whole, rel=1e-9, abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 59), volts, amperes), max_size=30))
+def test_reversed_currents_change_places(steps: list[tuple[float, float, float]]) -> None:
+    now = 0.0
+    forth: list[Sample] = []
+    back: list[Sample] = []
+    for step, voltage, current in steps:
+        now += step
+        forth.append((now, voltage, current))
+        back.append((now, voltage, -current))
+    charged, discharged, charge_in, charge_out = as_list(count(forth))
+    swapped = [discharged, charged, charge_out, charge_in]
+    assert as_list(count(back)) == pytest.approx(swapped, rel=1e-12)

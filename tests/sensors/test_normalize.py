@@ -1,0 +1,254 @@
+"""Tests of the way from frames to readings: the two real frames, compared whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recbms_zmq.errors import MalformedFrame
+from recbms_zmq.sensors.normalize import Description, Normalizer, Readings, UnitDescription
+from recbms_zmq.sensors.pack import Alarm, Link
+from recbms_zmq.sensors.sensor import UNKNOWN
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
+
+FRAMES = Path(__file__).parents[1] / "frames"
+STATUS = msgspec.json.decode((FRAMES / "status.json").read_bytes(), type=Status)
+SETTINGS = msgspec.json.decode((FRAMES / "settings.json").read_bytes(), type=Settings)
+READINGS = Path(__file__).parents[1] / "readings"
+ARRIVAL = "2026-11-22T10:44:39.123Z"
+
+# Written by hand, from the protocol notes and the table of sensors.
+REAL_STATUS = json.loads((READINGS / "status.json").read_bytes())
+REAL_SETTINGS = json.loads((READINGS / "settings.json").read_bytes())
+
+
+def values_of(readings: Readings) -> dict[str, Any]:
+    return {sensor.key: value for sensor, value in readings.items()}
+
+
+def pack_of(**master: Any) -> Status:
+    return Status(bms_array=BmsArray(master=Master(**master)))
+
+
+def units_of(*slaves: Slave) -> Status:
+    return Status(bms_array=BmsArray(master=Master(), slaves=list(slaves)))
+
+
+def exactly(values: dict[str, Any]) -> list[tuple[str, Any, type]]:
+    """Tell 1 from 1.0 and True, and one order from another."""
+    return [(key, value, type(value)) for key, value in values.items()]
+
+
+def test_the_real_status_frame_gives_these_readings_and_no_others() -> None:
+    readings = Normalizer().status(STATUS)
+    assert exactly(values_of(readings)) == exactly(REAL_STATUS)
+    assert readings.alarm is None
+
+
+def test_the_real_settings_frame_gives_these_readings_and_no_others() -> None:
+    readings = Normalizer().settings(SETTINGS)
+    assert exactly(values_of(readings)) == exactly(REAL_SETTINGS)
+    assert readings.alarm is UNKNOWN
+
+
+def test_the_remaining_capacity_comes_with_the_settings_and_goes_with_them() -> None:
+    normalizer = Normalizer()
+    normalizer.settings(SETTINGS)
+    # 0.285054 of 320 Ah
+    assert values_of(normalizer.status(STATUS)) == REAL_STATUS | {"capacity_remaining": 91.2}
+    normalizer.settings(Settings(chemistry_code=3))
+    assert values_of(normalizer.status(STATUS)) == REAL_STATUS
+
+
+def test_the_link_is_told_of_when_it_is_known() -> None:
+    readings = Normalizer().status(STATUS, ARRIVAL, Link(17, 2, 1, 1.0049))
+    assert values_of(readings) == REAL_STATUS | {
+        "last_update": ARRIVAL,
+        "link/frames": 17,
+        "link/bad_frames": 2,
+        "link/reconnects": 1,
+        "link/frame_interval": 1.0,
+    }
+    first = Normalizer().status(STATUS, link=Link(1))
+    assert values_of(first)["link/frame_interval"] is None
+
+
+def test_the_columns_stay_the_same_object_while_the_shape_does() -> None:
+    normalizer = Normalizer()
+    one = units_of(Slave(address=2, cell_voltages=[3.3, 3.4]))
+    other = units_of(Slave(address=2, cell_voltages=[3.1, None]))
+    more = units_of(Slave(address=2, cell_voltages=[3.1, None, 3.2]))
+    moved = units_of(Slave(address=3, cell_voltages=[3.3, 3.4]))
+    columns = normalizer.status(one).sensors
+    assert normalizer.status(other).sensors is columns
+    assert normalizer.status(more).sensors is not columns
+    assert normalizer.status(moved).sensors is not columns
+    assert normalizer.status(moved, "", Link()).sensors is not columns
+
+
+def test_a_cell_without_a_value_keeps_its_column() -> None:
+    readings = Normalizer().status(
+        units_of(Slave(address=2, cell_voltages=[3.3, None], cell_count=2))
+    )
+    keys = [sensor.key for sensor in readings.sensors if sensor.key.startswith("cell_voltage/")]
+    assert keys == ["cell_voltage/2/1", "cell_voltage/2/2"]
+    assert values_of(readings) == {
+        "cell_min": None,
+        "cell_max": None,
+        "cells": 2,
+        "cell_voltage/2/1": 3.3,
+    }
+
+
+def test_a_status_with_a_unit_only_says_what_the_unit_says() -> None:
+    frame = Status(bms_array=BmsArray(slaves={0: Slave(address=7, bms_temperature=25.04)}))
+    assert values_of(Normalizer().status(frame)) == {
+        "cell_min": None,
+        "cell_max": None,
+        "bms_temperature/7": 25.0,
+    }
+
+
+def test_a_frame_without_data_is_refused() -> None:
+    with pytest.raises(MalformedFrame):
+        Normalizer().status(Status())
+
+
+@pytest.mark.parametrize(
+    ("given", "voltage"),
+    [
+        (0.0, "0.0"),
+        (-0.0, "0.0"),
+        (-0.004, "0.0"),
+        (13.0, "13.0"),
+        (13.2439, "13.24"),
+        (1e30, "1e+30"),
+        (5e-324, "0.0"),
+        (-1.7976931348623157e308, "-1.7976931348623157e+308"),
+    ],
+)
+def test_numbers_are_rounded_and_there_is_no_minus_zero(given: float, voltage: str) -> None:
+    assert repr(values_of(Normalizer().status(pack_of(voltage=given)))["voltage"]) == voltage
+
+
+def test_numbers_of_cells_are_rounded_like_all_others() -> None:
+    readings = Normalizer().status(
+        units_of(
+            Slave(address=1, cell_voltages=[-0.0, 3.30049, 3.3005001]),
+            Slave(address=2, cell_voltages=[-0.0001, None, 3.30049]),
+        )
+    )
+    found = {k: repr(v) for k, v in values_of(readings).items() if k.startswith("cell_voltage/")}
+    assert found == {
+        "cell_voltage/1/1": "0.0",
+        "cell_voltage/1/2": "3.3",
+        "cell_voltage/1/3": "3.301",
+        "cell_voltage/2/1": "0.0",
+        "cell_voltage/2/3": "3.3",
+    }
+
+
+def test_what_is_not_finite_is_no_reading() -> None:
+    largest = 1.7976931348623157e308
+    readings = Normalizer().status(
+        pack_of(
+            voltage=largest,
+            current=largest,
+            state_of_charge=largest,
+            cell_voltage_min=-largest,
+            cell_voltage_max=largest,
+        )
+    )
+    assert {"power", "soc", "cell_voltage_delta"}.isdisjoint(values_of(readings))
+    assert values_of(readings)["voltage"] == largest
+    nan = Normalizer().status(pack_of(voltage=float("nan"), temperature_max=float("inf")))
+    assert {"voltage", "temperature_max"}.isdisjoint(values_of(nan))
+
+
+def test_the_idle_current_is_up_to_the_user() -> None:
+    frame = pack_of(current=0.5)
+    assert values_of(Normalizer().status(frame))["charge_state"] == "charging"
+    assert values_of(Normalizer(idle_current=0.5).status(frame))["charge_state"] == "idle"
+
+
+# --- alarms ---
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "alarm"),
+    [
+        (ErrorState(present=0, unit_address=2), "x", None),
+        (ErrorState(number=1), "x", UNKNOWN),
+        (None, None, UNKNOWN),
+        (
+            ErrorState(present=1, unit_address=2, number=1, location=3),
+            "",
+            Alarm(1, "Cell voltage too high", 2, 3),
+        ),
+        (ErrorState(present=True, number=18), "odd", Alarm(18, "Error 18: odd", None, None)),
+        (ErrorState(present=1), "<b>odd", Alarm(None, "Error: odd", None, None)),
+        (ErrorState(present=1), None, Alarm(None, "Error", None, None)),
+    ],
+)
+def test_an_alarm_is_active_none_or_unknown(
+    error: ErrorState | None, message: str | None, alarm: Any
+) -> None:
+    frame = pack_of(error_state=error, error_message=message)
+    assert Normalizer().status(frame).alarm == alarm
+
+
+# --- the description ---
+
+
+def test_the_description_is_put_together_from_both_frames_without_the_serial_number() -> None:
+    normalizer = Normalizer()
+    assert normalizer.description == Description(units=())
+    normalizer.status(STATUS)
+    units = (UnitDescription(address=2, cells=4, sensors=1),)
+    assert normalizer.description == Description(units=units)
+    normalizer.settings(SETTINGS)
+    assert normalizer.description == Description(
+        units=units, model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0
+    )
+    normalizer.status(units_of(Slave(address=3), Slave(address=1, temperatures=[20.0])))
+    assert normalizer.description == Description(
+        units=(UnitDescription(1, 0, 1), UnitDescription(3, 0, 0)),
+        model="ABMS",
+        chemistry="LiFePO4 Winston",
+        capacity=320.0,
+    )
+
+
+def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() -> None:
+    normalizer = Normalizer(include_serial=True)
+    readings = normalizer.settings(SETTINGS)
+    assert normalizer.description.serial == "1A-2261"
+    assert "1A-2261" not in json.dumps(values_of(readings))
+    normalizer.settings(Settings(serial="x" * 100))
+    assert normalizer.description.serial == "x" * 32
+    normalizer.settings(Settings(serial=""))
+    assert normalizer.description.serial is None
+
+
+def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
+    normalizer = Normalizer()
+    addresses = []
+    for slave in (
+        Slave(address=2),
+        Slave(),  # one broken frame
+        Slave(address=2),
+        Slave(),
+        Slave(),  # twice: then it is so, as with older firmware
+    ):
+        normalizer.status(units_of(slave))
+        addresses.append([unit.address for unit in normalizer.description.units])
+    assert addresses == [[2], [], [2], [], [1]]
+
+
+def test_frames_without_units_do_not_make_addresses_forgotten() -> None:
+    normalizer = Normalizer()
+    for frame in (units_of(Slave(address=2)), pack_of(), units_of(Slave())):
+        normalizer.status(frame)
+    assert normalizer.description.units == ()

@@ -1,0 +1,370 @@
+"""Tests of the pack and the formulas: what a status frame says. All frames here are made by us."""
+
+import math
+from typing import Any
+
+import pytest
+
+from recbms_zmq.errors import MalformedFrame
+from recbms_zmq.sensors.formulas import (
+    capacity_remaining,
+    cell_voltage_delta,
+    error_cell,
+    error_message,
+    error_number,
+    error_present,
+    error_text,
+    error_unit,
+    hours_remaining,
+    is_in_state,
+    milliohm,
+    minutes_remaining,
+    percent,
+    power,
+)
+from recbms_zmq.sensors.pack import (
+    MAX_TEXT,
+    Alarm,
+    Pack,
+    TimeRemaining,
+    Unit,
+    parse_time_remaining,
+    plain_text,
+)
+from recbms_zmq.sensors.sensor import UNKNOWN
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
+
+
+def pack_of(slaves: Any = None, **master: Any) -> Pack:
+    return Pack.of(Status(bms_array=BmsArray(master=Master(**master), slaves=slaves)))
+
+
+def unit_of(**slave: Any) -> Unit:
+    (unit,) = pack_of([Slave(address=2, **slave)]).units
+    return unit
+
+
+# --- units ---
+
+
+def test_units_are_known_by_their_addresses_and_stand_in_their_order() -> None:
+    slaves = {0: Slave(address=5), 3: Slave(address=2), 1: None, 2: Slave(address=0)}
+    assert [unit.address for unit in pack_of(slaves).units] == [0, 2, 5]
+
+
+def test_without_an_address_the_position_counts_from_1_as_rec_counts() -> None:
+    assert [unit.address for unit in pack_of({0: Slave(), 2: Slave()}).units] == [1, 3]
+    assert [unit.address for unit in pack_of([None, Slave()]).units] == [2]
+
+
+def test_among_units_with_addresses_one_without_is_left_out() -> None:
+    pack = pack_of(
+        [
+            Slave(address=2, cell_count=1, cell_voltages=[3.3]),
+            Slave(cell_count=1, cell_voltages=[3.2]),
+        ]
+    )
+    assert [unit.address for unit in pack.units] == [2]
+    # What needs all units is not known.
+    assert (pack.cell_count, pack.cell_lowest, pack.cell_highest) == (None, UNKNOWN, UNKNOWN)
+
+
+def test_of_two_units_with_one_address_the_first_is_believed() -> None:
+    slaves = [
+        Slave(address=2, bms_temperature=20.0, cell_count=4),
+        Slave(address=2, bms_temperature=30.0, cell_count=8),
+    ]
+    pack = pack_of(slaves)
+    assert [(unit.address, unit.bms_temperature) for unit in pack.units] == [(2, 20.0)]
+    assert pack.cell_count == 4
+
+
+@pytest.mark.parametrize("slaves", [None, {}, []])
+def test_a_pack_without_units_is_a_pack(slaves: Any) -> None:
+    pack = pack_of(slaves, voltage=13.0)
+    assert (pack.units, pack.cell_count, pack.cell_lowest) == ((), None, UNKNOWN)
+
+
+def test_a_pack_without_master_is_a_pack() -> None:
+    pack = Pack.of(Status(bms_array=BmsArray(slaves=[Slave(address=2, bms_temperature=20.0)])))
+    assert pack.master == Master()
+    assert [unit.address for unit in pack.units] == [2]
+
+
+@pytest.mark.parametrize("array", [None, BmsArray(), BmsArray(slaves={}), BmsArray(slaves=[])])
+def test_a_frame_without_any_data_is_refused(array: BmsArray | None) -> None:
+    with pytest.raises(MalformedFrame, match=r"^a status without any data$"):
+        Pack.of(Status(bms_array=array))
+
+
+# --- cells and sensors ---
+
+
+@pytest.mark.parametrize(
+    ("count", "temperatures"),
+    [
+        (None, [20.0, 21.0, 99.0]),
+        (2, [20.0, 21.0]),
+        (0, []),
+        (-1, []),
+        (3, [20.0, 21.0, 99.0]),
+        (9, [20.0, 21.0, 99.0]),
+    ],
+)
+def test_only_as_many_temperatures_are_trusted_as_there_are_sensors(
+    count: int | None, temperatures: list[float]
+) -> None:
+    found = {0: 20.0, 1: 21.0, 2: 99.0}
+    assert unit_of(temperature_count=count, temperatures=found).temperatures == temperatures
+    listed = [20.0, 21.0, 99.0]
+    assert unit_of(temperature_count=count, temperatures=listed).temperatures == temperatures
+
+
+@pytest.mark.parametrize(("count", "cells"), [(None, 3), (2, 2), (3, 3), (9, 3), (0, 3), (-4, 3)])
+def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
+    count: int | None, cells: int
+) -> None:
+    unit = unit_of(
+        cell_count=count,
+        cell_voltages={0: 3.1, 1: 3.2, 2: 3.3},
+        cell_resistances=[0.001, 0.002, 0.003],
+        cell_balancing={0: True, 1: 0, 2: 1},
+    )
+    assert (unit.cell_voltages, unit.cell_resistances, unit.cell_balancing) == (
+        [3.1, 3.2, 3.3][:cells],
+        [0.001, 0.002, 0.003][:cells],
+        [True, False, True][:cells],
+    )
+
+
+def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_disorder() -> None:
+    unit = unit_of(cell_voltages={3: 3.4, 0: 3.1, 1: None}, cell_balancing=[None, 1])
+    assert unit.cell_voltages == [3.1, None, None, 3.4]
+    assert unit.cell_balancing == [None, True]
+    assert unit_of(cell_voltages={}).cell_voltages == []
+    assert unit_of().cell_voltages == []
+
+
+def test_the_cells_of_all_units_are_added_up() -> None:
+    assert pack_of([Slave(cell_count=4), Slave(cell_count=16)]).cell_count == 20
+
+
+def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known() -> None:
+    assert pack_of([Slave(cell_count=4), Slave()]).cell_count is None
+
+
+# --- formulas: the pack ---
+
+
+def test_power_is_voltage_times_current_and_negative_while_discharging() -> None:
+    assert power(pack_of(voltage=13.0, current=2.0)) == 26.0
+    assert power(pack_of(voltage=13.0, current=-2.0)) == -26.0
+    assert power(pack_of(voltage=13.0)) is None
+    assert power(pack_of(current=2.0)) is None
+
+
+def test_a_ratio_becomes_a_percentage() -> None:
+    assert percent(0.5) == 50.0
+    assert percent(0.0) == 0.0
+    assert percent(None) is None
+
+
+def test_the_cell_voltage_difference_needs_both_voltages() -> None:
+    assert cell_voltage_delta(pack_of(cell_voltage_min=3.0, cell_voltage_max=3.5)) == 0.5
+    assert cell_voltage_delta(pack_of(cell_voltage_min=3.0)) is None
+    assert cell_voltage_delta(pack_of(cell_voltage_max=3.5)) is None
+
+
+def test_the_lowest_and_highest_cell_are_named_by_unit_and_number() -> None:
+    pack = pack_of(
+        [
+            Slave(address=3, cell_voltages=[3.3, 3.1]),
+            Slave(address=2, cell_voltages={0: 3.3, 1: 3.5}),
+        ]
+    )
+    assert (pack.cell_lowest, pack.cell_highest) == ("3/2", "2/2")
+
+
+def test_of_equal_cells_the_first_one_is_named() -> None:
+    pack = pack_of(
+        [Slave(address=3, cell_voltages=[3.3, 3.3]), Slave(address=2, cell_voltages=[3.3, 3.3])]
+    )
+    assert (pack.cell_lowest, pack.cell_highest) == ("2/1", "2/1")
+
+
+def test_no_cell_is_called_the_lowest_while_one_cannot_be_measured() -> None:
+    pack = pack_of([Slave(cell_voltages=[3.3, None, 3.4])])
+    assert (pack.cell_lowest, pack.cell_highest) == (UNKNOWN, UNKNOWN)
+
+
+def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
+    frame = Status(bms_array=BmsArray(master=Master(state_of_charge=0.5)))
+    assert capacity_remaining(Pack.of(frame, capacity=320.0)) == 160.0
+    assert capacity_remaining(Pack.of(frame)) is None
+    assert capacity_remaining(pack_of(voltage=13.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("current", "state"),
+    [
+        (0.0, "idle"),
+        (-0.0, "idle"),
+        (0.1, "idle"),
+        (-0.1, "idle"),
+        (0.1000001, "charging"),
+        (-0.1000001, "discharging"),
+        (150.0, "charging"),
+        (-150.0, "discharging"),
+        (None, None),
+    ],
+)
+def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
+    current: float | None, state: str | None
+) -> None:
+    pack = pack_of(current=current)
+    assert pack.charge_state == state
+    assert is_in_state(pack, "charging") == (None if state is None else state == "charging")
+    assert is_in_state(pack, "discharging") == (None if state is None else state == "discharging")
+
+
+@pytest.mark.parametrize("current", [math.nan, math.inf, -math.inf])
+def test_a_current_that_is_no_number_has_no_direction(current: float) -> None:
+    assert pack_of(current=current).charge_state is None
+
+
+def test_the_idle_current_can_be_set_to_nothing() -> None:
+    def state(current: float) -> str | None:
+        frame = Status(bms_array=BmsArray(master=Master(current=current)))
+        return Pack.of(frame, idle_current=0.0).charge_state
+
+    assert [state(0.0), state(0.001), state(-0.001)] == ["idle", "charging", "discharging"]
+
+
+# --- formulas: the error ---
+
+
+def error_sensors(pack: Pack) -> list[Any]:
+    return [
+        read(pack) for read in (error_present, error_number, error_text, error_unit, error_cell)
+    ]
+
+
+def test_an_active_error_has_number_words_and_place() -> None:
+    error = ErrorState(present=1, unit_address=2, number=1, location=3)
+    assert error_sensors(pack_of(error_state=error)) == [True, 1, "Cell voltage too high", 2, 3]
+
+
+def test_without_an_error_there_is_no_place_though_the_frame_names_one() -> None:
+    error = ErrorState(present=0, unit_address=2, number=1, location=3)
+    assert error_sensors(pack_of(error_state=error)) == [False, 0, "No error", UNKNOWN, UNKNOWN]
+
+
+def test_an_unknown_error_is_shown_as_its_number_with_the_module_own_words() -> None:
+    error = ErrorState(present=True, number=18)
+    assert error_sensors(pack_of(error_state=error)) == [True, 18, "Error 18", None, None]
+    pack = pack_of(error_state=error, error_message="<b>odd")
+    assert error_sensors(pack) == [True, 18, "Error 18: odd", None, None]
+    assert pack.alarm == Alarm(18, "Error 18: odd", None, None)
+
+
+def test_the_words_of_a_known_error_are_ours() -> None:
+    error = ErrorState(present=True, number=1)
+    pack = pack_of(error_state=error, error_message="odd")
+    assert error_text(pack) == "Cell voltage too high"
+
+
+def test_an_active_error_without_a_number_is_an_error() -> None:
+    pack = pack_of(error_state=ErrorState(present=1))
+    assert error_sensors(pack) == [True, None, "Error", None, None]
+
+
+def test_an_active_error_with_number_0_is_not_called_none() -> None:
+    error = ErrorState(present=1, unit_address=2, number=0, location=0)
+    assert error_sensors(pack_of(error_state=error)) == [True, 0, "Error 0", 2, 0]
+
+
+@pytest.mark.parametrize("error", [None, ErrorState(), ErrorState(number=3, unit_address=2)])
+def test_when_the_frame_does_not_say_whether_there_is_an_error_nothing_is_said(
+    error: ErrorState | None,
+) -> None:
+    assert error_sensors(pack_of(error_state=error)) == [None] * 5
+
+
+def test_the_module_own_words_lose_their_html() -> None:
+    text = "<b>Error 1</b><br>\n cell &gt; 3.65 V"
+    assert error_message(pack_of(error_message=text)) == "Error 1 cell > 3.65 V"
+    assert error_message(pack_of(error_message="")) == ""
+    assert error_message(pack_of()) is None
+
+
+# --- formulas: time remaining ---
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "minutes", "direction"),
+    [
+        ("Full in:<br> 31h 00 min", "Full in: 31h 00 min", 1860, "full"),
+        ("Empty in: 8 h 29 min", "Empty in: 8 h 29 min", 509, "empty"),
+        ("Empty in:<br> 0 h 05 min", "Empty in: 0 h 05 min", 5, "empty"),
+        ("Full in:<br> 105h 03 min", "Full in: 105h 03 min", 6303, "full"),
+        ("Full in:<BR/>31h&nbsp;00&nbsp;min", "Full in: 31h 00 min", 1860, "full"),
+        ("Full in:<br>31h00min", "Full in: 31h00min", 1860, "full"),
+        ("empty in: 1 h 1 min.", "empty in: 1 h 1 min.", 61, "empty"),
+        ("31h 00 min", "31h 00 min", 1860, None),
+        ("Full in:<br> --h -- min", "Full in: --h -- min", None, "full"),
+        ("Full in: -1h 05 min", "Full in: -1h 05 min", None, "full"),
+        ("Full in: 1.5h 05 min", "Full in: 1.5h 05 min", None, "full"),
+        ("Full in: 2 d 3h 05 min", "Full in: 2 d 3h 05 min", None, "full"),
+        ("Full in: 3h 75 min", "Full in: 3h 75 min", None, "full"),
+        ("Full in: 3h 05 min 12 s", "Full in: 3h 05 min 12 s", None, "full"),
+        ("Full in: 1234567h 00 min", "Full in: 1234567h 00 min", None, "full"),
+        ("Full in: 45 min", "Full in: 45 min", None, "full"),
+        ("Full", "Full", None, "full"),
+        ("Fully charged", "Fully charged", None, None),
+        ("Idle", "Idle", None, None),
+        ("Error", "Error", None, None),
+        ("", "", None, None),
+        ("&#9731;<br", "\u2603<br", None, None),
+    ],
+)
+def test_a_time_remaining_is_read_or_only_kept_as_text(
+    text: str, plain: str, minutes: int | None, direction: Any
+) -> None:
+    assert parse_time_remaining(text) == TimeRemaining(plain, minutes, direction)
+
+
+def times(text: str | None) -> list[Any]:
+    pack = pack_of(time_remaining=text)
+    return [
+        pack.time_remaining and pack.time_remaining.text,
+        minutes_remaining(pack),
+        hours_remaining(pack),
+        hours_remaining(pack, "full"),
+        hours_remaining(pack, "empty"),
+    ]
+
+
+def test_the_time_remaining_is_said_for_its_direction_only() -> None:
+    assert times("Full in:<br> 31h 30 min") == [
+        "Full in: 31h 30 min",
+        1890,
+        31.5,
+        31.5,
+        UNKNOWN,
+    ]
+    assert times("Empty in: 0 h 03 min") == ["Empty in: 0 h 03 min", 3, 0.05, UNKNOWN, 0.05]
+    assert times("Empty in: 0 h 00 min") == ["Empty in: 0 h 00 min", 0, 0.0, UNKNOWN, 0.0]
+
+
+def test_a_text_without_a_time_makes_the_time_unknown_and_no_text_says_nothing() -> None:
+    assert times("Idle") == ["Idle", UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert times(None) == [None] * 5
+
+
+def test_a_long_text_is_cut() -> None:
+    assert plain_text("<i>" + "x" * 10_000) == "x" * MAX_TEXT
+    assert plain_text("&lt;" * 10_000) == "<" * MAX_TEXT
+
+
+def test_ohms_become_milliohms() -> None:
+    assert milliohm([0.5, None, 0.0]) == [500.0, None, 0.0]

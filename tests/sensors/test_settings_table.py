@@ -1,0 +1,141 @@
+"""Tests of what the settings frame gives; the real one is in `test_normalize`."""
+
+from typing import Any
+
+import pytest
+
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS, chemistry, model
+from recbms_zmq.wire.frames import BaudRates, CellLocation, Settings, SettingsError
+
+
+def readings_of(**settings: Any) -> dict[str, Any]:
+    readings = Normalizer().settings(Settings(**settings))
+    return {sensor.key.removeprefix("settings/"): value for sensor, value in readings.items()}
+
+
+def units_of(**settings: Any) -> dict[str, str | None]:
+    readings = Normalizer().settings(Settings(**settings))
+    return {
+        sensor.key.removeprefix("settings/"): sensor.unit
+        for sensor in readings.sensors
+        if sensor.key.endswith(("_level", "_hysteresis", "_value"))
+        and sensor.key.startswith(("settings/relay", "settings/opto"))
+    }
+
+
+def test_a_frame_without_any_key_gives_no_reading() -> None:
+    assert readings_of() == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (1, "Li-Po Kokam high power"),
+        (2, "Li-Po Kokam high capacity"),
+        (3, "LiFePO4 Winston"),
+        (4, "LiFePO4 A123"),
+        (5, "LiMn2O4"),
+        (6, "code 6"),
+        (0, "code 0"),
+        (None, None),
+    ],
+)
+def test_the_chemistry_is_said_in_words_or_as_its_code(code: int | None, words: str | None) -> None:
+    assert chemistry(Settings(chemistry_code=code)) == words
+
+
+@pytest.mark.parametrize(
+    ("serial", "words"),
+    [
+        ("1A-2261", "ABMS"),
+        ("1Q-1", "Q"),
+        ("9M-77", "Master-Slave"),
+        ("2X-1", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_of_the_serial_number_only_the_model_is_told(serial: str | None, words: str | None) -> None:
+    settings = Settings(serial=serial)
+    assert model(settings) == words
+    assert readings_of(serial=serial) == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "unit"), [(1, "V"), (2, "°C"), (3, "A"), (4, None), (5, "V"), (6, "V"), (0, None)]
+)
+def test_level_hysteresis_and_value_have_the_unit_of_what_the_output_watches(
+    mode: int, unit: str | None
+) -> None:
+    assert units_of(relay_1_task=mode << 24) == {
+        "relay_1_level": unit,
+        "relay_1_hysteresis": unit,
+        "relay_1_value": unit,
+        "optocoupler_2_level": None,
+        "optocoupler_2_hysteresis": None,
+        "optocoupler_2_value": None,
+    }
+    assert units_of(optocoupler_2_task=mode << 24)["optocoupler_2_value"] == unit
+
+
+def test_the_rows_are_the_same_ones_while_the_units_are() -> None:
+    normalizer = Normalizer()
+    first = normalizer.settings(Settings(relay_1_task=1 << 24)).sensors
+    again = normalizer.settings(Settings(relay_1_task=1 << 24 | 7)).sensors
+    assert again is first
+    assert [row.key for row in first] == [row.key for row in SETTINGS_SENSORS]
+
+
+def test_a_place_needs_its_unit_and_its_number() -> None:
+    assert readings_of(
+        cell_lowest=CellLocation(unit_address=2, number=1),
+        cell_highest=CellLocation(unit_address=2),
+        temperature_highest=CellLocation(number=1),
+    ) == {"cell_lowest": "2/1"}
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "clock"),
+    [
+        ("28.09.2025", None, "28.09.2025"),
+        ("28.09.2025", "12:34:56", "28.09.2025 12:34:56"),
+        (None, "12:34:56", "12:34:56"),
+        ("<b>28.09.2025", "", "28.09.2025"),
+    ],
+)
+def test_the_clock_is_what_the_bms_says(date: str | None, time: str | None, clock: str) -> None:
+    assert readings_of(clock_date=date, clock_time=time) == {"clock": clock}
+
+
+def test_an_empty_clock_is_no_reading() -> None:
+    assert readings_of(clock_date="", clock_time="") == {}
+
+
+def test_flags_are_true_or_false() -> None:
+    assert readings_of(
+        error=SettingsError(present=1, number=7), log_file_every_midnight=0, remote_switch=True
+    ) == {
+        "error_present": True,
+        "error_number": 7,
+        "log_file_every_midnight": False,
+        "remote_switch": True,
+    }
+
+
+def test_structs_without_members_give_no_reading() -> None:
+    assert (
+        readings_of(
+            error=SettingsError(),
+            baud_rates=BaudRates(),
+            cell_lowest=CellLocation(),
+        )
+        == {}
+    )
+
+
+def test_ratios_are_percentages() -> None:
+    assert readings_of(soc_hysteresis=0.05, soc_manual_reset=1.0) == {
+        "soc_hysteresis": 5.0,
+        "soc_manual_reset": 100.0,
+    }

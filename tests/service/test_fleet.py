@@ -1,0 +1,62 @@
+"""What a fleet needs: open files, and no stampedes."""
+
+import resource
+import subprocess
+import sys
+
+from recbms_zmq.service.fleet import reconnect_spread, start_delay
+from recbms_zmq.sources.backoff import reconnect_delays
+
+
+def test_one_bms_waits_for_nothing() -> None:
+    assert (start_delay(0), reconnect_spread(1)) == (0.0, 0.0)
+
+
+def test_a_thousand_bms_are_opened_over_ten_seconds() -> None:
+    assert start_delay(999) == 9.99
+
+
+def test_a_large_fleet_spreads_its_first_tries_after_an_outage() -> None:
+    spread = reconnect_spread(1000)
+    assert next(reconnect_delays(lambda: 0.0, spread=spread)) == 0.75
+    assert next(reconnect_delays(lambda: 1.0, spread=spread)) == 11.25
+
+
+def test_only_the_first_try_is_spread() -> None:
+    delays = reconnect_delays(lambda: 0.5, spread=10.0)
+    assert [next(delays) for _ in range(8)] == [6.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedProcess[str]:
+    """Ask for 100 BMS with so many open files allowed; tell the limit that is left."""
+    code = (
+        "import resource, sys; from recbms_zmq.errors import RecBmsError\n"
+        "from recbms_zmq.service.fleet import allow_open_files\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        f"try: allow_open_files(100, each={each})\n"
+        "except RecBmsError as exc: sys.exit(f'{exc.exit_code} {exc}')\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_soft_limit_on_open_files_is_raised_as_far_as_needed() -> None:
+    assert run_with_limit(80, 1000).stdout == "164 1000\n"
+
+
+def test_a_bms_with_counters_to_keep_takes_two_open_files() -> None:
+    assert run_with_limit(80, 1000, each=2).stdout == "264 1000\n"
+
+
+def test_a_high_limit_on_open_files_is_left_alone() -> None:
+    assert run_with_limit(500, 1000).stdout == "500 1000\n"
+
+
+def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 120
+    assert run_with_limit(80, 120).stderr == (
+        "78 100 BMS take 164 open files, and the limit is 120; raise it with `ulimit -n 164`, or "
+        "LimitNOFILE=164 in the systemd unit\n"
+    )

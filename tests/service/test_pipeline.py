@@ -1,0 +1,376 @@
+"""Tests of one BMS from bytes to messages: the two real frames, and what the log is told."""
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.reporting.messages import Device as DeviceMessage
+from recbms_zmq.reporting.messages import Envelopes, decode_message
+from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.pipeline import Device
+
+HERE = Path(__file__).parents[1]
+STATUS = (HERE / "frames" / "status.json").read_bytes()
+SETTINGS = (HERE / "frames" / "settings.json").read_bytes()
+REAL_STATUS = json.loads((HERE / "readings" / "status.json").read_bytes())
+REAL_SETTINGS = json.loads((HERE / "readings" / "settings.json").read_bytes())
+WALL = 1795344279.123
+TS = "2026-11-22T10:44:39.123Z"
+
+
+class Bench:
+    """A device, and what it publishes."""
+
+    def __init__(self, *, include_serial: bool = False, bare: bool = False, **options: Any) -> None:
+        self.bodies: list[bytes] = []
+        self.device = Device(
+            "main",
+            Normalizer(include_serial=include_serial),
+            Reporter(Envelopes("main", "REC BMS", "5f3a9c01", bare=bare), ReportOptions(**options)),
+            self._publish,
+        )
+        self.device.start(Instant(0, WALL))
+
+    def _publish(self, batch: Batch) -> None:
+        self.bodies += [body for _, body, _ in batch.messages]
+
+    def send(self, data: bytes, seconds: float = 0) -> bool:
+        return self.device.frame(data, Instant(seconds, WALL + seconds))
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last payload of every topic."""
+        messages = map(json.loads, self.bodies)
+        return {message["key"]: message["payload"] for message in messages}
+
+    def link(self) -> dict[str, Any]:
+        return {key: self.last[f"link/{key}"] for key in ("frames", "bad_frames", "reconnects")}
+
+
+def test_the_two_real_frames_give_these_messages_and_no_others() -> None:
+    bench = Bench()
+    assert bench.send(STATUS)
+    assert bench.send(SETTINGS)
+    messages = [json.loads(body) for body in bench.bodies]
+    assert [(m["key"], m["payload"]) for m in messages] == [
+        ("availability", "offline"),
+        ("availability", "online"),
+        ("device", {"units": [{"address": 2, "cells": 4, "sensors": 1}]}),
+        *_with_last_update(REAL_STATUS),
+        ("link/frames", 1),
+        ("link/bad_frames", 0),
+        ("link/reconnects", 0),
+        ("link/frame_interval", None),
+        (
+            "device",
+            {
+                "units": [{"address": 2, "cells": 4, "sensors": 1}],
+                "model": "ABMS",
+                "chemistry": "LiFePO4 Winston",
+                "capacity": 320.0,
+            },
+        ),
+        *REAL_SETTINGS.items(),
+    ]
+    assert {m["ts"] for m in messages} == {TS}
+    assert {(m["topic"], m["device"], m["device_name"], m["run"]) for m in messages} == {
+        (f"recbms/main/{m['key']}", "main", "REC BMS", "5f3a9c01") for m in messages
+    }
+
+
+def _with_last_update(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    items = list(values.items())
+    place = [key for key, _ in items].index("units")
+    return [*items[:place], ("last_update", TS), *items[place:]]
+
+
+def test_some_of_these_messages_byte_for_byte() -> None:
+    bench = Bench()
+    bench.send(STATUS)
+    lines = {json.loads(body)["key"]: body.decode("ascii") for body in bench.bodies}
+    assert lines["soc"] == (
+        '{"topic":"recbms/main/soc","payload":28.5,"kind":"reading","device":"main",'
+        '"device_name":"REC BMS","key":"soc","name":"State of charge","unit":"%",'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
+        '"ha":{"component":"sensor","device_class":"battery","state_class":"measurement",'
+        '"suggested_display_precision":1}}'
+    )
+    assert lines["cell_balancing/2/1"] == (
+        '{"topic":"recbms/main/cell_balancing/2/1","payload":true,"kind":"reading",'
+        '"device":"main","device_name":"REC BMS","key":"cell_balancing/2/1",'
+        '"name":"Unit 2 cell 1 balancing",'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
+        '"ha":{"component":"binary_sensor","entity_category":"diagnostic",'
+        '"icon":"mdi:scale-balance","enabled_by_default":false}}'
+    )
+    assert lines["temperature/2/1"] == (
+        '{"topic":"recbms/main/temperature/2/1","payload":22.5,"kind":"reading",'
+        '"device":"main","device_name":"REC BMS","key":"temperature/2/1",'
+        '"name":"Unit 2 temperature 1","unit":"\\u00b0C",'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
+        '"ha":{"component":"sensor","device_class":"temperature","state_class":"measurement",'
+        '"suggested_display_precision":1}}'
+    )
+    assert lines["availability"] == (
+        '{"topic":"recbms/main/availability","payload":"online",'
+        '"reason":"status frames arrive","kind":"availability",'
+        '"device":"main","device_name":"REC BMS","key":"availability","name":"Availability",'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":2,'
+        '"run":"5f3a9c01"}'
+    )
+    assert lines["device"] == (
+        '{"topic":"recbms/main/device","payload":{"units":[{"address":2,"cells":4,"sensors":1}]},'
+        '"kind":"device","device":"main","device_name":"REC BMS","key":"device","name":"Device",'
+        '"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}'
+    )
+
+
+def test_the_snapshot_of_the_two_real_frames_holds_all_of_their_readings() -> None:
+    bench = Bench(emit="snapshot")
+    bench.send(SETTINGS)
+    bench.send(STATUS)
+    readings = dict(_with_last_update(REAL_STATUS))
+    link = {"link/frames": 2, "link/bad_frames": 0, "link/reconnects": 0}
+    assert bench.last["snapshot"] == {
+        **readings,
+        "capacity_remaining": 91.2,
+        **link,
+        "link/frame_interval": None,
+        **REAL_SETTINGS,
+    }
+
+
+def test_an_alarm_is_an_event_with_its_words() -> None:
+    bench = Bench()
+    bench.send(
+        b'{"type":"status","bms_array":{"master":'
+        b'{"erro":{"present":1,"addr":2,"st":1,"con_st":3},"error":"<b>High"}}}'
+    )
+    assert bench.last["event"] == {
+        "event": "alarm_raised",
+        "number": 1,
+        "text": "Cell voltage too high",
+        "unit": 2,
+        "cell": 3,
+    }
+    assert bench.last["error_message"] == "High"
+
+
+def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
+    def unit(address: int) -> dict[str, Any]:
+        return {"address": address, "st_celic": 1, "nap": {"0": 3.3}}
+
+    def said(slave: Any, seconds: float) -> list[tuple[str, Any, int]]:
+        before = len(bench.bodies)
+        frame = {"type": "status", "bms_array": {"slave": slave}}
+        assert bench.send(json.dumps(frame).encode(), seconds)
+        messages = [json.loads(body) for body in bench.bodies[before:]]
+        return [(m["key"], m["payload"], m["seq"]) for m in messages if "_" in m["key"]]
+
+    bench = Bench()
+    said({"0": unit(2), "1": unit(3)}, 0)
+    assert said({"0": unit(3)}, 1) == [
+        ("cell_voltage/2/1", None, 2),
+        ("cell_min", "3/1", 2),
+        ("cell_max", "3/1", 2),
+    ]
+    assert said({"0": unit(3), "1": unit(2)}, 2) == [
+        ("cell_min", "2/1", 3),
+        ("cell_max", "2/1", 3),
+        ("cell_voltage/2/1", 3.3, 3),
+    ]
+    assert said([unit(2), unit(3)], 3) == []
+
+
+# --- the serial number ---
+
+
+def test_the_serial_number_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench = Bench(emit="both")
+    bench.send(SETTINGS)
+    bench.send(STATUS)
+    bench.send(SETTINGS.replace(b'"cmin":3', b'"cmin":"x"'))
+    bench.send(SETTINGS[:-1])
+    bench.send(SETTINGS.replace(b'"settings"', b'"odd"'))
+    assert not any(b"2261" in body for body in bench.bodies)
+    assert "2261" not in caplog.text
+
+
+def test_the_serial_number_is_in_the_device_message_and_nowhere_else_if_it_is_asked_for() -> None:
+    bench = Bench(emit="both", include_serial=True)
+    bench.send(SETTINGS)
+    bench.send(STATUS)
+    (body,) = (body for body in bench.bodies if b"2261" in body)
+    message = decode_message(body)
+    assert isinstance(message, DeviceMessage)
+    assert message.payload.serial == "1A-2261"
+
+
+# --- counting ---
+
+
+def test_frames_are_counted_good_and_bad() -> None:
+    bench = Bench(report="all")
+    assert bench.send(STATUS)
+    assert bench.link() == {"frames": 1, "bad_frames": 0, "reconnects": 0}
+    assert bench.send(SETTINGS)
+    assert not bench.send(b"garbage")
+    assert not bench.send(b'{"type":"other"}')
+    assert not bench.send(b'{"type":"status"}')
+    assert not bench.send(b'{"type":"status","bms_array":{"master":5}}')  # bad in two ways
+    assert bench.send(STATUS.replace(b'"soc":0.285054', b'"soc":"x"'))
+    assert bench.link() == {"frames": 3, "bad_frames": 5, "reconnects": 0}
+
+
+def test_the_interval_is_between_status_frames() -> None:
+    bench = Bench(report="all")
+    bench.send(STATUS, 1)
+    bench.send(SETTINGS, 1.5)
+    bench.send(b"garbage", 2)
+    bench.send(STATUS, 3.25)
+    assert bench.last["link/frame_interval"] == 2.25
+
+
+def test_every_connection_after_the_first_one_is_a_reconnect() -> None:
+    bench = Bench(report="all")
+    for seconds in (1, 2, 3):
+        bench.device.connected(Instant(seconds, WALL + seconds))
+    bench.send(STATUS, 4)
+    assert bench.link()["reconnects"] == 2
+
+
+def test_a_device_knows_whether_settings_have_come() -> None:
+    bench = Bench()
+    assert not bench.device.has_settings
+    bench.send(SETTINGS)
+    assert bench.device.has_settings
+
+
+# --- the log ---
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    caplog.clear()
+    return found
+
+
+def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bad_field = STATUS.replace(b'"soc":0.285054', b'"soc":"x"')
+    for _ in range(3):
+        bench.send(b"garbage")
+        bench.send(b'{"type":"hello"}')
+        bench.send(bad_field)
+    assert warnings(caplog) == [
+        (
+            "main: a message was dropped: not JSON "
+            "(JSON is malformed: invalid character (byte 0)); counted in link/bad_frames"
+        ),
+        "main: a message was dropped: unknown message type ('hello'); counted in link/bad_frames",
+        (
+            "main: fields that could not be read were left out ($.bms_array.master.soc); "
+            "counted in link/bad_frames"
+        ),
+    ]
+
+
+def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    cells = ",".join(f'"{n}":"x"' for n in range(32))
+    Bench().send(b'{"type":"status","bms_array":{"slave":[{"nap":{%s}}]}}' % cells.encode())
+    (sentence,) = warnings(caplog)
+    assert len(sentence) < 300
+
+
+def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    at = Instant(1, WALL + 1)
+    bench.device.trouble("connection refused", at)
+    bench.device.trouble("connection refused", at)
+    bench.device.connected(at)
+    bench.device.trouble("connection refused", at)
+    assert warnings(caplog) == ["main: connection refused; trying again"]
+    bench.device.trouble("no route to host", at)
+    assert warnings(caplog) == ["main: no route to host; trying again"]
+    bench.send(STATUS, 2)
+    bench.device.trouble("no route to host", Instant(3, WALL + 3))
+    assert warnings(caplog) == ["main: no route to host; trying again"]
+
+
+def test_a_trouble_is_over_when_the_connection_has_proven_good(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(stale_after=100)
+    bench.send(STATUS, 0)
+    bench.device.trouble("connection lost", Instant(1, WALL + 1))
+    bench.device.connected(Instant(2, WALL + 2))
+    bench.send(STATUS, 3)
+    bench.device.trouble("connection lost", Instant(4, WALL + 4))
+    bench.device.connected(Instant(5, WALL + 5))
+    bench.send(STATUS, 34)
+    bench.send(STATUS, 35)
+    bench.send(STATUS, 36)
+    bench.device.trouble("connection lost", Instant(37, WALL + 37))
+    assert [record.getMessage() for record in caplog.records] == [
+        "main: online",
+        "main: connection lost; trying again",
+        "main: the connection is good again",
+        "main: connection lost; trying again",
+    ]
+
+
+def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:
+    bench = Bench()
+    assert bench.device.reading("soc") is None
+    bench.send(STATUS)
+    assert bench.device.reading("soc") == 28.5
+    assert bench.device.reading("charging") is True
+    assert bench.device.reading("time_to_empty") is None
+    assert bench.device.reading("no/such/sensor") is None
+
+
+def test_a_source_can_wait_for_a_slow_reader() -> None:
+    waited: list[str] = []
+
+    async def drained() -> None:
+        waited.append("yes")
+
+    bench = Bench()
+    asyncio.run(bench.device.ready())
+    reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
+    asyncio.run(Device("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    assert waited == ["yes"]
+
+
+def test_offline_and_online_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(stale_after=30)
+    bench.send(STATUS)
+    assert bench.device.online
+    bench.device.tick(Instant(29, WALL + 29))
+    bench.device.tick(Instant(31, WALL + 31))
+    assert not bench.device.online
+    assert bench.device.reason == "no status frame for 30 s"
+    bench.device.tick(Instant(32, WALL + 32))
+    assert [record.getMessage() for record in caplog.records] == [
+        "main: online",
+        "main: offline: no status frame for 30 s",
+    ]
+
+
+def test_the_end_is_offline() -> None:
+    bench = Bench()
+    bench.send(STATUS)
+    bench.device.stop(Instant(5, WALL + 5))
+    assert (bench.last["availability"], bench.device.reason) == ("offline", "stopped")

@@ -1,0 +1,244 @@
+"""The simulated pack: that it behaves like a battery, and its BMS like REC's."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
+from recbms_zmq.simulator.household import DAY, household, outdoors, sun
+from recbms_zmq.simulator.limits import LIMITS
+from recbms_zmq.simulator.pack import START, SimulatedPack
+from recbms_zmq.simulator.protection import Condition, Extreme, Protection
+from recbms_zmq.simulator.random_numbers import spread, uniform
+
+HOUR = 3600.0
+
+
+def live(pack: SimulatedPack, hours: float, every: float = 60.0) -> Iterator[float]:
+    """Let the pack live; yields after each piece of time."""
+    for _ in range(round(hours * HOUR / every)):
+        pack.advance(pack.time + every)
+        yield pack.time
+
+
+def spread_of(pack: SimulatedPack) -> float:
+    charges = [cell.soc for unit in pack.units for cell in unit.cells]
+    return max(charges) - min(charges)
+
+
+def test_the_state_of_charge_counts_the_current() -> None:
+    pack = SimulatedPack(seed=3, soc=0.5)
+    before, charge = pack.soc, 0.0
+    for _ in live(pack, 2, every=1):
+        charge += pack.current / HOUR
+    assert pack.soc - before == pytest.approx(charge / LIMITS.capacity, abs=1e-6)
+    for cell in pack.units[0].cells:
+        assert cell.soc == pytest.approx(pack.soc, abs=0.01)
+
+
+def test_a_day_charges_by_the_sun_and_discharges_at_night() -> None:
+    pack = SimulatedPack(seed=0, step=30)
+    by_hour: dict[int, list[float]] = {}
+    for time in live(pack, 48):
+        by_hour.setdefault(int(time % DAY / HOUR), []).append(pack.current)
+    assert min(by_hour[11]) > 0
+    assert max(by_hour[2]) < 0
+    assert max(by_hour[21]) < 0
+
+
+def test_open_circuit_voltage_rises_with_the_charge_and_fits_the_real_frame() -> None:
+    curve = [open_circuit_voltage(n / 1000) for n in range(1001)]
+    assert all(low < high for low, high in pairwise(curve))
+    assert (curve[0], curve[-1]) == (2.6, 3.65)
+    # 3.3048 V at 28.5 % while 7.5 A charge a cell of 1.95 mΩ
+    assert open_circuit_voltage(0.285) + 7.5 * 0.00195 == pytest.approx(3.3048, abs=0.01)
+
+
+def test_a_cell_sags_under_load_and_recovers() -> None:
+    cell = Cell(capacity=320, resistance=0.002, leak=0, soc=0.5)
+    rest = cell.voltage(0)
+    at_once = cell.voltage(-100)
+    cell.step(-100, 600)
+    sagged = cell.voltage(-100)
+    cell.step(0, 900)
+    assert rest > at_once > sagged
+    assert rest - sagged == pytest.approx(0.2, abs=0.01)  # 100 A through 2 mΩ
+    assert sagged < cell.voltage(0) < rest
+
+
+def test_charging_ends_at_the_end_of_charge_voltage_and_the_pack_rests() -> None:
+    pack = SimulatedPack(seed=1, step=30, soc=0.85)
+    highest, was_full = 0.0, False
+    for _ in live(pack, 8):
+        highest = max(
+            highest, *(cell.voltage(pack.current) for u in pack.units for cell in u.cells)
+        )
+        if pack.soc == 1:
+            was_full = True
+            assert pack.current == 0 or pack.current < 6
+    assert was_full
+    assert highest == pytest.approx(LIMITS.charge_end_voltage, abs=0.01)
+    assert pack.protection.last is None
+
+
+@pytest.mark.parametrize("cells", [4, 16])
+def test_balancing_evens_the_cells_out(cells: int) -> None:
+    pack = SimulatedPack(seed=2, step=30, cells=cells)
+    pack.units[0].cells[1].soc += 0.02
+    balanced = False
+    for _ in live(pack, 168):
+        balanced = balanced or any(cell.balancing for cell in pack.units[0].cells)
+    assert balanced
+    assert spread_of(pack) < 0.01
+
+
+def test_a_healthy_pack_lives_for_weeks_without_an_alarm() -> None:
+    for seed in range(2):
+        pack = SimulatedPack(seed=seed, step=30)
+        for _ in live(pack, 8 * 24, every=HOUR):
+            assert 0.2 < pack.soc <= 1
+        assert pack.protection.last is None
+        assert spread_of(pack) < 0.01
+        assert pack.soc == pytest.approx(pack.units[0].cells[0].soc, abs=0.03)
+
+
+def test_an_empty_pack_stops_discharging_and_its_charge_is_set_by_the_voltage() -> None:
+    pack = SimulatedPack(seed=0, step=30, soc=0.12)
+    pack.advance(DAY - 3 * HOUR)  # a sunny day first
+    pack.soc = 0.5  # the BMS has lost count
+    for cell in pack.units[0].cells:
+        cell.soc = 0.06
+    pack.advance(DAY + 2 * HOUR)
+    assert pack.soc <= 0.03
+    assert -1 < pack.current < 0  # standby is all that is left
+    assert pack.protection.last is None  # that was in time
+    assert min(c.voltage(pack.current) for c in pack.units[0].cells) > 2.9
+
+
+def test_a_cycle_counts_only_when_the_charge_had_fallen_to_35_percent() -> None:
+    deep, shallow = (SimulatedPack(seed=1, step=30, soc=soc) for soc in (0.34, 0.6))
+    for pack in (deep, shallow):
+        for _ in live(pack, 72, every=HOUR):
+            pass
+    assert (deep.cycles, shallow.cycles) == (38, 37)
+
+
+def test_resistance_is_measured_anew_only_on_large_steps_of_the_current() -> None:
+    pack = SimulatedPack(seed=0, step=5)
+    cell = pack.units[0].cells[0]
+    changes = steps = 0
+    told, before = cell.measured_resistance, pack.current
+    for _ in live(pack, 12, every=5):
+        steps += abs(pack.current - before) > 20
+        changes += cell.measured_resistance != told
+        told, before = cell.measured_resistance, pack.current
+    assert changes == steps > 0
+    assert cell.measured_resistance == pytest.approx(cell.resistance, rel=0.03)
+
+
+def test_a_leap_of_years_takes_no_longer_than_one_of_a_day() -> None:
+    pack = SimulatedPack(seed=0, step=30)
+    pack.advance(START + 10_000 * DAY)
+    assert pack.time == START + 10_000 * DAY
+    assert pack.protection.last is None
+
+
+@pytest.mark.parametrize(("ambient", "numbers"), [(60.0, {4, 5}), (-15.0, {7})])
+def test_a_temperature_out_of_range_is_an_alarm_and_stops_the_charging(
+    ambient: float, numbers: set[int]
+) -> None:
+    pack = SimulatedPack(seed=0, ambient=ambient)
+    assert pack.current > 0
+    pack.advance(START + 60)
+    assert set(pack.protection.active) == numbers
+    assert pack.current == 0
+
+
+def condition(
+    low: float = 3.3, high: float = 3.31, cold: float = 20, warm: float = 21, board: float = 30
+) -> Condition:
+    return Condition(
+        Extreme(low, 2, 1),
+        Extreme(high, 2, 3),
+        Extreme(cold, 2, 1),
+        Extreme(warm, 2, 2),
+        Extreme(board, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "location", "seconds", "beyond", "between", "back"),
+    [
+        (1, 3, 10, {"low": 3.5, "high": 3.66}, {"high": 3.41}, {"high": 3.39}),
+        (2, 1, 10, {"low": 2.99, "high": 3.1}, {"low": 3.09}, {"low": 3.11}),
+        (3, 1, 5, {"low": 3.0, "high": 3.26}, {"low": 3.0, "high": 3.24}, {"low": 3.09}),
+        (4, 2, 10, {"warm": 55.1}, {"warm": 53.1}, {"warm": 52.9}),
+        (5, 0, 5, {"board": 55.1}, {"board": 53.1}, {"board": 52.9}),
+        (7, 1, 10, {"cold": -10.1}, {"cold": -8.1}, {"cold": -7.9}),
+    ],
+)
+def test_an_alarm_rises_beyond_its_limit_and_clears_behind_its_hysteresis(
+    number: int,
+    location: int,
+    seconds: int,
+    beyond: dict[str, float],
+    between: dict[str, float],
+    back: dict[str, float],
+) -> None:
+    protection = Protection(LIMITS)
+    for _ in range(seconds - 1):
+        protection.step(condition(**beyond), 1)
+    assert protection.shown is None
+    protection.step(condition(**beyond), 1)
+    assert protection.shown == (number, 2, location)
+    for _ in range(60):
+        protection.step(condition(**between), 1)
+    assert protection.shown == (number, 2, location)
+    for _ in range(seconds - 1):
+        protection.step(condition(**back), 1)
+    assert protection.shown == (number, 2, location)
+    protection.step(condition(**back), 1)
+    assert protection.shown is None
+    assert protection.last == (number, 2, location)
+
+
+def test_a_condition_that_does_not_last_is_no_alarm() -> None:
+    protection = Protection(LIMITS)
+    for _ in range(30):
+        protection.step(condition(low=3.5, high=3.7), 6)
+        protection.step(condition(), 1)
+    assert protection.last is None
+
+
+def test_of_several_alarms_the_oldest_is_shown() -> None:
+    protection = Protection(LIMITS)
+    protection.step(condition(board=60), 5)
+    protection.step(condition(board=60, low=2.9, high=3), 10)
+    assert list(protection.active) == [5, 2]
+    assert protection.shown == (5, 2, 0)
+    protection.step(condition(low=2.9, high=3), 5)
+    assert protection.shown == (2, 2, 1)
+
+
+def test_sun_household_and_outdoors_stay_within_what_is_plausible() -> None:
+    for seed in range(5):
+        for minute in range(0, 3 * 1440, 7):
+            time = minute * 60.0
+            assert 0 <= sun(seed, time) <= 60
+            assert 3 < household(seed, time) < 70
+            assert 10 < outdoors(seed, time) < 25
+        assert sun(seed, 2 * HOUR) == 0
+
+
+def test_temperature_has_no_step_at_midnight() -> None:
+    assert outdoors(3, DAY - 1) == pytest.approx(outdoors(3, DAY + 1), abs=0.01)
+
+
+def test_noise_depends_on_its_key_alone_and_is_even() -> None:
+    assert uniform(1, 2, 3) == uniform(1, 2, 3) != uniform(1, 3, 2)
+    values = [uniform(0, n) for n in range(10_000)]
+    assert 0 <= min(values) < 0.001
+    assert 0.999 < max(values) < 1
+    assert sum(values) / len(values) == pytest.approx(0.5, abs=0.01)
+    assert -1 <= min(spread(0, n) for n in range(100)) < 0

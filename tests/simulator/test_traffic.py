@@ -1,0 +1,193 @@
+"""What the simulated module sends and when; time is an argument here."""
+
+import json
+from typing import Any
+
+import pytest
+
+from recbms_zmq.simulator import SimulatorOptions
+from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.faults import parse_faults
+from recbms_zmq.simulator.traffic import Step, Traffic
+
+
+def traffic(faults: str = "", **options: Any) -> Traffic:
+    return Traffic(
+        SimulatorOptions(faults=parse_faults(faults) if faults else (), **{"rate": 10, **options})
+    )
+
+
+def live(module: Traffic, until: float) -> list[tuple[float, Step]]:
+    """All steps up to a time, each when it is due."""
+    steps = []
+    while module.due <= until:
+        now = module.due
+        steps.append((round(now, 3), module.step(now)))
+        assert module.due > now
+    return steps
+
+
+def kinds(messages: tuple[Message, ...]) -> list[str]:
+    return [json.loads(message.data)["type"] for message in messages]
+
+
+def addresses(message: Message) -> list[int]:
+    slaves = json.loads(message.data)["bms_array"]["slave"]
+    return [unit["address"] for unit in (slaves if isinstance(slaves, list) else slaves.values())]
+
+
+def master(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(message.data)["bms_array"]["master"]
+    return found
+
+
+def test_frames_come_at_their_rate_and_settings_every_minute() -> None:
+    steps = live(traffic(rate=4), 60.5)
+    assert [time for time, _ in steps] == [n / 4 for n in range(243)]
+    with_settings = [time for time, step in steps if kinds(step.messages) != ["status"]]
+    assert with_settings == [0, 60]
+    assert kinds(steps[0][1].messages) == ["settings", "status"]
+    assert {(step.link, step.breaks) for _, step in steps} == {("up", None)}
+
+
+def test_a_late_frame_is_left_out_and_the_next_is_in_time() -> None:
+    module = traffic()
+    module.step(0)
+    assert kinds(module.step(0.57).messages) == ["status"]
+    assert module.due == pytest.approx(0.6)
+
+
+def test_a_step_before_it_is_due_sends_nothing() -> None:
+    module = traffic()
+    module.step(0)
+    assert module.step(0.05) == Step((), "up", None)
+    assert module.due == 0.1
+
+
+def test_a_stall_sends_nothing_and_what_it_held_is_gone() -> None:
+    steps = dict(live(traffic("stall at 1s for 500ms"), 2))
+    assert [t for t, step in steps.items() if step.link == "stalled"] == [1, 1.1, 1.2, 1.3, 1.4]
+    assert all(len(step.messages) == (step.link == "up") for t, step in steps.items() if t)
+
+
+def test_a_burst_holds_frames_back_and_sends_them_all_in_order() -> None:
+    steps = dict(live(traffic("burst at 1s for 500ms", firmware="new", speed=60), 2))
+    assert [len(steps[time].messages) for time in (0.9, 1.0, 1.4, 1.5, 1.6)] == [1, 0, 0, 6, 1]
+    times = [master(message)["time"] for message in steps[1.5].messages]
+    assert times == ["09:31:00", "09:31:06", "09:31:12", "09:31:18", "09:31:24", "09:31:30"]
+
+
+def test_a_burst_is_bounded() -> None:
+    module = traffic("burst at 0s for 1h", rate=1000)
+    for _, step in live(module, 2):
+        assert step.messages == ()
+    assert len(module._held) == 1000
+
+
+def test_links_change_between_frames_too() -> None:
+    steps = live(traffic("freeze at 1.52s for 310ms, refuse at 3s for 50ms", rate=1), 3.1)
+    assert [(time, step.link) for time, step in steps] == [
+        (0, "up"),
+        (1, "up"),
+        (1.52, "frozen"),
+        (1.83, "up"),
+        (2, "up"),
+        (3, "refusing"),
+        (3.05, "up"),
+    ]
+
+
+def test_connections_break_once() -> None:
+    steps = live(traffic("drop at 300ms, cut every 500ms"), 1.2)
+    assert [(time, step.breaks) for time, step in steps if step.breaks] == [
+        (0.3, "drop"),
+        (0.5, "cut"),
+        (1.0, "cut"),
+    ]
+
+
+def test_a_unit_drops_out_and_comes_back_at_another_position() -> None:
+    steps = dict(live(traffic("unit every 1s for 500ms", units=3, cells=2), 2.6))
+    orders = [addresses(steps[time].messages[-1]) for time in (0.9, 1.2, 1.7, 2.2, 2.6)]
+    assert orders == [[2, 3, 4], [3, 4], [3, 4, 2], [4, 2], [4, 2, 3]]
+    counts = [master(steps[time].messages[-1])["st_naprav"] for time in (0.9, 1.2, 1.7)]
+    assert counts == [3, 2, 3]
+
+
+def test_a_unit_drops_out_of_a_list_as_it_does_of_an_object() -> None:
+    module = traffic("unit at 1s", units=2, firmware="arrays")
+    assert addresses(dict(live(module, 1.1))[1.1].messages[-1]) == [3]
+
+
+def test_an_alarm_on_order_is_in_both_frames_and_goes_again() -> None:
+    module = traffic("alarm=42 at 1s for 59.5s", units=2)
+    steps = dict(live(module, 60.6))
+    settings, status = steps[60].messages
+    assert json.loads(settings.data)["err"] == {"p": 1, "num": 42}
+    assert master(status)["erro"] == {"present": 1, "addr": 2, "st": 42, "con_st": 1}
+    assert master(status)["error"] == "Something new<br> (simulated)"
+    assert master(steps[60.5].messages[-1])["erro"] == {
+        "present": 0,
+        "addr": 0,
+        "st": 0,
+        "con_st": 0,
+    }
+
+
+def test_the_clock_jumps_and_comes_back() -> None:
+    steps = dict(live(traffic("clock at 1s for 1s", firmware="new"), 2.1))
+    seen = [
+        (master(steps[time].messages[-1])["date"], master(steps[time].messages[-1])["time"])
+        for time in (0.9, 1.5, 2.1)
+    ]
+    assert seen == [
+        ("28.09.2025", "09:30:01"),
+        ("01.01.2000", "00:00:00"),
+        ("28.09.2025", "09:30:02"),
+    ]
+
+
+def test_a_frame_can_be_without_units() -> None:
+    steps = dict(live(traffic("empty at 1s"), 1.1))
+    assert json.loads(steps[1].messages[0].data)["bms_array"]["slave"] == {}
+    assert addresses(steps[1.1].messages[0]) == [2]
+
+
+def test_chance_hits_some_frames_and_the_same_ones_again() -> None:
+    def hit(seed: int) -> list[float]:
+        steps = live(traffic("half-frame 20%", seed=seed), 10)
+        return [time for time, step in steps if not step.messages[-1].data.endswith(b"}}}}}")]
+
+    assert hit(1) == hit(1) != hit(2)
+    assert 5 < len(hit(1)) < 40
+
+
+def test_without_faults_nothing_changes_the_frames() -> None:
+    plain, faulty = traffic(), traffic("drop at 1s, stall at 2s for 1s, nan at 5h")
+    frames = {time: step.messages for time, step in live(plain, 4)}
+    for time, step in live(faulty, 4):
+        if step.messages:
+            assert step.messages == frames[time]
+
+
+def test_a_new_connection_is_greeted_with_the_settings_and_the_newest_status() -> None:
+    module = traffic("clock at 1s for 1s, stall at 3s for 1s, bad-utf8 at 5s")
+    first = live(module, 0.9)[-1][1].messages
+    settings, status = module.greeting(0.95)
+    assert (kinds((settings,)), (status,)) == (["settings"], first)
+    live(module, 1.5)
+    assert json.loads(module.greeting(1.5)[0].data)["mcu_date"] == "01.01.2000"
+    live(module, 3.5)
+    assert module.greeting(3.5) == ()
+
+
+def test_the_cell_page_is_the_status_without_its_type_and_has_the_same_faults() -> None:
+    module = traffic("alarm=7 at 1s, half-frame at 2s for 1s")
+    live(module, 0.5)
+    body = json.loads(module.cell(0.5))
+    assert list(body) == ["bms_array"]
+    assert list(body["bms_array"]) == ["master", "slave"]
+    live(module, 1.5)
+    assert json.loads(module.cell(1.5))["bms_array"]["master"]["erro"]["st"] == 7
+    live(module, 2.5)
+    assert not module.cell(2.5).endswith(b"}}}}")

@@ -1,0 +1,227 @@
+"""The sink for stdout by itself, on real pipes and sockets, with any mixture of lines and reads."""
+
+import asyncio
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.waiting import PATIENCE
+
+from recbms_zmq.errors import ReaderGone, RecBmsError
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.sinks import stdout
+from recbms_zmq.sinks.stdout import StdoutSink
+
+Make = Callable[[], tuple[int, int]]
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def small_pipe() -> tuple[int, int]:
+    """As small as Linux makes them, so that everything is full soon."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    return reader, writer
+
+
+def socket_pair() -> tuple[int, int]:
+    ours, theirs = socket.socketpair()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return ours.detach(), theirs.detach()
+
+
+def batch(*lines: tuple[int, bytes]) -> Batch:
+    """Return a batch of messages, each with the number of its topic."""
+    return Batch([(b"topic/%d" % topic, body, True) for topic, body in lines], [])
+
+
+class Sent:
+    """Remembers what was sent, and makes lines that tell topic, count and length."""
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+
+    def batch(self, lines: list[tuple[int, int]]) -> Batch:
+        made = []
+        for topic, length in lines:
+            count = self.counts[topic] = self.counts.get(topic, 0) + 1
+            made.append((topic, b"%d %d %d " % (topic, count, length) + b"x" * length))
+        return batch(*made)
+
+
+def received(data: bytes) -> dict[int, list[int]]:
+    """Return the counts that came on every topic, having seen that every line is whole."""
+    assert data.endswith(b"\n") or not data
+    found: dict[int, list[int]] = {}
+    for line in data.splitlines():
+        topic, count, length, text = line.split(b" ")
+        assert text == b"x" * int(length)
+        found.setdefault(int(topic), []).append(int(count))
+    return found
+
+
+async def exercise(sink: StdoutSink, ours: int, steps: list[Any], sent: Sent) -> bytes:
+    """Send and read in turn, then read until nothing is left."""
+    os.set_blocking(ours, False)
+    data = b""
+
+    def read(count: int) -> bool:
+        nonlocal data
+        try:
+            more = os.read(ours, count)
+        except BlockingIOError:
+            return False
+        data += more
+        return True
+
+    for step in steps:
+        if isinstance(step, int):
+            read(step)
+        else:
+            sink.send(sent.batch(step))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        more = True
+        while more or not sink._idle.is_set():
+            await asyncio.sleep(0)
+            more = read(65536)
+    return data
+
+
+def run_sink(make: Make, work: Callable[[StdoutSink, int], Any]) -> Any:
+    ours, theirs = make()
+
+    def failed(error: RecBmsError) -> None:
+        raise error
+
+    async def main() -> Any:
+        sink = StdoutSink(theirs, failed)
+        try:
+            return await work(sink, ours)
+        finally:
+            sink.close()
+
+    try:
+        return asyncio.run(main())
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+# Lines from a few bytes to more than a pipe takes in one piece, on a few topics.
+LINES = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from([0, 100, 500, 4090, 5000, 20_000])), max_size=12
+)
+STEPS = st.lists(st.one_of(LINES, st.sampled_from([1, 4096, 30_000])), max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("make", "polled"),
+    [(pipe, False), (pipe, True), (small_pipe, False), (small_pipe, True), (socket_pair, False)],
+)
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_lines_are_whole_in_order_and_the_newest_of_each_topic_arrives(
+    make: Make, polled: bool, steps: list[Any]
+) -> None:
+    sent = Sent()
+    with pytest.MonkeyPatch.context() as patch:
+        if polled:
+            patch.setattr(stdout, "_open", stdout._PolledWriter)
+        data = run_sink(make, lambda sink, ours: exercise(sink, ours, steps, sent))
+    counts = received(data)
+    assert {topic: of_topic[-1] for topic, of_topic in counts.items()} == sent.counts
+    for of_topic in counts.values():
+        assert of_topic == sorted(set(of_topic))
+
+
+def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a pipe of another user's, under `sudo -u`."""
+    really_open = os.open
+
+    def refuse(path: str, *args: Any) -> int:
+        if path.startswith("/proc/self/fd/"):
+            raise PermissionError
+        return really_open(path, *args)
+
+    monkeypatch.setattr(os, "open", refuse)
+    sent = Sent()
+
+    async def work(sink: StdoutSink, ours: int) -> bytes:
+        assert isinstance(sink._writer, stdout._PolledWriter)
+        flags = fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL)
+        data = await exercise(sink, ours, [[(topic, 400) for topic in range(100)]] * 10, sent)
+        assert fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL) == flags
+        assert not flags & os.O_NONBLOCK
+        return data
+
+    counts = received(run_sink(pipe, work))
+    assert all(of_topic[-1] == 10 for of_topic in counts.values())
+    assert len(counts) == 100
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if polled:
+        monkeypatch.setattr(stdout, "_open", stdout._PolledWriter)
+    told: list[RecBmsError] = []
+    ours, theirs = os.pipe()
+
+    async def main() -> None:
+        sink = StdoutSink(theirs, told.append)
+        os.close(ours)
+        for _ in range(3):
+            sink.send(batch((1, b"line"), (2, b"line")))
+            await asyncio.sleep(0)
+        await sink.drain(PATIENCE)
+        sink.close()
+
+    asyncio.run(main())
+    os.close(theirs)
+    assert [type(error) for error in told] == [ReaderGone]
+
+
+def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
+    async def slow(sink: StdoutSink, ours: int) -> bytes:
+        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        data = b""
+
+        async def read() -> None:
+            nonlocal data
+            while data.count(b"\n") < 200:
+                data += os.read(ours, 1000)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(sink.drain(PATIENCE), read())
+        return data
+
+    assert run_sink(pipe, slow).count(b"\n") == 200
+
+    async def asleep(sink: StdoutSink, _: int) -> None:
+        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        await sink.drain(0.01)
+
+    run_sink(pipe, asleep)
+
+
+def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
+    bodies = [b"%03d" % number + b"x" * 1000 for number in range(50)]
+
+    async def write(sink: StdoutSink, ours: int) -> bytes:
+        sink.send(batch((1, b"y" * 3000)))
+        for number in range(0, 50, 5):
+            lines = batch(*[(1, body) for body in bodies[number : number + 5]])
+            sink.send(lines._replace(complete=True))
+        return await exercise(sink, ours, [], Sent())
+
+    assert run_sink(small_pipe, write).splitlines()[1:] == bodies

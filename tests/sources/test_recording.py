@@ -1,0 +1,129 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.receiver import Listener
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.errors import DamagedRecording
+from recbms_zmq.sources.recording import (
+    Connected,
+    End,
+    FrameRecord,
+    Recorder,
+    Start,
+    Trouble,
+    read_record,
+)
+
+TIMES = st.floats(0, 1e9).map(float)
+
+
+def test_a_recording_is_as_its_documentation_says() -> None:
+    lines: list[bytes] = []
+    listener = Listener()
+    recorder = Recorder(listener, lines.append)
+    recorder.start(Instant(5120.25, 1790000000.5))
+    recorder.connected(Instant(5120.5, 1790000000.75))
+    assert recorder.frame(b'{"type":"status"}', Instant(5121.0, 1790000001.25))
+    assert not recorder.frame(b"\xff\xfe", Instant(5122.0, 1790000002.25))
+    recorder.trouble("connection lost by 1A-2261 ü", Instant(5123.0, 1790000003.25))
+    recorder.stop(Instant(5124.0, 1790000004.25))
+    assert b"\n".join(lines).decode("ascii") == (
+        '{"event":"start","monotonic":5120.25,"wall":1790000000.5,"version":1}\n'
+        '{"event":"connected","monotonic":5120.5,"wall":1790000000.75}\n'
+        '{"event":"frame","monotonic":5121.0,"wall":1790000001.25,'
+        '"text":"{\\"type\\":\\"status\\"}"}\n'
+        '{"event":"frame","monotonic":5122.0,"wall":1790000002.25,"base64":"//4="}\n'
+        '{"event":"trouble","monotonic":5123.0,"wall":1790000003.25,'
+        '"reason":"connection lost by 1A-**** \\u00fc"}\n'
+        '{"event":"end","monotonic":5124.0,"wall":1790000004.25}'
+    )
+    # What is told to the other is what came.
+    assert listener.heard == [
+        ("connected", ""),
+        ("frame", '{"type":"status"}'),
+        ("frame", "\xff\xfe"),
+        ("trouble", "connection lost by 1A-2261 ü"),
+    ]
+
+
+@given(st.binary(), TIMES, TIMES)
+def test_frames_and_times_come_back_exactly(data: bytes, monotonic: float, wall: float) -> None:
+    lines: list[bytes] = []
+    Recorder(Listener(), lines.append).frame(data, Instant(monotonic, wall))
+    record = read_record(lines[0])
+    assert isinstance(record, FrameRecord)
+    assert record.at == Instant(monotonic, wall)
+    assert len(record.data) == len(data)
+    assert lines[0].isascii()
+    assert b"\n" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ('{"event":"start","monotonic":1,"wall":2,"version":1}', Start),
+        ('{"wall":2,"monotonic":1,"event":"connected","more":[]}\r\n', Connected),
+        ('{"event":"trouble","monotonic":1,"wall":2,"reason":""}', Trouble),
+        ('{"event":"end","monotonic":1,"wall":2}', End),
+    ],
+)
+def test_lines_may_come_from_another_program(line: str, kind: type) -> None:
+    assert isinstance(read_record(line.encode()), kind)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "\xff",
+        '{"event":"other","monotonic":1,"wall":2}',
+        '{"event":"start","monotonic":1,"wall":2,"version":2}',
+        '{"event":"end","monotonic":-1,"wall":2}',
+        '{"event":"end","monotonic":1e300,"wall":2}',
+        '{"event":"end","monotonic":1,"wall":1e300}',
+        '{"event":"end","monotonic":NaN,"wall":2}',
+        '{"event":"end","monotonic":"1","wall":2}',
+        '{"event":"end","wall":2}',
+        '{"event":"trouble","monotonic":1,"wall":2}',
+        '{"event":"frame","monotonic":1,"wall":2,"base64":"???"}',
+        '{"event":"frame","monotonic":1,"wall":2,"text":"\\ud800"}',
+    ],
+)
+def test_any_other_line_is_damaged(line: str) -> None:
+    with pytest.raises(DamagedRecording):
+        read_record(line.encode("latin-1"))
+
+
+def test_a_damaged_line_is_not_quoted_with_the_serial_number() -> None:
+    with pytest.raises(DamagedRecording) as refused:
+        read_record(b'{"event":"1A-2261","monotonic":1,"wall":2}')
+    assert str(refused.value) == "Invalid value '1A-****' - at `$.event`"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+)
+
+
+@given(
+    st.binary()
+    | st.dictionaries(
+        st.sampled_from(["event", "monotonic", "wall", "text", "base64", "reason", "version"]),
+        JSON | st.sampled_from(["frame", "start", "end", "trouble", 1, 1.5]),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_any_bytes_are_a_record_or_damaged(line: bytes) -> None:
+    try:
+        record = read_record(line)
+    except DamagedRecording:
+        return
+    record.at.isoformat()
+    if isinstance(record, FrameRecord):
+        assert isinstance(record.data, bytes)

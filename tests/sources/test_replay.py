@@ -1,0 +1,298 @@
+"""Replaying a recording gives the messages of the live run."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.bms import FakeBms
+from support.fixtures import Run
+from support.frames import SETTINGS, STATUS, status
+from support.receiver import Heard, Listener, listen
+from support.waiting import eventually
+
+from recbms_zmq.cli.record import record
+from recbms_zmq.clock import Instant
+from recbms_zmq.config.load import load
+from recbms_zmq.errors import ConfigError, UsageError
+from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.sensors.energy import FROM_ZERO
+from recbms_zmq.service.wiring import wire
+from recbms_zmq.sources.replay import ReplaySource
+
+OPTIONS = {
+    "emit": "both",
+    "refresh": "0.7",
+    "min_interval": "0.2",
+    "stale_after": "1.2",
+}
+FLAGS = [word for name, value in OPTIONS.items() for word in ("--" + name.replace("_", "-"), value)]
+RUN = re.compile(rb'"run":"[0-9a-f]{8}"')
+
+
+class LiveRun:
+    """A live run and its recording, made by the code of `record`."""
+
+    def __init__(self, url: str) -> None:
+        self.messages: list[bytes] = []
+        self.recording: list[bytes] = []
+        self._config = load(OPTIONS, [url], {}).config
+
+    def publish(self, batch: Batch) -> None:
+        self.messages += [message[1] for message in batch.messages]
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        def is_there() -> bool:
+            return sum(text.encode() in message for message in self.messages) >= count
+
+        eventually(is_there, f"{count} messages with {text}")
+
+    def of(self, bms: FakeBms) -> None:
+        """Live through what may happen to a BMS."""
+
+        async def live() -> None:
+            (wired,) = wire(self._config, self.publish)
+            wired.device.meter.resume(FROM_ZERO)
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            recording = asyncio.create_task(record(wired, self.recording.append, ended))
+            await asyncio.to_thread(self._happen, bms)
+            ended.set_result(None)
+            await recording
+
+        asyncio.run(live())
+
+    def _happen(self, bms: FakeBms) -> None:
+        self.wait_for('"soc","name"')
+        for soc in range(5):  # a burst, for the minimal interval
+            bms.send(status(soc=soc / 10, ibat=-20.0 + soc))
+        bms.send("no JSON", b"\xff\xfe\x00", '{"type":"other"}', SETTINGS[:200], STATUS[:300])
+        bms.send(STATUS.replace("13.2439", "NaN"), status(soc="half"), status(units=2))
+        bms.send(status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}))
+        self.wait_for("alarm_raised")
+        # Silence: it goes offline, and the connection is renewed.
+        self.wait_for('"reason":"no status frame for 1.2 s')
+        bms.wait_for_connections(2)
+        self.wait_for('"payload":"online"', 2)
+        bms.drop()
+        bms.wait_for_connections(3)
+        bms.send(status(soc=0.9))
+        self.wait_for('"payload":90.0')
+
+
+@pytest.fixture(scope="module")
+def live_run() -> LiveRun:
+    bms = FakeBms().start()
+    try:
+        run = LiveRun(bms.url)
+        run.of(bms)
+    finally:
+        bms.close()
+    return run
+
+
+@pytest.mark.parametrize("speed", ["0", "5"])
+def test_a_replay_gives_the_same_messages_but_for_run(
+    live_run: LiveRun, run: Run, tmp_path: Path, speed: str
+) -> None:
+    path = tmp_path / "what came.jsonl"
+    path.write_bytes(b"\n".join(live_run.recording) + b"\n")
+    replay = run("--no-publish", *FLAGS, f"replay:{path}?speed={speed}")
+    lines = replay.stdout.all()
+    assert replay.wait() == 0
+    assert [RUN.sub(b"", line) for line in lines] == [
+        RUN.sub(b"", message) for message in live_run.messages
+    ]
+    last = {m["key"]: m["payload"] for m in replay.messages}
+    assert last["link/bad_frames"] == 7
+    assert last["link/reconnects"] == 2
+
+
+def test_a_recording_holds_no_serial_number(live_run: LiveRun) -> None:
+    # Of the times any digits can come by chance.
+    text = re.sub(rb'"(?:monotonic|wall)":[0-9.]+', b"", b"\n".join(live_run.recording))
+    assert b"1A-****" in text
+    assert b"2261" not in text
+
+
+def test_a_replay_loses_nothing_to_a_slow_reader(
+    live_run: LiveRun, run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "recording.jsonl"
+    path.write_bytes(b"\n".join(live_run.recording))
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    replay = run("--no-publish", *FLAGS, f"replay:{path}?speed=0", stdout=writing)
+    os.close(writing)
+    replay.stderr.line("main: online")  # its messages do not fit into the pipe
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
+    with os.fdopen(reading, "rb") as pipe:
+        lines = pipe.read().splitlines()
+    assert replay.wait() == 0
+    assert [RUN.sub(b"", line) for line in lines] == [
+        RUN.sub(b"", message) for message in live_run.messages
+    ]
+
+
+def recording(*events: dict[str, object] | bytes) -> bytes:
+    """Return a recording of these events, a second apart."""
+    lines = [json.dumps({"event": "start", "monotonic": 100.0, "wall": 1e9, "version": 1}).encode()]
+    for number, event in enumerate(events, 1):
+        at = {"monotonic": 100.0 + number, "wall": 1e9 + number}
+        lines.append(event if isinstance(event, bytes) else json.dumps({**at, **event}).encode())
+    return b"\n".join(lines)
+
+
+def frame(text: str) -> dict[str, object]:
+    return {"event": "frame", "text": text}
+
+
+END: dict[str, object] = {"event": "end"}
+
+
+def replayed(path: Path, speed: str = "0") -> Heard:
+    return listen(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
+
+
+def test_everything_comes_at_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(
+        recording(
+            {"event": "connected"},
+            frame("a"),
+            {"event": "frame", "base64": "//4="},
+            {"event": "trouble", "reason": "gone"},
+            END,
+            frame("behind the end"),
+        )
+    )
+    listener = Listener()
+    source = ReplaySource(f"replay:{path}?speed=0")
+    assert source.now() == Instant(100.0, 1e9)
+    asyncio.run(source.run(listener))
+    assert listener.heard == [
+        ("connected", ""),
+        ("frame", "a"),
+        ("frame", "\xff\xfe"),
+        ("trouble", "gone"),
+    ]
+    assert listener.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
+    assert source.now() == Instant(105.0, 1e9 + 5)
+
+
+def test_an_editor_may_have_been_there(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    lines = recording(frame("a"), frame("b"), END).replace(b"\n", b"\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + lines + b"\r\n")
+    assert replayed(path) == [("frame", "a"), ("frame", "b")]
+
+
+def test_between_two_lines_time_goes_on_but_not_past_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), END))
+
+    async def run() -> None:
+        source = ReplaySource(f"replay:{path}?speed=0.1")
+        task = asyncio.create_task(source.run(Listener()))
+        await asyncio.sleep(0)
+        first = source.now().monotonic
+        await asyncio.to_thread(eventually, lambda: source.now().monotonic > first, "time passing")
+        now = source.now()
+        assert 100.0 <= first < now.monotonic <= 101.0
+        assert now.wall - 1e9 == pytest.approx(now.monotonic - 100.0, abs=1e-3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"{", "Input data was truncated"),
+        (b'{"event":"end","monotonic":99,"wall":1}', "its time is before that of the line above"),
+        (b'{"event":"end","monotonic":1e9,"wall":1}', "its time is before that of the line above"),
+        (recording(), "another recording starts here"),
+        (b" " * 100_000 + b"{}", "it is too long"),
+        (b"", "Input data was truncated"),
+    ],
+)
+def test_a_damaged_line_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, line: bytes, why: str
+) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), line, frame("b"), line, END))
+    assert replayed(path) == [("frame", "a"), ("frame", "b")]
+    first, last = caplog.messages
+    assert first.startswith(f"{path}: line 3 is left out: {why}")
+    assert last == f"{path}: 2 lines were left out"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot read the recording {path}: No such file or directory"),
+        (b"", "{path} is no recording: it is empty"),
+        (
+            b"\xff\n",
+            "{path} is no recording: line 1: JSON is malformed: invalid character (byte 0)",
+        ),
+        (STATUS.encode(), "{path} is no recording: line 1: Object missing required field `event`"),
+        (
+            b'{"event":"end","monotonic":1,"wall":1}',
+            "{path} is no recording: line 1 is not its start",
+        ),
+        (
+            b'{"event":"start","monotonic":1,"wall":1,"version":2}',
+            "{path} is no recording: line 1: Invalid enum value 2 - at `$.version`",
+        ),
+    ],
+)
+def test_a_file_that_is_no_recording_is_refused(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "recording"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        ReplaySource(f"replay:{path}")
+    assert str(caught.value) == why.format(path=path)
+
+
+def test_a_pipe_is_refused_because_it_would_block(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="a recording has to be a regular file"):
+        ReplaySource(f"replay:{path}")
+
+
+@pytest.mark.parametrize("speed", ["", "fast", "-1", "nan", "inf"])
+def test_a_speed_has_to_be_a_number(tmp_path: Path, speed: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ReplaySource(f"replay:{tmp_path}?speed={speed}")
+    expected = f"?speed=: expected a speed, a number of at least 0, got {speed!r}"
+    assert str(caught.value) == expected
+
+
+def test_a_home_has_to_exist() -> None:
+    with pytest.raises(UsageError) as caught:
+        ReplaySource("replay:~no-such-user/recording")
+    assert str(caught.value) == (
+        "replay:: expected a path in a home directory that exists, got '~no-such-user/recording'"
+    )
+
+
+@given(st.binary(max_size=3000) | st.binary(max_size=3000).map(recording))
+def test_any_file_is_replayed_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "recording"
+    path.write_bytes(data)
+    with contextlib.suppress(ConfigError):
+        replayed(path)

@@ -1,0 +1,96 @@
+import asyncio
+import os
+from codecs import BOM_UTF8
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.receiver import Heard, Listener
+
+from recbms_zmq.sources.stdin import LinesSource
+
+LIMIT = 1024
+
+
+def frames(heard: Heard) -> list[str]:
+    return [text for what, text in heard if what == "frame"]
+
+
+def read_pipe(chunks: list[bytes]) -> Heard:
+    """Return what is heard of a pipe into which this is written, chunk by chunk."""
+
+    async def run() -> Heard:
+        reading, writing = os.pipe()
+        listener = Listener()
+        task = asyncio.create_task(LinesSource(reading, max_frame=LIMIT).run(listener))
+        for chunk in chunks:
+            await asyncio.to_thread(os.write, writing, chunk)
+        os.close(writing)
+        await task
+        os.close(reading)
+        return listener.heard
+
+    return asyncio.run(run())
+
+
+@given(st.lists(st.binary(max_size=2 * LIMIT) | st.sampled_from([b"{}\n", b"\n", b"\r\n", b"a"])))
+def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
+    expected = [
+        (line if len(line) <= LIMIT else line[:LIMIT])
+        .removeprefix(BOM_UTF8)
+        .strip()
+        .decode("latin-1")
+        for line in b"".join(chunks).split(b"\n")
+    ]
+    heard = read_pipe([chunk for chunk in chunks if chunk])
+    assert heard[0] == ("connected", "")
+    assert frames(heard) == [line for line in expected if line]
+
+
+def test_a_byte_order_mark_is_none_of_the_frame() -> None:
+    heard = read_pipe([b'\xef\xbb\xbf{"a":1}\r\n', b'{"a":2}\r\n'])
+    assert frames(heard) == ['{"a":1}', '{"a":2}']
+
+
+def test_of_a_line_that_is_too_long_only_the_beginning_is_handed_on() -> None:
+    heard = read_pipe([b'{"type":"status"', b"," * 50_000, b"," * 50_000, b'}\n{"a":1}\n'])
+    assert frames(heard) == ['{"type":"status"' + "," * (LIMIT - 16), '{"a":1}']
+
+
+def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None:
+    path = tmp_path / "frames"
+    path.write_bytes(b"1\n2\n3")
+
+    class Slow(Listener):
+        async def ready(self) -> None:
+            self.heard.append(("the reader has all of it", ""))
+
+    listener = Slow()
+    with path.open("rb") as file:
+        asyncio.run(LinesSource(file.fileno()).run(listener))
+    waited = ("the reader has all of it", "")
+    assert listener.heard == [
+        ("connected", ""),
+        ("frame", "1"),
+        waited,
+        ("frame", "2"),
+        waited,
+        ("frame", "3"),
+    ]
+
+
+def test_a_pipe_does_not_wait_for_ever() -> None:
+    class Stalled(Listener):
+        async def ready(self) -> None:
+            await asyncio.Future()
+
+    async def run() -> Heard:
+        reading, writing = os.pipe()
+        os.write(writing, b"1\n2\n")
+        os.close(writing)
+        listener = Stalled()
+        await LinesSource(reading).run(listener)
+        os.close(reading)
+        return listener.heard
+
+    assert frames(asyncio.run(run())) == ["1", "2"]

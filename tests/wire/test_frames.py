@@ -1,0 +1,396 @@
+"""Tests of the frame decoder: the two real frames, and what may be wrong with others.
+
+All frames but the real two are made by us.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
+from recbms_zmq.wire.frames import (
+    BaudRates,
+    BmsArray,
+    CellLocation,
+    Decoded,
+    ErrorState,
+    Master,
+    Settings,
+    SettingsError,
+    Slave,
+    Status,
+    decode,
+)
+
+FRAMES = Path(__file__).parents[1] / "frames"
+STATUS = (FRAMES / "status.json").read_bytes()
+SETTINGS = (FRAMES / "settings.json").read_bytes()
+
+
+def status_of(**master: Any) -> bytes:
+    return json.dumps({"type": "status", "bms_array": {"master": master}}).encode()
+
+
+def units_of(slave: Any) -> bytes:
+    return json.dumps({"type": "status", "bms_array": {"slave": slave}}).encode()
+
+
+def master_in(data: bytes) -> tuple[Master | None, tuple[str, ...]]:
+    frame, dropped = decode(data)
+    assert isinstance(frame, Status)
+    assert frame.bms_array is not None
+    return frame.bms_array.master, dropped
+
+
+def slaves_in(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    frame, dropped = decode(data)
+    assert isinstance(frame, Status)
+    assert frame.bms_array is not None
+    return frame.bms_array.slaves, dropped
+
+
+REAL_STATUS = Status(
+    bms_array=BmsArray(
+        master=Master(
+            time_remaining="Full in:<br> 31h 00 min",
+            unit_count=1,
+            clock_time="",
+            clock_date="28.09.2025",
+            cell_voltage_min=3.304808,
+            cell_voltage_max=3.319811,
+            current=7.456289,
+            temperature_max=22.5,
+            voltage=13.2439,
+            state_of_charge=0.285054,
+            state_of_health=0.9963,
+            error_state=ErrorState(present=0, unit_address=0, number=0, location=0),
+            error_message="",
+        ),
+        slaves={
+            0: Slave(
+                address=2,
+                temperature_count=1,
+                bms_temperature=28.66577,
+                cell_count=4,
+                temperatures={0: 22.5},
+                cell_resistances={0: 0.00195, 1: 0.003093, 2: 0.002179, 3: 0.001809},
+                cell_voltages={0: 3.304808, 1: 3.319811, 2: 3.310808, 3: 3.308474},
+                cell_balancing={0: True, 1: False, 2: False, 3: False},
+            )
+        },
+    )
+)
+
+REAL_SETTINGS = Settings(
+    cell_voltage_limit_low=3.0,
+    cell_voltage_limit_high=3.65,
+    temperature_limit_high=55.0,
+    balancing_end_voltage=3.58,
+    balancing_start_voltage=3.45,
+    bms_temperature_limit=55.0,
+    temperature_limit_low=-10.0,
+    capacity=320.0,
+    charge_end_voltage=3.58,
+    current_offset=0.0,
+    charge_end_hysteresis=0.25,
+    cell_voltage_difference_limit=0.25,
+    cell_voltage_limit_high_hysteresis=0.25,
+    cell_voltage_limit_low_hysteresis=0.1,
+    bms_temperature_hysteresis=2.0,
+    current_step=0.019531,
+    soc_hysteresis=0.05,
+    optocoupler_2_level=3.55,
+    optocoupler_2_hysteresis=0.15,
+    relay_1_hysteresis=0.15,
+    charge_coefficient=0.5,
+    discharge_coefficient=0.5,
+    inverter_charge_current_max=150.0,
+    inverter_discharge_current_max=150.0,
+    discharge_protection_voltage=3.1,
+    soc_manual_reset=0.284956,
+    cycles=37,
+    can_speed_code=2,
+    chemistry_code=3,
+    inverter_count=2,
+    relay_1_task=1979711486,
+    optocoupler_2_task=380239933,
+    relay_1_value=3.30481,
+    optocoupler_2_value=3.31648,
+    float_voltage_coefficient=0.1,
+    rs485_speed_code=2,
+    error=SettingsError(present=0, number=0),
+    cell_lowest=CellLocation(unit_address=2, number=1),
+    cell_highest=CellLocation(unit_address=2, number=2),
+    temperature_highest=CellLocation(unit_address=2, number=1),
+    baud_rates=BaudRates(lcd=56000, bms=115200),
+    clock_date="28.09.2025",
+    serial="1A-2261",
+    module_address=64,
+    temperature_unit_code=0,
+    charge_taken_out=227.0,
+    current_at_reading=7.20264,
+    log_file_every_midnight=True,
+    remote_switch=False,
+)
+
+
+def test_the_real_status_frame_is_read_whole() -> None:
+    assert decode(STATUS) == Decoded(REAL_STATUS, ())
+
+
+def test_the_real_settings_frame_is_read_whole() -> None:
+    assert decode(SETTINGS) == Decoded(REAL_SETTINGS, ())
+
+
+def test_the_real_frames_have_no_key_that_is_not_read() -> None:
+    for raw in (STATUS, SETTINGS):
+        assert json.loads(msgspec.json.encode(decode(raw).frame)) == json.loads(raw)
+
+
+def test_a_text_is_read_like_bytes() -> None:
+    assert decode(STATUS.decode()) == Decoded(REAL_STATUS, ())
+
+
+def test_the_object_of_older_firmware_has_no_type_and_is_a_status() -> None:
+    raw = json.loads(STATUS)
+    del raw["type"]
+    assert decode(json.dumps(raw)) == Decoded(REAL_STATUS, ())
+
+
+def test_a_type_that_is_null_counts_as_none() -> None:
+    raw = json.loads(STATUS) | {"type": None}
+    assert decode(json.dumps(raw)) == Decoded(REAL_STATUS, ())
+
+
+def test_the_type_may_stand_behind_the_rest() -> None:
+    assert decode('{"cmin":3,"type":"settings"}') == Decoded(
+        Settings(cell_voltage_limit_low=3.0), ()
+    )
+
+
+def test_arrays_are_read_like_objects() -> None:
+    found, dropped = slaves_in(
+        units_of([{"address": 2, "nap": [3.3, None], "temp": [21], "bal": [True, 0]}, None])
+    )
+    assert dropped == ()
+    assert found == [
+        Slave(address=2, cell_voltages=[3.3, None], temperatures=[21.0], cell_balancing=[True, 0]),
+        None,
+    ]
+
+
+def test_unknown_keys_are_harmless() -> None:
+    data = json.dumps(
+        {"type": "status", "new": [1], "bms_array": {"master": {"vbat": 13, "x": {}}, "y": 1}}
+    )
+    assert master_in(data.encode()) == (Master(voltage=13.0), ())
+
+
+def test_whole_numbers_are_floats_where_floats_are_expected() -> None:
+    assert master_in(status_of(vbat=22, soc=1, ibat=-0)) == (
+        Master(voltage=22.0, state_of_charge=1.0, current=0.0),
+        (),
+    )
+
+
+@pytest.mark.parametrize("bad", ["x", True, [1], {"0": 1}, 10**400])
+def test_a_number_of_the_wrong_type_costs_that_field_only(bad: Any) -> None:
+    assert master_in(status_of(vbat=bad, soc=0.5)) == (
+        Master(state_of_charge=0.5),
+        ("$.bms_array.master.vbat",),
+    )
+
+
+@pytest.mark.parametrize("bad", [2**32, -(2**31) - 1, 10**30, 1.5, "1", True, []])
+def test_an_integer_that_is_none_or_has_more_than_32_bits_costs_that_field_only(bad: Any) -> None:
+    assert master_in(status_of(st_naprav=bad, soc=0.5)) == (
+        Master(state_of_charge=0.5),
+        ("$.bms_array.master.st_naprav",),
+    )
+
+
+def test_integers_of_32_bits_are_read_signed_and_unsigned() -> None:
+    assert master_in(status_of(st_naprav=2**32 - 1)) == (Master(unit_count=2**32 - 1), ())
+    assert master_in(status_of(st_naprav=-(2**31))) == (Master(unit_count=-(2**31)), ())
+
+
+@pytest.mark.parametrize("bad", [2, -1, 1.0, "1", {}])
+def test_a_flag_is_true_false_0_or_1(bad: Any) -> None:
+    assert master_in(status_of(erro={"present": bad, "st": 4})) == (
+        Master(error_state=ErrorState(number=4)),
+        ("$.bms_array.master.erro.present",),
+    )
+    for good in (True, False, 0, 1):
+        assert master_in(status_of(erro={"present": good})) == (
+            Master(error_state=ErrorState(present=good)),
+            (),
+        )
+
+
+@pytest.mark.parametrize("bad", [5, "x", [1], True])
+def test_a_struct_of_the_wrong_type_costs_that_struct_only(bad: Any) -> None:
+    assert master_in(status_of(erro=bad, soc=0.5)) == (
+        Master(state_of_charge=0.5),
+        ("$.bms_array.master.erro",),
+    )
+
+
+def test_bad_cells_cost_themselves_and_no_others() -> None:
+    slave = {"nap": {"0": "x", "1": 3.3, "2": None}, "temp": ["x", 21]}
+    assert slaves_in(units_of({"0": slave, "1": 7})) == (
+        {0: Slave(cell_voltages={1: 3.3, 2: None}, temperatures=[None, 21.0])},
+        (
+            "$.bms_array.slave.0.temp[0]",
+            "$.bms_array.slave.0.nap.0",
+            "$.bms_array.slave.1",
+        ),
+    )
+
+
+@pytest.mark.parametrize("key", ["-1", "16", "x", "", "1.0", "00", " 1", "1/2", "+1", "9" * 50])
+def test_hostile_unit_keys_are_refused_and_not_repeated(key: str) -> None:
+    assert slaves_in(units_of({key: {"address": 9}, "0": {"address": 2}})) == (
+        {0: Slave(address=2)},
+        ("$.bms_array.slave[key]",),
+    )
+
+
+def test_cells_and_sensors_are_bounded() -> None:
+    cells = {str(n): 3.3 for n in range(33)}
+    sensors = {str(n): 20 for n in range(17)}
+    (found, dropped) = slaves_in(units_of({"0": {"nap": cells, "temp": sensors}}))
+    assert found == {
+        0: Slave(
+            cell_voltages=dict.fromkeys(range(32), 3.3),
+            temperatures=dict.fromkeys(range(16), 20.0),
+        )
+    }
+    assert dropped == ("$.bms_array.slave.0.temp[key]", "$.bms_array.slave.0.nap[key]")
+
+
+def test_arrays_that_are_too_long_are_refused_whole() -> None:
+    assert slaves_in(units_of([{"nap": [3.3] * 33, "temp": [20] * 17, "bal": [True] * 33}])) == (
+        [Slave()],
+        (
+            "$.bms_array.slave[0].temp",
+            "$.bms_array.slave[0].nap",
+            "$.bms_array.slave[0].bal",
+        ),
+    )
+    assert slaves_in(units_of([{"address": 1}] * 17)) == (None, ("$.bms_array.slave",))
+
+
+@pytest.mark.parametrize("address", [-1, 256, 1.5, "2", True])
+def test_an_address_is_a_byte(address: Any) -> None:
+    assert slaves_in(units_of({"0": {"address": address, "st_celic": 4}})) == (
+        {0: Slave(cell_count=4)},
+        ("$.bms_array.slave.0.address",),
+    )
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["NaN", "nan", "-nan", "Infinity", "-Infinity", "inf", "-inf", "+inf", "1e999", "-1.5E+400"],
+)
+def test_what_printf_makes_of_no_number_costs_that_field_only(token: str) -> None:
+    data = f'{{"type":"status","bms_array":{{"master":{{"vbat": {token} ,"soc":0.5}}}}}}'
+    assert master_in(data.encode()) == (Master(state_of_charge=0.5), ("$ (not valid JSON)",))
+    array = f'{{"type":"status","bms_array":{{"slave":[{{"nap":[{token},{token},3.3]}}]}}}}'
+    assert slaves_in(array.encode()) == (
+        [Slave(cell_voltages=[None, None, 3.3])],
+        ("$ (not valid JSON)",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b"55 \xb0C", "55 \ufffdC"),  # Latin-1
+        (b"a\nb\tc\x00d", "a b c d"),  # control characters as they are
+        (rb"lone \ud83d", "lone \ufffd"),
+        (rb"lone \udd0b.", "lone \ufffd."),
+        (rb"pair \ud83d\uDD0B, lone \uD83d", "pair \U0001f50b, lone \ufffd"),
+    ],
+)
+def test_a_text_that_is_no_valid_json_costs_its_odd_characters_only(text: bytes, read: str) -> None:
+    data = b'{"type":"status","bms_array":{"master":{"error":"%s","vbat":13.5}}}' % text
+    assert master_in(data) == (
+        Master(error_message=read, voltage=13.5),
+        ("$ (not valid JSON)",),
+    )
+
+
+def test_a_text_with_a_lone_surrogate_is_read_too() -> None:
+    data = '{"type":"status","bms_array":{"master":{"error":"\ud83d","vbat":13.5}}}'
+    frame, _ = decode(data)
+    assert frame == Status(bms_array=BmsArray(master=Master(error_message="?", voltage=13.5)))
+
+
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
+    data = b'{"type":"status","bms_array":{"master":{"vbat":1,"vbat":2}}}'
+    assert master_in(data) == (Master(voltage=2.0), ())
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "not JSON: Input data was truncated"),
+        (b"\xff\xfe", "not JSON: JSON is malformed: invalid character (byte 0)"),
+        (b'{"type":"status"', "not JSON: Input data was truncated"),
+        (b"{'type': nan, 1}", "not JSON: JSON is malformed: object keys must be strings (byte 1)"),
+        (b"[]", "not a JSON object: list"),
+        (b"5", "not a JSON object: int"),
+        (b'"status"', "not a JSON object: str"),
+        (b"null", "not a JSON object: NoneType"),
+        (b"{}", "an object without type and without bms_array"),
+        (b'{"type":null}', "an object without type and without bms_array"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_a_sentence(data: bytes, sentence: str) -> None:
+    with pytest.raises(MalformedFrame) as refused:
+        decode(data)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "depth", [200, 900, 5_000, 100_000], ids=["harmless", "deep", "deeper", "too deep"]
+)
+def test_deep_nesting_never_raises_anything_else(depth: int) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"master":', b"}")):
+        nested = b'{"type":"status","bms_array":' + opening * depth + b"1" + closing * depth + b"}"
+        try:
+            frame, _ = decode(nested)
+        except FrameError as exc:
+            assert exc.kind == "not JSON"  # noqa: PT017 both ends are right, by depth
+        else:
+            assert frame in (Status(), Status(bms_array=BmsArray(master=Master())))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ('"hello"', "'hello'"),
+        ("5", "int"),
+        ('{"bms_name":"4711"}', "dict"),
+        ('"Status"', "'Status'"),
+    ],
+)
+def test_an_unknown_type_is_named(kind: str, shown: str) -> None:
+    with pytest.raises(UnknownFrameType) as refused:
+        decode(f'{{"type":{kind},"bms_array":{{}}}}')
+    assert str(refused.value) == f"unknown message type: {shown}"
+
+
+def test_a_type_is_not_quoted_with_the_serial_number() -> None:
+    with pytest.raises(UnknownFrameType) as refused:
+        decode('{"type":"settings of 1A-2261"}')
+    assert str(refused.value) == "unknown message type: 'settings of 1A-****'"
+
+
+def test_a_long_unknown_type_is_cut() -> None:
+    with pytest.raises(UnknownFrameType) as refused:
+        decode(json.dumps({"type": "x" * 1000}))
+    assert str(refused.value) == "unknown message type: '" + "x" * 39
