@@ -2,10 +2,9 @@
 """Subscribe to recbms-zmq and print topics and values: a program to start from.
 
     python subscriber.py
-    python subscriber.py tcp://192.168.8.20:5556 --topic recbms/main/soc \\
-        --server-key server.key --client-key client.key_secret
+    python subscriber.py tcp://192.168.8.20:5556 --topic recbms/main/soc
 
-The keys are for a service with CURVE. It needs pyzmq, and nothing else of recbms-zmq.
+With CURVE add `--server-key server.key --client-key client.key_secret`. It needs pyzmq, and nothing else of recbms-zmq.
 """
 
 import argparse

@@ -81,13 +81,13 @@ class Broker:
 
     Attributes:
         status_topic: `online` while connected, else `offline`.
-        has_reconnected: set by paho's thread; the broker may have lost what it retained.
+        has_connected: set by paho's thread after every connection.
 
     """
 
     def __init__(self, args: argparse.Namespace, deadline: Deadline) -> None:
         self.status_topic: Final = f"{args.client_id}/status"
-        self.has_reconnected: Final = threading.Event()
+        self.has_connected: Final = threading.Event()
         self._address = f"{args.host}:{args.port}"
         self._deadline = deadline
         self._room = threading.Semaphore(ROOM)
@@ -139,7 +139,7 @@ class Broker:
             self._log(f"{self._address} refuses the connection: {code}; retrying")
         else:
             self._log(f"connected to {self._address}")
-            self.has_reconnected.set()
+            self.has_connected.set()
 
     def _failed(self, *_: object) -> None:
         # paho calls this while it handles the exception, and does not pass it on.
@@ -280,6 +280,7 @@ class Bridge:
         # Readings come again with the refresh, and these do not, or not soon enough.
         self._kept: dict[str, bytes] = {}
         self._availability: dict[str, Message] = {}
+        self._was_connected = False
 
     def take(self, line: bytes) -> None:
         """Publish a line on its topic."""
@@ -299,16 +300,21 @@ class Bridge:
 
     def tick(self) -> None:
         """Publish what is due beside the messages themselves."""
-        if self._broker.has_reconnected.is_set():
-            self._broker.has_reconnected.clear()
+        if self._broker.has_connected.is_set():
+            self._broker.has_connected.clear()
             self._broker.publish(self._broker.status_topic, "online", retain=True)
-            for topic, line in self._kept.items():
-                self._broker.publish(topic, line, retain=True)
-            if self._discovery is not None:
-                self._discovery.repeat()
+            if self._was_connected:  # the broker may have lost what it retained
+                self._repeat()
+            self._was_connected = True
         if self._discovery is not None:
             for topic, payload in self._discovery.due():
                 self._broker.publish(topic, payload, retain=True)
+
+    def _repeat(self) -> None:
+        for topic, line in self._kept.items():
+            self._broker.publish(topic, line, retain=True)
+        if self._discovery is not None:
+            self._discovery.repeat()
 
     def end(self) -> None:
         """Publish that nothing is live any more.

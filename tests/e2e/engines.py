@@ -13,7 +13,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from support.readme import block
+from support.pages import ROOT
 from support.waiting import PATIENCE, eventually
 
 from e2e.installation import nats_server, redis_server
@@ -51,7 +51,7 @@ class Server:
 
 
 class Nats(Server):
-    """A NATS server that speaks MQTT too, configured as the README says."""
+    """A NATS server that speaks MQTT too, configured by flows/pipes/nats.conf."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -62,7 +62,11 @@ class Nats(Server):
             "/var/lib/nats": str(folder / "nats"),
         }
         configuration = folder / "nats.conf"
-        configuration.write_text(block("nats configuration", places))
+        text = (ROOT / "flows" / "pipes" / "nats.conf").read_text()
+        for old, new in places.items():
+            assert old in text
+            text = text.replace(old, new)
+        configuration.write_text(text)
         super().__init__(folder, [nats_server(), "-c", str(configuration)], "Server is ready")
 
     @contextmanager
