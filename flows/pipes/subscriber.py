@@ -4,7 +4,8 @@
     python subscriber.py
     python subscriber.py tcp://192.168.8.20:5556 --topic recbms/main/soc
 
-With CURVE add `--server-key server.key --client-key client.key_secret`. It needs pyzmq, and nothing else of recbms-zmq.
+With CURVE add `--server-key server.key --client-key client.key_secret`. It needs pyzmq, and
+nothing else of recbms-zmq.
 """
 
 import argparse
