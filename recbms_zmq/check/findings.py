@@ -10,7 +10,7 @@ from typing import Any, Final
 from recbms_zmq.check.firmware import Variant
 from recbms_zmq.check.probe import Visit
 from recbms_zmq.check.rules import judge, next_step
-from recbms_zmq.config.readers import printable
+from recbms_zmq.text import printable
 from recbms_zmq.wire.alarms import ALARMS
 from recbms_zmq.wire.redaction import redact_text
 

@@ -15,7 +15,8 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sources import Source
-from recbms_zmq.wire.frames import Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings
 
 STAY: Final = 5.0
 """Seconds to stay after the first status frame, for the frame rate and the settings."""
@@ -68,13 +69,13 @@ class Visit:
             self.connected_after = at.monotonic - self._began
         self._news.set()
 
-    def trouble(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
+    def disconnected(self, reason: str, at: Instant) -> None:  # noqa: ARG002 a receiver is told when
         """Take note of the reason."""
         if reason in self.troubles:
             self.troubles.remove(reason)
         self.troubles.append(reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         try:
             frame, dropped = decode(data)
@@ -96,7 +97,7 @@ class Visit:
         self.dropped.update(dropped)
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     async def pay(self, seconds: float, *, stay: bool) -> None:

@@ -14,7 +14,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from recbms_zmq.sensors.settings_table import CHEMISTRIES, SETTINGS_SENSORS
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
+from recbms_zmq.wire.chemistry import CHEMISTRIES
 from recbms_zmq.wire.frames import Settings
 
 

@@ -15,6 +15,7 @@ from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, 
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
+from recbms_zmq.text import masked
 
 EPILOG = f"""\
 examples:
@@ -90,7 +91,7 @@ async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
     if brief:
         print(verdict(visit, seconds))
     else:
-        print("\n".join(full_report(visit, readers.masked(bms.url), addresses, seconds)))
+        print("\n".join(full_report(visit, masked(bms.url), addresses, seconds)))
     return 0 if visit.arrivals else Unavailable.exit_code
 
 

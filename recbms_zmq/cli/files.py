@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from recbms_zmq.config.readers import quoted
 from recbms_zmq.errors import OutputError, UsageError
+from recbms_zmq.text import quoted
 
 EPILOG: Final = """\
 A README.md in each folder explains its files.

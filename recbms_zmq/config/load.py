@@ -27,6 +27,7 @@ from recbms_zmq.config.layers import (
 )
 from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
 from recbms_zmq.errors import UsageError
+from recbms_zmq.text import quoted
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths with colons between them."""
@@ -226,7 +227,7 @@ def _check_names(sets: Sequence[Layer]) -> None:
             how = "as NAME=SOURCE" if from_words else "with name in its table"
             raise url.error(
                 f"{url.origin.removesuffix(': url')}: a second BMS is called "
-                f"{readers.quoted(name)}; give it a name of its own, {how}"
+                f"{quoted(name)}; give it a name of its own, {how}"
             )
         names.add(name)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from recbms_zmq.config import readers
 from recbms_zmq.config.readers import Reader
 from recbms_zmq.errors import UsageError
+from recbms_zmq.text import quoted
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
 
@@ -291,7 +292,7 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
         return read(given)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise UsageError(f"{name}: expected {exc}, got {readers.quoted(given)}") from None
+        raise UsageError(f"{name}: expected {exc}, got {quoted(given)}") from None
 
 
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:

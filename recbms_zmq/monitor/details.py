@@ -9,13 +9,13 @@ from typing import Final
 
 from rich.text import Text
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Pack, Temperature
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.text import printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""

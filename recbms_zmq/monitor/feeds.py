@@ -17,10 +17,9 @@ from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
 from recbms_zmq.config.load import Config
 from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.monitor.model import Model
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.service.fleet import allow_open_files, start_delay
-from recbms_zmq.service.wiring import keep_running, tick, wire
+from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 
 News = Callable[[], None]
 EXPLAIN: Final = 0.5
@@ -48,12 +47,12 @@ class SourceFeed:
         self._model = model
         self._news = news
         allow_open_files(len(config.bms))
-        self._fleet = wire(config, self._publish)
+        self._fleet = build_fleet(config, self._publish)
 
     async def run(self) -> None:
         """Go on until cancelled, also when all sources have come to their end."""
         for bms in self._fleet:
-            bms.device.start(bms.source.now())
+            bms.pipeline.start(bms.source.now())
         async with asyncio.TaskGroup() as group:
             group.create_task(tick(self._fleet))
             group.create_task(self._explain())
@@ -64,8 +63,8 @@ class SourceFeed:
         """Pass on what is wrong with a link; messages tell it only once a minute."""
         while True:
             for bms in self._fleet:
-                if not bms.device.online:
-                    self._model.explain(bms.device.name, bms.device.reason)
+                if not bms.pipeline.online:
+                    self._model.explain(bms.pipeline.name, bms.pipeline.reason)
             await asyncio.sleep(EXPLAIN)
 
     def _publish(self, batch: Batch) -> None:

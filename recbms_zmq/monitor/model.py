@@ -13,27 +13,20 @@ from recbms_zmq.monitor.history import History
 from recbms_zmq.reporting.messages import (
     Availability,
     Device,
-    DeviceInfo,
     Event,
     Message,
     Payload,
     Reading,
     Snapshot,
 )
-from recbms_zmq.wire.alarms import ALARMS, Alarm
+from recbms_zmq.sensors.device_info import DeviceInfo
+from recbms_zmq.wire.alarms import ALARMS, AlarmType
+from recbms_zmq.wire.chemistry import usual_cell_limits
 
 MAX_EVENTS: Final = 20
 MAX_CELLS: Final = 16 * 32
 """As many as a frame can have; a publisher that is not ours could name more."""
 
-USUAL_LIMITS: Final = (
-    ("LiFePO4", (2.5, 3.65)),
-    ("Li-Po", (2.7, 4.2)),
-    ("LiMn2O4", (2.7, 4.2)),
-    ("", (2.5, 4.2)),
-)
-"""Between what voltages cells usually work, by what the name of their chemistry begins with: for a
-scale where the settings are not known."""
 _CELL: Final = re.compile(r"cell_voltage/(\d{1,4})/(\d{1,4})", re.ASCII)
 _TEMPERATURE: Final = re.compile(r"temperature/(\d{1,4})/(\d{1,4})", re.ASCII)
 _BMS_TEMPERATURE: Final = re.compile(r"bms_temperature/(\d{1,4})", re.ASCII)
@@ -79,7 +72,7 @@ class ActiveAlarm(NamedTuple):
     unit: int | None
     cell: int | None
     message: str
-    known: Alarm | None
+    known: AlarmType | None
 
 
 class PastEvent(NamedTuple):
@@ -194,8 +187,7 @@ class Pack:
         high = self.number("settings/cell_voltage_limit_high")
         if low is not None and high is not None and low < high:
             return Limits(low, high, known=True)
-        low, high = next(limits for name, limits in USUAL_LIMITS if self.chemistry.startswith(name))
-        return Limits(low, high, known=False)
+        return Limits(*usual_cell_limits(self.chemistry), known=False)
 
     def cells(self) -> list[Cell]:
         """Return all cells, by unit and number."""

@@ -5,8 +5,8 @@ Everything that came from outside goes through `safe` on its way to a terminal.
 
 from typing import Final
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, Pack, PastEvent, Temperature
+from recbms_zmq.text import printable
 from recbms_zmq.wire.alarms import ALARMS
 
 UNKNOWN: Final = "?"

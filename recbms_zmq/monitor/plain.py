@@ -1,8 +1,8 @@
 """The view for dumb terminals, pipes and files: a line for a pack when there is news of it."""
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.text import printable
 
 
 def describe(pack: Pack) -> str:

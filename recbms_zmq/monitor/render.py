@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
 from recbms_zmq.monitor.model import Model, Pack
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.text import printable
 
 
 def render(

@@ -12,9 +12,11 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing, ascii_json
+from recbms_zmq.reporting.batch import Batch, Outgoing
+from recbms_zmq.reporting.envelopes import Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
+from recbms_zmq.text import ascii_json
 
 _SOMETHING: Final[Any] = object()  # stands on the topic, but is not of what speaks there now
 _LONG_AGO: Final = float("-inf")
@@ -39,17 +41,6 @@ class ReportOptions(Struct, frozen=True):
     refresh: float = 60.0
     min_interval: float = 0.0
     stale_after: float = 30.0
-
-
-class Batch(NamedTuple):
-    """Messages to send, in this order, and topics that are no longer true after them.
-
-    A `complete` one has no line left out for a slow reader: its source waits for that reader.
-    """
-
-    messages: list[Outgoing]
-    forgotten: list[bytes]
-    complete: bool = False
 
 
 class Past(NamedTuple):
@@ -84,7 +75,7 @@ class Topic:
         """Make the next message."""
         self.said_at = now
         self.refresh_due = now + refresh
-        return self.envelope.seal(payload, ts)
+        return self.envelope.render(payload, ts)
 
 
 class ReadingStream:
@@ -139,7 +130,7 @@ class ReadingStream:
         self._held = []
         self._standing = [None] * len(self._topics)
         for topic in self._topics:
-            batch.forgotten.append(topic.envelope.topic)
+            batch.expired.append(topic.envelope.topic)
             topic.reset()
         for key, past in self._retired.items():
             self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
@@ -199,9 +190,9 @@ class ReadingStream:
         if stands is None:
             return
         if stands is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", self._ts))
+            batch.messages.append(topic.envelope.render("null", self._ts))
             topic.said_at = now
-        batch.forgotten.append(topic.envelope.topic)
+        batch.expired.append(topic.envelope.topic)
         topic.refresh_due = _LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:

@@ -8,12 +8,16 @@ same frames at the same times give the same messages, live or replayed.
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import AlarmChange, Envelopes, ascii_json
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReadingStream, ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.messages import AlarmChange
+from recbms_zmq.reporting.reading_stream import NO_TIME, ReadingStream, ReportOptions
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
-from recbms_zmq.sensors.normalize import Description, Readings
+from recbms_zmq.sensors.device_info import DeviceInfo
+from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.text import ascii_json
 
 STARTING: Final = "waiting for the first status frame"
 ONLINE: Final = "status frames arrive"
@@ -36,13 +40,13 @@ class Reporter:
         self._snapshot = SnapshotStream(envelopes, options)
         self._readings = options.emit in ("readings", "both")
         self._snapshots = options.emit in ("snapshot", "both")
-        self._description: Description | None = None
+        self._description: DeviceInfo | None = None
         self._alarm: Alarm | None = None
         self._settings_refresh_due = NO_TIME
         self._availability_due = NO_TIME
         self._stale_due = NO_TIME
         self._reason = STARTING
-        self._link_trouble = ""
+        self._link_problem = ""
         # The last thing that happened: what falls due later is dated by counting on from here.
         self._last = Instant(0.0, 0.0)
         self.online = False
@@ -60,16 +64,23 @@ class Reporter:
         self._say_availability(at, batch)
         return batch
 
-    def link(self, trouble: str, at: Instant) -> Batch:
-        """Take note of the connection: what is wrong with it, empty when nothing is."""
+    def on_connected(self, at: Instant) -> Batch:
+        """Record that the connection is there; what is due before `at` is published first."""
+        return self._on_link("", at)
+
+    def on_disconnected(self, reason: str, at: Instant) -> Batch:
+        """Record why the connection is not there; it becomes part of the reason of an `offline`."""
+        return self._on_link(reason, at)
+
+    def _on_link(self, problem: str, at: Instant) -> Batch:
         batch = self.advance(at)
         self._last = at
-        self._link_trouble = trouble
+        self._link_problem = problem
         if not self.online:
-            self._reason = trouble or STARTING
+            self._reason = problem or STARTING
         return batch
 
-    def status(self, readings: Readings, description: Description, at: Instant) -> Batch:
+    def on_status(self, readings: Readings, description: DeviceInfo, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
         batch = self.advance(at)
         before = len(batch.messages)
@@ -95,10 +106,10 @@ class Reporter:
         if came_back:
             # What was forgotten a moment ago, and has been said anew, is true again.
             said = {topic for topic, _, _ in batch.messages[before:]}
-            batch.forgotten[:] = [topic for topic in batch.forgotten if topic not in said]
+            batch.expired[:] = [topic for topic in batch.expired if topic not in said]
         return batch
 
-    def settings(self, readings: Readings, description: Description, at: Instant) -> Batch:
+    def on_settings(self, readings: Readings, description: DeviceInfo, at: Instant) -> Batch:
         """Take a settings frame; while offline its readings wait for the next status."""
         batch = self.advance(at)
         self._last = at
@@ -148,7 +159,7 @@ class Reporter:
     def _go_offline(self, at: Instant, batch: Batch) -> None:
         if self._reason != STOPPED:
             silence = f"no status frame for {self._options.stale_after:g} s"
-            self._reason = f"{silence}: {self._link_trouble}" if self._link_trouble else silence
+            self._reason = f"{silence}: {self._link_problem}" if self._link_problem else silence
         self.online = False
         self._stale_due = NO_TIME
         self._say_availability(at, batch)
@@ -160,17 +171,17 @@ class Reporter:
         state = "online" if self.online else "offline"
         # The reason stands beside the payload, not in it.
         payload = f'"{state}","reason":{ascii_json(self._reason)}'
-        batch.messages.append(self._availability.seal(payload, at.isoformat()))
+        batch.messages.append(self._availability.render(payload, at.isoformat()))
 
     def _flush(self, at: Instant, batch: Batch) -> None:
         for stream in (self._status, self._settings, self._snapshot):
             if stream.due <= at.monotonic:
                 stream.flush(at.monotonic, batch)
 
-    def _describe(self, description: Description, ts: str, batch: Batch) -> None:
+    def _describe(self, description: DeviceInfo, ts: str, batch: Batch) -> None:
         if description is not self._description:
             if description != self._description:
-                batch.messages.append(self._device.seal(ascii_json(description), ts))
+                batch.messages.append(self._device.render(ascii_json(description), ts))
             self._description = description
 
     def _report_alarm(self, alarm: Alarm | Unknown | None, ts: str, batch: Batch) -> None:
@@ -178,8 +189,8 @@ class Reporter:
             return
         if self._alarm is not None:
             change = AlarmChange(event="alarm_cleared", **self._alarm._asdict())
-            batch.messages.append(self._event.seal(ascii_json(change), ts))
+            batch.messages.append(self._event.render(ascii_json(change), ts))
         if alarm is not None:
             change = AlarmChange(event="alarm_raised", **alarm._asdict())
-            batch.messages.append(self._event.seal(ascii_json(change), ts))
+            batch.messages.append(self._event.render(ascii_json(change), ts))
         self._alarm = alarm

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from recbms_zmq.reporting.messages import Envelopes, ascii_json
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReportOptions, Topic
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import NO_TIME, ReportOptions, Topic
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
+from recbms_zmq.text import ascii_json
 
 
 class SnapshotStream:
@@ -67,7 +69,7 @@ class SnapshotStream:
         self.due = NO_TIME
         self._topic.reset()
         self._standing = None
-        batch.forgotten.append(self._topic.envelope.topic)
+        batch.expired.append(self._topic.envelope.topic)
 
     def _news(self) -> Any:
         """Return what makes a snapshot differ from another one: names, values, settings."""

@@ -28,11 +28,11 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
 
         return SimulatedSource(bms.url)
     if bms.url == "-":
-        from recbms_zmq.sources.stdin import LinesSource
+        from recbms_zmq.sources.stdin import StdinSource
 
         if sys.stdin is None:
             raise UsageError("- reads frames from stdin, but stdin is closed")
-        return LinesSource(sys.stdin.fileno(), max_frame=bms.max_frame)
+        return StdinSource(sys.stdin.fileno(), max_frame=bms.max_frame)
     if bms.url.startswith("replay:"):
         from recbms_zmq.sources.replay import ReplaySource
 

@@ -14,7 +14,7 @@ import select
 import sys
 from typing import Final
 
-from recbms_zmq.config.readers import masked_text, printable
+from recbms_zmq.text import masked_text, printable
 
 # sd-daemon(3): the journal takes the priority from the front of the line.
 _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
@@ -84,7 +84,7 @@ def set_up(level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("recbms_zmq").setLevel(threshold)
-    # The library's own words about connections say what `Device` says, less readably.
+    # The library's own words about connections say what `Pipeline` says, less readably.
     logging.getLogger("websockets").setLevel(logging.ERROR)
 
 

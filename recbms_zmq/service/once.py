@@ -8,8 +8,8 @@ from typing import Final
 
 from recbms_zmq.config.load import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
-from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.service.wiring import Bms, wire
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.service.fleet import Bms, build_fleet
 
 SETTINGS_GRACE: Final = 2.0
 """Seconds that a settings frame gets to come behind the first status frame."""
@@ -47,25 +47,25 @@ async def print_once(config: Config) -> None:
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     collector = Collector()
-    fleet = wire(config, collector.send)
+    fleet = build_fleet(config, collector.send)
     for bms in fleet:
-        bms.device.start(bms.source.now())
+        bms.pipeline.start(bms.source.now())
     in_time = await _collect(collector, fleet, config.timeout)
-    missing = [bms.device for bms in fleet if not bms.device.online]
-    silent = tuple(f"{config.prefix}/{device.name}/".encode() for device in missing)
+    missing = [bms.pipeline for bms in fleet if not bms.pipeline.online]
+    silent = tuple(f"{config.prefix}/{pipeline.name}/".encode() for pipeline in missing)
     for topic, line in collector.lines.items():
         if not topic.startswith(silent):
             sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
     if missing:
         within = "" if in_time else f" within {config.timeout:g} s"
-        reasons = "; ".join(f"{device.name}: {device.reason}" for device in missing)
+        reasons = "; ".join(f"{pipeline.name}: {pipeline.reason}" for pipeline in missing)
         raise Unavailable(f"no status frame{within} ({reasons})")
 
 
 async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | None) -> bool:
     """Read until every BMS has said all, or its source has ended; return whether in time."""
-    tasks = [asyncio.create_task(bms.source.run(bms.device)) for bms in fleet]
+    tasks = [asyncio.create_task(bms.source.run(bms.pipeline)) for bms in fleet]
 
     def all_have(what: Callable[[Bms], bool]) -> bool:
         return all(what(bms) or task.done() for bms, task in zip(fleet, tasks, strict=True))
@@ -91,8 +91,8 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | 
 
 
 def _is_online(bms: Bms) -> bool:
-    return bms.device.online
+    return bms.pipeline.online
 
 
 def _has_settings(bms: Bms) -> bool:
-    return bms.device.has_settings or not bms.source.sends_settings
+    return bms.pipeline.has_settings or not bms.source.sends_settings

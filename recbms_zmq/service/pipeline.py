@@ -10,12 +10,12 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import EnergyMeter
-from recbms_zmq.sensors.normalize import Normalizer, Readings
-from recbms_zmq.sensors.pack import Link
-from recbms_zmq.wire.frames import Frame, Master, Settings, decode
+from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Frame, Master, Settings
 
 PROVEN: Final = 30.0
 """Seconds for which a connection has to carry frames before a trouble with it counts as over: one
@@ -28,7 +28,7 @@ async def at_once() -> None:
     """Wait for nothing."""
 
 
-class Device:
+class Pipeline:
     """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
 
     def __init__(
@@ -92,18 +92,18 @@ class Device:
         self._connections += 1
         self._connected_at = at.monotonic
         self.tick(at)
-        self._say(self._reporter.link("", at))
+        self._say(self._reporter.on_connected(at))
         _log.debug("%s: connected", self.name)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there; say so in the log when it is news."""
         self.tick(at)  # so that the reason for being offline is that, and not this
-        self._say(self._reporter.link(reason, at))
+        self._say(self._reporter.on_disconnected(reason, at))
         if reason != self._trouble:
             self._trouble = reason
             _log.warning("%s: %s; trying again", self.name, reason)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         bad_before = self._bad_frames
         try:
@@ -118,7 +118,7 @@ class Device:
             return False
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Wait for a slow reader of what was published."""
         await self._drained()
 
@@ -128,7 +128,7 @@ class Device:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._say(self._reporter.settings(readings, normalizer.description, at))
+            self._say(self._reporter.on_settings(readings, normalizer.description, at))
             return
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
@@ -139,7 +139,7 @@ class Device:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        self._say(self._reporter.status(readings, normalizer.description, at))
+        self._say(self._reporter.on_status(readings, normalizer.description, at))
         if self._trouble and at.monotonic - self._connected_at >= PROVEN:
             self._trouble = ""
             _log.info("%s: the connection is good again", self.name)

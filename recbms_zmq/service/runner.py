@@ -15,7 +15,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Lookups(ThreadPoolExecutor):
+class DaemonThreads(ThreadPoolExecutor):
     """Gives every call a thread of its own, which ends with the program if not before.
 
     It is a `ThreadPoolExecutor` because asyncio takes nothing else, and has no pool.
@@ -47,7 +47,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a program to its end, as `asyncio.run` does, and wait for no name server then."""
     try:
         with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(Lookups())
+            runner.get_loop().set_default_executor(DaemonThreads())
             return runner.run(work)
     finally:
         # Python would look for garbage in all that a fleet has left: 0.4 s with 1,000 BMS, when the

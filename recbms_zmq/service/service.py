@@ -14,16 +14,15 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from recbms_zmq.config.load import Config
-from recbms_zmq.config.readers import masked
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.fleet import allow_open_files, start_delay
+from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
-from recbms_zmq.service.systemd import Supervisor, in_words
-from recbms_zmq.service.wiring import keep_running, tick, wire
+from recbms_zmq.service.systemd import Notifier, status_line
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
+from recbms_zmq.text import masked
 
 if TYPE_CHECKING:  # loaded only by who needs it
     from recbms_zmq.service.counters import Keeper
@@ -55,9 +54,9 @@ class Service:
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._keeper: Keeper | None = None
-        self._fleet = wire(config, self._publish, self._drained)
-        devices = [bms.device for bms in self._fleet]
-        self._supervisor = Supervisor(os.environ, lambda: in_words(devices))
+        self._fleet = build_fleet(config, self._publish, self._drained)
+        pipelines = [bms.pipeline for bms in self._fleet]
+        self._notifier = Notifier(os.environ, lambda: status_line(pipelines))
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
@@ -73,12 +72,12 @@ class Service:
         self._ended = asyncio.get_running_loop().create_future()
         self._watch_for_the_end()
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self._supervisor.close)
+            stack.callback(self._notifier.close)
             if await self._open_counters(stack) and await self._open_sinks(stack):
                 await self._serve()
 
     def _publish(self, batch: Batch) -> None:
-        if batch.messages or batch.forgotten:
+        if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.send(batch)
 
@@ -94,12 +93,12 @@ class Service:
     async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
         """Tell the energy counters what they were; return False if the end came first."""
         directory = self._config.state_dir
-        meters = {b.device.name: b.device.meter for b in self._fleet if b.source.live}
+        meters = {b.pipeline.name: b.pipeline.meter for b in self._fleet if b.source.live}
         kept = meters if directory is not None else {}
         for bms in self._fleet:
             # What is only a recording adds nothing to the counters of a pack.
-            if bms.device.name not in kept:
-                bms.device.meter.resume(FROM_ZERO)
+            if bms.pipeline.name not in kept:
+                bms.pipeline.meter.resume(FROM_ZERO)
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
@@ -132,8 +131,8 @@ class Service:
 
     async def _serve(self) -> None:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
-            _log.info("%s: reading %s", bms.device.name, masked(options.url))
-            bms.device.start(bms.source.now())
+            _log.info("%s: reading %s", bms.pipeline.name, masked(options.url))
+            bms.pipeline.start(bms.source.now())
         if self._keeper is not None:
             self._keeper.start()
         tasks = [
@@ -145,22 +144,22 @@ class Service:
         ticker = asyncio.create_task(
             tick(
                 self._fleet,
-                lambda now: self._supervisor.look(now, alive=not any(map(_error_of, tasks))),
+                lambda now: self._notifier.update(now, alive=not any(map(_error_of, tasks))),
             )
         )
         # Without it nobody would ever be offline: better to end, and be started again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
-        self._supervisor.ready(time.monotonic())
+        self._notifier.ready(time.monotonic())
         try:
             await self._ended
         finally:
-            self._supervisor.stopping()
+            self._notifier.stopping()
             # A frame that is on its way must not come behind the `offline`; and that comes before
             # all goodbyes, because the promise is 200 ms.
             for bms, task in zip(self._fleet, tasks, strict=True):
                 if not task.done():
                     task.cancel()
-                    bms.device.stop(bms.source.now())
+                    bms.pipeline.stop(bms.source.now())
             others = (ticker, last)
             for task in others:
                 task.cancel()

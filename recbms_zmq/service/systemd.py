@@ -10,14 +10,14 @@ import socket
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 
 STATUS_EVERY: Final = 5.0
 """Seconds between two looks at the state; it is told if it has changed."""
 _MOST_NAMED: Final = 5  # BMS in one status line
 
 
-class Supervisor:
+class Notifier:
     """Tells systemd, if it is there. Never waits for it.
 
     Args:
@@ -38,7 +38,7 @@ class Supervisor:
         is_watched = usec.isdecimal() and int(usec) > 0 and pid in ("", str(os.getpid()))
         self._beat_every = int(usec) / 2e6 if is_watched else 0.0
         self._beat_due = 0.0 if is_watched else float("inf")
-        self._state_in_words = status
+        self._state_status_line = status
         self._status = ""
         self._status_due = 0.0
         self._unsent: dict[str, str] = {}
@@ -46,9 +46,9 @@ class Supervisor:
     def ready(self, now: float) -> None:
         """Say that everything is open. `now` is monotonic, in seconds."""
         self._unsent["READY"] = "1"
-        self.look(now, alive=True)
+        self.update(now, alive=True)
 
-    def look(self, now: float, *, alive: bool) -> None:
+    def update(self, now: float, *, alive: bool) -> None:
         """Say what is due: that the service is alive, and its state if that has changed."""
         if self._socket is None:
             return
@@ -60,7 +60,7 @@ class Supervisor:
             news["WATCHDOG"] = "1"
         if now >= self._status_due:
             self._status_due = now + STATUS_EVERY
-            text = self._state_in_words()
+            text = self._state_status_line()
             if text != self._status:
                 self._status = news["STATUS"] = text
         if news or self._unsent:
@@ -87,24 +87,24 @@ class Supervisor:
             self._unsent.clear()
 
 
-def in_words(devices: Sequence[Device]) -> str:
+def status_line(pipelines: Sequence[Pipeline]) -> str:
     """Say in one line how the BMS are, for `systemctl status`; those that are offline first."""
-    online = [device for device in devices if device.online]
-    offline = [device for device in devices if not device.online]
-    parts = [f"{len(online)} of {len(devices)} BMS online"]
-    parts += [f"{device.name} offline: {device.reason}" for device in offline[:_MOST_NAMED]]
-    parts += [_online(device) for device in online[: max(0, _MOST_NAMED - len(offline))]]
-    if len(devices) > _MOST_NAMED:
-        parts.append(f"and {len(devices) - _MOST_NAMED} more")
+    online = [pipeline for pipeline in pipelines if pipeline.online]
+    offline = [pipeline for pipeline in pipelines if not pipeline.online]
+    parts = [f"{len(online)} of {len(pipelines)} BMS online"]
+    parts += [f"{pipeline.name} offline: {pipeline.reason}" for pipeline in offline[:_MOST_NAMED]]
+    parts += [_online(pipeline) for pipeline in online[: max(0, _MOST_NAMED - len(offline))]]
+    if len(pipelines) > _MOST_NAMED:
+        parts.append(f"and {len(pipelines) - _MOST_NAMED} more")
     return " ".join("; ".join(parts).split())
 
 
-def _online(device: Device) -> str:
+def _online(pipeline: Pipeline) -> str:
     """Say how a BMS is: `main 28.5 %, charging`."""
-    charge = device.reading("soc")
+    charge = pipeline.reading("soc")
     words = [] if charge is None else [f"{charge} %"]
-    state = device.reading("charge_state")
+    state = pipeline.reading("charge_state")
     words += [] if state is None else [str(state)]
-    if device.reading("problem"):
-        words.append(f"problem: {device.reading('error_text')}")
-    return f"{device.name} {', '.join(words)}"
+    if pipeline.reading("problem"):
+        words.append(f"problem: {pipeline.reading('error_text')}")
+    return f"{pipeline.name} {', '.join(words)}"

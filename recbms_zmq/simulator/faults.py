@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from recbms_zmq.config.readers import quoted
 from recbms_zmq.errors import UsageError
+from recbms_zmq.text import did_you_mean, quoted
 
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one
@@ -158,11 +158,8 @@ def _name(text: str) -> tuple[str, int | None]:
     name, equals, digits = text.partition("=")
     kind = KINDS.get(name)
     if kind is None:
-        import difflib
-
-        near = difflib.get_close_matches(name[:40], KINDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(KINDS)}"
-        raise FaultSyntaxError(f"no fault is called {_shown(name)}; {hint}")
+        hint = did_you_mean(name, KINDS) or f"; expected one of {', '.join(KINDS)}"
+        raise FaultSyntaxError(f"no fault is called {_shown(name)}{hint}")
     if kind.number is None:
         if equals:
             raise FaultSyntaxError(f"{name} takes no number, got {_shown(text)}")

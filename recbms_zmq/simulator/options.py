@@ -15,6 +15,7 @@ from recbms_zmq.config.options import Option, read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.frames import FIRMWARE, Firmware
+from recbms_zmq.text import quoted
 from recbms_zmq.wire.frames import MAX_CELLS, MAX_UNITS
 
 SCHEME: Final = "sim:"
@@ -118,8 +119,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     path, question, query = url.removeprefix(SCHEME).partition("?")
     if not url.startswith(SCHEME) or path or "#" in query or (question and not query):
         raise UsageError(
-            "expected a simulated BMS like sim: or sim:?units=2&cells=16, "
-            f"got {readers.quoted(url)}"
+            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {quoted(url)}"
         )
     texts: dict[str, str] = {}
     for part in query.split("&") if query else ():
@@ -128,7 +128,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
         if key not in _BY_NAME or "=" not in part:
             known = ", ".join(_BY_NAME)
             raise UsageError(
-                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {readers.quoted(part)}"
+                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {quoted(part)}"
             )
         if key in texts:
             raise UsageError(f"{SCHEME} expected each option once, got {key} twice")

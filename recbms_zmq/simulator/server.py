@@ -20,11 +20,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import OutputError
 from recbms_zmq.simulator.fault_effects import Message
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
+from recbms_zmq.text import masked
 
 _CLOSE_TIMEOUT: Final = 1.0  # s; a client that does not answer the closing handshake is left
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 
 
 class Sink(Protocol):

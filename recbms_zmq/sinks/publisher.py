@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class ZmqSink:
             send(body)
             if is_retained:
                 retained[topic] = body
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             retained.pop(topic, None)
         # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
         # because a look takes as long as three messages.

@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
-from recbms_zmq.reporting.messages import Outgoing
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch, Outgoing
 
 _LINES_A_GROUP: Final = select.PIPE_BUF // 64  # more would not fit
 

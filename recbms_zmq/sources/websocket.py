@@ -26,11 +26,11 @@ from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import UsageError
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
+from recbms_zmq.text import masked
 from recbms_zmq.wire.redaction import redact_text
 
 PING_INTERVAL: Final = 30.0
@@ -94,7 +94,7 @@ class WebSocketSource(LiveSource):
 
         def note(exc: Exception) -> None:
             # None of these is fatal: what is wrong with a module now may be right tomorrow.
-            receiver.trouble(explain(exc), Instant.now())
+            receiver.disconnected(explain(exc), Instant.now())
 
         connections = aiter(connect(self._url, process_exception=note, **self._arguments))
         async with contextlib.aclosing(connections):  # type: ignore[type-var]
@@ -105,7 +105,7 @@ class WebSocketSource(LiveSource):
                 except asyncio.CancelledError:
                     await connection.close()  # else the library says "internal error"
                     raise
-                receiver.trouble(reason, Instant.now())
+                receiver.disconnected(reason, Instant.now())
                 # The library would reconnect at once after a connection that worked.
                 await asyncio.sleep(next(self._backoff.delays))
 
@@ -133,7 +133,7 @@ class WebSocketSource(LiveSource):
                 data = await connection.recv(decode=False)
                 now = Instant.now()
                 last = loop.time()
-                if receiver.frame(data, now) and not proven:
+                if receiver.received(data, now) and not proven:
                     proven = True
                     self._backoff.reset()
                 turn += 1

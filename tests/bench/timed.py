@@ -10,24 +10,24 @@ import time
 
 from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
-from recbms_zmq.service import wiring
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service import fleet
+from recbms_zmq.service.pipeline import Pipeline
 
 times: list[float] = []
 
 
-class TimedDevice(Device):
+class TimedPipeline(Pipeline):
     """A device that notes how long each frame takes."""
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         begin = time.perf_counter()
-        valid = super().frame(data, at)
+        valid = super().received(data, at)
         times.append(time.perf_counter() - begin)
         return valid
 
 
 if __name__ == "__main__":
-    wiring.Device = TimedDevice  # type: ignore[attr-defined]
+    fleet.Pipeline = TimedPipeline  # type: ignore[attr-defined]
     code = main()
     print(json.dumps(times), file=sys.stderr)
     sys.exit(code)

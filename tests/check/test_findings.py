@@ -23,7 +23,7 @@ class Silent(LiveSource):
 def told(*frames: bytes) -> list[str]:
     visit = Visit(Silent())
     for number, frame in enumerate(frames):
-        visit.frame(frame, Instant(float(number), 1e9))
+        visit.received(frame, Instant(float(number), 1e9))
     report = full_report(visit, "ws://bms/ws", [], 10)
     assert report[-1] == verdict(visit, 10)
     return report

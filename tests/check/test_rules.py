@@ -5,7 +5,8 @@ import pytest
 from support.frames import SETTINGS
 
 from recbms_zmq.check.rules import Advice, judge, next_step
-from recbms_zmq.wire.frames import Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings
 
 FROST = Advice(
     "note",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.readers import Reader
+from recbms_zmq.text import masked
 
 LEAST = readers.number("seconds")
 ABOVE = readers.number("seconds", above=True)
@@ -275,4 +276,4 @@ def test_what_other_machines_can_reach_is_told_apart(endpoint: str, loopback: bo
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    assert readers.masked(url) == shown
+    assert masked(url) == shown

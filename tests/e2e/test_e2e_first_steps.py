@@ -17,6 +17,7 @@ from support.waiting import eventually
 
 from e2e.program import Program
 from e2e.waiting import free_port
+from recbms_zmq import __version__
 
 UID = 54321
 
@@ -92,10 +93,9 @@ def test_from_a_copy_of_the_repository_to_messages_and_back(
         demo.stop()
 
     names = stranger.types(f"{program} files").split()
-    repository = {
-        str(path.relative_to("flows")) for path in repository_files() if path.parts[0] == "flows"
-    }
-    assert set(names) == {name for name in repository if not name.startswith("pictures/")}
+    flows = (str(path) for path in repository_files() if path.parts[0] == "flows")
+    installed = {name for name in flows if not name.startswith("flows/pictures/")}
+    assert {f"flows/{name}" for name in names} == installed
     stranger.types("cd ~ && recbms/bin/recbms-zmq files pipes --copy .")
     stranger.types(block("mqtt install") + "~/recbms/bin/python ~/pipes/to_mqtt.py --help")
     stranger.types(block("install extras") + "~/recbms/bin/recbms-zmq completion bash")
@@ -104,12 +104,12 @@ def test_from_a_copy_of_the_repository_to_messages_and_back(
     [wheel] = (stranger.copy / "flows" / "service").glob("*.whl")
     assert wheel.name.startswith("recbms_zmq-")
 
-    version = stranger.copy / "recbms_zmq" / "__init__.py"
+    version = stranger.copy / "recbms_zmq" / "version.py"
     text = version.read_text()
-    assert '__version__ = "' in text
-    version.write_text(text.replace('__version__ = "', '__version__ = "9.'))
+    assert f'"{__version__}"' in text
+    version.write_text(text.replace(f'"{__version__}"', '"9.0"'))
     stranger.types(block("update venv"))
-    assert stranger.types(f"{program} --version").startswith("recbms-zmq 9.")
+    assert stranger.types(f"{program} --version").startswith("recbms-zmq 9.0")
 
     stranger.types(block("uninstall venv"))
     assert not (stranger.home / "recbms").exists()

@@ -5,8 +5,8 @@ import re
 from math import isfinite
 from typing import Any, Final, NoReturn
 
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
 
 TOPIC: Final = re.compile(
     r"recbms/main/(?:availability|event|snapshot|device|[a-z_0-9]+"
@@ -43,7 +43,7 @@ class Contract:
             assert retained == (message["kind"] != "event")
             if retained:
                 self.standing[message["topic"]] = message
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             assert TOPIC.fullmatch(topic.decode("ascii"))
             self.standing.pop(topic.decode("ascii"), None)
         assert len(self._seq) <= MOST_TOPICS

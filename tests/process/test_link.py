@@ -105,14 +105,14 @@ class Nobody:
         del at
         self.connections += 1
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take no note."""
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         del at
         return data.startswith(b"{")
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Make nobody wait."""
 
 

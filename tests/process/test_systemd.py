@@ -16,7 +16,7 @@ from support.frames import SETTINGS, status
 from support.process import command
 from support.waiting import PATIENCE
 
-from recbms_zmq.service.systemd import STATUS_EVERY, Supervisor
+from recbms_zmq.service.systemd import STATUS_EVERY, Notifier
 
 News = dict[str, str]
 
@@ -157,12 +157,12 @@ DEAD_SOURCE = """
 import sys
 from recbms_zmq import cli
 from recbms_zmq.service import pipeline
-working = pipeline.Device.trouble
+working = pipeline.Pipeline.disconnected
 def broken(self, reason, at):
     if self.name == "broken":
         raise RuntimeError("made by the test")
     working(self, reason, at)
-pipeline.Device.trouble = broken
+pipeline.Pipeline.disconnected = broken
 sys.exit(cli.main())
 """
 
@@ -208,17 +208,17 @@ def test_without_systemd_nothing_is_different(bms: FakeBms, run: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("manager", ["path"], indirect=True)
-class TestSupervisor:
+class TestNotifier:
     """Times, which are arguments there."""
 
     def test_the_watchdog_is_fed_twice_as_often_as_asked_for(self, manager: Manager) -> None:
         environ = manager.environment(seconds=10.0, WATCHDOG_PID=str(os.getpid()), HOME="/")
-        supervisor = Supervisor(environ, lambda: "well")
+        notifier = Notifier(environ, lambda: "well")
         assert environ == {"HOME": "/"}
-        supervisor.ready(100.0)
+        notifier.ready(100.0)
         for tenth in range(1, 200):
-            supervisor.look(100.0 + tenth / 10, alive=True)
-        supervisor.close()
+            notifier.update(100.0 + tenth / 10, alive=True)
+        notifier.close()
         assert manager.everything() == [
             {"READY": "1", "WATCHDOG": "1", "STATUS": "well"},
             {"WATCHDOG": "1"},
@@ -227,23 +227,23 @@ class TestSupervisor:
         ]
 
     def test_it_is_fed_again_as_soon_as_it_may_be(self, manager: Manager) -> None:
-        supervisor = Supervisor(manager.environment(seconds=2.0), lambda: "well")
-        supervisor.ready(100.0)
+        notifier = Notifier(manager.environment(seconds=2.0), lambda: "well")
+        notifier.ready(100.0)
         for second in range(1, 4):
-            supervisor.look(100.0 + second, alive=False)
-        supervisor.look(103.5, alive=True)
-        supervisor.close()
+            notifier.update(100.0 + second, alive=False)
+        notifier.update(103.5, alive=True)
+        notifier.close()
         assert manager.everything()[1:] == [{"WATCHDOG": "1"}]
 
     def test_a_state_that_changes_all_the_time_is_told_every_few_seconds(
         self, manager: Manager
     ) -> None:
         states = iter(range(1000))
-        supervisor = Supervisor(manager.environment(), lambda: str(next(states)))
-        supervisor.ready(100.0)
+        notifier = Notifier(manager.environment(), lambda: str(next(states)))
+        notifier.ready(100.0)
         for tenth in range(1, int(STATUS_EVERY * 20) + 1):
-            supervisor.look(100.0 + tenth / 10, alive=True)
-        supervisor.close()
+            notifier.update(100.0 + tenth / 10, alive=True)
+        notifier.close()
         assert manager.everything() == [
             {"READY": "1", "STATUS": "0"},
             {"STATUS": "1"},
@@ -252,11 +252,11 @@ class TestSupervisor:
 
     def test_what_systemd_had_no_room_for_is_told_later(self, manager: Manager) -> None:
         manager.fill()
-        supervisor = Supervisor(manager.environment(seconds=1.0), lambda: "well")
-        supervisor.ready(100.0)
+        notifier = Notifier(manager.environment(seconds=1.0), lambda: "well")
+        notifier.ready(100.0)
         before = len(manager.everything())
-        supervisor.look(100.1, alive=False)
-        supervisor.close()
+        notifier.update(100.1, alive=False)
+        notifier.close()
         assert manager.everything()[before:] == [{"READY": "1", "STATUS": "well"}]
 
 

@@ -17,7 +17,7 @@ from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks.publisher import _REPLAYED_A_SECOND, ZmqSink
 
 MEBIBYTE = 2**20

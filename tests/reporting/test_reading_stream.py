@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReadingStream, ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import ReadingStream, ReportOptions
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor
@@ -64,8 +65,8 @@ def test_what_is_held_back_and_then_missing_is_due_no_more() -> None:
 
 def test_the_topics_that_are_no_longer_true_are_named() -> None:
     stream = ReadingStream(ENVELOPES, ReportOptions())
-    assert take(stream, 0, 1, 2).forgotten == []
-    assert take(stream, 1, 1, None).forgotten == [b"recbms/main/b"]
+    assert take(stream, 0, 1, 2).expired == []
+    assert take(stream, 1, 1, None).expired == [b"recbms/main/b"]
     batch = Batch([], [])
     stream.reset(batch)
     assert batch == Batch([], [b"recbms/main/a", b"recbms/main/b"])

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Description, Readings, UnitDescription
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
+from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
-DESCRIPTION = Description(units=(UnitDescription(2, 4, 1),))
+DESCRIPTION = DeviceInfo(units=(UnitInfo(2, 4, 1),))
 DEVICE = "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}]}"
 UNIT = {"address": 2, "cells": 4, "sensors": 1}
 WALL = 1_800_000_000.0
@@ -81,7 +83,7 @@ class Story:
                 self.retained[message.key] = message.payload
             if message.key == "availability":
                 self.reasons.append(json.loads(body)["reason"])
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             self.retained.pop(topic.decode().removeprefix("recbms/main/"), None)
         self.messages += messages
         return [f"{message.key}={message.payload}" for message in messages]
@@ -97,15 +99,22 @@ class Story:
         description: Any = DESCRIPTION,
     ) -> list[str]:
         readings = readings_of(values, time, alarm)
-        return self._hear(self.reporter.status(readings, description, at(time)))
+        return self._hear(self.reporter.on_status(readings, description, at(time)))
 
     def settings(
         self, time: float, values: dict[str, Any], description: Any = DESCRIPTION
     ) -> list[str]:
-        return self._hear(self.reporter.settings(readings_of(values, time), description, at(time)))
+        return self._hear(
+            self.reporter.on_settings(readings_of(values, time), description, at(time))
+        )
 
-    def link(self, time: float, trouble: str) -> list[str]:
-        return self._hear(self.reporter.link(trouble, at(time)))
+    def link(self, time: float, reason: str) -> list[str]:
+        step = (
+            self.reporter.on_disconnected(reason, at(time))
+            if reason
+            else (self.reporter.on_connected(at(time)))
+        )
+        return self._hear(step)
 
     def advance(self, time: float) -> list[str]:
         return self._hear(self.reporter.advance(at(time)))
@@ -530,18 +539,15 @@ def test_only_settings_that_have_changed_are_said() -> None:
 
 def test_the_description_is_said_when_it_changes() -> None:
     story = online()
-    assert (
-        story.status(1, {"soc": 50}, description=Description(units=(UnitDescription(2, 4, 1),)))
-        == []
-    )
-    more = Description(units=(UnitDescription(2, 4, 1), UnitDescription(3, 4, 1)))
+    assert story.status(1, {"soc": 50}, description=DeviceInfo(units=(UnitInfo(2, 4, 1),))) == []
+    more = DeviceInfo(units=(UnitInfo(2, 4, 1), UnitInfo(3, 4, 1)))
     assert story.status(2, {"soc": 50}, description=more) == [
         (
             "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}, "
             "{'address': 3, 'cells': 4, 'sensors': 1}]}"
         )
     ]
-    known = Description(units=(), model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0)
+    known = DeviceInfo(units=(), model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0)
     assert story.settings(3, {}, description=known) == [
         "device={'units': [], 'model': 'ABMS', 'chemistry': 'LiFePO4 Winston', 'capacity': 320.0}"
     ]
@@ -556,7 +562,7 @@ def test_a_description_is_not_repeated_after_an_offline() -> None:
 def test_a_description_that_changed_while_offline_is_said_with_the_next_status() -> None:
     story = online(stale_after=30)
     story.advance(40)
-    known = Description(units=(), model="ABMS")
+    known = DeviceInfo(units=(), model="ABMS")
     assert story.settings(41, {}, description=known) == []
     assert story.status(42, {"soc": 50}, description=known) == [
         "availability=online",

@@ -1,4 +1,4 @@
-"""What a device tells the log, and when."""
+"""What a pipeline tells the log, and when."""
 
 import logging
 
@@ -6,11 +6,11 @@ import pytest
 from support.frames import STATUS
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import Envelopes
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import PROVEN, Device
+from recbms_zmq.service.pipeline import PROVEN, Pipeline
 
 LOST = "connection lost"
 
@@ -20,36 +20,36 @@ def at(seconds: float) -> Instant:
 
 
 @pytest.fixture
-def device(caplog: pytest.LogCaptureFixture) -> Device:
+def pipeline(caplog: pytest.LogCaptureFixture) -> Pipeline:
     caplog.set_level(logging.INFO)
     reporter = Reporter(Envelopes("main", "REC BMS", "0" * 8), ReportOptions(stale_after=20))
-    device = Device("main", Normalizer(), reporter, lambda _: None)
-    device.start(at(0))
-    return device
+    pipeline = Pipeline("main", Normalizer(), reporter, lambda _: None)
+    pipeline.start(at(0))
+    return pipeline
 
 
 def test_a_link_that_breaks_every_second_is_one_trouble(
-    device: Device, caplog: pytest.LogCaptureFixture
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(100):
-        device.connected(at(second))
-        device.frame(STATUS.encode(), at(second + 0.1))
-        device.trouble(LOST, at(second + 0.5))
+        pipeline.connected(at(second))
+        pipeline.received(STATUS.encode(), at(second + 0.1))
+        pipeline.disconnected(LOST, at(second + 0.5))
     assert caplog.messages == ["main: online", "main: connection lost; trying again"]
 
 
 def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
-    device: Device, caplog: pytest.LogCaptureFixture
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     for start in (0.0, 1000.0):
-        device.connected(at(start))
+        pipeline.connected(at(start))
         for second in range(int(PROVEN) + 2):
-            device.frame(STATUS.encode(), at(start + second))
-        device.trouble(LOST, at(start + PROVEN + 2))
-        device.connected(at(start + PROVEN + 3))
+            pipeline.received(STATUS.encode(), at(start + second))
+        pipeline.disconnected(LOST, at(start + PROVEN + 2))
+        pipeline.connected(at(start + PROVEN + 3))
         for second in range(int(PROVEN) + 2):
-            device.frame(STATUS.encode(), at(start + PROVEN + 3 + second))
-        device.tick(at(start + 500))
+            pipeline.received(STATUS.encode(), at(start + PROVEN + 3 + second))
+        pipeline.tick(at(start + 500))
     assert (
         caplog.messages
         == [
@@ -62,9 +62,11 @@ def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
     )
 
 
-def test_another_trouble_is_said_at_once(device: Device, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_reason_is_logged_at_once(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
     for reason in ("connection refused", "connection refused", LOST, LOST, "connection refused"):
-        device.trouble(reason, at(1))
+        pipeline.disconnected(reason, at(1))
     assert caplog.messages == [
         "main: connection refused; trying again",
         "main: connection lost; trying again",
@@ -73,11 +75,11 @@ def test_another_trouble_is_said_at_once(device: Device, caplog: pytest.LogCaptu
 
 
 def test_going_offline_is_said_whoever_notices_it(
-    device: Device, caplog: pytest.LogCaptureFixture
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    device.connected(at(0))
-    device.frame(STATUS.encode(), at(1))
-    device.trouble("nothing came for 20 s", at(21))
+    pipeline.connected(at(0))
+    pipeline.received(STATUS.encode(), at(1))
+    pipeline.disconnected("nothing came for 20 s", at(21))
     assert caplog.messages == [
         "main: online",
         "main: offline: no status frame for 20 s",

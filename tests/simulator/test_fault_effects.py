@@ -15,7 +15,7 @@ from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
 from recbms_zmq.simulator.fault_effects import Message, damaged
 from recbms_zmq.simulator.faults import KINDS
 from recbms_zmq.simulator.random_numbers import uniform
-from recbms_zmq.wire.frames import decode
+from recbms_zmq.wire.decode import decode
 
 REAL = Path(__file__).parents[1].joinpath("frames", "status.json").read_bytes().strip()
 

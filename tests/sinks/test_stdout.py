@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import ReaderGone, RecBmsError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks import stdout
 from recbms_zmq.sinks.stdout import StdoutSink
 

@@ -143,7 +143,7 @@ def test_any_answer_is_a_frame_or_a_sentence_and_the_next_one_is_read(
     monkeypatch.setattr(backoff, "reconnect_delays", at_once)
     heard = asked(module, data)
     for what, text in heard:
-        assert what != "trouble" or SENTENCE.fullmatch(text)
+        assert what != "disconnected" or SENTENCE.fullmatch(text)
         assert what != "frame" or len(text) <= LIMIT
 
 

@@ -12,7 +12,7 @@ from support.module import CELL, FakeModule, answer
 from support.receiver import Listener, listen
 from support.waiting import eventually
 
-from recbms_zmq.errors import UnusableAnswer
+from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.http import HttpSource, read_answer
 from recbms_zmq.sources.network import tls_context
@@ -110,7 +110,7 @@ def test_a_bad_answer_is_said_in_words_and_asked_again(
 ) -> None:
     module = make_module(bad, answer())
     heard = listen(HttpSource(module.url, max_frame=1024), 3)
-    assert heard == [("trouble", reason), ("connected", ""), ("frame", TEXT)]
+    assert heard == [("disconnected", reason), ("connected", ""), ("frame", TEXT)]
     assert len(module.requests) == 2
 
 
@@ -120,7 +120,7 @@ def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeM
     assert heard == [
         ("connected", ""),
         ("frame", "<html>"),
-        ("trouble", "the answer is not a frame of a BMS"),
+        ("disconnected", "the answer is not a frame of a BMS"),
         ("connected", ""),
         ("frame", TEXT),
     ]
@@ -129,7 +129,7 @@ def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeM
 def test_nobody_there_is_said_in_words(make_module: MakeModule) -> None:
     module = make_module()
     module.close()
-    assert listen(HttpSource(module.url), 1) == [("trouble", "connection refused")]
+    assert listen(HttpSource(module.url), 1) == [("disconnected", "connection refused")]
 
 
 def test_delays_grow_until_a_frame_has_come(make_module: MakeModule, delays: list[str]) -> None:
@@ -143,7 +143,7 @@ def test_credentials_are_sent_and_never_said(make_module: MakeModule) -> None:
     module = make_module(answer(status="403 Forbidden"))
     url = module.url.replace("//", "//owner:p%40ss%C3%A9@")
     heard = listen(HttpSource(url), 1)
-    assert heard == [("trouble", "the BMS answered with HTTP status 403")]
+    assert heard == [("disconnected", "the BMS answered with HTTP status 403")]
     assert b"\r\nAuthorization: Basic b3duZXI6cEBzc8Op\r\n" in module.requests[0]
     assert b"owner" not in module.requests[0]
 
@@ -192,7 +192,7 @@ def test_https_needs_a_certificate_that_is_trusted(
     trusting = HttpSource(tls_module.url, tls=tls_context(str(certificate), pinned=False))
     assert listen(trusting, 2) == [("connected", ""), ("frame", TEXT)]
     strict = HttpSource(tls_module.url, tls=tls_context(None, pinned=False))
-    assert listen(strict, 1) == [("trouble", "TLS failed: self-signed certificate")]
+    assert listen(strict, 1) == [("disconnected", "TLS failed: self-signed certificate")]
 
 
 def test_https_takes_a_pinned_certificate_and_no_other(
@@ -204,7 +204,7 @@ def test_https_takes_a_pinned_certificate_and_no_other(
     heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=right), 2)
     assert heard == [("connected", ""), ("frame", TEXT)]
     heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=wrong), 1)
-    assert heard == [("trouble", f"TLS failed: certificate has SHA-256 {right}")]
+    assert heard == [("disconnected", f"TLS failed: certificate has SHA-256 {right}")]
     assert len(tls_module.requests) == 1
 
 
@@ -219,7 +219,7 @@ async def _read(data: bytes, limit: int) -> bytes:
 def test_any_bytes_are_an_answer_or_unusable(data: bytes) -> None:
     try:
         content = asyncio.run(_read(data, 100))
-    except UnusableAnswer:
+    except InvalidResponse:
         return
     assert len(content) <= 100
 

@@ -22,9 +22,9 @@ from recbms_zmq.cli.record import record
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {
@@ -58,8 +58,8 @@ class LiveRun:
         """Live through what may happen to a BMS."""
 
         async def live() -> None:
-            (wired,) = wire(self._config, self.publish)
-            wired.device.meter.resume(FROM_ZERO)
+            (wired,) = build_fleet(self._config, self.publish)
+            wired.pipeline.meter.resume(FROM_ZERO)
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             recording = asyncio.create_task(record(wired, self.recording.append, ended))
             await asyncio.to_thread(self._happen, bms)
@@ -180,7 +180,7 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
         ("connected", ""),
         ("frame", "a"),
         ("frame", "\xff\xfe"),
-        ("trouble", "gone"),
+        ("disconnected", "gone"),
     ]
     assert listener.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
     assert source.now() == Instant(105.0, 1e9 + 5)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Heard, Listener
 
-from recbms_zmq.sources.stdin import LinesSource
+from recbms_zmq.sources.stdin import StdinSource
 
 LIMIT = 1024
 
@@ -22,7 +22,7 @@ def read_pipe(chunks: list[bytes]) -> Heard:
     async def run() -> Heard:
         reading, writing = os.pipe()
         listener = Listener()
-        task = asyncio.create_task(LinesSource(reading, max_frame=LIMIT).run(listener))
+        task = asyncio.create_task(StdinSource(reading, max_frame=LIMIT).run(listener))
         for chunk in chunks:
             await asyncio.to_thread(os.write, writing, chunk)
         os.close(writing)
@@ -62,12 +62,12 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
     path.write_bytes(b"1\n2\n3")
 
     class Slow(Listener):
-        async def ready(self) -> None:
+        async def drain(self) -> None:
             self.heard.append(("the reader has all of it", ""))
 
     listener = Slow()
     with path.open("rb") as file:
-        asyncio.run(LinesSource(file.fileno()).run(listener))
+        asyncio.run(StdinSource(file.fileno()).run(listener))
     waited = ("the reader has all of it", "")
     assert listener.heard == [
         ("connected", ""),
@@ -81,7 +81,7 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
 
 def test_a_pipe_does_not_wait_for_ever() -> None:
     class Stalled(Listener):
-        async def ready(self) -> None:
+        async def drain(self) -> None:
             await asyncio.Future()
 
     async def run() -> Heard:
@@ -89,7 +89,7 @@ def test_a_pipe_does_not_wait_for_ever() -> None:
         os.write(writing, b"1\n2\n")
         os.close(writing)
         listener = Stalled()
-        await LinesSource(reading).run(listener)
+        await StdinSource(reading).run(listener)
         os.close(reading)
         return listener.heard
 

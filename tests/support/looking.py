@@ -4,11 +4,13 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.monitor.model import Model, Pack
-from recbms_zmq.reporting.messages import Envelopes, decode_message
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 from support.frames import SETTINGS, status
 
 WALL = 1_700_000_000.0
@@ -40,7 +42,7 @@ class Looking:
         """What the service would tell a newcomer."""
         self._way = way
         self._now = 0.0
-        self._device = Device(
+        self._device = Pipeline(
             name,
             Normalizer(),
             Reporter(Envelopes(name, device_name, run), ReportOptions(**options)),
@@ -55,7 +57,7 @@ class Looking:
     def frame(self, text: str, at: float = 0.0) -> None:
         """Let a frame come at this time."""
         self._now = at
-        assert self._device.frame(text.encode(), Instant(at, WALL + at))
+        assert self._device.received(text.encode(), Instant(at, WALL + at))
 
     def status(self, at: float = 0.0, **changes: Any) -> None:
         """Let a status frame come, made of the real one."""
@@ -80,5 +82,5 @@ class Looking:
             if retained:
                 self.bodies[topic] = body
             self.model.take(decode_message(body), self._now, self._way)
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             self.bodies.pop(topic, None)

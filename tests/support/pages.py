@@ -4,7 +4,6 @@
 """
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +21,7 @@ PAGES = (
     ROOT / "flows" / "service" / "README.md",
     ROOT / "flows" / "pipes" / "README.md",
 )
+_IGNORED = {"__pycache__", "node_modules"}
 _FENCE = re.compile(r"(?:<!-- ([^\n]*) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -48,11 +48,17 @@ def block(mark: str, changes: Mapping[str, str] = MappingProxyType({})) -> str:
     return code
 
 
+TOP = ("recbms_zmq", "tests", "flows", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+
+
 def repository_files() -> list[Path]:
-    """Return the files of the repository as paths relative to it: what git has, or would take."""
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=True, text=True)
-    return [Path(name) for name in done.stdout.split("\0") if name and (ROOT / name).exists()]
+    """Return the files of the repository as relative paths, without what Git ignores."""
+    found = (path for name in TOP for path in (ROOT / name, *(ROOT / name).rglob("*")))
+    return sorted(
+        path.relative_to(ROOT)
+        for path in (*found, ROOT / ".gitignore")
+        if path.is_file() and path.suffix != ".whl" and not _IGNORED & set(path.parts)
+    )
 
 
 def options_table() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sources import Source
-from recbms_zmq.wire.frames import decode
+from recbms_zmq.wire.decode import decode
 from support.waiting import PATIENCE
 
 Heard = list[tuple[str, str]]
@@ -23,10 +23,10 @@ class Listener:
     def connected(self, at: Instant) -> None:
         self._note("connected", "", at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
-        self._note("trouble", reason, at)
+    def disconnected(self, reason: str, at: Instant) -> None:
+        self._note("disconnected", reason, at)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         self._note("frame", data.decode("latin-1"), at)
         try:
             decode(data)
@@ -34,7 +34,7 @@ class Listener:
             return False
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -11,18 +11,17 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
+from recbms_zmq.wire.decode import Decoded, decode
 from recbms_zmq.wire.frames import (
     BaudRates,
     BmsArray,
     CellLocation,
-    Decoded,
     ErrorState,
     Master,
     Settings,
     SettingsError,
     Slave,
     Status,
-    decode,
 )
 
 FRAMES = Path(__file__).parents[1] / "frames"
