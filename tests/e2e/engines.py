@@ -5,6 +5,7 @@ and started again, as servers are.
 """
 
 import json
+import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from support.pages import ROOT
+from support.pages import ROOT, block
 from support.waiting import PATIENCE, eventually
 
 from e2e.installation import nats_server, redis_server
@@ -67,7 +68,9 @@ class Nats(Server):
             assert old in text
             text = text.replace(old, new)
         configuration.write_text(text)
-        super().__init__(folder, [nats_server(), "-c", str(configuration)], "Server is ready")
+        _, *options, file = shlex.split(block("nats command"))
+        assert (ROOT / file).name == configuration.name
+        super().__init__(folder, [nats_server(), *options, str(configuration)], "Server is ready")
 
     @contextmanager
     def subscribed(self, subject: str) -> Iterator[BufferedIOBase]:
