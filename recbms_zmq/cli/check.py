@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
@@ -119,13 +120,13 @@ def _is_address(host: str) -> bool:
 
 
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
-    from recbms_zmq.client.query import RollCall
+    from recbms_zmq.client.query import ServiceQuery
 
     prefix = read_argument("--prefix", readers.name, args.prefix)
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
     endpoint = read_argument("TARGET", readers.endpoint, args.target)
-    with RollCall(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as call:
-        found = call.make(devices, seconds)
+    with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
+        found = query.ask(devices, seconds)
     said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
     print("; ".join(said) if args.brief else "\n".join(said))
     return 0 if all(each.payload == "online" for each in found) else 1

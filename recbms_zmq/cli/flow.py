@@ -9,7 +9,7 @@ import sys
 import msgspec
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.nodered import SOURCES, TARGETS, FlowOptions, flow_json
 from recbms_zmq.sensors.table import SENSORS

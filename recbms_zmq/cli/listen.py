@@ -12,7 +12,8 @@ import zmq
 
 from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import DEFAULT_PUBLISH, read_argument
+from recbms_zmq.config.option import read_argument
+from recbms_zmq.config.options import DEFAULT_PUBLISH
 from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
 
 EPILOG = """\

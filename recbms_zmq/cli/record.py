@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs
@@ -123,7 +124,7 @@ class _Output:
 
     def write(self, line: bytes) -> None:
         """Write a line, or keep it for a reader who is slow."""
-        self.sink.send(Batch([(b"", line, False)], [], complete=True))
+        self.sink.publish(Batch([(b"", line, False)], [], complete=True))
         self._waiting = 0 if self.sink.is_idle else self._waiting + len(line)
         if self._waiting > MOST_WAITING:
             self._end(OutputError("nobody reads the recording, and too much of it waits"))

@@ -20,7 +20,7 @@ from recbms_zmq.errors import Unavailable, UsageError
 from recbms_zmq.reporting.messages import Availability, decode_message
 
 
-class RollCall:
+class ServiceQuery:
     """A subscriber that asks once.
 
     Args:
@@ -66,7 +66,7 @@ class RollCall:
     ) -> None:
         self._stack.close()
 
-    def make(self, devices: Sequence[str], seconds: float) -> list[Availability]:
+    def ask(self, devices: Sequence[str], seconds: float) -> list[Availability]:
         """Return the availability of these BMS, or of all that the service has.
 
         Raises:

@@ -5,7 +5,7 @@ from typing import Final
 import zmq
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
 
 REFUSED: Final = (

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.config.option import Option
+from recbms_zmq.config.options import BY_NAME, OPTIONS, URL
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.text import did_you_mean, quoted
 
@@ -93,7 +94,7 @@ def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
         raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
     top = _table(document, str(path), BY_NAME)
     per_bms = {option.name: option for option in OPTIONS if option.bms}
-    per_bms["url"] = Option("url", readers.source, None, "")
+    per_bms["url"] = URL
     layers = []
     for number, table in enumerate(tables, 1):
         where = f"{path}: [[bms]] number {number}"
@@ -139,7 +140,7 @@ def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
         layer["name"] = _read(BY_NAME["name"], name, origin, error)
     else:
         url = word
-    layer["url"] = _read(Option("url", readers.source, None, ""), url, origin, error)
+    layer["url"] = _read(URL, url, origin, error)
     return layer
 
 

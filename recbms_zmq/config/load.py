@@ -7,9 +7,7 @@ does not go together is refused with one sentence, as a wrong value is by `layer
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
-
-from msgspec import Struct
+from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.layers import (
@@ -25,53 +23,12 @@ from recbms_zmq.config.layers import (
     read_file,
     without_name,
 )
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, build
 from recbms_zmq.errors import UsageError
 from recbms_zmq.text import quoted
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths with colons between them."""
-
-
-class BmsConfig(Struct, frozen=True, kw_only=True):
-    """What applies to one BMS; the fields are the options of the same names."""
-
-    url: str
-    name: str
-    device_name: str
-    emit: Literal["readings", "snapshot", "both"]
-    report: Literal["changes", "all"]
-    refresh: float
-    min_interval: float
-    bare: bool
-    stale_after: float
-    poll_interval: float
-    idle_current: float
-    energy_max_gap: float
-    max_frame: int
-    ca_file: Path | None
-    tls_fingerprint: str | None
-    proxy: str | None
-    include_serial: bool
-
-
-class Config(Struct, frozen=True, kw_only=True):
-    """What applies to the service; the fields are the options of the same names."""
-
-    bms: tuple[BmsConfig, ...]
-    publish: tuple[str, ...]
-    no_stdout: bool
-    prefix: str
-    state_dir: Path | None
-    hwm: int
-    curve_secret_key: Path | None
-    curve_allow: Path | None
-    allow_ip: tuple[Any, ...]
-    ipc_mode: int
-    once: bool
-    timeout: float | None
-    exit_on_stdin_close: bool
-    log_level: str
 
 
 class Loaded(NamedTuple):
@@ -110,7 +67,7 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)
-    bms = [BmsConfig(**{name: setting.value for name, setting in found.items()}) for found in sets]
+    bms = [build(BmsConfig, _values(found)) for found in sets]
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
@@ -161,8 +118,8 @@ def _name_devices(fleet: Sequence[Layer]) -> None:
         found["device_name"] = given._replace(value=text)
 
 
-def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:
-    plain = {name: setting.value for name, setting in found.items()}
+def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
+    plain = _values(found)
     publish = found["publish"]
     if plain["once"] and publish.error is UsageError:
         raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
@@ -183,8 +140,11 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
                 "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
                 "say --allow-plaintext"
             )
-    known = {field: plain[field] for field in Config.__struct_fields__ if field != "bms"}
-    return Config(bms=bms, **known)
+    return build(Config, plain | {"bms": bms})
+
+
+def _values(found: Layer) -> dict[str, Any]:
+    return {name: setting.value for name, setting in found.items()}
 
 
 def _check_polling(found: Mapping[str, Setting]) -> None:

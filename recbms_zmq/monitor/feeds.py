@@ -1,6 +1,6 @@
-"""Where the view's messages come from: BMS read in this process, or the sockets of services.
+"""Where the view's messages come from: BMS read in this process, or services over ZeroMQ.
 
-Both put decoded messages into the model and say that there is news; neither draws anything.
+Both update the model with decoded messages and then call `on_change`; neither draws anything.
 """
 
 import asyncio
@@ -14,53 +14,53 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import RecBmsError, UsageError
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
 
-News = Callable[[], None]
+OnChange = Callable[[], None]
 EXPLAIN: Final = 0.5
-"""Seconds between looks at what is wrong with the links."""
-_TURN: Final = 1000
-"""Messages taken before something else may happen: a flood must not stop the view."""
+"""Seconds between two updates of the reasons of offline BMS."""
+_MESSAGES_PER_TURN: Final = 1000
+"""Messages received before the event loop runs other callbacks: a flood must not stop the view."""
 
 
 class Feed(Protocol):
-    """Fills the model."""
+    """Fills a model."""
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run until cancelled."""
 
 
 class SourceFeed:
     """Reads BMS as the service does, in this process.
 
     Raises:
-        UsageError, ConfigError: a source cannot be what it says.
+        UsageError, ConfigError: a source cannot be opened as configured.
 
     """
 
-    def __init__(self, config: Config, model: Model, news: News) -> None:
+    def __init__(self, config: Config, model: Model, on_change: OnChange) -> None:
         self._model = model
-        self._news = news
+        self._on_change = on_change
         allow_open_files(len(config.bms))
         self._fleet = build_fleet(config, self._publish)
 
     async def run(self) -> None:
-        """Go on until cancelled, also when all sources have come to their end."""
+        """Run until cancelled, also after the end of all sources."""
         for bms in self._fleet:
             bms.pipeline.start(bms.source.now())
         async with asyncio.TaskGroup() as group:
             group.create_task(tick(self._fleet))
             group.create_task(self._explain())
-            for place, bms in enumerate(self._fleet):
-                group.create_task(keep_running(bms, start_delay(place)))
+            for index, bms in enumerate(self._fleet):
+                group.create_task(keep_running(bms, start_delay(index)))
 
     async def _explain(self) -> None:
-        """Pass on what is wrong with a link; messages tell it only once a minute."""
+        """Update the reasons of offline BMS; messages carry a new one only once a minute."""
         while True:
             for bms in self._fleet:
                 if not bms.pipeline.online:
@@ -70,15 +70,15 @@ class SourceFeed:
     def _publish(self, batch: Batch) -> None:
         now = time.monotonic()
         for _, body, _ in batch.messages:
-            self._model.take(decode_message(body), now)
-        self._news()
+            self._model.update(decode_message(body), now)
+        self._on_change()
 
 
 class SubscriberFeed:
-    """Subscribes to services; a socket for each, so that it is known who says what.
+    """Subscribes to services, with one socket for each: a message does not name its endpoint.
 
     Raises:
-        UsageError: an endpoint is none that one can connect to, or a key is missing.
+        UsageError: an endpoint cannot be connected to, or a key is missing.
         ConfigError: a key file cannot be used.
 
     """
@@ -87,13 +87,13 @@ class SubscriberFeed:
         self,
         endpoints: Sequence[str],
         model: Model,
-        news: News,
+        on_change: OnChange,
         *,
         server_key: str | None = None,
         secret_key: str | None = None,
     ) -> None:
         self._model = model
-        self._news = news
+        self._on_change = on_change
         self._context = zmq.Context(io_threads=1)
         self._keys = server_key, secret_key
         self._sockets = []
@@ -127,7 +127,7 @@ class SubscriberFeed:
         return sub, events
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run until cancelled."""
         loop = asyncio.get_running_loop()
         for endpoint, sub, events in self._sockets:
             loop.add_reader(sub.fileno(), self._receive, endpoint, sub)
@@ -145,16 +145,18 @@ class SubscriberFeed:
 
     def _receive(self, endpoint: str, sub: "zmq.Socket[bytes]") -> None:
         now = time.monotonic()
-        for _ in range(_TURN):
-            # A ZeroMQ descriptor tells of news once: whoever looks has to take everything.
+        for _ in range(_MESSAGES_PER_TURN):
+            # The descriptor is edge-triggered: it only reports again once all messages are read.
             if sub.closed or not int(sub.get(zmq.EVENTS)) & zmq.POLLIN:
                 break
             parts = sub.recv_multipart()
-            with contextlib.suppress(msgspec.DecodeError, IndexError):  # somebody else's publisher
-                self._model.take(decode_message(parts[1]), now, endpoint)
+            with contextlib.suppress(
+                msgspec.DecodeError, IndexError
+            ):  # another program's publisher
+                self._model.update(decode_message(parts[1]), now, endpoint)
         else:
             asyncio.get_running_loop().call_soon(self._receive, endpoint, sub)
-        self._news()
+        self._on_change()
 
     def _note(self, endpoint: str, events: "zmq.Socket[bytes]") -> None:
         while int(events.get(zmq.EVENTS)) & zmq.POLLIN:
@@ -163,4 +165,4 @@ class SubscriberFeed:
             self._model.connection(endpoint, connected, time.monotonic())
             if event & REFUSED:
                 self._model.refused(endpoint, why_refused(event))
-        self._news()
+        self._on_change()

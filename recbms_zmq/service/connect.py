@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from recbms_zmq.config.load import BmsConfig
+from recbms_zmq.config.options import BmsConfig
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.sources import Source
 
@@ -53,7 +53,7 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
 
     return WebSocketSource(
         bms.url,
-        silence=bms.stale_after,
+        silence=bms.reporting.stale_after,
         max_frame=bms.max_frame,
         tls=_tls(bms),
         fingerprint=bms.tls_fingerprint,

@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.connect import open_source
@@ -69,13 +68,7 @@ def build_fleet(
             Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
             Reporter(
                 Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
-                ReportOptions(
-                    emit=bms.emit,
-                    report=bms.report,
-                    refresh=bms.refresh,
-                    min_interval=bms.min_interval,
-                    stale_after=bms.stale_after,
-                ),
+                bms.reporting,
             ),
             partial(_publish_all, publish) if source.can_wait else publish,
             drained,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service.fleet import Bms, build_fleet
@@ -22,7 +22,7 @@ class Collector:
         self.lines: dict[bytes, bytes] = {}
         self.news = asyncio.Event()
 
-    def send(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Keep the messages."""
         for topic, body, _ in batch.messages:
             self.lines[topic] = body
@@ -47,7 +47,7 @@ async def print_once(config: Config) -> None:
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     collector = Collector()
-    fleet = build_fleet(config, collector.send)
+    fleet = build_fleet(config, collector.publish)
     for bms in fleet:
         bms.pipeline.start(bms.source.now())
     in_time = await _collect(collector, fleet, config.timeout)

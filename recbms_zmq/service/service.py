@@ -13,7 +13,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from recbms_zmq.config.load import Config
+from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
@@ -26,7 +26,7 @@ from recbms_zmq.text import masked
 
 if TYPE_CHECKING:  # loaded only by who needs it
     from recbms_zmq.service.counters import Keeper
-    from recbms_zmq.sinks.zap import Door
+    from recbms_zmq.sinks.zap import Authenticator
 
 FLUSH: Final = 0.1
 """Seconds that slow readers get for the last messages, and a BMS for its goodbye."""
@@ -49,7 +49,7 @@ class Service:
         # With the counters of a BMS goes a lock.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
-        self._door = _door(config) if config.publish else None
+        self._authenticator = _authenticator(config) if config.publish else None
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
@@ -79,7 +79,7 @@ class Service:
     def _publish(self, batch: Batch) -> None:
         if batch.messages or batch.expired:
             for sink in self._sinks:
-                sink.send(batch)
+                sink.publish(batch)
 
     def _end(self, error: BaseException | None = None) -> None:
         if not self._ended.done():
@@ -112,7 +112,9 @@ class Service:
         """Open what messages go to; return False if the end came first."""
         if self._config.publish:
             self._pub = pub = ZmqSink(
-                hwm=self._config.hwm, ipc_mode=self._config.ipc_mode, door=self._door
+                hwm=self._config.hwm,
+                ipc_mode=self._config.ipc_mode,
+                authenticator=self._authenticator,
             )
             stack.callback(pub.term)
             for endpoint in self._config.publish:
@@ -194,12 +196,20 @@ class Service:
             await self._stdout.drain(FLUSH)
 
 
-def _door(config: Config) -> "Door | None":
+def _authenticator(config: Config) -> "Authenticator | None":
     if config.curve_secret_key is None and not config.allow_ip:
         return None
-    from recbms_zmq.sinks.zap import door
+    from recbms_zmq.sinks.zap import Authenticator
 
-    return door(config)
+    if config.curve_secret_key is None:
+        return Authenticator(networks=config.allow_ip)
+    from recbms_zmq import curve
+
+    return Authenticator(
+        server=curve.read_secret(config.curve_secret_key),
+        keys=curve.read_allowed(config.curve_allow) if config.curve_allow else None,
+        networks=config.allow_ip,
+    )
 
 
 def _error_of(task: "asyncio.Task[None]") -> BaseException | None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import Option, read_argument
+from recbms_zmq.config.option import Option, read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.frames import FIRMWARE, Firmware

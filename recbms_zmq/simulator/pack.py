@@ -11,8 +11,7 @@ from typing import Final
 
 from recbms_zmq.simulator import household
 from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
-from recbms_zmq.simulator.limits import LIMITS, Limits
-from recbms_zmq.simulator.protection import Condition, Extreme, Protection
+from recbms_zmq.simulator.protection import LIMITS, Condition, Extreme, Limits, Protection
 from recbms_zmq.simulator.random_numbers import spread, uniform
 from recbms_zmq.wire.alarms import ALARMS
 

@@ -3,15 +3,58 @@
 Only the alarms that a healthy unit can have: 1 to 5 and 7. A condition must last some seconds
 before its alarm changes. Thresholds come from the settings; the seconds, and the hystereses that
 are no settings (20 mV, 2 °C), from the error table of REC's Active BMS 4S manual.
+
+The settings have the values of the real settings frame. Their names and meanings are those of
+`recbms_zmq.wire.frames.Settings`, so that the frame is made from them.
 """
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from recbms_zmq.simulator.limits import Limits
-
 _DIFFERENCE_HYSTERESIS: Final = 0.02  # V
 _TEMPERATURE_HYSTERESIS: Final = 2.0  # °C
+
+
+class Limits(NamedTuple):
+    """Settings by which the BMS protects the pack; V per cell, °C, A."""
+
+    cell_voltage_limit_low: float = 3.0
+    cell_voltage_limit_high: float = 3.65
+    temperature_limit_high: float = 55.0
+    balancing_end_voltage: float = 3.58
+    balancing_start_voltage: float = 3.45
+    bms_temperature_limit: float = 55.0
+    temperature_limit_low: float = -10.0
+    capacity: float = 320.0  # Ah
+    charge_end_voltage: float = 3.58
+    charge_end_hysteresis: float = 0.25
+    cell_voltage_difference_limit: float = 0.25
+    cell_voltage_limit_high_hysteresis: float = 0.25
+    cell_voltage_limit_low_hysteresis: float = 0.1
+    bms_temperature_hysteresis: float = 2.0
+    current_step: float = 0.019531
+    soc_hysteresis: float = 0.05
+    charge_coefficient: float = 0.5  # 1/h
+    discharge_coefficient: float = 0.5  # 1/h
+    inverter_charge_current_max: float = 150.0
+    inverter_discharge_current_max: float = 150.0
+    discharge_protection_voltage: float = 3.1
+    inverter_count: int = 2
+
+    @property
+    def charge_current_max(self) -> float:
+        """What the BMS lets the chargers deliver at most, A."""
+        by_inverters = self.inverter_charge_current_max * self.inverter_count
+        return min(self.charge_coefficient * self.capacity, by_inverters)
+
+    @property
+    def discharge_current_max(self) -> float:
+        """What the BMS lets the inverters take at most, A."""
+        by_inverters = self.inverter_discharge_current_max * self.inverter_count
+        return min(self.discharge_coefficient * self.capacity, by_inverters)
+
+
+LIMITS: Final = Limits()
 
 
 class Extreme(NamedTuple):

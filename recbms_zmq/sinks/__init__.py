@@ -8,5 +8,5 @@ from recbms_zmq.reporting.batch import Batch
 class Sink(Protocol):
     """Something that takes messages and never blocks."""
 
-    def send(self, batch: Batch) -> None:
-        """Send the messages of a batch, in order."""
+    def publish(self, batch: Batch) -> None:
+        """Publish the messages of a batch, in order."""

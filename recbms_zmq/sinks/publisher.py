@@ -20,7 +20,7 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:
-    from recbms_zmq.sinks.zap import Door
+    from recbms_zmq.sinks.zap import Authenticator
 
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
@@ -43,11 +43,13 @@ class ZmqSink:
     Args:
         hwm: messages that may wait for a slow subscriber before it loses some.
         ipc_mode: of the sockets of `ipc://` paths.
-        door: decides who may subscribe; None for everybody.
+        authenticator: decides which clients may subscribe; None accepts all.
 
     """
 
-    def __init__(self, *, hwm: int, ipc_mode: int = 0o600, door: "Door | None" = None) -> None:
+    def __init__(
+        self, *, hwm: int, ipc_mode: int = 0o600, authenticator: "Authenticator | None" = None
+    ) -> None:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
@@ -61,10 +63,10 @@ class ZmqSink:
         self._watched = False
         self._ipc_mode = ipc_mode
         self._ipc_paths: list[IpcPath] = []
-        self._door = door
+        self._authenticator = authenticator
         _tune(self._socket, hwm)
-        if door is not None:
-            door.hang(self._context, self._socket)
+        if authenticator is not None:
+            authenticator.attach(self._context, self._socket)
 
     async def bind(self, endpoint: str) -> str:
         """Bind an endpoint; return it as it was bound (with the port, if that was `*`).
@@ -116,10 +118,10 @@ class ZmqSink:
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._welcome)
         self._watched = True
         self._welcome()
-        if self._door is not None:
-            self._door.open()
+        if self._authenticator is not None:
+            self._authenticator.start()
 
-    def send(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep what is true for those who come later."""
         send, retained = self._send, self._retained
         for topic, body, is_retained in batch.messages:
@@ -143,8 +145,8 @@ class ZmqSink:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
         for path in self._ipc_paths:
             path.remove()
-        if self._door is not None:
-            self._door.close()
+        if self._authenticator is not None:
+            self._authenticator.close()
         self._socket.close()
 
     def term(self) -> None:

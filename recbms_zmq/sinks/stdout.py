@@ -48,7 +48,7 @@ class StdoutSink:
         self._idle = asyncio.Event()  # nothing waits for the reader
         self._idle.set()
 
-    def send(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
         tried = 0
         if not self._watched:

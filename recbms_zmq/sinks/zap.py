@@ -16,8 +16,7 @@ from typing import Final
 
 import zmq
 
-from recbms_zmq.config.load import Config
-from recbms_zmq.curve import KeyPair, read_allowed, read_secret
+from recbms_zmq.curve import KeyPair
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -32,23 +31,7 @@ _FAILED: Final = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILE
 _log = logging.getLogger(__name__)
 
 
-def door(config: Config) -> "Door":
-    """Make the door that is configured.
-
-    Raises:
-        ConfigError: a key file cannot be used.
-
-    """
-    if config.curve_secret_key is None:
-        return Door(networks=config.allow_ip)
-    return Door(
-        server=read_secret(config.curve_secret_key),
-        keys=read_allowed(config.curve_allow) if config.curve_allow else None,
-        networks=config.allow_ip,
-    )
-
-
-class Door:
+class Authenticator:
     """Lets in who may come in, and logs once who may not.
 
     Args:
@@ -72,8 +55,8 @@ class Door:
         self._noted: set[tuple[str, str]] = set()
         self._readers: list[int] = []
 
-    def hang(self, context: "zmq.Context[zmq.Socket[bytes]]", pub: "zmq.Socket[bytes]") -> None:
-        """Guard what `pub` will bind; whoever comes waits until `open`."""
+    def attach(self, context: "zmq.Context[zmq.Socket[bytes]]", pub: "zmq.Socket[bytes]") -> None:
+        """Guard what `pub` will bind; whoever comes waits until `start`."""
         self._pub = pub
         self._zap = context.socket(zmq.REP)
         self._zap.set(zmq.LINGER, 0)
@@ -86,7 +69,7 @@ class Door:
         # Those who fail before they can be asked about are only seen here.
         self._failures = pub.get_monitor_socket(_FAILED)
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Begin to answer."""
         loop = asyncio.get_running_loop()
         for waiting, answer in ((self._zap, self._answer), (self._failures, self._note_failures)):

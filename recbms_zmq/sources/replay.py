@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import ConfigError, DamagedRecording
 from recbms_zmq.sources import Receiver
 from recbms_zmq.sources.recording import (

@@ -1,7 +1,7 @@
-"""The command, with a clock around every frame: `python -m tests.bench.timed run …`.
+"""The command with a clock around every frame: `python -m tests.bench.timed run …`.
 
-From the moment at which a frame is handed on by its source until its messages have been given to
-stdout and ZeroMQ. On SIGTERM it prints these times, in seconds, as one line of JSON on stderr.
+It measures from the moment at which a source hands over a frame until its messages have been given
+to stdout and ZeroMQ. On SIGTERM it prints the times, in seconds, as one line of JSON on stderr.
 """
 
 import json

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.errors import FrameError
 from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sensors.normalize import Normalizer

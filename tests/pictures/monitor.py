@@ -36,7 +36,7 @@ def looked_at() -> Model:
 
         def take(batch: Batch) -> None:
             for _, body, _ in batch.messages:
-                model.take(decode_message(body), now)  # noqa: B023 called within the turn
+                model.update(decode_message(body), now)  # noqa: B023 called within the turn
 
         [bms] = build_fleet(load(options, [url], {}).config, take)
         simulated = SimulatedBms(parse_simulator_url(url))

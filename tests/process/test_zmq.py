@@ -134,7 +134,7 @@ def test_a_newcomer_that_arrives_while_another_is_answered_is_not_overlooked(
         sink = ZmqSink(hwm=100)
         endpoint = await sink.bind("tcp://127.0.0.1:*")
         sink.start()
-        sink.send(Batch([(b"topic", b"{}", True)], []))
+        sink.publish(Batch([(b"topic", b"{}", True)], []))
         second: list[Subscriber] = []
         replay = sink._replay
 
@@ -164,7 +164,7 @@ def test_a_crowd_of_newcomers_costs_nobody_a_message() -> None:
         sink = ZmqSink(hwm=1_000_000)
         endpoint = await sink.bind("tcp://127.0.0.1:*")
         sink.start()
-        sink.send(Batch(topics, []))
+        sink.publish(Batch(topics, []))
         old = Subscriber(endpoint)
         await asyncio.to_thread(old.message)
         began = time.monotonic()
@@ -174,7 +174,7 @@ def test_a_crowd_of_newcomers_costs_nobody_a_message() -> None:
             await asyncio.sleep(0.005)
         for subscriber in crowd:
             await asyncio.to_thread(subscriber.message)
-        sink.send(Batch([(b"end", b'{"end":1}', True)], []))
+        sink.publish(Batch([(b"end", b'{"end":1}', True)], []))
         await asyncio.to_thread(old.message, end=1)
         seconds = time.monotonic() - began
         assert len(old.received) <= 2 * len(topics) + seconds * _REPLAYED_A_SECOND + 1

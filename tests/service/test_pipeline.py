@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import Device as DeviceMessage
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Pipeline

@@ -6,8 +6,8 @@ import pytest
 from support.frames import STATUS
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import PROVEN, Pipeline

@@ -85,7 +85,7 @@ async def exercise(sink: StdoutSink, ours: int, steps: list[Any], sent: Sent) ->
         if isinstance(step, int):
             read(step)
         else:
-            sink.send(sent.batch(step))
+            sink.publish(sent.batch(step))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
@@ -181,7 +181,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
         sink = StdoutSink(theirs, told.append)
         os.close(ours)
         for _ in range(3):
-            sink.send(batch((1, b"line"), (2, b"line")))
+            sink.publish(batch((1, b"line"), (2, b"line")))
             await asyncio.sleep(0)
         await sink.drain(PATIENCE)
         sink.close()
@@ -193,7 +193,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
 
 def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
     async def slow(sink: StdoutSink, ours: int) -> bytes:
-        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        sink.publish(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
         data = b""
 
         async def read() -> None:
@@ -208,7 +208,7 @@ def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
     assert run_sink(pipe, slow).count(b"\n") == 200
 
     async def asleep(sink: StdoutSink, _: int) -> None:
-        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        sink.publish(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
         await sink.drain(0.01)
 
     run_sink(pipe, asleep)
@@ -218,10 +218,10 @@ def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
     bodies = [b"%03d" % number + b"x" * 1000 for number in range(50)]
 
     async def write(sink: StdoutSink, ours: int) -> bytes:
-        sink.send(batch((1, b"y" * 3000)))
+        sink.publish(batch((1, b"y" * 3000)))
         for number in range(0, 50, 5):
             lines = batch(*[(1, body) for body in bodies[number : number + 5]])
-            sink.send(lines._replace(complete=True))
+            sink.publish(lines._replace(complete=True))
         return await exercise(sink, ours, [], Sent())
 
     assert run_sink(small_pipe, write).splitlines()[1:] == bodies

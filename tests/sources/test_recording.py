@@ -3,7 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.receiver import Listener
+from support.receiver import RecordingReceiver
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
@@ -22,8 +22,8 @@ TIMES = st.floats(0, 1e9).map(float)
 
 def test_a_recording_is_as_its_documentation_says() -> None:
     lines: list[bytes] = []
-    listener = Listener()
-    recorder = Recorder(listener, lines.append)
+    receiver = RecordingReceiver()
+    recorder = Recorder(receiver, lines.append)
     recorder.start(Instant(5120.25, 1790000000.5))
     recorder.connected(Instant(5120.5, 1790000000.75))
     assert recorder.received(b'{"type":"status"}', Instant(5121.0, 1790000001.25))
@@ -41,7 +41,7 @@ def test_a_recording_is_as_its_documentation_says() -> None:
         '{"event":"end","monotonic":5124.0,"wall":1790000004.25}'
     )
     # What is told to the other is what came.
-    assert listener.heard == [
+    assert receiver.calls == [
         ("connected", ""),
         ("frame", '{"type":"status"}'),
         ("frame", "\xff\xfe"),
@@ -52,7 +52,7 @@ def test_a_recording_is_as_its_documentation_says() -> None:
 @given(st.binary(), TIMES, TIMES)
 def test_frames_and_times_come_back_exactly(data: bytes, monotonic: float, wall: float) -> None:
     lines: list[bytes] = []
-    Recorder(Listener(), lines.append).received(data, Instant(monotonic, wall))
+    Recorder(RecordingReceiver(), lines.append).received(data, Instant(monotonic, wall))
     record = read_record(lines[0])
     assert isinstance(record, FrameRecord)
     assert record.at == Instant(monotonic, wall)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.bms import FakeBms
 from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
-from support.receiver import Heard, Listener, listen
+from support.receiver import Calls, RecordingReceiver, run_source
 from support.waiting import eventually
 
 from recbms_zmq.cli.record import record
@@ -156,8 +156,8 @@ def frame(text: str) -> dict[str, object]:
 END: dict[str, object] = {"event": "end"}
 
 
-def replayed(path: Path, speed: str = "0") -> Heard:
-    return listen(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
+def replayed(path: Path, speed: str = "0") -> Calls:
+    return run_source(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
 
 
 def test_everything_comes_at_its_time(tmp_path: Path) -> None:
@@ -172,17 +172,17 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
             frame("behind the end"),
         )
     )
-    listener = Listener()
+    receiver = RecordingReceiver()
     source = ReplaySource(f"replay:{path}?speed=0")
     assert source.now() == Instant(100.0, 1e9)
-    asyncio.run(source.run(listener))
-    assert listener.heard == [
+    asyncio.run(source.run(receiver))
+    assert receiver.calls == [
         ("connected", ""),
         ("frame", "a"),
         ("frame", "\xff\xfe"),
         ("disconnected", "gone"),
     ]
-    assert listener.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
+    assert receiver.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
     assert source.now() == Instant(105.0, 1e9 + 5)
 
 
@@ -199,7 +199,7 @@ def test_between_two_lines_time_goes_on_but_not_past_the_next(tmp_path: Path) ->
 
     async def run() -> None:
         source = ReplaySource(f"replay:{path}?speed=0.1")
-        task = asyncio.create_task(source.run(Listener()))
+        task = asyncio.create_task(source.run(RecordingReceiver()))
         await asyncio.sleep(0)
         first = source.now().monotonic
         await asyncio.to_thread(eventually, lambda: source.now().monotonic > first, "time passing")

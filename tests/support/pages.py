@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from recbms_zmq.cli.sensors import markdown
-from recbms_zmq.config.options import OPTIONS, Option
+from recbms_zmq.config.option import Option
+from recbms_zmq.config.options import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

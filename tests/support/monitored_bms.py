@@ -3,11 +3,11 @@
 from typing import Any
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.monitor.model import Model, PackState
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import ReportOptions
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.pipeline import Pipeline
@@ -16,13 +16,13 @@ from support.frames import SETTINGS, status
 WALL = 1_700_000_000.0
 
 
-class Looking:
+class MonitoredBms:
     """One BMS of a service, and the model of somebody who subscribes to it.
 
     Args:
         model: shared with other packs, or one of its own.
         name, device_name: of the BMS.
-        way: the endpoint on which it is heard of.
+        endpoint: the endpoint on which it is heard of.
         options: of `ReportOptions`.
 
     """
@@ -33,14 +33,14 @@ class Looking:
         *,
         name: str = "main",
         device_name: str = "REC BMS",
-        way: str = "",
+        endpoint: str = "",
         run: str = "5f3a9c01",
         **options: Any,
     ) -> None:
         self.model = Model() if model is None else model
         self.bodies: dict[bytes, bytes] = {}
         """What the service would tell a newcomer."""
-        self._way = way
+        self._endpoint = endpoint
         self._now = 0.0
         self._device = Pipeline(
             name,
@@ -51,7 +51,7 @@ class Looking:
         self._device.start(Instant(0.0, WALL))
 
     @property
-    def pack(self) -> Pack:
+    def pack(self) -> PackState:
         return self.model.packs[0]
 
     def frame(self, text: str, at: float = 0.0) -> None:
@@ -75,12 +75,12 @@ class Looking:
     def replay(self, at: float) -> None:
         """Let the service say again what it last said."""
         for body in list(self.bodies.values()):
-            self.model.take(decode_message(body), at, self._way)
+            self.model.update(decode_message(body), at, self._endpoint)
 
     def _publish(self, batch: Batch) -> None:
         for topic, body, retained in batch.messages:
             if retained:
                 self.bodies[topic] = body
-            self.model.take(decode_message(body), self._now, self._way)
+            self.model.update(decode_message(body), self._now, self._endpoint)
         for topic in batch.expired:
             self.bodies.pop(topic, None)
