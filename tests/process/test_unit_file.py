@@ -108,4 +108,4 @@ def test_the_program_takes_the_configuration(tmp_path: Path) -> None:
     file.write_text(everything.replace("/etc/recbms-zmq/clients", str(tmp_path / "clients")))
     effective = tomllib.loads(accepted(file))
     assert [bms["name"] for bms in effective["bms"]] == ["main", "boat"]
-    assert effective["min_interval"] == 10
+    assert [bms["min_interval"] for bms in effective["bms"]] == [10, 10]

@@ -67,7 +67,8 @@ def install(root: Path) -> None:
         (root / "written" / name).write_text(text)
     for name, mark in BLOCKS.items():
         (root / f"{name}.sh").write_text(PRELUDE + block(mark))
-    subprocess.run(["chroot", str(root), "bash", "-euo", "pipefail", "/install.sh"], check=True)
+    words = ["chroot", str(root), "bash", "-euo", "pipefail", "/install.sh"]
+    subprocess.run(words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=True)
     units = root / "etc/systemd/system"
     (units / "probe.service").write_text(PROBE)
     (root / "probe.py").write_text(Path(__file__).with_name("probe.py").read_text())
