@@ -1,6 +1,7 @@
 """Tests of `recbms-zmq sensors`: the table for people, documents and programs."""
 
 import json
+from typing import Any
 
 import pytest
 from jsonschema.validators import validator_for
@@ -96,5 +97,5 @@ def test_the_schema_takes_messages_and_nothing_else(
     assert kinds == {"reading", "availability", "event", "snapshot", "device"}
     for message in messages:
         validator(schema).validate(message)
-    wrong = [{**messages[0], "kind": "other"}, {**messages[0], "seq": "1"}, {}, []]
+    wrong: list[Any] = [{**messages[0], "kind": "other"}, {**messages[0], "seq": "1"}, {}, []]
     assert not any(validator(schema).is_valid(message) for message in wrong)
