@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.batch import Batch, Retained
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ZmqSink:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
-        self._retained: dict[bytes, bytes] = {}
+        self._retained: dict[bytes, Retained] = {}
         # What `Socket.send` calls; its own layer of Python around it takes twice as long again.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
         self._next_look: asyncio.TimerHandle | None = None
@@ -125,12 +125,12 @@ class ZmqSink:
     def publish(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep what is true for those who come later."""
         send, retained = self._send, self._retained
-        for topic, body, is_retained in batch.messages:
+        for topic, body, message in batch.messages:
             # Two calls cost a third of one `send_multipart`. Neither waits: a PUB socket drops.
             send(topic, _MORE)
             send(body)
-            if is_retained:
-                retained[topic] = body
+            if message is not None:
+                retained[topic] = message
         for topic in batch.expired:
             retained.pop(topic, None)
         # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
@@ -187,10 +187,10 @@ class ZmqSink:
         prefixes = tuple(self._newcomers)
         self._newcomers.clear()
         count = 0
-        for topic, body in self._retained.items():
+        for topic, message in self._retained.items():
             if topic.startswith(prefixes):
                 self._send(topic, _MORE)
-                self._send(body)
+                self._send(message.last_body())
                 count += 1
         loop = asyncio.get_running_loop()
         self._replay_due = loop.time() + count / _REPLAYED_A_SECOND
