@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
+    "files": "list, print or copy the flows, scripts and unit files",
     "completion": "print a script for completion with Tab in your shell",
 }
 PROGRAM: Final = "recbms-zmq"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.batch import Batch, Retained
 from recbms_zmq.sinks.clients import Clients
 from recbms_zmq.sinks.ipc import IpcPath
 from recbms_zmq.sinks.replay import ReplayPlan
@@ -60,7 +60,7 @@ class ZmqSink:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
-        self._retained: dict[bytes, bytes] = {}
+        self._retained: dict[bytes, Retained] = {}
         # What `Socket.send` and `Socket.get` call; pyzmq's layer of Python doubles their time.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
         get = functools.partial(zmq.backend.Socket.get, self._socket, int(zmq.EVENTS))
@@ -145,12 +145,12 @@ class ZmqSink:
     def publish(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep the last of each topic for later subscribers."""
         send, retained = self._send, self._retained
-        for topic, body, is_retained in batch.messages:
+        for topic, body, message in batch.messages:
             # Two calls cost a third of one `send_multipart`. Neither blocks: XPUB drops instead.
             send(topic, _MORE)
             send(body)
-            if is_retained:
-                retained[topic] = body
+            if message is not None:
+                retained[topic] = message
         for topic in batch.expired:
             retained.pop(topic, None)
         # The descriptor is edge-triggered, and a send can consume the event that would make it
@@ -219,9 +219,9 @@ class ZmqSink:
         loop = asyncio.get_running_loop()
         due = self._plan.due
         if due is not None and due <= loop.time():
-            for topic, body in self._plan.replay(self._retained, loop.time()):
+            for topic, message in self._plan.replay(self._retained, loop.time()):
                 self._send(topic, _MORE)
-                self._send(body)
+                self._send(message.last_body())
         self._read_subscriptions()
 
 

@@ -13,7 +13,9 @@ and a crowd of new subscribers must not fill their queues.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
+
+_T = TypeVar("_T")
 
 _PREFIX_INTERVAL: Final = 1.0  # seconds between two replays of a prefix
 _MAX_RATE: Final = 20_000  # messages a second
@@ -47,8 +49,8 @@ class ReplayPlan:
         """When the next replay is due, a time that may have passed; None if no prefix waits."""
         return max(self._due, self._rate_due) if self._waiting else None
 
-    def replay(self, retained: Mapping[bytes, bytes], now: float) -> list[tuple[bytes, bytes]]:
-        """Return the messages to send now, in the order in which they were first retained."""
+    def replay(self, retained: Mapping[bytes, _T], now: float) -> list[tuple[bytes, _T]]:
+        """Return what to send now, in the order of `retained`."""
         prefixes = tuple(self._waiting) if len(self._waiting) <= _MAX_PREFIXES else (b"",)
         recent = {p: at for p, at in self._replayed.items() if at + _PREFIX_INTERVAL > now}
         self._replayed = recent | dict.fromkeys(self._waiting, now)

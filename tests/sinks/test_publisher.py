@@ -22,8 +22,15 @@ from recbms_zmq.sinks import clients, publisher, subscriptions
 from recbms_zmq.sinks.publisher import ZmqSink
 
 
+class Body(bytes):
+    """A body that is retained as it is."""
+
+    def last_body(self) -> bytes:
+        return self
+
+
 def batch(*topics: bytes) -> Batch:
-    return Batch([(topic, b"{}", True) for topic in topics], [])
+    return Batch([(topic, b"{}", Body(b"{}")) for topic in topics], [])
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +92,7 @@ def test_a_subscription_that_a_publish_takes_note_of_is_answered() -> None:
             with contextlib.closing(Subscriber(endpoint)) as subscriber:
                 # The event loop does not run, and this look makes the descriptor unreadable.
                 eventually(lambda: sink._events() & zmq.POLLIN, "a subscription")
-                sink.publish(Batch([(b"other", b"{}", False)], []))
+                sink.publish(Batch([(b"other", b"{}", None)], []))
                 await asyncio.to_thread(subscriber.message)
                 await asyncio.to_thread(subscriber.message)
                 assert [topic for topic, _ in subscriber.received] == [b"other", b"topic"]
@@ -156,7 +163,7 @@ def test_expired_topics_are_not_replayed() -> None:
     async def main() -> None:
         async with started() as (sink, endpoint):
             sink.publish(batch(b"gone", b"kept"))
-            sink.publish(Batch([(b"gone", b"null", True)], [b"gone", b"never seen"]))
+            sink.publish(Batch([(b"gone", b"null", Body(b"null"))], [b"gone", b"never seen"]))
             with contextlib.closing(Subscriber(endpoint)) as subscriber:
                 await asyncio.to_thread(subscriber.message)
                 assert subscriber.received == [[b"kept", b"{}"]]
