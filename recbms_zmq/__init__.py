@@ -1,25 +1,43 @@
 """REC BMS to ZeroMQ, stdout, Node-RED and Home Assistant.
 
-For programs: `decode_message` reads what the service sends, `decode` and `Normalizer` read what a
-BMS sends. The rest of the package is the service itself, and may change from version to version.
+For programs: `decode_message` reads what the service publishes; `decode` and `Normalizer` read what
+a BMS sends. The rest of the package is the service itself, and may change from version to version.
 """
 
-from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
-from recbms_zmq.reporting.messages import (
-    Availability,
-    Device,
-    Event,
-    Message,
-    Reading,
-    Snapshot,
-    decode_message,
-)
-from recbms_zmq.sensors.normalize import Normalizer, Readings
-from recbms_zmq.sensors.sensor import Sensor
-from recbms_zmq.sensors.table import SENSORS
-from recbms_zmq.wire.frames import Decoded, Frame, Settings, Status, decode
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from recbms_zmq.version import __version__
+
+if TYPE_CHECKING:
+    from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
+    from recbms_zmq.reporting.messages import (
+        Availability,
+        Device,
+        Event,
+        Message,
+        Reading,
+        Snapshot,
+        decode_message,
+    )
+    from recbms_zmq.sensors.normalize import Normalizer, Readings
+    from recbms_zmq.sensors.sensor import Sensor
+    from recbms_zmq.sensors.table import SENSORS
+    from recbms_zmq.wire.decode import Decoded, decode
+    from recbms_zmq.wire.frames import Frame, Settings, Status
+
+_MODULES = {
+    "errors": ("FrameError", "MalformedFrame", "RecBmsError", "UnknownFrameType"),
+    "reporting.messages": (
+        *("Availability", "Device", "Event", "Message", "Reading", "Snapshot", "decode_message"),
+    ),
+    "sensors.normalize": ("Normalizer", "Readings"),
+    "sensors.sensor": ("Sensor",),
+    "sensors.table": ("SENSORS",),
+    "wire.decode": ("Decoded", "decode"),
+    "wire.frames": ("Frame", "Settings", "Status"),
+}
+"""Where the public names are. They are imported when they are used first, because the command line
+imports this package and needs none of them."""
 
 __all__ = [
     "SENSORS",
@@ -44,3 +62,20 @@ __all__ = [
     "decode",
     "decode_message",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use."""
+    for module, names in _MODULES.items():
+        if name in names:
+            from importlib import import_module
+
+            value = getattr(import_module(f"recbms_zmq.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names too, before their first use."""
+    return sorted({*globals(), *__all__})

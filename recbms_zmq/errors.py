@@ -6,7 +6,7 @@ Whose fault it is decides the class::
     ├── FrameError              the BMS sent something unusable; costs that frame, never the process
     │   ├── MalformedFrame      not JSON, or JSON of another shape
     │   └── UnknownFrameType    JSON with a `type` we do not know
-    ├── UnusableAnswer          the BMS answered over HTTP, but with no frame; costs that answer
+    ├── InvalidResponse         the BMS answered over HTTP, but with no frame; costs that answer
     ├── DamagedRecording        a line of a recording that cannot be read; costs that line
     ├── UsageError         2    the command line is wrong
     │   └── FaultSyntaxError    a text that orders no fault of the simulator
@@ -47,7 +47,7 @@ class UnknownFrameType(FrameError):
     """A well-formed message of a `type` this version does not know; harmless."""
 
 
-class UnusableAnswer(RecBmsError):
+class InvalidResponse(RecBmsError):
     """An answer over HTTP that holds no frame. `str()` says why, without the address."""
 
 

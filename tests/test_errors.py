@@ -19,7 +19,7 @@ def test_every_error_has_the_exit_code_that_is_documented() -> None:
         "FrameError": 1,
         "MalformedFrame": 1,
         "UnknownFrameType": 1,
-        "UnusableAnswer": 1,
+        "InvalidResponse": 1,
         "DamagedRecording": 1,
         "UsageError": 2,
         "ConfigError": 78,

@@ -9,7 +9,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate": "serve a simulated BMS",
     "sensors": "show the table of sensors",
     "flow": "print a Node-RED flow fitted to your addresses",
+    "files": "list, print or copy the flows, scripts and unit files",
     "completion": "print a script for completion with Tab in your shell",
 }
 PROGRAM: Final = "recbms-zmq"
@@ -53,7 +54,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage, which hides the sentence that matters."""
-        from recbms_zmq.config.readers import masked_text
+        from recbms_zmq.text import masked_text
 
         # argparse quotes words that may be of any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(error: RecBmsError) -> int:
     if str(error) and sys.stderr is not None:
-        from recbms_zmq.config.readers import printable
+        from recbms_zmq.text import printable
 
         print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)  # a path can hold anything
     return error.exit_code
@@ -101,7 +102,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
         the parser; the parser and the module of each command that was wanted and exists.
 
     """
-    from recbms_zmq import __version__
+    from recbms_zmq.version import __version__
 
     parser = Parser(
         prog=PROGRAM,
@@ -136,9 +137,9 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.error(f"say what to do, for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.config.readers import quoted
+        from recbms_zmq.text import did_you_mean, quoted
 
-        hint = _nearest(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        hint = did_you_mean(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         if "://" in wanted:
             hint = f"; an address stands behind one, as in {PROGRAM} run {wanted}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
@@ -146,20 +147,13 @@ def _dispatch(arguments: list[str]) -> int:
     # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
-        from recbms_zmq.config.readers import masked, shortened
+        from recbms_zmq.text import did_you_mean, masked, shortened
 
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
         # What is behind the `=` may be a URL with a password.
         flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
-        hint = _nearest(flag, known)
+        hint = did_you_mean(flag, known)
         shown = shortened(masked(flag))
         chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
     code: int = module.main(args)
     return code
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -9,10 +9,11 @@ import sys
 import msgspec
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.nodered import SOURCES, TARGETS, FlowOptions, flow_json, lovelace_yaml
 from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.text import quoted
 
 LOVELACE = "lovelace"
 EXAMPLES = """\
@@ -156,7 +157,5 @@ def _sensors(given: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in given.split(","))
     for key in keys:
         if key not in known:
-            raise ValueError(
-                f"keys of sensors with commas between them ({readers.quoted(key)} is none)"
-            )
+            raise ValueError(f"keys of sensors with commas between them ({quoted(key)} is none)")
     return tuple(dict.fromkeys(keys))

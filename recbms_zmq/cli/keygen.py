@@ -3,7 +3,7 @@
 import argparse
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.curve import generate
 
 EPILOG = """\

@@ -7,17 +7,17 @@ import sys
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load
+from recbms_zmq.config.load import load
+from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import (
     BY_NAME,
     DEFAULT_PUBLISH,
     SOURCE_OPTIONS,
-    declare,
-    read_argument,
+    Config,
 )
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
-from recbms_zmq.monitor.loop import News, show_lines
+from recbms_zmq.monitor.loop import Changes, show_lines
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
@@ -76,19 +76,19 @@ def main(args: argparse.Namespace) -> int:
     on_screen = terminal and not args.plain and os.environ.get("TERM") not in _DUMB
     if on_screen:
         _need_rich()
-    news = News()
+    changes = Changes()
     model = Model(endpoints)
     feeds: list[Feed] = []
     if config is not None:
-        feeds.append(SourceFeed(config, model, news))
+        feeds.append(SourceFeed(config, model, changes.notify))
     if endpoints:
         keys = {"server_key": args.curve_server_key, "secret_key": args.curve_secret_key}
-        feeds.append(SubscriberFeed(endpoints, model, news, **keys))
+        feeds.append(SubscriberFeed(endpoints, model, changes.notify, **keys))
     if not on_screen:
         logs.set_up("warning")
         for endpoint in endpoints:
             print(f"recbms-zmq: subscribing to {endpoint}", file=sys.stderr)
-        run(show_lines(model, feeds, news))
+        run(show_lines(model, feeds, changes))
         return 0
 
     from recbms_zmq.monitor.live import held_log, show_screen
@@ -98,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
             stack.enter_context(held_log())
         else:
             logs.set_up("warning")
-        run(show_screen(model, feeds, news))
+        run(show_screen(model, feeds, changes))
     return 0
 
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.load import Config, load_one
-from recbms_zmq.config.options import SOURCE_OPTIONS, declare, read_argument
+from recbms_zmq.config.load import load_one
+from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, RecBmsError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs
+from recbms_zmq.service.fleet import Bms, build_fleet, tick
 from recbms_zmq.service.runner import run
 from recbms_zmq.service.service import FLUSH
 from recbms_zmq.service.shutdown import call_on_signals
-from recbms_zmq.service.wiring import Bms, tick, wire
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sources.recording import Recorder
 
@@ -65,10 +66,10 @@ def main(args: argparse.Namespace) -> int:
 
 async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Future[None]") -> None:
     """Read a BMS until it has no more, or until `ended`; write down what comes, line by line."""
-    recorder = Recorder(bms.device, write)
+    recorder = Recorder(bms.pipeline, write)
     start = bms.source.now()
     recorder.start(start)
-    bms.device.start(start)
+    bms.pipeline.start(start)
     source = asyncio.create_task(bms.source.run(recorder))
     ticker = asyncio.create_task(tick([bms]))
     try:
@@ -76,7 +77,7 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
     finally:
         end = bms.source.now()
         recorder.stop(end)
-        bms.device.stop(end)
+        bms.pipeline.stop(end)
         source.cancel()
         ticker.cancel()
         results = await asyncio.gather(source, ticker, return_exceptions=True)
@@ -104,7 +105,7 @@ async def _record_to(
         loop.call_later(duration, end)
     output = _Output(StdoutSink(fd, failed), end)
     try:
-        (bms,) = wire(config, lambda _: None, output.sink.drain)
+        (bms,) = build_fleet(config, lambda _: None, output.sink.drain)
         await record(bms, output.write, ended)
         await output.sink.drain(FLUSH if ended.done() else None)
     finally:
@@ -123,7 +124,7 @@ class _Output:
 
     def write(self, line: bytes) -> None:
         """Write a line, or keep it for a reader who is slow."""
-        self.sink.send(Batch([(b"", line, False)], [], complete=True))
+        self.sink.publish(Batch([(b"", line, None)], [], complete=True))
         self._waiting = 0 if self.sink.is_idle else self._waiting + len(line)
         if self._waiting > MOST_WAITING:
             self._end(OutputError("nobody reads the recording, and too much of it waits"))

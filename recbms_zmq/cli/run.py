@@ -5,7 +5,8 @@ import logging
 import os
 
 from recbms_zmq.config.load import load
-from recbms_zmq.config.options import OPTIONS, declare
+from recbms_zmq.config.option import declare
+from recbms_zmq.config.options import OPTIONS
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
 

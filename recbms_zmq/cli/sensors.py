@@ -37,12 +37,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the table."""
     if args.schema:
-        print(json.dumps(msgspec.json.schema(Message), indent=2))
+        print(json.dumps(schema(), indent=2))
     elif args.format == "json":
         print(json.dumps([_record(sensor) for sensor in SENSORS], indent=2))
     else:
         print(markdown() if args.format == "markdown" else _text())
     return 0
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the messages."""
+    return {
+        # The dialect that msgspec writes.
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        # The number is that of the message contract, not of the program.
+        "$id": "urn:recbms-zmq:message:1",
+        "title": "Message of recbms-zmq",
+        **msgspec.json.schema(Message),
+    }
 
 
 def markdown() -> str:

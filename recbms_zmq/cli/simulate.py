@@ -6,7 +6,7 @@ import signal
 from typing import Final
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import declare, read_argument
+from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 from recbms_zmq.simulator.server import serving

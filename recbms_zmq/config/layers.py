@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.config.option import Option
+from recbms_zmq.config.options import BY_NAME, OPTIONS, URL
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
+from recbms_zmq.text import did_you_mean, quoted
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -58,7 +60,7 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
             CONFIG_VARIABLE,
             SOURCES_VARIABLE,
         ):
-            near = _nearest(variable, known)
+            near = did_you_mean(variable, known)
             if near:
                 warnings.append(f"{variable} is not an option{near}")
     return layer
@@ -89,10 +91,10 @@ def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {readers.quoted(tables)}")
+        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
     top = _table(document, str(path), BY_NAME)
     per_bms = {option.name: option for option in OPTIONS if option.bms}
-    per_bms["url"] = Option("url", readers.source, None, "")
+    per_bms["url"] = URL
     layers = []
     for number, table in enumerate(tables, 1):
         where = f"{path}: [[bms]] number {number}"
@@ -110,8 +112,8 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
             if key in BY_NAME:
                 hint = " of one BMS; it goes to the top of the file"
             else:
-                hint = _nearest(key, known)
-            raise ConfigError(f"{where}: {readers.quoted(key)} is not an option{hint}")
+                hint = did_you_mean(key, known)
+            raise ConfigError(f"{where}: {quoted(key)} is not an option{hint}")
         layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
     return layer
 
@@ -138,7 +140,7 @@ def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
         layer["name"] = _read(BY_NAME["name"], name, origin, error)
     else:
         url = word
-    layer["url"] = _read(Option("url", readers.source, None, ""), url, origin, error)
+    layer["url"] = _read(URL, url, origin, error)
     return layer
 
 
@@ -163,20 +165,13 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
         # Not `from exc`: a traceback must not show more of the value than the sentence does.
-        raise error(f"{origin}: expected {exc}, got {readers.quoted(value)}") from None
+        raise error(f"{origin}: expected {exc}, got {quoted(value)}") from None
 
 
 def find(option: Option, layers: Iterable[Layer]) -> Setting:
     """Return the setting of the first layer that has the option, or its default."""
     default = Setting(option.default, "default")
     return next((layer[option.name] for layer in layers if option.name in layer), default)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _expected(read: readers.Reader) -> str:

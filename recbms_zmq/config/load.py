@@ -7,9 +7,7 @@ does not go together is refused with one sentence, as a wrong value is by `layer
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
-
-from msgspec import Struct
+from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.layers import (
@@ -25,52 +23,12 @@ from recbms_zmq.config.layers import (
     read_file,
     without_name,
 )
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, build
 from recbms_zmq.errors import UsageError
+from recbms_zmq.text import masked, quoted
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths with colons between them."""
-
-
-class BmsConfig(Struct, frozen=True, kw_only=True):
-    """What applies to one BMS; the fields are the options of the same names."""
-
-    url: str
-    name: str
-    device_name: str
-    emit: Literal["readings", "snapshot", "both"]
-    report: Literal["changes", "all"]
-    refresh: float
-    min_interval: float
-    bare: bool
-    stale_after: float
-    poll_interval: float
-    idle_current: float
-    energy_max_gap: float
-    max_frame: int
-    ca_file: Path | None
-    tls_fingerprint: str | None
-    proxy: str | None
-    include_serial: bool
-
-
-class Config(Struct, frozen=True, kw_only=True):
-    """What applies to the service; the fields are the options of the same names."""
-
-    bms: tuple[BmsConfig, ...]
-    publish: tuple[str, ...]
-    no_stdout: bool
-    prefix: str
-    state_dir: Path | None
-    hwm: int
-    curve_secret_key: Path | None
-    curve_allow: Path | None
-    allow_ip: tuple[Any, ...]
-    ipc_mode: int
-    once: bool
-    timeout: float | None
-    exit_on_stdin_close: bool
-    log_level: str
 
 
 class Loaded(NamedTuple):
@@ -109,7 +67,7 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)
-    bms = [BmsConfig(**{name: setting.value for name, setting in found.items()}) for found in sets]
+    bms = [build(BmsConfig, _values(found)) for found in sets]
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
@@ -146,6 +104,7 @@ def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
     found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
     if found["url"].value.startswith("http"):
         _check_polling(found)
+    _check_network(found)
     return found
 
 
@@ -160,8 +119,8 @@ def _name_devices(fleet: Sequence[Layer]) -> None:
         found["device_name"] = given._replace(value=text)
 
 
-def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config:
-    plain = {name: setting.value for name, setting in found.items()}
+def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
+    plain = _values(found)
     publish = found["publish"]
     if plain["once"] and publish.error is UsageError:
         raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
@@ -182,20 +141,35 @@ def _service(found: Mapping[str, Setting], bms: tuple[BmsConfig, ...]) -> Config
                 "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
                 "say --allow-plaintext"
             )
-    known = {field: plain[field] for field in Config.__struct_fields__ if field != "bms"}
-    return Config(bms=bms, **known)
+    return build(Config, plain | {"bms": bms})
+
+
+def _values(found: Layer) -> dict[str, Any]:
+    return {name: setting.value for name, setting in found.items()}
 
 
 def _check_polling(found: Mapping[str, Setting]) -> None:
     """Check what goes together with polling a BMS over HTTP."""
-    interval, stale_after, proxy = found["poll_interval"], found["stale_after"], found["proxy"]
+    interval, stale_after = found["poll_interval"], found["stale_after"]
     if interval.value >= stale_after.value:
         wrong = stale_after if interval.origin == "default" else interval
         raise wrong.error(
             f"{wrong.origin}: asked every {interval.value:g} s, the BMS would count as offline "
             f"after {stale_after.value:g} s; make --stale-after longer than --poll-interval"
         )
-    if proxy.value is not None:
+
+
+def _check_network(found: Mapping[str, Setting]) -> None:
+    """Refuse what cannot apply to this address: its owner would believe in a protection."""
+    url = found["url"].value
+    for name in ("ca_file", "tls_fingerprint"):
+        given = found[name]
+        if given.value is not None and not url.startswith(("wss:", "https:")):
+            raise given.error(
+                f"{given.origin}: {masked(url)} has no certificate; only wss:// and https:// have"
+            )
+    proxy = found["proxy"]
+    if proxy.value is not None and not url.startswith(("ws:", "wss:")):
         raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can go through a proxy")
 
 
@@ -226,7 +200,7 @@ def _check_names(sets: Sequence[Layer]) -> None:
             how = "as NAME=SOURCE" if from_words else "with name in its table"
             raise url.error(
                 f"{url.origin.removesuffix(': url')}: a second BMS is called "
-                f"{readers.quoted(name)}; give it a name of its own, {how}"
+                f"{quoted(name)}; give it a name of its own, {how}"
             )
         names.add(name)
 

@@ -16,9 +16,7 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
-_SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
 _URL: Final = re.compile(r"[\w+.-]+:/")
-_QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
 
 
 def number(what: str, *, least: float = 0.0, most: float = math.inf, above: bool = False) -> Reader:
@@ -159,47 +157,6 @@ def is_loopback(address: str) -> bool:
     return host in ("localhost", "::1", "lo") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
-def masked(value: str) -> str:
-    """Return one value, perhaps a URL, without what may be a secret in it.
-
-    Everything in front of the last `@` goes, and the query of a `ws:` or `http:` URL. That hides
-    too much of an odd value rather than too little: a password can hold an `@` or a `/` itself.
-    """
-    before, at, after = value.rpartition("@")
-    scheme = _SCHEME.match(before)
-    start = scheme[0] if scheme else ""
-    if at and before != start:  # ipc://@NAME is no secret
-        value = f"{start}***@{after}"
-    return _QUERY.sub(r"\1?***", value)
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def shortened(text: str) -> str:
-    """Return a text that fits into a sentence: it may be of any length, and was not made by us."""
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def quoted(value: Any) -> str:
-    """Return what was given as it is quoted in a sentence: without secrets, and not too long."""
-    if isinstance(value, str):
-        text = repr(masked(value))
-    else:
-        try:
-            text = masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return shortened(text)
-
-
-def masked_text(text: str) -> str:
-    """Return a text of many words without what may be a secret in them."""
-    return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
-
-
 def _is_host(name: str) -> bool:
     """Tell whether a name can be looked up at all; Python fails in its own way where not."""
     if name.isascii():  # without the codec below, which takes a while to import
@@ -211,20 +168,25 @@ def _is_host(name: str) -> bool:
 
 
 def source(given: Any) -> str:
-    """Read where frames come from; the parts behind the scheme are checked when it is opened."""
+    """Read where frames come from; the parts after the scheme are checked when it is opened.
+
+    The scheme is in lower case in what is returned, so that everything else can compare it.
+    """
     expected = (
         "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
     )
     if not isinstance(given, str) or not given.isprintable():
         raise ValueError(expected)
-    if re.match("replay:.", given):  # a file's name may hold spaces
-        return given
-    if " " in given:
+    scheme, colon, rest = given.partition(":")
+    url = f"{scheme.lower()}{colon}{rest}"
+    if re.match("replay:.", url):  # a file's name may hold spaces
+        return url
+    if " " in url:
         raise ValueError(expected)
-    if given in ("-", "sim:") or given.startswith("sim:?"):
-        return given
+    if url in ("-", "sim:") or url.startswith("sim:?"):
+        return url
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         valid = (
             parts.scheme in ("ws", "wss", "http", "https")
             and parts.hostname
@@ -236,4 +198,4 @@ def source(given: Any) -> str:
     if not valid:
         hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
         raise ValueError(expected + hint)
-    return given
+    return url

@@ -10,7 +10,7 @@ from typing import Any
 
 from recbms_zmq.config.layers import Layer
 from recbms_zmq.config.load import Loaded
-from recbms_zmq.config.readers import masked, printable
+from recbms_zmq.text import masked, printable
 
 
 def as_toml(loaded: Loaded) -> str:

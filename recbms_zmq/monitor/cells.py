@@ -20,7 +20,7 @@ _NEAR: Final = 0.05
 
 
 def detailed_rows(cells: Sequence[Cell], width: int) -> int:
-    """Tell in how few rows `detailed` can draw these cells."""
+    """Return the least number of rows in which `detailed` can draw these cells."""
     return -(-len(cells) // _most_columns(cells, width)) if cells else 0
 
 
@@ -29,7 +29,7 @@ def detailed(
 ) -> list[Text]:
     """Draw each cell as a bar between the limits, in as few columns as `rows` rows allow.
 
-    Where even the most columns are not enough, there are more rows than asked for.
+    Returns more than `rows` rows if even the largest number of columns needs them.
     """
     if not cells:
         return []
@@ -43,7 +43,7 @@ def detailed(
 
 
 def condensed(cells: Sequence[Cell], limits: Limits, width: int, glyphs: Glyphs) -> list[Text]:
-    """Draw each unit as a row with a character for each cell, in columns if there is room."""
+    """Draw each unit as a row with one character per cell, in columns if there is room."""
     units = [
         _unit(list(group), limits, glyphs) for _, group in groupby(cells, key=attrgetter("unit"))
     ]
@@ -52,7 +52,7 @@ def condensed(cells: Sequence[Cell], limits: Limits, width: int, glyphs: Glyphs)
 
 
 def _label(cells: Sequence[Cell]) -> int:
-    return max(len(cell.place) for cell in cells)
+    return max(len(cell.name) for cell in cells)
 
 
 def _most_columns(cells: Sequence[Cell], width: int) -> int:
@@ -61,7 +61,7 @@ def _most_columns(cells: Sequence[Cell], width: int) -> int:
 
 def _cell(cell: Cell, limits: Limits, label: int, length: int, glyphs: Glyphs) -> Text:
     share = _share(cell.voltage, limits)
-    line = Text(f"{cell.place:>{label}} ", no_wrap=True)
+    line = Text(f"{cell.name:>{label}} ", no_wrap=True)
     style = _style(share)
     line.append_text(bar(share, length, style, glyphs))
     # An empty bar shows no colour, but a cell that is too low has to.

@@ -1,7 +1,7 @@
-"""One pack in the room there is: alarms, charge, numbers, chart, cells, temperatures, events.
+"""One pack on the rows that are free: alarms, charge, numbers, chart, cells, temperatures, events.
 
-Where room is short the chart, the description and then the temperatures make way for the cells,
-which are drawn smaller, and at last scroll.
+If the rows do not suffice, the chart, the description and then the temperatures are left out. Then
+the cells are drawn condensed, and last they scroll.
 """
 
 from collections.abc import Sequence
@@ -9,33 +9,33 @@ from typing import Final
 
 from rich.text import Text
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
-from recbms_zmq.monitor.model import Pack, Temperature
+from recbms_zmq.monitor.model import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.text import printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 8
 _WIDE: Final = 60
-"""Columns from which there is room for whole words."""
+"""Columns from which whole words are used."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
-_WORTHY: Final = 3
-"""How many of these are worth more than a bar for each cell."""
+_PREFERRED: Final = 3
+"""The first of these are kept, and the cells condensed, rather than the other way round."""
 _AIR: Final = 6
 """Rows for empty lines and a taller chart."""
 _SCROLLED: Final = 6
-"""Rows in which scrolling is bearable."""
+"""The fewest rows in which cells scroll."""
 STATES: Final = {True: "online", False: "offline", None: "waiting"}
 _DIRECTION: Final = {"charging": "green", "discharging": "yellow"}
 
 
-def state_style(pack: Pack) -> str:
+def state_style(pack: PackState) -> str:
     """Return how a pack's state is drawn."""
     if pack.online is None:
         return "yellow"
@@ -48,19 +48,19 @@ def soc_style(soc: float | None) -> str:
 
 
 class Details:
-    """Draws one pack in the room there is."""
+    """Draws one pack in a given number of rows."""
 
-    def __init__(self, pack: Pack, view: View, width: int, now: float, glyphs: Glyphs) -> None:
+    def __init__(self, pack: PackState, view: View, width: int, now: float, glyphs: Glyphs) -> None:
         self._pack = pack
         self._view = view
         self._width = width
         self._now = now
         self._glyphs = glyphs
-        # What is no longer known to be true does not shine.
+        # Values that may be out of date are dim.
         self._faded = "" if pack.online else "dim"
 
     def page(self, rows: int) -> Page:
-        """Draw everything in this many rows."""
+        """Draw the pack in this many rows."""
         head = [self._header(), *self._reason(), *self._alarm()]
         head += [self._charge(), *self._numbers()]
         # One row is the line above the cells.
@@ -92,10 +92,10 @@ class Details:
         return Page(lines, scroll_most, condensed)
 
     def _arrange(self, room: int) -> tuple[tuple[int, int, int], list[Text], bool]:
-        """Decide what fits, from most to least.
+        """Choose what fits, from most to least.
 
         Returns:
-            the rows of chart, temperatures and description; the cells; whether in short.
+            the rows of chart, temperatures and description; the cells; whether they are condensed.
 
         """
         cells, limits = self._pack.cells(), self._pack.limits
@@ -103,14 +103,14 @@ class Details:
         if self._view.all_cells:
             extras = next((e for e in _EXTRAS if room - sum(e) >= min(needed, _SCROLLED)), _NONE)
         else:
-            extras = next((e for e in _EXTRAS[:_WORTHY] if room - sum(e) >= needed), _NONE)
+            extras = next((e for e in _EXTRAS[:_PREFERRED] if room - sum(e) >= needed), _NONE)
             if extras is _NONE:
                 short = cell_rows.condensed(cells, limits, self._width, self._glyphs)
                 extras = next((e for e in _EXTRAS if room - sum(e) >= len(short)), _NONE)
                 if room < needed or extras != _NONE:
                     return extras, short, True
         left = room - sum(extras)
-        # Rather a column more than no room to breathe.
+        # One more column of cells is better than no empty lines.
         airy = left - _AIR if needed <= left - _AIR else left
         body = cell_rows.detailed(cells, limits, self._width, airy, self._glyphs)
         return extras, body, False
@@ -132,8 +132,8 @@ class Details:
         pack = self._pack
         if pack.online:
             return []
-        reason = pack.reason or "nothing heard yet"
-        last = "; below is what was last known" if pack.values else ""
+        reason = pack.reason or "no message yet"
+        last = "; the values below are the last known ones" if pack.values else ""
         return wrapped(printable(f"{reason}{last}"), self._width, "red")[:3]
 
     def _alarm(self) -> list[Text]:

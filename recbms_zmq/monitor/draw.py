@@ -1,6 +1,6 @@
-"""Bars, charts and lines of given width, of which the view is made.
+"""Bars, charts and lines of a given width: what the view is made of.
 
-A line is a rich `Text` of one row. Nothing here knows what it is that is drawn.
+A line is a rich `Text` of one row. Nothing here knows about batteries.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 class Glyphs(NamedTuple):
-    """The characters to draw with. `levels` climb from empty to full, `hanging` grow down."""
+    """The characters to draw with: `levels` from empty to full, `hanging` the same from the top."""
 
     levels: str
     hanging: str
@@ -26,11 +26,12 @@ class Glyphs(NamedTuple):
 
 UNICODE: Final = Glyphs(" ▁▂▃▄▅▆▇█", " ▔▔▀▀▀▀██", " ▏▎▍▌▋▊▉█", "·", "▲", "▼", "●", "▸", "─", " · ")
 ASCII: Final = Glyphs(" ._-=+*%#", " ''''\"\"##", "#", ".", "^", "v", "*", ">", "-", ", ")
-"""For terminals without Unicode, and the Linux console, whose font has few of the others."""
+"""For terminals without Unicode, and for the Linux console, whose font lacks most block characters.
+"""
 
 
 def bar(fraction: float | None, width: int, style: str, glyphs: Glyphs) -> Text:
-    """Draw a horizontal bar, filled from the left; None is drawn empty."""
+    """Draw a horizontal bar, filled from the left; empty for None."""
     steps = max(len(glyphs.horizontal) - 1, 1)
     filled = round(min(max(fraction or 0.0, 0.0), 1.0) * width * steps)
     whole, part = divmod(filled, steps)
@@ -42,19 +43,19 @@ def bar(fraction: float | None, width: int, style: str, glyphs: Glyphs) -> Text:
 
 
 def column(fraction: float | None, glyphs: Glyphs) -> str:
-    """Draw a vertical bar of one character; None is a question mark."""
+    """Draw a vertical bar of one character; a question mark for None."""
     if fraction is None:
         return "?"
     top = len(glyphs.levels) - 1
-    # The lowest is drawn too, so that it does not look like nothing.
+    # The lowest value is visible too: a blank would look like a missing cell.
     return glyphs.levels[min(max(round(fraction * top), 1), top)]
 
 
 def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[Text]:
     """Draw a bar chart of `height` rows; None is left empty.
 
-    Values above zero are green and stand on the line of zero, those below are yellow and hang from
-    it. In a single row there is no room for both, and they stand side by side.
+    Positive values are green and grow up from the zero line, negative ones are yellow and grow down
+    from it. In a chart of one row both grow up.
     """
     known = [value for value in columns if value is not None]
     high, low = max([0.0, *known]), -min([0.0, *known])
@@ -70,7 +71,7 @@ def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[
         down = value is not None and value < 0 and above < height
         levels = glyphs.hanging if down else glyphs.levels
         top = len(levels) - 1
-        # The smallest is drawn too, so that it does not look like nothing.
+        # The smallest value is visible too: a blank means unknown.
         filled = 0 if value is None else max(round(abs(value) / each * top), 1)
         style = "green" if value else "dim"
         if value is not None and value < 0:
@@ -83,7 +84,7 @@ def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[
 
 
 def flow(items: Iterable[Text], width: int, gap: str = "   ") -> list[Text]:
-    """Put items side by side, in as many rows as it takes."""
+    """Put items side by side, and start a new row where one is full."""
     rows: list[Text] = []
     for item in items:
         if rows and rows[-1].cell_len + len(gap) + item.cell_len <= width:

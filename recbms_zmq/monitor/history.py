@@ -1,20 +1,20 @@
-"""A number over the last minutes, for the chart. Pure: the time is an argument."""
+"""A number over the last ten minutes, for the chart. Pure: the time is an argument."""
 
 from collections import deque
 from typing import Final
 
 HISTORY: Final = 600
-"""Seconds that are remembered."""
+"""Seconds that are kept."""
 
 
 class History:
-    """A number over the last minutes, one value a second, None while nothing is known."""
+    """A number over the last `HISTORY` seconds, at most one value a second, None while unknown."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[int, float | None]] = deque(maxlen=HISTORY + 2)
 
     def add(self, value: float | None, now: float) -> None:
-        """Note the value that holds from now on; it takes the place of another of this second."""
+        """Set the value from now on; it replaces an earlier value of the same second."""
         second = int(now)
         if self._points and self._points[-1][0] == second:
             self._points.pop()
@@ -23,8 +23,8 @@ class History:
     def columns(self, count: int, now: float, span: int = HISTORY) -> list[float | None]:
         """Return the mean of each of `count` equal parts of the last `span` seconds.
 
-        A part in which nothing new came has the value that held before it. The parts begin at
-        multiples of their length, so that they do not change while time passes.
+        A part without a value of its own repeats the one before it. The parts begin at multiples of
+        their length, so that a finished part never changes.
         """
         length = span / count
         end = (now // length + 1) * length

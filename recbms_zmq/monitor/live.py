@@ -1,4 +1,4 @@
-"""The view on a terminal: brings model, rendering, screen, keys and signals together."""
+"""The view on a terminal: connects model, rendering, screen, keys and signals."""
 
 import asyncio
 import contextlib
@@ -11,25 +11,24 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from recbms_zmq.monitor.feeds import Feed
-from recbms_zmq.monitor.keys import press
-from recbms_zmq.monitor.loop import News, end, end_of_signals, until
+from recbms_zmq.monitor.loop import Changes, end, end_of_signals, until
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.screen import Screen
-from recbms_zmq.monitor.view import View
+from recbms_zmq.monitor.view import View, press
 
 
-async def show_screen(model: Model, feeds: Sequence[Feed], news: News) -> None:
+async def show_screen(model: Model, feeds: Sequence[Feed], changes: Changes) -> None:
     """Show the view on the terminal that stdout is, until a key or a signal ends it."""
-    await LiveView(model, news).run(feeds)
+    await LiveView(model, changes).run(feeds)
 
 
 class LiveView:
-    """What is shown on the terminal, and what is done with it."""
+    """The view on the terminal that stdout is."""
 
-    def __init__(self, model: Model, news: News) -> None:
+    def __init__(self, model: Model, changes: Changes) -> None:
         self._model = model
-        self._news = news
+        self._changes = changes
         self._keyboard = sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else None
         self._screen = Screen(sys.stdout.fileno(), self._keyboard)
         self._view = View()
@@ -37,7 +36,7 @@ class LiveView:
         self._ended: asyncio.Future[None]
 
     async def run(self, feeds: Sequence[Feed]) -> None:
-        """Show it until the end."""
+        """Show the view until a key, a signal or an error ends it."""
         loop = asyncio.get_running_loop()
         self._ended = end_of_signals()
         loop.add_signal_handler(signal.SIGQUIT, end, self._ended)  # Ctrl-\\
@@ -47,7 +46,7 @@ class LiveView:
             loop.add_signal_handler(signal.SIGTSTP, self._suspend)
             if self._keyboard is not None:
                 loop.add_reader(self._keyboard, self._read_keys, self._keyboard)
-            await until(self._ended, feeds, self._news, self._draw)
+            await until(self._ended, feeds, self._changes, self._draw)
 
     def _draw(self) -> None:
         screen = self._screen
@@ -56,12 +55,12 @@ class LiveView:
             page = render(self._model, self._view, size, time.monotonic(), screen.glyphs)
             self._scroll_most = page.scroll_most
             screen.draw(page.lines, size)
-        except OSError:  # the terminal has gone: there is nobody left to tell
+        except OSError:  # the terminal is closed
             end(self._ended)
 
     def _redraw(self) -> None:
-        self._screen.forget()
-        self._news.urgent()
+        self._screen.invalidate()
+        self._changes.urgent()
 
     def _read_keys(self, keyboard: int) -> None:
         try:
@@ -77,23 +76,23 @@ class LiveView:
             end(self._ended)
         else:
             self._view = view
-            self._news.urgent()
+            self._changes.urgent()
 
     def _suspend(self) -> None:
         loop = asyncio.get_running_loop()
-        self._screen.give_back()
-        # With the default action in place the kernel decides whether there is a shell to go to.
+        self._screen.restore()
+        # With the default action the kernel ignores the signal if no shell could continue us.
         loop.remove_signal_handler(signal.SIGTSTP)
         os.kill(os.getpid(), signal.SIGTSTP)
         loop.add_signal_handler(signal.SIGTSTP, self._suspend)
         with contextlib.suppress(OSError):
-            self._screen.take()
-        self._news.urgent()
+            self._screen.take_over()
+        self._changes.urgent()
 
 
 @contextlib.contextmanager
 def held_log() -> Iterator[None]:
-    """Keep errors off the screen while it is ours; tell them afterwards, on stderr."""
+    """Keep errors off the screen while the view is on it; print them to stderr afterwards."""
     holder = _Holder(logging.ERROR)
     logging.basicConfig(level=logging.ERROR, handlers=[holder], force=True)
     try:

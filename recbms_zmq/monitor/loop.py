@@ -1,6 +1,6 @@
-"""Keeps the view going until somebody has seen enough: runs the feeds, and draws what is new.
+"""The main loop of the view: runs the feeds, and draws when something has changed.
 
-Draws plain lines itself; `live` draws on a terminal.
+Prints plain lines itself; `live` draws on a terminal.
 """
 
 import asyncio
@@ -14,51 +14,51 @@ from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
 from recbms_zmq.service.shutdown import call_on_signals
 
-AT_LEAST: Final = 1.0
-"""Seconds after which the view is drawn again without any news: the data grow older."""
-AT_MOST: Final = 0.2
-"""Seconds between two drawings; also what the messages of one frame get to arrive together."""
-GOODBYE: Final = 1.0
-"""Seconds that connections get to be closed."""
+MAX_INTERVAL: Final = 1.0
+"""Seconds after which the view is drawn without a change, because it shows the age of the data."""
+MIN_INTERVAL: Final = 0.2
+"""Seconds between two drawings. All messages of a frame arrive within it."""
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds in which connections may close at the end."""
 
 
-class News:
-    """Tells that there is something new to show."""
+class Changes:
+    """Whether the view has to be drawn again."""
 
     def __init__(self) -> None:
         self._new = asyncio.Event()
         self._urgent = asyncio.Event()
 
-    def __call__(self) -> None:
-        """Say that there is."""
+    def notify(self) -> None:
+        """Draw soon: the model has changed."""
         self._new.set()
 
     def urgent(self) -> None:
-        """Say that somebody has pressed a key, and is waiting."""
+        """Draw without delay: a key was pressed, or the terminal has changed."""
         self._urgent.set()
         self._new.set()
 
     async def wait(self) -> None:
         """Wait until it is time to draw again."""
-        await _first(self._urgent, AT_MOST)
-        await _first(self._new, AT_LEAST - AT_MOST)
+        await _first(self._urgent, MIN_INTERVAL)
+        await _first(self._new, MAX_INTERVAL - MIN_INTERVAL)
         self._urgent.clear()
         self._new.clear()
 
 
 def end_of_signals() -> "asyncio.Future[None]":
-    """Return what is done when somebody wants us to end."""
+    """Return a future that is done when a signal asks the process to end."""
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     call_on_signals(lambda: end(ended))
     return ended
 
 
 async def until(
-    ended: "asyncio.Future[None]", feeds: Sequence[Feed], news: News, draw: Callable[[], None]
+    ended: "asyncio.Future[None]", feeds: Sequence[Feed], changes: Changes, draw: Callable[[], None]
 ) -> None:
-    """Run the feeds and draw what is new until the end."""
+    """Run the feeds and draw changes until `ended` is done or a feed fails."""
     tasks = [asyncio.create_task(feed.run()) for feed in feeds]
-    tasks.append(asyncio.create_task(_keep_drawing(news, draw)))
+    tasks.append(asyncio.create_task(_keep_drawing(changes, draw)))
     try:
         done, _ = await asyncio.wait((ended, *tasks), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -66,39 +66,39 @@ async def until(
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=GOODBYE)
+        await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
 
 
 def end(ended: "asyncio.Future[None]") -> None:
-    """Let it be the end."""
+    """Set the future, if it is not done yet."""
     if not ended.done():
         ended.set_result(None)
 
 
-async def show_lines(model: Model, feeds: Sequence[Feed], news: News) -> None:
-    """Print a line for a pack when there is news of it, until a signal ends it.
+async def show_lines(model: Model, feeds: Sequence[Feed], changes: Changes) -> None:
+    """Print a line for each pack that has changed, until a signal ends it.
 
     Raises:
-        BrokenPipeError: nobody reads stdout any more.
+        BrokenPipeError: the reader of stdout has closed it.
 
     """
     view = PlainView()
 
     def draw() -> None:
-        for line in view.news(model):
+        for line in view.changed_lines(model):
             print(time.strftime("%Y-%m-%d %H:%M:%S"), line, flush=True)
 
-    await until(end_of_signals(), feeds, news, draw)
+    await until(end_of_signals(), feeds, changes, draw)
 
 
-async def _keep_drawing(news: News, draw: Callable[[], None]) -> None:
+async def _keep_drawing(changes: Changes, draw: Callable[[], None]) -> None:
     while True:
         draw()
-        await news.wait()
+        await changes.wait()
 
 
 async def _first(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, at most this long."""
+    """Wait for the event, at most this many seconds."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,7 +1,7 @@
-"""What the view knows: the state of every pack, made of the messages of the contract.
+"""The state of every pack, made of the messages of the contract.
 
-Pure: messages go in with the time at which they came (monotonic seconds), and everything that
-depends on time takes it as an argument. How it looks is `render`'s business.
+Pure: each message comes with its arrival time in monotonic seconds, and what depends on time takes
+it as an argument. `render` draws the state.
 """
 
 import re
@@ -13,34 +13,27 @@ from recbms_zmq.monitor.history import History
 from recbms_zmq.reporting.messages import (
     Availability,
     Device,
-    DeviceInfo,
     Event,
     Message,
     Payload,
     Reading,
     Snapshot,
 )
-from recbms_zmq.wire.alarms import ALARMS, Alarm
+from recbms_zmq.sensors.device_info import DeviceInfo
+from recbms_zmq.wire.alarms import ALARMS, AlarmType
+from recbms_zmq.wire.chemistry import usual_cell_limits
 
 MAX_EVENTS: Final = 20
 MAX_CELLS: Final = 16 * 32
-"""As many as a frame can have; a publisher that is not ours could name more."""
+"""As many as a frame can have. Another program's publisher could name more."""
 
-USUAL_LIMITS: Final = (
-    ("LiFePO4", (2.5, 3.65)),
-    ("Li-Po", (2.7, 4.2)),
-    ("LiMn2O4", (2.7, 4.2)),
-    ("", (2.5, 4.2)),
-)
-"""Between what voltages cells usually work, by what the name of their chemistry begins with: for a
-scale where the settings are not known."""
 _CELL: Final = re.compile(r"cell_voltage/(\d{1,4})/(\d{1,4})", re.ASCII)
 _TEMPERATURE: Final = re.compile(r"temperature/(\d{1,4})/(\d{1,4})", re.ASCII)
 _BMS_TEMPERATURE: Final = re.compile(r"bms_temperature/(\d{1,4})", re.ASCII)
 
 
 class Limits(NamedTuple):
-    """Voltages between which a cell should be; `known` if they come from the BMS's settings."""
+    """The range of a cell's voltage in V; `known` if it comes from the BMS's settings."""
 
     low: float
     high: float
@@ -48,7 +41,7 @@ class Limits(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell. `unit` is an address, `number` counts from 1; the voltage is None if unknown."""
+    """One cell: the address of its unit, its number from 1, its voltage in V (None if unknown)."""
 
     unit: int
     number: int
@@ -58,13 +51,13 @@ class Cell(NamedTuple):
     highest: bool
 
     @property
-    def place(self) -> str:
-        """As REC names it: `unit/cell`."""
+    def name(self) -> str:
+        """The cell as in REC's pages: `unit/cell`."""
         return f"{self.unit}/{self.number}"
 
 
 class Temperature(NamedTuple):
-    """A temperature in °C. `number` counts a unit's battery sensors from 1, 0 is its board."""
+    """A temperature in °C. `number` counts a unit's battery sensors from 1; 0 is its board."""
 
     unit: int
     number: int
@@ -72,18 +65,18 @@ class Temperature(NamedTuple):
 
 
 class ActiveAlarm(NamedTuple):
-    """An alarm that is active now; `known` is its row in REC's table, if it has one."""
+    """An alarm that is active; `known` is its row in REC's table, None for a number not in it."""
 
     number: int | None
     text: str
     unit: int | None
     cell: int | None
     message: str
-    known: Alarm | None
+    known: AlarmType | None
 
 
 class PastEvent(NamedTuple):
-    """An alarm that came or went at this time."""
+    """An alarm that was raised or cleared at this time."""
 
     at: float
     raised: bool
@@ -93,14 +86,14 @@ class PastEvent(NamedTuple):
     cell: int | None
 
 
-class Pack:
-    """One pack as it was last heard of. While it is offline, the last values stay."""
+class PackState:
+    """The last known state of one pack. While it is offline, the last values stay."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        """For people."""
+        """Its display name."""
         self.online: bool | None = None
-        """None until the first word about it."""
+        """None until its first availability message."""
         self.reason = ""
         """Why it is online or offline."""
         self.info: DeviceInfo | None = None
@@ -108,27 +101,27 @@ class Pack:
         """The last value of every sensor, by its key."""
         self.power = History()
         self.events: deque[PastEvent] = deque(maxlen=MAX_EVENTS)
-        """The newest first."""
+        """Newest first."""
         self._run = ""
         self._sequence: dict[str, int] = {}
-        self._heard: float | None = None
+        self._last_message_at: float | None = None
 
-    def take(self, message: Message, now: float) -> None:
-        """Take a message that came now."""
+    def update(self, message: Message, now: float) -> None:
+        """Update the state by a message that came now."""
         self.name = message.device_name
         if message.run != self._run:
             self._run = message.run
             self._sequence.clear()
             self.values.clear()
-        # The service repeats its last word for others who join; that is no news of the pack.
+        # The service replays last values when somebody else subscribes: those are not fresh data.
         replayed = message.seq <= self._sequence.get(message.topic, 0)
         self._sequence[message.topic] = message.seq
         match message:
             case Reading():
-                self._heard = self._heard if replayed else now
+                self._last_message_at = self._last_message_at if replayed else now
                 self.values[message.key] = message.payload
             case Snapshot():
-                self._heard = self._heard if replayed else now
+                self._last_message_at = self._last_message_at if replayed else now
                 self.values = dict(message.payload)
             case Availability():
                 self._available(message.payload == "online", message.reason)
@@ -143,37 +136,37 @@ class Pack:
         power = self.number("power") if self.online is not False else None
         self.power.add(power, now)
 
-    def lost(self, reason: str, now: float) -> None:
-        """Take note that whoever told of this pack has gone."""
+    def disconnected(self, reason: str, now: float) -> None:
+        """Mark the pack as offline: the connection to its service is lost."""
         self._available(online=False, reason=reason)
         self.power.add(None, now)
 
     def _available(self, online: bool, reason: str) -> None:
         if online and self.online is False:
-            self.values.clear()  # everything is said again; what is not is no longer there
+            self.values.clear()  # the service publishes everything again; the rest has expired
         self.online = online
         self.reason = reason
 
     def age(self, now: float) -> float | None:
-        """Return the seconds since the last news of this pack, None before the first.
+        """Return the seconds since the last fresh data of this pack, None before the first.
 
-        Counted on our own clock from when a message came, since clocks of two machines differ.
+        By the arrival of messages, because the clocks of two machines differ.
         """
-        return None if self._heard is None else max(0.0, now - self._heard)
+        return None if self._last_message_at is None else max(0.0, now - self._last_message_at)
 
     def number(self, key: str) -> float | None:
-        """Return the value of a sensor that is a number."""
+        """Return the value of a sensor if it is a number, else None."""
         value = self.values.get(key)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def text(self, key: str) -> str:
-        """Return the value of a sensor that is a text, empty without one."""
+        """Return the value of a sensor if it is a text, else ""."""
         value = self.values.get(key)
         return value if isinstance(value, str) else ""
 
     @property
     def alarm(self) -> ActiveAlarm | None:
-        """The active alarm."""
+        """The active alarm, None if there is none."""
         if self.values.get("problem") is not True:
             return None
         number, unit, cell = map(self._whole, ("error_number", "error_unit", "error_cell"))
@@ -184,50 +177,49 @@ class Pack:
 
     @property
     def chemistry(self) -> str:
-        """In words, empty if unknown."""
+        """The chemistry in words, "" if unknown."""
         return (self.info and self.info.chemistry) or self.text("settings/chemistry")
 
     @property
     def limits(self) -> Limits:
-        """The cell voltages between which the BMS keeps on, else those usual for the chemistry."""
+        """The BMS's own limits of the cell voltage, else those usual for the chemistry."""
         low = self.number("settings/cell_voltage_limit_low")
         high = self.number("settings/cell_voltage_limit_high")
         if low is not None and high is not None and low < high:
             return Limits(low, high, known=True)
-        low, high = next(limits for name, limits in USUAL_LIMITS if self.chemistry.startswith(name))
-        return Limits(low, high, known=False)
+        return Limits(*usual_cell_limits(self.chemistry), known=False)
 
     def cells(self) -> list[Cell]:
         """Return all cells, by unit and number."""
         lowest, highest = self.text("cell_min"), self.text("cell_max")
         sizes = None if self.info is None else {u.address: u.cells for u in self.info.units}
         cells = []
-        for unit, number in sorted(_places(_CELL, self.values)):
+        for unit, number in sorted(_indexes(_CELL, self.values)):
             if sizes is not None and number > sizes.get(unit, 0):
-                continue  # it has gone, and its last word was "unknown"
-            place = f"{unit}/{number}"
+                continue  # the cell is gone; its last value is null
+            name = f"{unit}/{number}"
             cells.append(
                 Cell(
                     unit,
                     number,
-                    self.number(f"cell_voltage/{place}"),
-                    self.values.get(f"cell_balancing/{place}") is True,
-                    place == lowest,
-                    place == highest,
+                    self.number(f"cell_voltage/{name}"),
+                    self.values.get(f"cell_balancing/{name}") is True,
+                    name == lowest,
+                    name == highest,
                 )
             )
         return cells[:MAX_CELLS]
 
     def temperatures(self) -> list[Temperature]:
-        """Return all temperatures that are known: of each unit the battery's, then the board's."""
+        """Return all known temperatures: those of the battery, then those of the units' boards."""
         found = [
             Temperature(unit, number, celsius)
-            for unit, number in sorted(_places(_TEMPERATURE, self.values))
+            for unit, number in sorted(_indexes(_TEMPERATURE, self.values))
             if (celsius := self.number(f"temperature/{unit}/{number}")) is not None
         ]
         boards = [
             Temperature(unit, 0, celsius)
-            for (unit,) in sorted(_places(_BMS_TEMPERATURE, self.values))
+            for (unit,) in sorted(_indexes(_BMS_TEMPERATURE, self.values))
             if (celsius := self.number(f"bms_temperature/{unit}")) is not None
         ]
         return found + boards
@@ -237,7 +229,7 @@ class Pack:
         return None if value is None else int(value)
 
 
-def _places(pattern: re.Pattern[str], keys: Iterable[str]) -> Iterator[tuple[int, ...]]:
+def _indexes(pattern: re.Pattern[str], keys: Iterable[str]) -> Iterator[tuple[int, ...]]:
     for key in keys:
         match = pattern.fullmatch(key)
         if match:
@@ -245,52 +237,52 @@ def _places(pattern: re.Pattern[str], keys: Iterable[str]) -> Iterator[tuple[int
 
 
 class Model:
-    """All packs, and the ways on which one hears of them.
+    """All packs, and the endpoints that their messages come from.
 
-    A way is an endpoint of a service, or empty for what is read in this process. Two services may
-    both have a pack of the same topic, so packs are told apart by way and topic.
+    The endpoint is empty for BMS that this process reads itself. Two services may both have a pack
+    of the same topic, so a pack is identified by endpoint and topic.
     """
 
-    def __init__(self, ways: Iterable[str] = ()) -> None:
-        self.connected: dict[str, bool] = dict.fromkeys(ways, False)
-        """Whether there is a connection to the service at each endpoint."""
+    def __init__(self, endpoints: Iterable[str] = ()) -> None:
+        self.connected: dict[str, bool] = dict.fromkeys(endpoints, False)
+        """For each endpoint, whether the service there is connected."""
         self.refusals: dict[str, str] = {}
-        """Why the service at an endpoint does not let us in."""
-        self._packs: dict[tuple[str, str], Pack] = {}
+        """Why the service at an endpoint refuses the connection."""
+        self._packs: dict[tuple[str, str], PackState] = {}
 
     @property
-    def packs(self) -> list[Pack]:
-        """In the order in which they were first heard of."""
+    def packs(self) -> list[PackState]:
+        """In the order of their first messages."""
         return list(self._packs.values())
 
-    def take(self, message: Message, now: float, way: str = "") -> None:
-        """Take a message that came now on this way."""
-        # A message that got through proves the connection; its own event may come later.
-        if way in self.connected:
-            self.connected[way] = True
-        # With the prefix, which another service on the same endpoint may use to be told apart.
-        key = (way, message.topic.removesuffix(message.key))
+    def update(self, message: Message, now: float, endpoint: str = "") -> None:
+        """Update a pack by a message that came now from this endpoint."""
+        # A message may arrive before the event of its connection.
+        if endpoint in self.connected:
+            self.connected[endpoint] = True
+        # The topic with its prefix: two services behind one proxy may differ in that only.
+        key = (endpoint, message.topic.removesuffix(message.key))
         pack = self._packs.get(key)
         if pack is None:
-            pack = self._packs[key] = Pack(message.device_name)
-        pack.take(message, now)
+            pack = self._packs[key] = PackState(message.device_name)
+        pack.update(message, now)
 
-    def explain(self, device: str, reason: str, way: str = "") -> None:
-        """Take note of why a device is offline."""
-        for (pack_way, topic), pack in self._packs.items():
-            if pack_way == way and topic.endswith(f"/{device}/") and not pack.online:
+    def explain(self, device: str, reason: str, endpoint: str = "") -> None:
+        """Set why a device is offline."""
+        for (pack_endpoint, topic), pack in self._packs.items():
+            if pack_endpoint == endpoint and topic.endswith(f"/{device}/") and not pack.online:
                 pack.reason = reason
 
-    def connection(self, way: str, connected: bool, now: float) -> None:
-        """Take note that the connection to a service has come or gone."""
-        self.connected[way] = connected
+    def connection(self, endpoint: str, connected: bool, now: float) -> None:
+        """Set whether the service at an endpoint is connected."""
+        self.connected[endpoint] = connected
         if connected:
-            self.refusals.pop(way, None)
+            self.refusals.pop(endpoint, None)
         else:
-            for (pack_way, _), pack in self._packs.items():
-                if pack_way == way:
-                    pack.lost(f"no connection to the service at {way}", now)
+            for (pack_endpoint, _), pack in self._packs.items():
+                if pack_endpoint == endpoint:
+                    pack.disconnected(f"no connection to the service at {endpoint}", now)
 
-    def refused(self, way: str, why: str) -> None:
-        """Take note that a service does not let us in."""
-        self.refusals[way] = why
+    def refused(self, endpoint: str, why: str) -> None:
+        """Set why the service at an endpoint refuses the connection."""
+        self.refusals[endpoint] = why

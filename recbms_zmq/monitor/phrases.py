@@ -1,12 +1,12 @@
-"""The view's phrases: numbers with their units, times, alarms and what to do, as plain text.
+"""Numbers with their units, times, alarms and advice, as plain text.
 
-Everything that came from outside goes through `safe` on its way to a terminal.
+Text from outside goes through `printable` before it reaches a terminal.
 """
 
 from typing import Final
 
-from recbms_zmq.config.readers import printable
-from recbms_zmq.monitor.model import ActiveAlarm, Limits, Pack, PastEvent, Temperature
+from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
+from recbms_zmq.text import printable
 from recbms_zmq.wire.alarms import ALARMS
 
 UNKNOWN: Final = "?"
@@ -27,15 +27,15 @@ def power(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time that has passed, in its largest unit: `3 s`, `2 min`, `5 h`, `12 d`."""
+    """Return a duration in its largest unit: `3 s`, `2 min`, `5 h`, `12 d`."""
     for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
     return f"{int(seconds)} s"
 
 
-def time_left(pack: Pack) -> str:
-    """Return when the pack is full or empty: `full in 31 h 00 min`; empty if the BMS is silent."""
+def time_left(pack: PackState) -> str:
+    """Return when the pack is full or empty: `full in 31 h 00 min`; "" if the BMS gives no time."""
     minutes = pack.number("time_remaining_minutes")
     for end in ("full", "empty"):
         if minutes is not None and pack.number(f"time_to_{end}") is not None:
@@ -43,8 +43,8 @@ def time_left(pack: Pack) -> str:
     return printable(pack.text("time_remaining_text"))
 
 
-def about(pack: Pack) -> list[str]:
-    """Return what changes rarely: model, chemistry, capacity, health."""
+def about(pack: PackState) -> list[str]:
+    """Return what rarely changes: model, chemistry, capacity, health."""
     parts = []
     if pack.info is not None:
         parts += [pack.info.model or "", pack.chemistry]
@@ -64,8 +64,8 @@ def about(pack: Pack) -> list[str]:
     return [printable(part) for part in parts if part]
 
 
-def place(number: int | None, unit: int | None, cell: int | None) -> str:
-    """Return where an alarm is, with a space before: ` (unit 2, cell 1)`; empty if unknown."""
+def location(number: int | None, unit: int | None, cell: int | None) -> str:
+    """Return where an alarm is, after a space: ` (unit 2, cell 1)`; "" if unknown."""
     known = None if number is None else ALARMS.get(number)
     kind = known.concerns if known else "cell"
     parts = [f"unit {unit}"] * bool(unit) + [f"{kind} {cell}"] * bool(cell)
@@ -73,37 +73,37 @@ def place(number: int | None, unit: int | None, cell: int | None) -> str:
 
 
 def alarm(active: ActiveAlarm) -> list[str]:
-    """Return an alarm as sentences: what it is, what it means, what to do."""
+    """Return an alarm as sentences: its text, its meaning with advice, the BMS's own message."""
     title = "Alarm" if active.number is None else f"Alarm {active.number}"
-    lines = [f"{title}: {active.text}{place(active.number, active.unit, active.cell)}"]
+    lines = [f"{title}: {active.text}{location(active.number, active.unit, active.cell)}"]
     if active.known is not None and active.known.meaning:
         lines.append(active.known.meaning)
     if active.message:
-        lines.append(f"The BMS says: {active.message}")
+        lines.append(f"Message of the BMS: {active.message}")
     return [printable(line) for line in lines]
 
 
 def event(past: PastEvent, now: float) -> str:
-    """Return an alarm that came or went."""
+    """Return a raised or cleared alarm, and how long ago that was."""
     what = "alarm" if past.raised else "alarm over"
-    where = place(past.number, past.unit, past.cell)
+    where = location(past.number, past.unit, past.cell)
     return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
 
 
 def temperature(reading: Temperature) -> str:
-    """Return a temperature and where it was measured."""
+    """Return a temperature with its unit and sensor."""
     where = f"{reading.unit}/{reading.number}" if reading.number else f"BMS {reading.unit}"
     return f"{where} {amount(reading.celsius, '°C', 1)}"
 
 
 def limits(between: Limits) -> str:
-    """Return the scale of the cells' bars."""
+    """Return the range that the bars of the cells show."""
     kind = "limits" if between.known else "usual range"
     return f"{kind} {between.low:.2f} to {between.high:.2f} V"
 
 
-def spread(pack: Pack) -> str:
-    """Return lowest and highest cell voltage and their difference; empty if unknown."""
+def spread(pack: PackState) -> str:
+    """Return lowest and highest cell voltage and their difference; "" if unknown."""
     low, high = pack.number("cell_voltage_min"), pack.number("cell_voltage_max")
     if low is None or high is None:
         return ""

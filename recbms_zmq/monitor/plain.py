@@ -1,12 +1,12 @@
-"""The view for dumb terminals, pipes and files: a line for a pack when there is news of it."""
+"""The view for dumb terminals, pipes and files: a line for each pack that has changed."""
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import phrases
-from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.text import printable
 
 
-def describe(pack: Pack) -> str:
-    """Return how a pack is, in one line of text without control characters."""
+def describe(pack: PackState) -> str:
+    """Return the state of a pack as one line without control characters."""
     name = printable(pack.name)
     if not pack.online:
         return f"{name}: offline: {printable(pack.reason)}"
@@ -32,19 +32,22 @@ def describe(pack: Pack) -> str:
 
 
 class PlainView:
-    """Remembers what was said, so that only changes are."""
+    """Remembers the last line of each pack, and returns those that have changed."""
 
     def __init__(self) -> None:
-        self._said: dict[int | str, str] = {}
+        self._last: dict[int | str, str] = {}
 
-    def news(self, model: Model) -> list[str]:
-        """Return a line for every pack that has changed, and for every refusal."""
+    def changed_lines(self, model: Model) -> list[str]:
+        """Return a line for every pack that has changed, and for every new refusal."""
         now: dict[int | str, str] = {
             number: describe(pack)
             for number, pack in enumerate(model.packs)
             if pack.online is not None
         }
-        now |= {way: f"{way} refuses us: {why}" for way, why in model.refusals.items()}
-        lines = [line for key, line in now.items() if self._said.get(key) != line]
-        self._said |= now
+        now |= {
+            endpoint: f"{endpoint} refused the connection: {why}"
+            for endpoint, why in model.refusals.items()
+        }
+        lines = [line for key, line in now.items() if self._last.get(key) != line]
+        self._last |= now
         return lines

@@ -1,20 +1,20 @@
-"""The view as rows of text: a pure function of what is known, what was chosen, size and time.
+"""The view as rows of text: a pure function of model, selection, size and time.
 
 Exactly as many rows as the terminal has, none wider: the packs, `details` of the selected one, and
-what the keys do.
+the keys.
 """
 
 from collections.abc import Sequence
 
 from rich.text import Text
 
-from recbms_zmq.config.readers import printable
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
-from recbms_zmq.monitor.model import Model, Pack
+from recbms_zmq.monitor.model import Model, PackState
 from recbms_zmq.monitor.view import Page, View
+from recbms_zmq.text import printable
 
 
 def render(
@@ -23,11 +23,11 @@ def render(
     """Draw the view.
 
     Args:
-        model: what is known.
-        view: what was chosen; choices that are out of range count as the nearest.
+        model: the packs.
+        view: the selection; an index out of range counts as the nearest.
         size: columns and rows of the terminal.
         now: monotonic seconds.
-        glyphs: what to draw with.
+        glyphs: the characters to draw with.
 
     """
     width, height = max(size[0], 1), max(size[1], 1)
@@ -58,15 +58,15 @@ def _fitted(lines: Sequence[Text], width: int, height: int) -> list[Text]:
 
 def _waiting(model: Model, width: int) -> list[Text]:
     lines = [Text("recbms-zmq monitor", "bold"), Text()]
-    for way, connected in model.connected.items():
-        if way in model.refusals:
-            sentence = f"{way} refuses us: {model.refusals[way]}."
+    for endpoint, connected in model.connected.items():
+        if endpoint in model.refusals:
+            sentence = f"{endpoint} refused the connection: {model.refusals[endpoint]}."
         elif connected:
-            sentence = f"Connected to {way}, waiting for its first message."
+            sentence = f"Connected to {endpoint}, waiting for its first message."
         else:
             sentence = (
-                f"Waiting for a service at {way}. Is one running? "
-                "To look at a BMS without one: recbms-zmq monitor ws://HOST/ws"
+                f"Waiting for a service at {endpoint}. Is one running? "
+                "To watch a BMS without one: recbms-zmq monitor ws://HOST/ws"
             )
         lines += [*wrapped(printable(sentence), width), Text()]
     if not model.connected:
@@ -75,7 +75,7 @@ def _waiting(model: Model, width: int) -> list[Text]:
 
 
 def _keys(view: View, packs: int, page: Page) -> list[str]:
-    """Return what the keys do that do something now."""
+    """Return the keys that have an effect now, and what they do."""
     keys = ["q quit"]
     if packs > 1:
         keys.append("Tab next pack")
@@ -95,9 +95,9 @@ def _footer(keys: Sequence[str], width: int, glyphs: Glyphs) -> Text:
 
 
 def _overview(
-    packs: Sequence[Pack], selected: int, width: int, rows: int, glyphs: Glyphs
+    packs: Sequence[PackState], selected: int, width: int, rows: int, glyphs: Glyphs
 ) -> list[Text]:
-    """Draw a row for each pack, those around the selected one if not all have room."""
+    """Draw a row for each pack; only those around the selected one if there are too many."""
     rows = min(max(rows, 2), len(packs))
     first = min(max(selected - rows // 2, 0), len(packs) - rows)
     label = min(max(len(pack.name) for pack in packs), max(width // 4, 4))
@@ -112,8 +112,8 @@ def _overview(
     return lines
 
 
-def _short(pack: Pack, glyphs: Glyphs) -> Text:
-    """Say in a row how a pack is."""
+def _short(pack: PackState, glyphs: Glyphs) -> Text:
+    """Draw the state of a pack in one row."""
     soc = pack.number("soc")
     line = Text().append(f"{glyphs.state} ", state_style(pack))
     if pack.online is not True:

@@ -1,6 +1,6 @@
-"""The terminal: takes it over, sends the rows that have changed, and gives it back as it was.
+"""The terminal: takes it over, sends the rows that have changed, and restores it.
 
-It is given back however the view ends, but for SIGKILL, which nobody can answer: `reset` helps.
+The terminal is restored however the view ends, except after SIGKILL: then `reset` helps.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs
 
-_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[2J"  # a screen of our own, without a cursor
+_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[2J"  # alternate screen, no cursor
 _LEAVE: Final = "\x1b[0m\x1b[2J\x1b[?25h\x1b[?1049l"
 
 
@@ -35,7 +35,7 @@ class Screen:
     def __init__(self, output: int, keyboard: int | None) -> None:
         self._output = output
         self._keyboard = keyboard
-        # With LC_ALL=C Python writes UTF-8 all the same; the terminal is still what LC_ALL says.
+        # In UTF-8 mode, which LC_ALL=C turns on, Python writes UTF-8 whatever the terminal shows.
         self._encoding = locale.getencoding() if sys.flags.utf8_mode else sys.stdout.encoding
         self._console = Console(
             file=io.StringIO(), force_terminal=True, highlight=False, legacy_windows=False
@@ -46,7 +46,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         """Take the terminal over."""
-        self.take()
+        self.take_over()
         return self
 
     def __exit__(
@@ -55,22 +55,21 @@ class Screen:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give it back."""
-        self.give_back()
+        """Restore the terminal."""
+        self.restore()
 
-    def take(self) -> None:
-        """Begin with an empty screen, and get keys as they are pressed."""
+    def take_over(self) -> None:
+        """Switch to an empty alternate screen, and read keys as they are pressed."""
         if self._keyboard is not None:
             self._before = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard, termios.TCSANOW)
-        self.forget()
+        self.invalidate()
         self._write(_ENTER)
 
-    def give_back(self) -> None:
-        """Bring back what was on the screen and how the keys were read."""
+    def restore(self) -> None:
+        """Switch back to the former screen and keyboard mode."""
         with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
-            # After Ctrl-S nothing could be written, and we would wait for ever. Linux only starts
-            # again by program what was stopped by program.
+            # After Ctrl-S a write would block for ever. On Linux TCOON only undoes a TCOOFF.
             termios.tcflow(self._output, termios.TCOOFF)
             termios.tcflow(self._output, termios.TCOON)
             self._write(_LEAVE)
@@ -79,8 +78,8 @@ class Screen:
                 termios.tcsetattr(self._keyboard, termios.TCSANOW, self._before)
             self._before = None
 
-    def forget(self) -> None:
-        """Draw every row the next time, whatever the terminal shows."""
+    def invalidate(self) -> None:
+        """Draw every row next time, whatever the terminal shows."""
         self._size = (0, 0)
 
     @property
@@ -92,12 +91,12 @@ class Screen:
 
     @property
     def glyphs(self) -> Glyphs:
-        """What this terminal can show."""
+        """The characters that this terminal can show."""
         unicode = self._encoding.lower().replace("-", "") == "utf8"
         return UNICODE if unicode and os.environ.get("TERM") != "linux" else ASCII
 
     def draw(self, lines: list[Text], size: tuple[int, int]) -> None:
-        """Show these rows, unless the terminal is not ready for them: then the next ones will do.
+        """Show these rows. If the terminal is not ready, leave them out: newer ones follow.
 
         Raises:
             OSError: the terminal is gone.
@@ -114,8 +113,7 @@ class Screen:
             row = self._ansi(line, size[0])
             if row != self._shown[number]:
                 self._shown[number] = row
-                # Behind a full row there is nothing to erase, and some terminals would erase
-                # its last character.
+                # After a full row some terminals would erase its last character.
                 erase = "\x1b[K" if line.cell_len < size[0] else ""
                 pieces.append(f"\x1b[{number + 1};1H{row}{erase}")
         if pieces:

@@ -7,12 +7,12 @@ the function nodes, so that a template only has to show it.
 
 from typing import Any, Final
 
-from recbms_zmq.monitor.model import USUAL_LIMITS
 from recbms_zmq.nodered import core_nodes, resend
 from recbms_zmq.nodered.layout import Canvas, Group, Properties, page
 from recbms_zmq.nodered.options import FlowOptions
 from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.chemistry import USUAL_CELL_LIMITS
 
 COLOUR: Final = "#5b9a4c"
 HISTORY_HOURS: Final = 24
@@ -69,7 +69,7 @@ def tables() -> dict[str, Any]:
             }
             for alarm in ALARMS.values()
         },
-        "usual": USUAL_LIMITS,
+        "usual": USUAL_CELL_LIMITS,
     }
 
 

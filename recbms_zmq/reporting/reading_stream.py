@@ -1,238 +1,240 @@
-"""Streams of readings, one for each kind of frame: which of its values are said now.
+"""When the readings of one kind of frame are published.
 
-A stream has a topic for each column of its frames, and remembers what stands there: the value that
-was last said, None if none is to be believed. Nothing here knows availability or alarms, which are
-`report`'s; snapshots are in `snapshots`.
+A `ReadingStream` has one topic for each reading of a kind of frame (status or settings). `update`
+hands over a frame, `publish` adds to a batch what is due because of it. Without a new frame,
+`refresh` adds what was published too long ago, and `publish_held` what `min_interval` held back.
+`expire` is for `offline`. Time is an argument and never goes back.
+
+States of a topic
+-----------------
+current    the value last sent is true
+held       a newer value waits for the end of `min_interval` since the topic was last sent
+expired    no value of it is true: at the start, after a null, after `expire`
+retired    the frames have no column for it any more
+
+What happens, what is published, and the state after it (`report` is `changes`)::
+
+    current   the same value, before the refresh is due    nothing         current
+    current   the same value, the refresh is due           the value       current
+    current   another value                                the value       current
+    current   another value, too soon                      nothing         held
+    current   another value of a sensor with every_frame   nothing         current
+    current   no reading                                   null            expired
+    current   the column is gone                           null            retired
+    current   the column has another unit                  the value       current
+    held      the interval is over                         the held value  current
+    held      another value, still too soon                nothing         held
+    held      the value last sent                          nothing         current
+    held      no reading                                   null            expired
+    expired   no reading                                   nothing         expired
+    expired   a value                                      the value       current
+    expired   a value, too soon after the null             nothing         held
+    expired   the column is gone                           nothing         retired
+    retired   the column is back                           the value       current
+    retired   the column is back, too soon                 nothing         held
+
+`expire` makes every topic expired and publishes nothing; the next value of each goes out at once.
+Null is published at once as well, also within `min_interval`, so that no false value remains; if
+the value last sent was UNKNOWN, which is null already, it is not repeated. With `report: all`
+every value of every frame is due. A refresh is due `refresh` seconds after the topic was last
+sent, but it needs a frame: what a BMS does not repeat is not refreshed by a guess.
+
+What is remembered
+------------------
+`_sensors`      columns of the last frame; the same object as long as the pack keeps its shape
+`_values`       values of the last frame, by column
+`_topics`       envelopes, by column: the last message, `sent_at` and `refresh_due`
+`_last_sent`    by column: the value last sent, None if expired, `_OTHER` if the topic has a value
+                of an earlier column with another unit, which equals no value
+`_held`         columns that are held
+`_retired`      sequence numbers and times of retired topics, by key
+`_refresh_due`  no topic is due for a refresh before this
+`held_due`      when `publish_held` has something to do
+
+Invariants
+----------
+1. A topic is listed in `Batch.expired` exactly when its `_last_sent` becomes None, so what the
+   sinks retain is what `_last_sent` has.
+2. The sequence numbers of a topic have no gap and no repeat, also across retirement.
+3. Two values of one topic are at least `min_interval` apart, except after `expire`.
+4. The newest value is sent at the latest when the interval is over, unless it equals the last one.
 """
 
 from collections.abc import Iterable
 from itertools import compress
 from operator import ne
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
-
-from recbms_zmq.reporting.messages import Envelope, Envelopes, Outgoing, ascii_json
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import LONG_AGO, Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 
-_SOMETHING: Final[Any] = object()  # stands on the topic, but is not of what speaks there now
-_LONG_AGO: Final = float("-inf")
-NO_TIME: Final = float("inf")
+_OTHER: Final[Any] = object()
+NEVER: Final = float("inf")
 
 
-class ReportOptions(Struct, frozen=True):
-    """What to report. Times are in seconds.
-
-    Attributes:
-        emit: a message per reading, one for all of them, or both.
-        report: readings that have changed, or all with every frame.
-        refresh: after this long a reading is sent again though it has not changed.
-        min_interval: no topic is sent more often than this, but for null, which is said at once
-            so that nothing false stands in the meantime.
-        stale_after: without a status frame for this long the BMS counts as offline.
-
-    """
-
-    emit: Literal["readings", "snapshot", "both"] = "readings"
-    report: Literal["changes", "all"] = "changes"
-    refresh: float = 60.0
-    min_interval: float = 0.0
-    stale_after: float = 30.0
-
-
-class Batch(NamedTuple):
-    """Messages to send, in this order, and topics that are no longer true after them.
-
-    A `complete` one has no line left out for a slow reader: its source waits for that reader.
-    """
-
-    messages: list[Outgoing]
-    forgotten: list[bytes]
-    complete: bool = False
-
-
-class Past(NamedTuple):
-    """What is left of a topic: its count of messages, its last time, whether a value stands."""
+class RetiredTopic(NamedTuple):
+    """What is kept of a topic without a column; `has_value`: its last value is still retained."""
 
     seq: int
-    said_at: float
-    stands: bool
-
-
-class Topic:
-    """One topic, and when it was used.
-
-    Attributes:
-        every_frame: its value changes by its nature with every frame, so a change is no news.
-        said_at, refresh_due: when something was last said, and when it is to be said again.
-
-    """
-
-    __slots__ = ("envelope", "every_frame", "refresh_due", "said_at")
-
-    def __init__(self, envelope: Envelope, *, every_frame: bool = False) -> None:
-        self.envelope = envelope
-        self.every_frame = every_frame
-        self.reset()
-
-    def reset(self) -> None:
-        """Let the next value go out at once."""
-        self.said_at = self.refresh_due = _LONG_AGO
-
-    def say(self, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
-        """Make the next message."""
-        self.said_at = now
-        self.refresh_due = now + refresh
-        return self.envelope.seal(payload, ts)
+    sent_at: float
+    has_value: bool
 
 
 class ReadingStream:
-    """One topic for each reading of one kind of frame.
-
-    `_topics`, `_values` and `_standing` have one item for each column of the last frame. Most
-    columns of most frames say nothing new, and are told from the others without a step of Python.
-    """
+    """The topics of one kind of frame; the module's page has the rules and the fields."""
 
     def __init__(self, envelopes: Envelopes, options: ReportOptions) -> None:
         self._envelopes = envelopes
         self._options = options
         self._sensors: tuple[Sensor, ...] = ()
-        self._topics: list[Topic] = []
+        self._topics: list[Envelope] = []
         self._values: list[Value | None] = []
-        self._standing: list[Any] = []
-        self._held: list[int] = []  # columns whose value waits for the end of the minimal interval
+        self._last_sent: list[Any] = []
+        self._held: list[int] = []
         self._ts = ""
-        self._retired: dict[str, Past] = {}  # topics that have vanished, by their keys
-        self._refresh_due = _LONG_AGO  # no topic is due before this
-        self.due = NO_TIME
-        """When `flush` has something to do."""
+        self._retired: dict[str, RetiredTopic] = {}
+        self._refresh_due = LONG_AGO
+        self.held_due = NEVER
+        """Monotonic time at which `publish_held` has something to do, or `NEVER`."""
 
-    def take(self, readings: Readings, now: float, batch: Batch) -> None:
-        """Take over a frame's readings; say that those which are gone are unknown."""
+    def update(self, readings: Readings, now: float, batch: Batch) -> None:
+        """Take a frame's readings; add null for the topics whose column is gone."""
         self._ts = readings.arrival
         if readings.sensors is not self._sensors:
             self._change_columns(readings.sensors, now, batch)
         self._values = readings.values
 
-    def send(self, now: float, batch: Batch) -> None:
-        """Say what is to be said of a frame that was just taken."""
+    def publish(self, now: float, batch: Batch) -> None:
+        """Add what is due of the frame that `update` took."""
         if self._options.report == "all":
-            self._say(range(len(self._values)), now, batch)
+            self._publish_columns(range(len(self._values)), now, batch)
         else:
-            self._say_news(now, batch)
+            self._publish_changes(now, batch)
 
     def refresh(self, now: float, batch: Batch) -> float:
-        """Say again what was last said too long ago; return when there may be more of it."""
-        waiting = self._held
-        self._say_news(now, batch)
-        self._hold(sorted({*waiting, *self._held}))  # no frame has come in their place
+        """Add what is due without a new frame; return when more may be due.
+
+        For settings: a BMS sends them now and then, and they stay true in between.
+        """
+        held = self._held
+        self._publish_changes(now, batch)
+        # No frame has replaced the held values, so they are still held.
+        self._hold(sorted({*held, *self._held}))
         return self._refresh_due
 
-    def flush(self, now: float, batch: Batch) -> None:
-        """Say the values that were held back for the minimal interval."""
-        self._say(self._held, now, batch)
+    def publish_held(self, now: float, batch: Batch) -> None:
+        """Add the held values whose interval is over."""
+        self._publish_columns(self._held, now, batch)
 
-    def reset(self, batch: Batch) -> None:
-        """Withdraw everything: nothing that was said is known to be true any more."""
-        self.due = NO_TIME
+    def expire(self, batch: Batch) -> None:
+        """Expire every topic: without frames nobody can know whether a value is still true."""
+        self.held_due = NEVER
         self._held = []
-        self._standing = [None] * len(self._topics)
+        self._last_sent = [None] * len(self._topics)
         for topic in self._topics:
-            batch.forgotten.append(topic.envelope.topic)
-            topic.reset()
-        for key, past in self._retired.items():
-            self._retired[key] = Past(past.seq, _LONG_AGO, stands=False)
+            batch.expired.append(topic.topic)
+            topic.sent_at = topic.refresh_due = LONG_AGO
+        for key, retired in self._retired.items():
+            self._retired[key] = RetiredTopic(retired.seq, LONG_AGO, has_value=False)
 
-    def _say_news(self, now: float, batch: Batch) -> None:
-        """Say what differs from what stands, and what has to be said again."""
-        values, standing = self._values, self._standing
+    def _publish_changes(self, now: float, batch: Batch) -> None:
+        """Add the values that differ from the last ones sent, and those due for a refresh."""
+        values, last_sent = self._values, self._last_sent
         if now < self._refresh_due:
-            changed = compress(range(len(values)), map(ne, values, standing))
-            self._say(changed, now, batch, steady=True)
+            # Most columns of most frames are unchanged, so they are filtered in C. A loop in Python
+            # over the 800 columns of a large pack is the largest cost of a frame.
+            changed = compress(range(len(values)), map(ne, values, last_sent))
+            self._publish_columns(changed, now, batch, skip_every_frame=True)
             return
-        columns = [
+        due = [
             column
             for column, topic in enumerate(self._topics)
-            if now >= topic.refresh_due or values[column] != standing[column]
+            if now >= topic.refresh_due or values[column] != last_sent[column]
         ]
-        self._say(columns, now, batch, steady=True)
-        # A value that is new to its column is due again after the refresh, like all said now.
-        due = [
+        self._publish_columns(due, now, batch, skip_every_frame=True)
+        next_due = [
             topic.refresh_due
             for topic, value in zip(self._topics, values, strict=True)
             if value is not None
         ]
-        self._refresh_due = min([*due, now + self._options.refresh])
+        # A value that a later frame is the first to have is due `refresh` after that frame, which
+        # is not before the time that is computed here.
+        self._refresh_due = min([*next_due, now + self._options.refresh])
 
-    def _say(
-        self, columns: Iterable[int], now: float, batch: Batch, *, steady: bool = False
+    def _publish_columns(
+        self, columns: Iterable[int], now: float, batch: Batch, *, skip_every_frame: bool = False
     ) -> None:
-        """Say what these columns hold, or hold it back.
+        """Add the values of these columns; hold those that were sent too lately.
 
-        With `steady`, what changes with every frame is left out until it is due again.
+        `skip_every_frame` leaves `every_frame` columns out until their refresh is due.
         """
         refresh, interval = self._options.refresh, self._options.min_interval
-        topics, values, standing, ts = self._topics, self._values, self._standing, self._ts
+        topics, values, last_sent, ts = self._topics, self._values, self._last_sent, self._ts
+        sensors, refresh_due = self._sensors, now + refresh
         held = []
         for column in columns:
             topic, value = topics[column], values[column]
             if value is None:
-                self._retract(topic, standing[column], now, batch)
-                standing[column] = None
-            elif steady and topic.every_frame and now < topic.refresh_due:
+                self._publish_null(topic, last_sent[column], now, batch)
+                last_sent[column] = None
+            elif skip_every_frame and now < topic.refresh_due and sensors[column].every_frame:
                 continue
-            elif now < topic.said_at + interval:
+            elif now < topic.sent_at + interval:
                 held.append(column)
             else:
-                standing[column] = value
-                batch.messages.append(topic.say(ascii_json(value), ts, now, refresh))
+                last_sent[column] = value
+                topic.sent_at, topic.refresh_due = now, refresh_due
+                batch.messages.append(topic.render(value, ts))
         self._hold(held)
 
     def _hold(self, columns: list[int]) -> None:
         self._held = columns
         interval = self._options.min_interval
-        self.due = min((self._topics[n].said_at + interval for n in columns), default=NO_TIME)
+        self.held_due = min((self._topics[n].sent_at + interval for n in columns), default=NEVER)
 
-    def _retract(self, topic: Topic, stands: Any, now: float, batch: Batch) -> None:
-        """Say null once, and then nothing."""
-        if stands is None:
+    def _publish_null(self, topic: Envelope, last_sent: Any, now: float, batch: Batch) -> None:
+        """Expire a topic, and add a null unless it is expired or null already."""
+        if last_sent is None:
             return
-        if stands is not UNKNOWN:
-            batch.messages.append(topic.envelope.seal("null", self._ts))
-            topic.said_at = now
-        batch.forgotten.append(topic.envelope.topic)
-        topic.refresh_due = _LONG_AGO
+        if last_sent is not UNKNOWN:
+            batch.messages.append(topic.render(None, self._ts))
+            topic.sent_at = now
+        batch.expired.append(topic.topic)
+        # Otherwise an `every_frame` value that comes back would wait for the old refresh.
+        topic.refresh_due = LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
-        """Put the topics in the new order: keep those that stay, retract those that go."""
-        # The unit is part of the identity: with another one it is another message.
+        """Keep the topics that stay, retire those that go, begin those that are new."""
+        # The unit is part of the identity, because it is in the constant part of the messages.
         old = {
             (sensor.key, sensor.unit): entry
-            for sensor, *entry in zip(self._sensors, self._topics, self._standing, strict=True)
+            for sensor, *entry in zip(self._sensors, self._topics, self._last_sent, strict=True)
         }
         kept = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
         staying = {sensor.key for sensor in sensors}
-        for (key, _), (topic, stands) in old.items():
+        for (key, _), (topic, last_sent) in old.items():
             if key not in staying:
-                self._retract(topic, stands, now, batch)
-            still_stands = key in staying and stands is not None
-            self._retired[key] = Past(topic.envelope.seq, topic.said_at, still_stands)
+                self._publish_null(topic, last_sent, now, batch)
+            has_value = key in staying and last_sent is not None
+            self._retired[key] = RetiredTopic(topic.seq, topic.sent_at, has_value)
         entries = [
             self._begin(sensor) if entry is None else entry
             for sensor, entry in zip(sensors, kept, strict=True)
         ]
         self._topics = [topic for topic, _ in entries]
-        self._standing = [stands for _, stands in entries]
+        self._last_sent = [last_sent for _, last_sent in entries]
         self._sensors = sensors
         self._held = []
 
     def _begin(self, sensor: Sensor) -> list[Any]:
-        """Make a topic, and what stands on it; go on where an earlier one of its name ended."""
-        topic = Topic(self._envelopes.of_sensor(sensor), every_frame=sensor.every_frame)
+        """Return a topic and its last value; go on from the retired topic of the same key."""
+        topic = self._envelopes.of_sensor(sensor)
         before = self._retired.pop(sensor.key, None)
         if before is None:
             return [topic, None]
-        topic.envelope.seq = before.seq
-        topic.said_at = before.said_at
-        return [topic, _SOMETHING if before.stands else None]
+        topic.seq = before.seq
+        topic.sent_at = before.sent_at
+        return [topic, _OTHER if before.has_value else None]

@@ -1,30 +1,43 @@
-"""What goes out now: availability, readings, alarms; the one place that decides.
+"""What is published of one BMS, and when: availability, readings, snapshots, device, alarms.
 
-A `Reporter` takes the readings of one BMS and gives back the messages to send. It is pure: time is
-an argument, and what is due at a time is dated at that time, however late somebody asks. So the
-same frames at the same times give the same messages, live or replayed.
+A `Reporter` takes what happens to a BMS and returns the messages to send. Time is an argument, and
+what falls due without a frame is dated at the time at which it was due, however late `advance` is
+called. So the same frames at the same times give the same messages, live or replayed.
+
+A BMS is online from a status frame until `stale_after` seconds pass without another one. While it
+is offline, its availability is all that is published: every other topic is expired, and what is
+held is dropped. The first status after that publishes every reading again.
 """
 
+from math import floor
 from typing import Final, Literal
 
+import msgspec
+
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import AlarmChange, Envelopes, ascii_json
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReadingStream, ReportOptions
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.messages import AlarmChange
+from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
-from recbms_zmq.sensors.normalize import Description, Readings
+from recbms_zmq.sensors.device_info import DeviceInfo
+from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.alarms import alarm_advice
 
 STARTING: Final = "waiting for the first status frame"
+WAITING: Final = "connected, waiting for a status frame"
 ONLINE: Final = "status frames arrive"
 STOPPED: Final = "stopped"
 
 
 class Reporter:
-    """Decides what is said of one BMS, and when.
+    """Turns the frames and the link events of one BMS into messages.
 
-    Every method that is given a time first does what was due before it. Times must not go back.
+    Every method that takes a time first adds what was due before it. Times must not go back.
     """
 
     def __init__(self, envelopes: Envelopes, options: ReportOptions) -> None:
@@ -35,105 +48,121 @@ class Reporter:
         self._status = ReadingStream(envelopes, options)
         self._settings = ReadingStream(envelopes, options)
         self._snapshot = SnapshotStream(envelopes, options)
-        self._readings = options.emit in ("readings", "both")
-        self._snapshots = options.emit in ("snapshot", "both")
-        self._description: Description | None = None
+        self._streams = (self._status, self._settings, self._snapshot)
+        self._emits_readings = options.emit in ("readings", "both")
+        self._emits_snapshots = options.emit in ("snapshot", "both")
+        self._device_info: DeviceInfo | None = None
         self._alarm: Alarm | None = None
-        self._settings_refresh_due = NO_TIME
-        self._availability_due = NO_TIME
-        self._stale_due = NO_TIME
+        self._settings_refresh_due = NEVER
+        self._availability_due = NEVER
+        self._stale_due = NEVER
         self._reason = STARTING
-        self._link_trouble = ""
-        # The last thing that happened: what falls due later is dated by counting on from here.
+        self._link_problem = ""
+        # Both clocks at the last call with a time: what falls due later is dated from here.
         self._last = Instant(0.0, 0.0)
+        self._was_online = False
         self.online = False
-        """Whether a valid status frame came lately."""
+        """Whether a valid status frame came within `stale_after`."""
 
     @property
     def reason(self) -> str:
-        """Why the BMS is online or offline, a short sentence."""
+        """Why the BMS is online or offline: a short sentence, never empty."""
         return self._reason
 
+    def next_due(self, now: float) -> float:
+        """Return the monotonic time from which `advance` has something to publish.
+
+        Not before `now`, which means: at once. `NEVER` before `start`. A call of any other method
+        can change it.
+        """
+        return max(now, self._due)
+
     def start(self, at: Instant) -> Batch:
-        """Begin: the first message of a run is `offline`."""
+        """Begin a run: its first message is `offline`."""
         batch = Batch([], [])
         self._last = at
-        self._say_availability(at, batch)
+        self._publish_availability(at, batch)
         return batch
 
-    def link(self, trouble: str, at: Instant) -> Batch:
-        """Take note of the connection: what is wrong with it, empty when nothing is."""
-        batch = self.advance(at)
-        self._last = at
-        self._link_trouble = trouble
-        if not self.online:
-            self._reason = trouble or STARTING
-        return batch
+    def on_connected(self, at: Instant) -> Batch:
+        """Record that the connection is there."""
+        return self._on_link("", at)
 
-    def status(self, readings: Readings, description: Description, at: Instant) -> Batch:
+    def on_disconnected(self, reason: str, at: Instant) -> Batch:
+        """Record why there is no connection; it becomes part of the reason for `offline`."""
+        return self._on_link(reason, at)
+
+    def on_status(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
         batch = self.advance(at)
-        before = len(batch.messages)
+        messages_before = len(batch.messages)
         self._last = at
         now, ts = at.monotonic, readings.arrival
         self._stale_due = now + self._options.stale_after
+        if self._link_problem:
+            self._link_problem = ""
+            self._reason = ONLINE
         came_back = not self.online
         if came_back:
-            self.online = True
+            self.online = self._was_online = True
             self._reason = ONLINE
-            self._say_availability(at, batch)
+            self._publish_availability(at, batch)
             self._settings_refresh_due = now
-        self._describe(description, ts, batch)
-        if self._readings:
-            self._status.take(readings, now, batch)
-            self._status.send(now, batch)
+        self._publish_device(device_info, ts, batch)
+        if self._emits_readings:
+            self._status.update(readings, now, batch)
+            self._status.publish(now, batch)
             if now >= self._settings_refresh_due:
                 self._settings_refresh_due = self._settings.refresh(now, batch)
-        if self._snapshots:
-            self._snapshot.take(readings)
-            self._snapshot.send(now, batch)
-        self._report_alarm(readings.alarm, ts, batch)
+        if self._emits_snapshots:
+            self._snapshot.update(readings)
+            self._snapshot.publish(now, batch)
+        self._publish_alarm(readings.alarm, ts, batch)
         if came_back:
-            # What was forgotten a moment ago, and has been said anew, is true again.
-            said = {topic for topic, _, _ in batch.messages[before:]}
-            batch.forgotten[:] = [topic for topic in batch.forgotten if topic not in said]
+            # `advance` may have expired topics in this very batch. Those that were published
+            # again after that must stay retained, and sinks expire after they publish.
+            published = {topic for topic, _, _ in batch.messages[messages_before:]}
+            batch.expired[:] = [topic for topic in batch.expired if topic not in published]
         return batch
 
-    def settings(self, readings: Readings, description: Description, at: Instant) -> Batch:
+    def on_settings(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a settings frame; while offline its readings wait for the next status."""
         batch = self.advance(at)
         self._last = at
-        if self._snapshots:
-            self._snapshot.take_settings(readings)
+        if self._emits_snapshots:
+            self._snapshot.update_settings(readings)
         if self.online:
-            self._describe(description, readings.arrival, batch)
-        if self._readings:
-            self._settings.take(readings, at.monotonic, batch)
+            self._publish_device(device_info, readings.arrival, batch)
+        if self._emits_readings:
+            self._settings.update(readings, at.monotonic, batch)
             if self.online:
-                self._settings.send(at.monotonic, batch)
+                self._settings.publish(at.monotonic, batch)
                 self._settings_refresh_due = at.monotonic
         return batch
 
     def advance(self, at: Instant) -> Batch:
-        """Do what has become due by now without a frame."""
+        """Return what has become due by now without a frame."""
         batch = Batch([], [])
         while self._due <= at.monotonic:
             steps = (
                 (self._stale_due, self._go_offline),
-                (self._availability_due, self._say_availability),
-                (self._status.due, self._flush),
-                (self._settings.due, self._flush),
-                (self._snapshot.due, self._flush),
+                (self._availability_due, self._repeat_availability),
+                (self._status.held_due, self._publish_held),
+                (self._settings.held_due, self._publish_held),
+                (self._snapshot.held_due, self._publish_held),
             )
             due, step = min(steps, key=lambda each: each[0])
+            if step == self._repeat_availability:
+                due = self._newest_repeat(at.monotonic)
             step(self._last.at(due), batch)
         return batch
 
     def stop(self, at: Instant) -> Batch:
-        """End: the last message of a run is `offline`."""
+        """End a run: its last message is `offline`."""
         batch = self.advance(at)
         self._reason = STOPPED
         self._go_offline(at, batch)
+        self._availability_due = NEVER
         return batch
 
     @property
@@ -141,48 +170,72 @@ class Reporter:
         return min(
             self._stale_due,
             self._availability_due,
-            self._status.due,
-            self._settings.due,
-            self._snapshot.due,
+            self._status.held_due,
+            self._settings.held_due,
+            self._snapshot.held_due,
         )
+
+    def _newest_repeat(self, now: float) -> float:
+        """Return when the availability was last due for its repeat.
+
+        After a suspend or a gap in a recording there may be thousands of missed ones. They would
+        all be equal, so only the newest before the next change is published.
+        """
+        end = min(now, self._stale_due)
+        missed = floor((end - self._availability_due) / self._options.refresh)
+        return self._availability_due + max(0, missed) * self._options.refresh
+
+    def _on_link(self, problem: str, at: Instant) -> Batch:
+        batch = self.advance(at)
+        self._last = at
+        self._link_problem = problem
+        if self.online:
+            # The last frame is younger than `stale_after`, but no other one can come now.
+            self._reason = f"no connection now: {problem}" if problem else ONLINE
+        else:
+            self._reason = problem or (WAITING if self._was_online else STARTING)
+        return batch
 
     def _go_offline(self, at: Instant, batch: Batch) -> None:
         if self._reason != STOPPED:
             silence = f"no status frame for {self._options.stale_after:g} s"
-            self._reason = f"{silence}: {self._link_trouble}" if self._link_trouble else silence
+            self._reason = f"{silence}: {self._link_problem}" if self._link_problem else silence
         self.online = False
-        self._stale_due = NO_TIME
-        self._say_availability(at, batch)
-        for stream in (self._status, self._settings, self._snapshot):
-            stream.reset(batch)
+        self._stale_due = NEVER
+        self._publish_availability(at, batch)
+        for stream in self._streams:
+            stream.expire(batch)
 
-    def _say_availability(self, at: Instant, batch: Batch) -> None:
+    def _repeat_availability(self, at: Instant, batch: Batch) -> None:
+        self._publish_availability(at, batch)
+
+    def _publish_availability(self, at: Instant, batch: Batch) -> None:
         self._availability_due = at.monotonic + self._options.refresh
         state = "online" if self.online else "offline"
-        # The reason stands beside the payload, not in it.
-        payload = f'"{state}","reason":{ascii_json(self._reason)}'
-        batch.messages.append(self._availability.seal(payload, at.isoformat()))
+        # `reason` is a member of the message behind the payload, not a part of the payload.
+        payload = msgspec.Raw(f'"{state}","reason":{ascii_json(self._reason)}')
+        batch.messages.append(self._availability.render(payload, at.isoformat()))
 
-    def _flush(self, at: Instant, batch: Batch) -> None:
-        for stream in (self._status, self._settings, self._snapshot):
-            if stream.due <= at.monotonic:
-                stream.flush(at.monotonic, batch)
+    def _publish_held(self, at: Instant, batch: Batch) -> None:
+        for stream in self._streams:
+            if stream.held_due <= at.monotonic:
+                stream.publish_held(at.monotonic, batch)
 
-    def _describe(self, description: Description, ts: str, batch: Batch) -> None:
-        if description is not self._description:
-            if description != self._description:
-                batch.messages.append(self._device.seal(ascii_json(description), ts))
-            self._description = description
+    def _publish_device(self, device_info: DeviceInfo, ts: str, batch: Batch) -> None:
+        if device_info is not self._device_info:
+            if device_info != self._device_info:
+                batch.messages.append(self._device.render(device_info, ts))
+            self._device_info = device_info
 
-    def _report_alarm(self, alarm: Alarm | Unknown | None, ts: str, batch: Batch) -> None:
+    def _publish_alarm(self, alarm: Alarm | Unknown | None, ts: str, batch: Batch) -> None:
         if isinstance(alarm, Unknown) or alarm == self._alarm:
             return
         if self._alarm is not None:
             change = _alarm_change("alarm_cleared", self._alarm)
-            batch.messages.append(self._event.seal(ascii_json(change), ts))
+            batch.messages.append(self._event.render(change, ts))
         if alarm is not None:
             change = _alarm_change("alarm_raised", alarm)
-            batch.messages.append(self._event.seal(ascii_json(change), ts))
+            batch.messages.append(self._event.render(change, ts))
         self._alarm = alarm
 
 

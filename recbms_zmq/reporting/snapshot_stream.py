@@ -1,87 +1,99 @@
-"""The stream of snapshots: all readings of a pack in one message, and when one is said."""
+"""When snapshots are published: all readings of a pack in one message.
+
+A snapshot is due when one of its values differs from the last one sent, when the refresh is due,
+or with every frame under `report: all`. Values that differ in every frame by their nature
+(`every_frame`) do not make it due. If the last one was sent less than `min_interval` ago, it is
+held, and `publish_held` sends the newest one. After `expire` the next one goes out at once.
+"""
 
 from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from recbms_zmq.reporting.messages import Envelopes, ascii_json
-from recbms_zmq.reporting.reading_stream import NO_TIME, Batch, ReportOptions, Topic
+import msgspec
+
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import LONG_AGO, Envelopes
+from recbms_zmq.reporting.reading_stream import NEVER
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
+from recbms_zmq.text import ascii_json
 
 
 class SnapshotStream:
     """One topic for all readings: those of the last status frame, and the settings.
 
-    The settings are in every snapshot, so that all snapshots have the same keys; their part of
-    the JSON is made once a settings frame.
+    The settings are in every snapshot, so that all snapshots have the same keys. Their part of
+    the JSON is encoded once for each settings frame.
     """
 
     def __init__(self, envelopes: Envelopes, options: ReportOptions) -> None:
         self._options = options
-        self._topic = Topic(envelopes.of_kind("snapshot"))
+        self._topic = envelopes.of_kind("snapshot")
         self._sensors: tuple[Sensor, ...] = ()
         self._keys: list[str] = []
-        self._steady: Any = tuple
+        self._without_every_frame: Any = tuple
         self._values: list[Value | None] = []
         self._settings = ""
-        self._standing: Any = None
+        self._last_sent: Any = None
         self._ts = ""
-        self.due = NO_TIME
-        """When `flush` has something to do."""
+        self.held_due = NEVER
+        """Monotonic time at which `publish_held` has something to do, or `NEVER`."""
 
-    def take_settings(self, readings: Readings) -> None:
-        """Take over the settings; they go out with the next status."""
+    def update_settings(self, readings: Readings) -> None:
+        """Take the readings of a settings frame; they are published with the next status."""
         self._settings = _members((s.key for s in readings.sensors), readings.values)
 
-    def take(self, readings: Readings) -> None:
-        """Take over a status frame's readings."""
+    def update(self, readings: Readings) -> None:
+        """Take the readings of a status frame."""
         if readings.sensors is not self._sensors:
             self._sensors = readings.sensors
             self._keys = [sensor.key for sensor in readings.sensors]
-            # What changes with every frame does not make a snapshot news.
-            self._steady = itemgetter(
+            self._without_every_frame = itemgetter(
                 *(n for n, sensor in enumerate(readings.sensors) if not sensor.every_frame)
             )
         self._values = readings.values
         self._ts = readings.arrival
 
-    def send(self, now: float, batch: Batch) -> None:
-        """Say what is to be said of a frame that was just taken."""
-        self.due = NO_TIME
+    def publish(self, now: float, batch: Batch) -> None:
+        """Add a snapshot of the frame that `update` took, if it is due."""
+        self.held_due = NEVER
         everything = self._options.report == "all"
-        if everything or now >= self._topic.refresh_due or self._news() != self._standing:
-            free_at = self._topic.said_at + self._options.min_interval
-            if now < free_at:
-                self.due = free_at
+        if everything or now >= self._topic.refresh_due or self._content() != self._last_sent:
+            allowed = self._topic.sent_at + self._options.min_interval
+            if now < allowed:
+                self.held_due = allowed
             else:
-                self._say(now, batch)
+                self._publish(now, batch)
 
-    def flush(self, now: float, batch: Batch) -> None:
-        """Say the snapshot that was held back for the minimal interval."""
-        self.due = NO_TIME
-        self._say(now, batch)
+    def publish_held(self, now: float, batch: Batch) -> None:
+        """Add the snapshot that was held."""
+        self.held_due = NEVER
+        self._publish(now, batch)
 
-    def reset(self, batch: Batch) -> None:
-        """Withdraw the last snapshot."""
-        self.due = NO_TIME
-        self._topic.reset()
-        self._standing = None
-        batch.forgotten.append(self._topic.envelope.topic)
+    def expire(self, batch: Batch) -> None:
+        """Expire the topic."""
+        self.held_due = NEVER
+        self._topic.sent_at = self._topic.refresh_due = LONG_AGO
+        self._last_sent = None
+        batch.expired.append(self._topic.topic)
 
-    def _news(self) -> Any:
-        """Return what makes a snapshot differ from another one: names, values, settings."""
-        return self._keys, self._steady(self._values), self._settings
+    def _content(self) -> Any:
+        """Return what two snapshots differ in: keys, values, settings."""
+        return self._keys, self._without_every_frame(self._values), self._settings
 
-    def _say(self, now: float, batch: Batch) -> None:
-        self._standing = self._news()
+    def _publish(self, now: float, batch: Batch) -> None:
+        self._last_sent = self._content()
         parts = [_members(self._keys, self._values), self._settings]
-        payload = "{" + ",".join(part for part in parts if part) + "}"
-        batch.messages.append(self._topic.say(payload, self._ts, now, self._options.refresh))
+        payload = msgspec.Raw("{" + ",".join(part for part in parts if part) + "}")
+        self._topic.sent_at = now
+        self._topic.refresh_due = now + self._options.refresh
+        batch.messages.append(self._topic.render(payload, self._ts))
 
 
 def _members(keys: Iterable[str], values: list[Value | None]) -> str:
-    """Encode as the inside of a JSON object, without what has no reading."""
+    """Encode as the inside of a JSON object, without the keys that have no reading."""
     members = dict(zip(keys, values, strict=True))
     if None in values:
         members = {key: value for key, value in members.items() if value is not None}

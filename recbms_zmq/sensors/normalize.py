@@ -13,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Link, Pack, Unit
+from recbms_zmq.sensors.pack import Alarm, Pack, Unit
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
-from recbms_zmq.sensors.settings_table import chemistry, model, settings_sensors
+from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.wire.chemistry import chemistry, model
 from recbms_zmq.wire.frames import Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
@@ -47,30 +49,21 @@ class Readings(NamedTuple):
                 yield sensor, None if isinstance(value, Unknown) else value
 
 
-class UnitDescription(Struct, frozen=True):
-    """One unit: its address, and how many cells and temperature sensors it has."""
-
-    address: int
-    cells: int
-    sensors: int
-
-
-class Description(Struct, frozen=True, omit_defaults=True):
-    """What is known of the pack beside its readings: the payload of a `device` message.
+class Link(Struct, frozen=True):
+    """What is known of the connection itself.
 
     Attributes:
-        units: in the order of their addresses.
-        model, chemistry: in words, as far as they are known.
-        capacity: Ah.
-        serial: only when it was asked for, because it is a password.
+        frames: valid frames in this run.
+        bad_frames: frames that could not be used, or only in part.
+        reconnects: connections made after the first one.
+        frame_interval: seconds between the last two status frames.
 
     """
 
-    units: tuple[UnitDescription, ...]
-    model: str | None = None
-    chemistry: str | None = None
-    capacity: float | None = None
-    serial: str | None = None
+    frames: int = 0
+    bad_frames: int = 0
+    reconnects: int = 0
+    frame_interval: float | None = None
 
 
 class Normalizer:
@@ -84,7 +77,7 @@ class Normalizer:
         self._shape: list[int] = []
         self._status = _Columns(())
         self._settings = _Columns(())
-        self.description = Description(units=())
+        self.description = DeviceInfo(units=())
         """What is known of the pack so far."""
 
     def status(
@@ -144,7 +137,7 @@ class Normalizer:
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
         self._capacity = frame.capacity
-        self.description = Description(
+        self.description = DeviceInfo(
             units=self.description.units,
             model=model(frame),
             chemistry=chemistry(frame),
@@ -198,10 +191,10 @@ def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
                 yield row.at(unit.address, number)
 
 
-def _describe_units(known: Description, pack: Pack) -> Description:
-    return Description(
+def _describe_units(known: DeviceInfo, pack: Pack) -> DeviceInfo:
+    return DeviceInfo(
         units=tuple(
-            UnitDescription(unit.address, len(unit.cell_voltages), len(unit.temperatures))
+            UnitInfo(unit.address, len(unit.cell_voltages), len(unit.temperatures))
             for unit in pack.units
         ),
         model=known.model,

@@ -47,23 +47,6 @@ class TimeRemaining(NamedTuple):
     direction: Direction | None
 
 
-class Link(Struct, frozen=True):
-    """What is known of the connection itself.
-
-    Attributes:
-        frames: valid frames in this run.
-        bad_frames: frames that could not be used, or only in part.
-        reconnects: connections made after the first one.
-        frame_interval: seconds between the last two status frames.
-
-    """
-
-    frames: int = 0
-    bad_frames: int = 0
-    reconnects: int = 0
-    frame_interval: float | None = None
-
-
 class Unit(Struct, frozen=True, gc=False):
     """One BMS unit. Lists hold one item a cell or sensor, None where the frame has no value."""
 

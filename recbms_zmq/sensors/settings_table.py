@@ -16,33 +16,11 @@ import msgspec
 from recbms_zmq.sensors.formulas import percent
 from recbms_zmq.sensors.pack import plain_text
 from recbms_zmq.sensors.sensor import Sensor, Value
+from recbms_zmq.wire.chemistry import chemistry
 from recbms_zmq.wire.frames import CellLocation, Settings
 from recbms_zmq.wire.task_word import Task
 
-CHEMISTRIES: Final[dict[int, str]] = {
-    1: "Li-Po Kokam high power",
-    2: "Li-Po Kokam high capacity",
-    3: "LiFePO4 Winston",
-    4: "LiFePO4 A123",
-    5: "LiMn2O4",
-}
-"""REC's chemistry codes; source: REC's manuals."""
-
-MODELS: Final[dict[str, str]] = {"1A": "ABMS", "1Q": "Q", "9M": "Master-Slave"}
-"""REC's series, the part of the serial number that is no secret."""
-
 Output = Literal["relay_1", "optocoupler_2"]
-
-
-def chemistry(settings: Settings) -> str | None:
-    """Return the chemistry in words, `code 9` for a code that is not in REC's manuals."""
-    code = settings.chemistry_code
-    return None if code is None else CHEMISTRIES.get(code, f"code {code}")
-
-
-def model(settings: Settings) -> str | None:
-    """Return the model, as far as the series tells it."""
-    return None if settings.serial is None else MODELS.get(settings.serial.partition("-")[0])
 
 
 def task(settings: Settings, output: Output) -> Task | None:

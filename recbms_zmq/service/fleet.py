@@ -1,32 +1,141 @@
-"""What a fleet of hundreds of BMS in one process needs: open files, and no stampedes."""
+"""From a configuration to a running fleet: sources, pipelines, and the two loops that drive them.
 
+Each BMS has a task (`keep_running`), and all share one ticker (`tick`) for what is due without a
+frame. Where messages go, and when the fleet ends, is decided by the caller.
+"""
+
+import asyncio
+import logging
 import resource
-from typing import Final
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
 
+from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ConfigError
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.connect import open_source
+from recbms_zmq.service.pipeline import Pipeline, at_once
+from recbms_zmq.sources import Source
+from recbms_zmq.text import masked
 
 CONNECTS_PER_SECOND: Final = 100
 """Connections are opened at this pace, so that a start, or the end of a network outage, is not a
 thousand handshakes at once. A handshake costs about as much as ten frames."""
 _OTHER_FILES: Final = 64  # sockets of ZeroMQ and its subscribers, pipes, counters being written
+TICK: Final = 0.25
+"""Seconds between two checks for what is due. Messages have the time at which they were due."""
+RESTART: Final = 60.0
+"""Seconds until a source that raised an unexpected error is started again."""
+
+_log = logging.getLogger(__name__)
 
 
-def start_delay(place: int) -> float:
-    """Return the seconds that the BMS in this place of the configuration, from 0, waits."""
-    return place / CONNECTS_PER_SECOND
+class Bms(NamedTuple):
+    """A BMS in the service: where its frames come from, and where they go."""
+
+    source: Source
+    pipeline: Pipeline
+
+
+def build_fleet(
+    config: Config,
+    publish: Callable[[Batch], None],
+    drained: Callable[[], Awaitable[None]] = at_once,
+) -> list[Bms]:
+    """Make the source and the pipeline of each configured BMS; nothing is connected yet.
+
+    Args:
+        config: of the service.
+        publish: takes the messages of all BMS.
+        drained: waits until a slow reader has taken them, for sources that can wait.
+
+    Raises:
+        UsageError: an address has wrong parts.
+        ConfigError: a file that a source needs cannot be used.
+
+    """
+    run = secrets.token_hex(4)
+    spread = reconnect_spread(len(config.bms))
+    fleet = []
+    for bms in config.bms:
+        source = open_source(bms, spread=spread)
+        pipeline = Pipeline(
+            bms.name,
+            Normalizer(idle_current=bms.idle_current, include_serial=bms.include_serial),
+            Reporter(
+                Envelopes(bms.name, bms.device_name, run, config.prefix, bms.bare),
+                bms.reporting,
+            ),
+            partial(_publish_all, publish) if source.can_wait else publish,
+            drained,
+            energy_max_gap=bms.energy_max_gap,
+            address=masked(bms.url),
+        )
+        fleet.append(Bms(source, pipeline))
+    return fleet
+
+
+def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
+    publish(batch._replace(complete=True))
+
+
+async def keep_running(bms: Bms, delay: float) -> None:
+    """Run a source to its end. An unexpected error costs this BMS a minute, not the service."""
+    await asyncio.sleep(delay)
+    while True:
+        try:
+            await bms.source.run(bms.pipeline)
+        except Exception:  # noqa: BLE001 the other BMS go on, and so does the next try
+            _log.exception(
+                "%s: reading failed, which is a bug: please report it; trying again in %g s",
+                bms.pipeline.name,
+                RESTART,
+            )
+            bms.pipeline.disconnected("reading failed", bms.source.now())
+        else:
+            _log.info("%s: the source has ended", bms.pipeline.name)
+            bms.pipeline.stop(bms.source.now())
+            return
+        await asyncio.sleep(RESTART)
+
+
+async def tick(fleet: Sequence[Bms], after_all: Callable[[float], None] = lambda _: None) -> None:
+    """Publish without end what is due without a frame.
+
+    Args:
+        fleet: of these BMS.
+        after_all: called after each round, with the monotonic time.
+
+    """
+    while True:
+        await asyncio.sleep(TICK)
+        for bms in fleet:
+            bms.pipeline.tick(bms.source.now())
+        after_all(time.monotonic())
+
+
+def start_delay(index: int) -> float:
+    """Return the seconds until the first connection of the BMS with this index."""
+    return index / CONNECTS_PER_SECOND
 
 
 def reconnect_spread(size: int) -> float:
-    """Return the seconds over which a fleet of this size comes back; 0 for a few."""
+    """Return the seconds over which a fleet of this size reconnects; 0 for a small one."""
     return size / CONNECTS_PER_SECOND if size > CONNECTS_PER_SECOND / 2 else 0.0
 
 
 def allow_open_files(size: int, *, each: int = 1) -> None:
-    """See to it that a fleet of this size can be connected.
+    """Raise the limit of open files, if this fleet needs more.
 
     Args:
-        size: BMS.
-        each: open files that a BMS takes all the time.
+        size: number of BMS.
+        each: open files of each BMS.
 
     Raises:
         ConfigError: the system does not allow so many open files.

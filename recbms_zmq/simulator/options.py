@@ -1,7 +1,6 @@
-"""What is simulated, from the command line (`--units 2`) or from a URL (`sim:?units=2`).
+"""The options of the simulator, from the command line (`--units 2`) or a URL (`sim:?units=2`).
 
-Every value is checked here, and a wrong one is a sentence that names the option, what came, and
-what is expected.
+Every value is checked here. The error names the option, the value and what is expected.
 """
 
 from collections.abc import Mapping
@@ -11,26 +10,27 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import Option, read_argument
+from recbms_zmq.config.option import Option, read_argument
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator.faults import Fault, FaultSyntaxError, parse_faults
 from recbms_zmq.simulator.frames import FIRMWARE, Firmware
+from recbms_zmq.text import quoted
 from recbms_zmq.wire.frames import MAX_CELLS, MAX_UNITS
 
 SCHEME: Final = "sim:"
 
 
 class SimulatorOptions(Struct, frozen=True, kw_only=True):
-    """A simulated BMS in numbers.
+    """The options of one simulated BMS.
 
     Attributes:
         units: BMS units in series, 1 to 16.
         cells: cells of each unit, 1 to 32.
         rate: status frames per real second.
         speed: simulated seconds per real second.
-        seed: makes pack, weather and household.
+        seed: of pack, weather and household.
         firmware: variant of the frames.
-        faults: faults to order.
+        faults: in the order of `--faults`.
 
     """
 
@@ -66,22 +66,22 @@ OPTIONS: Final = (
         "seed",
         readers.count("a seed", most=2**32 - 1),
         0,
-        "another number, another pack and weather",
+        "of pack, weather and household; another seed gives another pack",
         "N",
     ),
     Option(
         "firmware",
         readers.choice(*FIRMWARE),
         "current",
-        "variant of the frames: current (as the real ones), arrays (lists for objects), old "
-        "(without bal and address), new (with mcu_time and re1l)",
+        "variant of the frames: current (like the real ones), arrays (lists instead of objects), "
+        "old (without bal and address), new (with mcu_time and re1l)",
         "NAME",
     ),
     Option(
         "faults",
         parse_faults,
         None,
-        "faults to order, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
+        "faults, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
         "FAULTS",
     ),
 )
@@ -92,11 +92,11 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
     """Read options from their texts.
 
     Args:
-        texts: by the names of `OPTIONS`; what is missing has its default.
-        name: how errors call an option, `{}` being its name.
+        texts: values by the names of `OPTIONS`; missing ones have their default.
+        name: how errors name an option; `{}` is its name.
 
     Raises:
-        UsageError: a text that does not fit.
+        UsageError: a value is not valid.
 
     """
     found: dict[str, Any] = {}
@@ -112,14 +112,13 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     """Read `sim:` or a URL like `sim:?units=2&cells=16&speed=600&faults=drop+every+1m`.
 
     Raises:
-        UsageError: not such a URL, an unknown or repeated option, or a value that does not fit.
+        UsageError: not such a URL, an unknown or repeated option, or a value that is not valid.
 
     """
     path, question, query = url.removeprefix(SCHEME).partition("?")
     if not url.startswith(SCHEME) or path or "#" in query or (question and not query):
         raise UsageError(
-            "expected a simulated BMS like sim: or sim:?units=2&cells=16, "
-            f"got {readers.quoted(url)}"
+            f"expected a simulated BMS like sim: or sim:?units=2&cells=16, got {quoted(url)}"
         )
     texts: dict[str, str] = {}
     for part in query.split("&") if query else ():
@@ -128,7 +127,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
         if key not in _BY_NAME or "=" not in part:
             known = ", ".join(_BY_NAME)
             raise UsageError(
-                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {readers.quoted(part)}"
+                f"{SCHEME} expected OPTION=VALUE with one of {known}, got {quoted(part)}"
             )
         if key in texts:
             raise UsageError(f"{SCHEME} expected each option once, got {key} twice")

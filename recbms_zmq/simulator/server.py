@@ -1,8 +1,9 @@
 """A simulated BMS on a real websocket, as REC's Wi-Fi module would serve it.
 
 `/ws` sends the settings at once and every minute, and status frames at their rate; `/cell` answers
-as older firmware does. All clients see the same pack. What clients send is read and ignored. What
-is sent, and which faults act, is decided by `traffic`; here it is done to real connections.
+like older firmware. All clients get the frames of the same pack. Data from clients is read and
+ignored. `traffic` decides what to send and which faults are active; this module does it on real
+connections.
 """
 
 import asyncio
@@ -20,13 +21,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from recbms_zmq.config.readers import masked
 from recbms_zmq.errors import OutputError
-from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
+from recbms_zmq.text import masked
 
-_CLOSE_TIMEOUT: Final = 1.0  # s; a client that does not answer the closing handshake is left
+_CLOSE_TIMEOUT: Final = 1.0  # s; then a client without an answer to the close frame is dropped
+_UNREAD: Final[set[Link]] = {"deaf", "frozen", "parting"}
+_CLOSE_FRAME: Final = b"\x88\x02\x03\xe8"  # RFC 6455, 5.5.1: code 1000, no reason
 
 
 class SimulatorServer:
@@ -36,7 +39,7 @@ class SimulatorServer:
         options: what is simulated.
         host: name or address to listen on.
         port: 0 takes a free one, and keeps it.
-        sending: is called with every message right before a client is sent it.
+        sending: called with every message right before it is sent to a client.
 
     """
 
@@ -45,7 +48,7 @@ class SimulatorServer:
         options: SimulatorOptions,
         host: str,
         port: int,
-        sending: Callable[[Message], None] = lambda _: None,
+        sending: Callable[[WebsocketMessage], None] = lambda _: None,
     ) -> None:
         self._traffic = Traffic(options)
         self._sending = sending
@@ -56,12 +59,12 @@ class SimulatorServer:
         self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
         self._messages = self._traffic.step(0).messages
         self._link = self._traffic.link
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._has_ended = False
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The URL of the websocket."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"ws://{host}:{self._port}/ws"
 
@@ -71,7 +74,7 @@ class SimulatorServer:
         return self._traffic.faults
 
     async def open(self) -> None:
-        """Begin to listen.
+        """Listen.
 
         Raises:
             OSError: host and port cannot be listened on.
@@ -80,7 +83,7 @@ class SimulatorServer:
         connections = self._connections
 
         class Connection(ServerConnection):
-            """A connection that is known from its first moment, not only once it is open."""
+            """A connection that is registered before its handshake."""
 
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
@@ -93,45 +96,47 @@ class SimulatorServer:
             process_request=self._answer,
             create_connection=Connection,
             compression=None,
-            open_timeout=None,  # a frozen module lets clients wait as long as they like
-            ping_interval=None,  # that the real module pings is not known
+            open_timeout=None,  # while frozen, clients may wait for ever
+            ping_interval=None,  # whether the real module pings is not known
             close_timeout=_CLOSE_TIMEOUT,
             server_header=None,
         )
         self._host, self._port = self._server.sockets[0].getsockname()[:2]
 
     async def close(self) -> None:
-        """Say goodbye to all clients, and listen no longer."""
+        """Stop listening, and close all connections."""
         self._has_ended = True
-        self._tell()
+        self._notify()
         for connection in self._connections:
             if connection.protocol.state is State.CONNECTING:
                 connection.transport.abort()
         await self._listen(False)
 
     async def run(self) -> None:
-        """Send frames, and let faults happen, for ever."""
+        """Send frames and apply faults until cancelled."""
         while True:
             await asyncio.sleep(max(self._traffic.due - self._elapsed, 0))
             step = self._traffic.step(self._elapsed)
             if step.breaks or step.link == "refusing":
                 self._break_off(is_cut=step.breaks == "cut")
             await self._listen(step.link != "refusing")
-            if "frozen" in {step.link, self._link}:
-                self._freeze(step.link == "frozen")
+            if self._link == "parting" and step.link != "parting":
+                self._break_off(is_cut=False)
+            if {step.link, self._link} & _UNREAD:
+                self._read(step.link not in _UNREAD)
             if step.messages or step.link != self._link:
                 self._messages = step.messages
                 self._link = step.link
-                self._tell()
+                self._notify()
 
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     # --- one client ---
 
     async def _answer(self, _connection: ServerConnection, request: Request) -> Response | None:
-        """Answer `GET /cell`, let websockets through at `/ws`, refuse the rest."""
+        """Answer `GET /cell`, accept websockets at `/ws`, refuse the rest."""
         await self._wait_while("frozen")
         if request.path == "/ws":
             return None
@@ -140,14 +145,14 @@ class SimulatorServer:
             return _response(HTTPStatus.NOT_FOUND, "text/plain", text)
         await self._wait_while("frozen", "stalled")
         body = self._traffic.cell(self._elapsed)
-        self._sending(Message(body))
+        self._sending(WebsocketMessage(body))
         return _response(HTTPStatus.OK, "application/json", body)
 
     async def _handle(self, connection: ServerConnection) -> None:
-        """Serve one client until it goes."""
+        """Serve one client until it disconnects."""
         sending = asyncio.create_task(self._send(connection))
         try:
-            async for _ in connection:  # unread messages would hold up pings and the closing
+            async for _ in connection:  # unread messages would block pings and the close frame
                 pass
         except ConnectionClosed:
             pass
@@ -156,18 +161,24 @@ class SimulatorServer:
 
     async def _wait_while(self, *links: Link) -> None:
         while self._traffic.link in links and not self._has_ended:
-            await self._news.wait()
+            await self._changed.wait()
 
     async def _send(self, connection: ServerConnection) -> None:
-        """Send every frame that is made; while the client is slow, only the newest."""
-        messages: tuple[Message, ...] = self._traffic.greeting(self._elapsed)
+        """Send every frame; to a slow client only the newest."""
+        messages: tuple[WebsocketMessage, ...] = self._traffic.greeting(self._elapsed)
         with suppress(ConnectionClosed):
             while self._traffic.link != "closing":
-                news = self._news
+                if self._traffic.link == "parting":
+                    # By hand: the library would close the connection after the answer.
+                    connection.transport.write(_CLOSE_FRAME)
+                    self._read(False)
+                    await self._wait_while("parting")
+                    break
+                changed = self._changed
                 for message in messages:
                     self._sending(message)
                     await connection.send(message.data, text=not message.is_binary)
-                await news.wait()
+                await changed.wait()
                 messages = self._messages
             await connection.close()
 
@@ -175,7 +186,7 @@ class SimulatorServer:
 
     async def _listen(self, is_listening: bool) -> None:
         if is_listening and self._server is None:
-            with suppress(OSError):  # somebody else has the port now; tried again with each step
+            with suppress(OSError):  # the port is in use: try again with each step
                 await self.open()
         elif not is_listening and self._server is not None:
             self._server.close()
@@ -190,13 +201,14 @@ class SimulatorServer:
             else:
                 connection.transport.abort()
 
-    def _freeze(self, is_frozen: bool) -> None:
+    def _read(self, is_reading: bool) -> None:
+        """Read from all connections or from none. What is not read is not answered."""
         for connection in self._connections:
             if connection.protocol.state is State.OPEN:
-                if is_frozen:
-                    connection.transport.pause_reading()
-                else:
+                if is_reading:
                     connection.transport.resume_reading()
+                else:
+                    connection.transport.pause_reading()
 
     @property
     def _elapsed(self) -> float:
@@ -207,7 +219,7 @@ class SimulatorServer:
 async def serving(
     options: SimulatorOptions, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
-    """Serve a simulated BMS while the context lasts; gives its address, `ws://HOST:PORT/ws`.
+    """Serve a simulated BMS within the context; yield its URL, `ws://HOST:PORT/ws`.
 
     Args:
         options: what is simulated.
@@ -222,7 +234,7 @@ async def serving(
     try:
         await server.open()
     except OSError as exc:
-        # Above 0 it is an errno, for which asyncio has a longer sentence; below, of a host name.
+        # A positive number is an errno; a negative one is from the look-up of a host name.
         number = exc.errno or 0
         reason = (os.strerror(number) if number > 0 else exc.strerror or str(exc)).lower()
         raise OutputError(
@@ -246,5 +258,5 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 
 
 def _half_frame(data: bytes) -> bytes:
-    """Return the head of a websocket text frame (RFC 6455, 5.2) and half of what it announces."""
+    """Return the header of a websocket text frame (RFC 6455, 5.2) and half of its payload."""
     return b"\x81\x7f" + len(data).to_bytes(8, "big") + data[: len(data) // 2]

@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 
 
 class Sink(Protocol):
     """Something that takes messages and never blocks."""
 
-    def send(self, batch: Batch) -> None:
-        """Send the messages of a batch, in order."""
+    def publish(self, batch: Batch) -> None:
+        """Publish the messages of a batch, in order."""

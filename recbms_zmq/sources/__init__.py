@@ -15,13 +15,13 @@ class Receiver(Protocol):
     def connected(self, at: Instant) -> None:
         """Note that the link is there. Called for every new connection."""
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Note that the link is not there, and why: a short text for people."""
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Wait for a slow reader of what was made of the frames. For sources that can wait."""
 
 
@@ -31,7 +31,7 @@ class Source(Protocol):
     live: bool
     """Whether what it delivers happens now, or was recorded."""
     can_wait: bool
-    """Whether it waits for a slow reader (`Receiver.ready`), so that nothing has to be left out."""
+    """Whether it waits for a slow reader (`Receiver.drain`), so that nothing has to be left out."""
     sends_settings: bool
     """Whether settings frames are to be expected beside status frames."""
 

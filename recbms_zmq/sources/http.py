@@ -14,12 +14,12 @@ from base64 import b64encode
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from recbms_zmq import __version__
 from recbms_zmq.clock import Instant
-from recbms_zmq.errors import UnusableAnswer
+from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
+from recbms_zmq.version import __version__
 
 _LONGEST_HEAD: Final = 2**16
 _DIGITS: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
@@ -73,7 +73,7 @@ class HttpSource(LiveSource):
                 await asyncio.sleep(began + self._interval - loop.time())
             else:
                 linked = False
-                receiver.trouble(reason, Instant.now())
+                receiver.disconnected(reason, Instant.now())
                 await asyncio.sleep(next(self._backoff.delays))
 
     async def _poll(self, receiver: Receiver, linked: bool) -> tuple[str | None, bool]:
@@ -81,14 +81,14 @@ class HttpSource(LiveSource):
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 data = await self._fetch()
-        except UnusableAnswer as exc:
+        except InvalidResponse as exc:
             return str(exc), linked
         except OSError as exc:
             return explain_failure(exc), linked
         now = Instant.now()
         if not linked:
             receiver.connected(now)
-        if not receiver.frame(data, now):
+        if not receiver.received(data, now):
             return "the answer is not a frame of a BMS", True
         self._backoff.reset()
         return None, True
@@ -130,14 +130,14 @@ async def read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
     """Read an HTTP/1 answer; return its content, at most `limit` bytes.
 
     Raises:
-        UnusableAnswer: it is no HTTP, has another status than 200, is too long or not whole.
+        InvalidResponse: it is no HTTP, has another status than 200, is too long or not whole.
         OSError: the connection failed.
 
     """
     try:
         return await _read_answer(reader, limit)
     except (ValueError, EOFError, http.client.HTTPException) as exc:
-        raise UnusableAnswer("the BMS gave no valid answer") from exc
+        raise InvalidResponse("the BMS gave no valid answer") from exc
 
 
 async def _read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
@@ -146,7 +146,7 @@ async def _read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
         raise http.client.BadStatusLine("")
     if status[1] != b"200":
         elsewhere = ", which points elsewhere" if status[1].startswith(b"3") else ""
-        raise UnusableAnswer(f"the BMS answered with HTTP status {status[1].decode()}{elsewhere}")
+        raise InvalidResponse(f"the BMS answered with HTTP status {status[1].decode()}{elsewhere}")
     headers = await _read_headers(reader)
     if headers.get("Transfer-Encoding", "identity").lower() != "identity":
         return await _read_chunks(reader, limit)
@@ -194,4 +194,4 @@ def _checked(length: str, base: int, limit: int) -> int:
 
 def _check_length(length: int, limit: int) -> None:
     if length > limit:
-        raise UnusableAnswer("the answer was longer than --max-frame")
+        raise InvalidResponse("the answer was longer than --max-frame")

@@ -25,8 +25,8 @@ from msgspec import Meta, Struct
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.reporting.messages import ascii_json
 from recbms_zmq.sources import Receiver
+from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0
@@ -56,7 +56,7 @@ class Connected(_Record, tag="connected", frozen=True, kw_only=True):
     """A new connection was made."""
 
 
-class Trouble(_Record, tag="trouble", frozen=True, kw_only=True):
+class Disconnected(_Record, tag="trouble", frozen=True, kw_only=True):
     """There is no connection."""
 
     reason: Annotated[str, Meta(max_length=LONGEST_REASON)]
@@ -85,7 +85,7 @@ class End(_Record, tag="end", frozen=True, kw_only=True):
     """The recording was ended as it should."""
 
 
-Record = Start | Connected | Trouble | FrameRecord | End
+Record = Start | Connected | Disconnected | FrameRecord | End
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
@@ -131,13 +131,13 @@ class Recorder:
         self._add(Connected(monotonic=at.monotonic, wall=at.wall))
         self._receiver.connected(at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         """Take note that the link is not there."""
         shown = redact_text(reason)[:LONGEST_REASON]
-        self._add(Trouble(monotonic=at.monotonic, wall=at.wall, reason=shown))
-        self._receiver.trouble(reason, at)
+        self._add(Disconnected(monotonic=at.monotonic, wall=at.wall, reason=shown))
+        self._receiver.disconnected(reason, at)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
         redacted = redact(data)
         text, base64 = None, None
@@ -146,11 +146,11 @@ class Recorder:
         except UnicodeError:
             base64 = b64encode(redacted).decode()
         self._add(FrameRecord(monotonic=at.monotonic, wall=at.wall, text=text, base64=base64))
-        return self._receiver.frame(data, at)
+        return self._receiver.received(data, at)
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Wait for a slow reader."""
-        await self._receiver.ready()
+        await self._receiver.drain()
 
     def _add(self, record: Record) -> None:
         self._write(ascii_json(record).encode())

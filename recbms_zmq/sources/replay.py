@@ -15,17 +15,17 @@ from typing import BinaryIO, Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config import readers
-from recbms_zmq.config.options import read_argument
+from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import ConfigError, DamagedRecording
 from recbms_zmq.sources import Receiver
 from recbms_zmq.sources.recording import (
     LONGEST_GAP,
     Connected,
+    Disconnected,
     End,
     FrameRecord,
     Record,
     Start,
-    Trouble,
     read_record,
 )
 
@@ -86,7 +86,7 @@ class ReplaySource:
                 await asyncio.sleep(delay)
                 self._place, self._reached = record.at, time.monotonic()
                 _deliver(record, receiver)
-                await receiver.ready()
+                await receiver.drain()
         if self._left_out:
             _log.warning("%s: %d lines were left out", self._path, self._left_out)
 
@@ -140,11 +140,11 @@ class ReplaySource:
 
 def _deliver(record: Record, receiver: Receiver) -> None:
     if isinstance(record, FrameRecord):
-        receiver.frame(record.data, record.at)
+        receiver.received(record.data, record.at)
     elif isinstance(record, Connected):
         receiver.connected(record.at)
-    elif isinstance(record, Trouble):
-        receiver.trouble(record.reason, record.at)
+    elif isinstance(record, Disconnected):
+        receiver.disconnected(record.reason, record.at)
 
 
 def _check_place(record: Record, last: float) -> None:

@@ -29,15 +29,15 @@ class SimulatedSource(LiveSource):
         while True:
             now = Instant.now()
             step = traffic.step(now.monotonic - start.monotonic)
-            if step.breaks or step.link in {"closing", "refusing"}:
+            if step.breaks or step.link in {"parting", "closing", "refusing"}:
                 if is_connected:
-                    receiver.trouble("the simulated connection broke off", now)
+                    receiver.disconnected("the simulated connection broke off", now)
                 is_connected = False
             else:
                 if not is_connected:
                     receiver.connected(now)
                 is_connected = True
                 for message in step.messages:
-                    receiver.frame(message.data, now)
+                    receiver.received(message.data, now)
             elapsed = Instant.now().monotonic - start.monotonic
             await asyncio.sleep(max(traffic.due - elapsed, 0))

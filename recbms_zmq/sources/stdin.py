@@ -19,7 +19,7 @@ _PATIENCE: Final = 0.1
 """Seconds a frame that a live input waits for a reader: much less than from frame to frame."""
 
 
-class LinesSource(LiveSource):
+class StdinSource(LiveSource):
     """Lines of a file descriptor, which is neither closed nor made non-blocking: others share it.
 
     Args:
@@ -48,7 +48,7 @@ class LinesSource(LiveSource):
                 self._deliver(receiver)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if self.can_wait else _PATIENCE):
-                        await receiver.ready()
+                        await receiver.drain()
             self._add(rest)
         self._deliver(receiver)
 
@@ -78,7 +78,7 @@ class LinesSource(LiveSource):
         self._line.clear()
         self._length = 0
         if line:
-            receiver.frame(line, self.now())
+            receiver.received(line, self.now())
 
 
 async def _readable(fd: int) -> None:

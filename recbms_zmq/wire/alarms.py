@@ -12,7 +12,7 @@ nobody has written down what they mean.
 from typing import Final, Literal, NamedTuple
 
 
-class Alarm(NamedTuple):
+class AlarmType(NamedTuple):
     """One row of the table; `charging` and `discharging`: False while switched off by it.
 
     `concerns` tells what the location of the alarm, beside the unit, is the number of.
@@ -39,19 +39,21 @@ class Alarm(NamedTuple):
         return f"{means}{self.advice}".strip()
 
 
-ALARMS: Final[dict[int, Alarm]] = {
+ALARMS: Final[dict[int, AlarmType]] = {
     alarm.number: alarm
     for alarm in (
-        Alarm(1, "Cell voltage too high", False, True, "Wait: the BMS balances the cells down."),
-        Alarm(2, "Cell voltage too low", True, False, "Plug in the charger."),
-        Alarm(
+        AlarmType(
+            1, "Cell voltage too high", False, True, "Wait: the BMS balances the cells down."
+        ),
+        AlarmType(2, "Cell voltage too low", True, False, "Plug in the charger."),
+        AlarmType(
             3,
             "Cell voltages differ too much",
             True,
             True,
             "Wait for balancing; if hours do not help, ask for service.",
         ),
-        Alarm(
+        AlarmType(
             4,
             "Cell temperature too high",
             False,
@@ -59,9 +61,9 @@ ALARMS: Final[dict[int, Alarm]] = {
             "Wait until the pack has cooled.",
             "sensor",
         ),
-        Alarm(5, "BMS temperature too high", False, False, "Wait until the BMS has cooled."),
-        Alarm(6, "Number of cells or address not set properly"),
-        Alarm(
+        AlarmType(5, "BMS temperature too high", False, False, "Wait until the BMS has cooled."),
+        AlarmType(6, "Number of cells or address not set properly"),
+        AlarmType(
             7,
             "Temperature too low for charging",
             False,
@@ -69,7 +71,7 @@ ALARMS: Final[dict[int, Alarm]] = {
             "Wait until the battery is warmer.",
             "sensor",
         ),
-        Alarm(
+        AlarmType(
             8,
             "Temperature sensor error",
             False,
@@ -77,20 +79,20 @@ ALARMS: Final[dict[int, Alarm]] = {
             "Switch off and plug the sensor in again; if that does not help, ask for service.",
             "sensor",
         ),
-        Alarm(9, "Communication error between the units"),
-        Alarm(
+        AlarmType(9, "Communication error between the units"),
+        AlarmType(
             10,
             "Cell short circuit or cell voltage measurement error",
             False,
             False,
             "Switch off, check the cell wires and fuses.",
         ),
-        Alarm(11, "Main relay short circuit"),
-        Alarm(12, "Current measurement disabled or out of range"),
-        Alarm(13, "Wrong chemistry selected"),
-        Alarm(14, "EEPROM data corruption"),
-        Alarm(15, "CAN speed error or balancing transistor error, by model"),
-        Alarm(16, "Internal error"),
+        AlarmType(11, "Main relay short circuit"),
+        AlarmType(12, "Current measurement disabled or out of range"),
+        AlarmType(13, "Wrong chemistry selected"),
+        AlarmType(14, "EEPROM data corruption"),
+        AlarmType(15, "CAN speed error or balancing transistor error, by model"),
+        AlarmType(16, "Internal error"),
     )
 }
 

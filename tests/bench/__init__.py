@@ -1,6 +1,7 @@
-"""A benchmark anyone can run: `python -m tests.bench`, about three minutes; `--quick`, half a one.
+"""A benchmark that anyone can run: `python -m tests.bench`, or parts of it; `--help` lists them.
 
-It compares the service with "the limit": a bare loop that receives from a websocket and sends the
-undecoded bytes on ZeroMQ. Every figure is from fresh processes in one run, the process under test
-on one core and the load on another; a figure means something beside the others of its run only.
+It compares the service with "the limit": a loop that receives from a websocket and sends the
+undecoded bytes on ZeroMQ. All figures come from fresh processes of one run: the process under test
+runs on one core, the load on another. Compare figures of one run only, and ratios rather than
+seconds: another machine, or the same machine under another load, gives other seconds.
 """

@@ -15,22 +15,22 @@ from typing import Any
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import build_fleet
 
 BEGAN = Instant(0.0, 1_790_000_000.0)
 
 
 def service(options: dict[str, str], publish: Callable[[Batch], None]) -> Callable[[bytes], Any]:
     """Return what takes the frames of a BMS, with nothing around it."""
-    (bms,) = wire(load(options, ["-"], {}).config, publish)
-    device = bms.device
-    device.meter.resume(FROM_ZERO)
-    device.start(BEGAN)
-    device.connected(BEGAN)
+    (bms,) = build_fleet(load(options, ["-"], {}).config, publish)
+    pipeline = bms.pipeline
+    pipeline.meter.resume(FROM_ZERO)
+    pipeline.start(BEGAN)
+    pipeline.connected(BEGAN)
     times = (BEGAN.at(float(second)) for second in range(1, sys.maxsize))
-    return lambda frame: device.frame(frame, next(times))
+    return lambda frame: pipeline.received(frame, next(times))
 
 
 def plain(frame: bytes) -> None:

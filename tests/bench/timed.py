@@ -1,7 +1,7 @@
-"""The command, with a clock around every frame: `python -m tests.bench.timed run …`.
+"""The command with a clock around every frame: `python -m tests.bench.timed run …`.
 
-From the moment at which a frame is handed on by its source until its messages have been given to
-stdout and ZeroMQ. On SIGTERM it prints these times, in seconds, as one line of JSON on stderr.
+It measures from the moment at which a source hands over a frame until its messages have been given
+to stdout and ZeroMQ. On SIGTERM it prints the times, in seconds, as one line of JSON on stderr.
 """
 
 import json
@@ -10,24 +10,24 @@ import time
 
 from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
-from recbms_zmq.service import wiring
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service import fleet
+from recbms_zmq.service.pipeline import Pipeline
 
 times: list[float] = []
 
 
-class TimedDevice(Device):
+class TimedPipeline(Pipeline):
     """A device that notes how long each frame takes."""
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         begin = time.perf_counter()
-        valid = super().frame(data, at)
+        valid = super().received(data, at)
         times.append(time.perf_counter() - begin)
         return valid
 
 
 if __name__ == "__main__":
-    wiring.Device = TimedDevice  # type: ignore[attr-defined]
+    fleet.Pipeline = TimedPipeline  # type: ignore[attr-defined]
     code = main()
     print(json.dumps(times), file=sys.stderr)
     sys.exit(code)

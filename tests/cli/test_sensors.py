@@ -1,8 +1,13 @@
 """Tests of `recbms-zmq sensors`: the table for people, documents and programs."""
 
 import json
+from typing import Any
 
 import pytest
+from jsonschema.validators import validator_for
+from support.bms import FakeBms
+from support.fixtures import Run
+from support.frames import status
 
 from recbms_zmq.cli import main
 from recbms_zmq.cli.sensors import markdown
@@ -73,3 +78,24 @@ def test_the_schema_is_that_of_the_messages(capsys: pytest.CaptureFixture[str]) 
     assert schema["$defs"]["AlarmChange"]["properties"]["event"] == {
         "enum": ["alarm_cleared", "alarm_raised"]
     }
+
+
+def test_the_schema_takes_messages_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], bms: FakeBms, run: Run
+) -> None:
+    schema = json.loads(printed(capsys, "--schema"))
+    assert schema["$id"] == "urn:recbms-zmq:message:1"
+    # Which dialect it is in, is in it.
+    validator = validator_for(schema)
+    validator.check_schema(schema)
+    service = run("--emit", "both", bms.url)
+    service.message(kind="snapshot")
+    bms.send(status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}))
+    service.message(kind="event")
+    messages = service.messages
+    kinds = {message["kind"] for message in messages}
+    assert kinds == {"reading", "availability", "event", "snapshot", "device"}
+    for message in messages:
+        validator(schema).validate(message)
+    wrong: list[Any] = [{**messages[0], "kind": "other"}, {**messages[0], "seq": "1"}, {}, []]
+    assert not any(validator(schema).is_valid(message) for message in wrong)

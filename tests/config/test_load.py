@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recbms_zmq.config.load import BmsConfig, Config, Loaded, load, load_one
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS
+from recbms_zmq.config.load import Loaded, load, load_one
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, ReportOptions
 from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 
@@ -44,40 +44,8 @@ def toml(tmp_path: Path) -> Path:
 def test_with_an_address_alone_the_defaults_apply() -> None:
     assert loaded(URL).warnings == []
     assert loaded(URL).config == Config(
-        bms=(
-            BmsConfig(
-                url=URL,
-                name="main",
-                device_name="REC BMS",
-                emit="readings",
-                report="changes",
-                refresh=60.0,
-                min_interval=0.0,
-                bare=False,
-                stale_after=30.0,
-                idle_current=0.1,
-                energy_max_gap=60.0,
-                poll_interval=10.0,
-                max_frame=2**20,
-                ca_file=None,
-                tls_fingerprint=None,
-                proxy=None,
-                include_serial=False,
-            ),
-        ),
-        publish=("tcp://127.0.0.1:5556",),
-        no_stdout=False,
-        prefix="recbms",
-        state_dir=None,
-        curve_secret_key=None,
-        curve_allow=None,
-        allow_ip=(),
-        ipc_mode=0o600,
+        bms=(BmsConfig(url=URL, name="main", device_name="REC BMS", reporting=ReportOptions()),),
         hwm=10_000,
-        once=False,
-        timeout=None,
-        exit_on_stdin_close=False,
-        log_level="info",
     )
 
 
@@ -121,7 +89,12 @@ def test_command_line_beats_environment_beats_file_beats_default(toml: Path) -> 
     }
     found = load({"idle_current": "4", "config": str(toml)}, [], env).config
     (bms,) = found.bms
-    assert (bms.refresh, bms.stale_after, bms.min_interval, bms.idle_current) == (1, 2, 3, 4)
+    assert (
+        bms.reporting.refresh,
+        bms.reporting.stale_after,
+        bms.reporting.min_interval,
+        bms.idle_current,
+    ) == (1, 2, 3, 4)
     assert (found.prefix, bms.max_frame) == ("env", 2**20)
 
 
@@ -146,7 +119,10 @@ def test_every_bms_of_the_file_has_its_own_options(toml: Path) -> None:
     )
     found = load({"config": str(toml)}, [], {}).config
     assert found.publish == ("tcp://127.0.0.1:5556", "ipc:///run/recbms/pub")
-    assert [(b.name, b.device_name, b.url, b.report, b.stale_after, b.bare) for b in found.bms] == [
+    assert [
+        (b.name, b.device_name, b.url, b.reporting.report, b.reporting.stale_after, b.bare)
+        for b in found.bms
+    ] == [
         ("house", "House battery", "ws://192.168.8.2/ws", "all", 20.0, True),
         ("boat", "REC BMS boat", "wss://192.168.8.3/ws", "changes", 30.0, False),
     ]
@@ -158,12 +134,14 @@ def test_sources_of_the_command_line_replace_those_of_environment_and_file(toml:
     in_file = load({"config": str(toml)}, [], {}).config.bms
     in_environment = load({"config": str(toml)}, [], env).config.bms
     given = load({"config": str(toml)}, ["b=ws://three/ws"], env).config.bms
-    assert [(b.name, b.url, b.refresh) for b in in_file] == [("main", "ws://file/ws", 5.0)]
-    assert [(b.name, b.url, b.refresh) for b in in_environment] == [
+    assert [(b.name, b.url, b.reporting.refresh) for b in in_file] == [
+        ("main", "ws://file/ws", 5.0)
+    ]
+    assert [(b.name, b.url, b.reporting.refresh) for b in in_environment] == [
         ("a", "ws://one/ws", 5.0),
         ("main", "ws://two/ws", 5.0),
     ]
-    assert [(b.name, b.url, b.refresh) for b in given] == [("b", "ws://three/ws", 5.0)]
+    assert [(b.name, b.url, b.reporting.refresh) for b in given] == [("b", "ws://three/ws", 5.0)]
 
 
 def test_a_name_before_a_source_beats_the_option(toml: Path) -> None:
@@ -184,13 +162,13 @@ def test_options_can_be_given_in_words_of_the_environment() -> None:
         "RECBMS_NO_STDOUT": "true",
         "RECBMS_HWM": "7",
         "RECBMS_TIMEOUT": "2.5",
-        "RECBMS_CA_FILE": "/etc/ca.pem",
+        "RECBMS_PROXY": "http://p",
         "RECBMS_LOG_LEVEL": "debug",
         "HOME": "/nowhere",
     }
     found = config(env=env)
     assert found.publish == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "ipc:///x")
-    assert (found.bms[0].bare, found.bms[0].ca_file) == (True, Path("/etc/ca.pem"))
+    assert (found.bms[0].bare, found.bms[0].proxy) == (True, "http://p")
     assert (found.no_stdout, found.hwm, found.timeout, found.log_level) == (True, 7, 2.5, "debug")
 
 
@@ -242,7 +220,7 @@ def test_a_command_that_only_reads_a_bms_takes_the_options_of_the_source_alone()
     given = {option.name: None for option in SOURCE_OPTIONS} | {"max_frame": "2048"}
     env = {"RECBMS_STALE_AFTER": "20", "RECBMS_PUBLISH": "nonsense", "RECBMS_SOURCES": "sim:"}
     found = load_one(given, "boat=ws://h/ws", env)
-    assert [(b.name, b.url, b.max_frame, b.stale_after) for b in found.bms] == [
+    assert [(b.name, b.url, b.max_frame, b.reporting.stale_after) for b in found.bms] == [
         ("boat", "ws://h/ws", 2048, 20.0)
     ]
 
@@ -568,6 +546,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'prefix = "recbms"  # default',
         "# state_dir is not set",
         "hwm = 10000  # default",
+        "max_clients = 256  # default",
         "allow_plaintext = false  # default",
         "# curve_secret_key is not set",
         "# curve_allow is not set",
@@ -587,8 +566,8 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'report = "changes"  # default',
         f"refresh = 5.0  # {toml}: refresh",
         "min_interval = 0.0  # default",
-        "bare = true  # --bare",
         "stale_after = 30.0  # default",
+        "bare = true  # --bare",
         "poll_interval = 10.0  # default",
         "idle_current = 0.1  # default",
         "energy_max_gap = 60.0  # default",
@@ -614,7 +593,6 @@ def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
         publish=["tcp://127.0.0.1:*", "ipc://@x"],
         ipc_mode="0660",
         poll_interval="7",
-        tls_fingerprint="ab" * 32,
     )
     toml.write_text(as_toml(shown), encoding="utf-8")
     assert loaded(file=toml).config == shown.config

@@ -2,8 +2,8 @@
 
 import pytest
 
-from recbms_zmq.config.load import BmsConfig, Config
-from recbms_zmq.config.options import BY_NAME, OPTIONS, Option
+from recbms_zmq.config.option import Option
+from recbms_zmq.config.options import BY_NAME, OPTIONS, BmsConfig, Config, ReportOptions
 
 # Of the design's command line; others may be added, these may not go.
 FIXED = {
@@ -59,11 +59,45 @@ def test_a_default_is_a_value_that_could_have_been_given(option: Option) -> None
             assert option.read(str(default)) == default
 
 
-def test_every_option_ends_up_in_the_configuration() -> None:
-    consumed = {"no_publish", "allow_plaintext", "curve_allow_any"}  # which only allow something
-    assert {option.name for option in OPTIONS if option.bms} == set(BmsConfig.__struct_fields__) - {
-        "url"
+def test_every_field_is_an_option_but_those_that_hold_others() -> None:
+    structs = (Config, BmsConfig, ReportOptions)
+    fields = [name for struct in structs for name in struct.__struct_fields__]
+    assert sorted([*BY_NAME, "bms", "reporting", "url"]) == sorted(fields)
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    assert {option.name: option.default for option in OPTIONS} == {
+        "publish": ("tcp://127.0.0.1:5556",),
+        "no_publish": False,
+        "no_stdout": False,
+        "prefix": "recbms",
+        "state_dir": None,
+        "hwm": None,
+        "max_clients": 256,
+        "allow_plaintext": False,
+        "curve_secret_key": None,
+        "curve_allow": None,
+        "curve_allow_any": False,
+        "allow_ip": (),
+        "ipc_mode": 0o600,
+        "once": False,
+        "timeout": None,
+        "exit_on_stdin_close": False,
+        "log_level": "info",
+        "name": "main",
+        "device_name": None,
+        "emit": "readings",
+        "report": "changes",
+        "refresh": 60.0,
+        "min_interval": 0.0,
+        "stale_after": 30.0,
+        "bare": False,
+        "poll_interval": 10.0,
+        "idle_current": 0.1,
+        "energy_max_gap": 60.0,
+        "max_frame": 2**20,
+        "ca_file": None,
+        "tls_fingerprint": None,
+        "proxy": None,
+        "include_serial": False,
     }
-    assert {option.name for option in OPTIONS if not option.bms} - consumed == set(
-        Config.__struct_fields__
-    ) - {"bms"}

@@ -1,7 +1,11 @@
-"""A real mosquitto for a test."""
+"""A real mosquitto for a test, and a client that shows what is on it."""
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from support.waiting import eventually
 
 from e2e.installation import mosquitto
@@ -12,11 +16,13 @@ from e2e.waiting import free_port
 class Broker:
     """A broker on a free port of loopback that keeps nothing when it ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "allow_anonymous true\n") -> None:
+        """Write the configuration into `folder`; `more` is the rest of it."""
         self.port = free_port()
         self._configuration = folder / "mosquitto.conf"
+        # Started by root, it would become a user who cannot read a test's files.
         self._configuration.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            f"user root\nlistener {self.port} 127.0.0.1\npersistence false\n{more}"
         )
         self._log = folder / "mosquitto.log"
         self._program: Program | None = None
@@ -40,3 +46,67 @@ class Broker:
     def stop(self) -> None:
         if self._program is not None:
             self._program.stop()
+
+
+class SecureBroker(Broker):
+    """A broker with TLS for `localhost`, and a user with a password.
+
+    Attributes:
+        ca_file: the certificate to trust.
+
+    """
+
+    USER = "recbms"
+    PASSWORD = "p#ss w\u00f6rd"
+
+    def __init__(self, folder: Path) -> None:
+        self.ca_file = folder / "ca.pem"
+        key, passwords = folder / "key.pem", folder / "passwords"
+        _run(
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key)),
+            *("-addext", "subjectAltName=DNS:localhost", "-out", str(self.ca_file)),
+        )
+        _run("mosquitto_passwd", "-b", "-c", str(passwords), self.USER, self.PASSWORD)
+        super().__init__(
+            folder,
+            f"certfile {self.ca_file}\nkeyfile {key}\n"
+            f"allow_anonymous false\npassword_file {passwords}\n",
+        )
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+
+
+class Watcher:
+    """A client that keeps the newest payload of every topic.
+
+    Attributes:
+        newest: payloads by topic.
+
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self.newest: dict[str, str] = {}
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = self._keep
+        self._client.on_connect = self._subscribe
+        self._client.reconnect_delay_set(1, 1)
+        host = "127.0.0.1"
+        if isinstance(broker, SecureBroker):
+            self._client.tls_set(ca_certs=str(broker.ca_file))
+            self._client.username_pw_set(broker.USER, broker.PASSWORD)
+            host = "localhost"
+        self._client.connect(host, broker.port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _subscribe(self, *_: Any) -> None:
+        self._client.subscribe("#", qos=1)
+
+    def _keep(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self.newest[message.topic] = message.payload.decode()

@@ -5,6 +5,7 @@ and started again, as servers are.
 """
 
 import json
+import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from support.readme import block
+from support.pages import ROOT, block
 from support.waiting import PATIENCE, eventually
 
 from e2e.installation import nats_server, redis_server
@@ -51,7 +52,7 @@ class Server:
 
 
 class Nats(Server):
-    """A NATS server that speaks MQTT too, configured as the README says."""
+    """A NATS server that speaks MQTT too, configured by flows/pipes/nats.conf."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -62,8 +63,14 @@ class Nats(Server):
             "/var/lib/nats": str(folder / "nats"),
         }
         configuration = folder / "nats.conf"
-        configuration.write_text(block("nats configuration", places))
-        super().__init__(folder, [nats_server(), "-c", str(configuration)], "Server is ready")
+        text = (ROOT / "flows" / "pipes" / "nats.conf").read_text()
+        for old, new in places.items():
+            assert old in text
+            text = text.replace(old, new)
+        configuration.write_text(text)
+        _, *options, file = shlex.split(block("nats command"))
+        assert (ROOT / file).name == configuration.name
+        super().__init__(folder, [nats_server(), *options, str(configuration)], "Server is ready")
 
     @contextmanager
     def subscribed(self, subject: str) -> Iterator[BufferedIOBase]:

@@ -1,16 +1,14 @@
-"""A pipe of the README, run as it stands there by bash, with only its addresses changed."""
+"""A pipe of the pages, run by bash word for word, with only its addresses changed."""
 
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from support.process import environment
+from support.home import Home
 from support.waiting import PATIENCE
 
 from e2e.program import Program
-from e2e.service import command_folder
 from e2e.waiting import free_port
 
 
@@ -18,7 +16,7 @@ class Pipeline:
     """Runs a script in which the service feeds an engine; can be run again when it has ended.
 
     Args:
-        folder: where the script is run; `recbms-zmq` and `python` are those of this checkout.
+        folder: gets the home of the user who types it, and a log.
         script: what bash runs.
         options: environment, as `RECBMS_REFRESH="1"`.
 
@@ -28,8 +26,8 @@ class Pipeline:
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self._script = script
         self._folder = folder
-        programs = f"{command_folder(folder)}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self._environment = environment(PATH=programs, RECBMS_PUBLISH=self.endpoint, **options)
+        self.home = Home(folder)
+        self._environment = self.home.environment(RECBMS_PUBLISH=self.endpoint, **options)
         self._program: Program | None = None
 
     def start(self) -> None:
@@ -37,7 +35,7 @@ class Pipeline:
             ["bash", "-c", self._script],
             self._folder / "pipeline.log",
             self._environment,
-            self._folder,
+            self.home.folder,
         )
 
     @property

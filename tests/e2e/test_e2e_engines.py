@@ -1,4 +1,4 @@
-"""The pipes of the README's "Beyond one machine", as they stand there, into real servers.
+"""The pipes of flows/pipes/README.md, word for word, into real servers.
 
 Only addresses are changed. What arrives is compared with what the same service says on ZeroMQ.
 """
@@ -6,6 +6,7 @@ Only addresses are changed. What arrives is compared with what the same service 
 import json
 import os
 import re
+import runpy
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,8 +19,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Subscribe
 from support.frames import SETTINGS, STATUS, status
+from support.pages import ROOT, block
 from support.process import matches
-from support.readme import block
 from support.subscriber import Subscriber
 from support.waiting import eventually
 
@@ -103,10 +104,9 @@ def by_topic(bodies: list[bytes]) -> dict[str, list[bytes]]:
 
 
 def news(bodies: list[bytes]) -> list[bytes]:
-    """Return what the README's consumer takes for news, which is each message once."""
-    scope: dict[str, Any] = {}
-    exec(block("news example"), scope)
-    return [body for body in bodies if scope["is_news"](json.loads(body))]
+    """Return what subscriber.py takes for new, which is each message once."""
+    messages = runpy.run_path(str(ROOT / "flows" / "pipes" / "subscriber.py"))["Filter"]()
+    return [body for body in bodies if messages.is_new(json.loads(body))]
 
 
 @pytest.fixture
@@ -176,14 +176,14 @@ def pipeline(tmp_path: Path, cleared: ExitStack) -> Callable[..., Pipeline]:
     return make
 
 
-def to_mqtt(folder: Path, port: int, url: str) -> str:
-    """Return the README's pipe to MQTT, with its script in place."""
-    (folder / "to_mqtt.py").write_text(block("mqtt example", {"1883": str(port)}))
-    return block("mqtt pipe", {"ws://192.168.8.2/ws": url})
+def to_mqtt(port: int, url: str) -> str:
+    there = {"ws://192.168.8.2/ws": url, "--host 127.0.0.1": f"--host 127.0.0.1 --port {port}"}
+    return block("mqtt pipe", there)
 
 
 def to_redis(port: int, url: str) -> str:
-    return block("redis pipe", {"-p 6379": f"-p {port}", "ws://192.168.8.2/ws": url})
+    options = f"REDIS_OPTIONS='-h 127.0.0.1 -p {port}' "
+    return options + block("redis pipe", {"ws://192.168.8.2/ws": url})
 
 
 @pytest.mark.parametrize("server", ["broker", "nats"])
@@ -193,13 +193,12 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
     bms: FakeBms,
     pipeline: Callable[..., Pipeline],
     subscribe: Subscribe,
-    tmp_path: Path,
     cleared: ExitStack,
 ) -> None:
     port = request.getfixturevalue(server).port
     live = Consumer(port)
     cleared.callback(live.close)
-    pipe = pipeline(to_mqtt(tmp_path, port, bms.url), RECBMS_DEVICE_NAME='Käpt\'n "x" \\')
+    pipe = pipeline(to_mqtt(port, bms.url), RECBMS_DEVICE_NAME='Käpt\'n "x" \\')
     reference = subscribe(pipe.endpoint)
     reference.message(key="settings/remote_switch")
     bms.send(status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}, error=NASTY))
@@ -228,10 +227,10 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
 
 
 def test_who_speaks_nats_hears_it_too(
-    nats: Nats, bms: FakeBms, pipeline: Callable[..., Pipeline], tmp_path: Path
+    nats: Nats, bms: FakeBms, pipeline: Callable[..., Pipeline]
 ) -> None:
     with nats.subscribed("recbms.main.soc") as heard:
-        pipeline(to_mqtt(tmp_path, nats.port, bms.url))
+        pipeline(to_mqtt(nats.port, bms.url))
         subject, size = re.fullmatch(rb"MSG (\S+) 1 (\d+)\r\n", heard.readline()).groups()  # type: ignore[union-attr]
         message = json.loads(heard.read(int(size)))
     assert subject == b"recbms.main.soc"
@@ -243,10 +242,9 @@ def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
     lively_bms: ScriptedBms,
     pipeline: Callable[..., Pipeline],
     subscribe: Subscribe,
-    tmp_path: Path,
     cleared: ExitStack,
 ) -> None:
-    pipe = pipeline(to_mqtt(tmp_path, broker.port, lively_bms.url), RECBMS_REFRESH="1")
+    pipe = pipeline(to_mqtt(broker.port, lively_bms.url), RECBMS_REFRESH="1")
     reference = subscribe(pipe.endpoint)
     consumer = Consumer(broker.port)
     cleared.callback(consumer.close)
@@ -259,8 +257,7 @@ def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
     eventually(lambda: has_voltage(consumer.newest(), 19), "the newest voltage")
     late = Consumer(broker.port)  # the broker had forgotten everything
     cleared.callback(late.close)
-    # The description is said once a run.
-    topics = set(state(said(reference))) - {"recbms/main/device"}
+    topics = set(state(said(reference)))
     eventually(lambda: topics <= set(late.newest()), "all is there again")
     assert has_voltage(late.newest(), 19)
 
@@ -276,10 +273,9 @@ def test_a_broker_that_hangs_costs_values_in_between_and_no_memory(
     bms: FakeBms,
     pipeline: Callable[..., Pipeline],
     subscribe: Subscribe,
-    tmp_path: Path,
     cleared: ExitStack,
 ) -> None:
-    pipe = pipeline(to_mqtt(tmp_path, broker.port, bms.url), RECBMS_REPORT="all")
+    pipe = pipeline(to_mqtt(broker.port, bms.url), RECBMS_REPORT="all")
     reference = subscribe(pipe.endpoint)
     consumer = Consumer(broker.port)
     cleared.callback(consumer.close)
@@ -378,10 +374,8 @@ def test_a_consumer_of_redis_counts_a_repeat_once(
 ) -> None:
     # With `listen`, two subscribers: each is told all again when the other comes.
     pipe = pipeline(
-        f"recbms-zmq run --no-stdout {bms.url} & "
-        + to_redis(redis.port, bms.url).replace(
-            f"recbms-zmq run {bms.url}", 'recbms-zmq listen "$RECBMS_PUBLISH"'
-        )
+        f"~/recbms/bin/recbms-zmq run --no-stdout {bms.url} & "
+        + to_redis(redis.port, bms.url).replace(f"run {bms.url}", 'listen "$RECBMS_PUBLISH"')
     )
     reference = subscribe(pipe.endpoint)
     reference.message(key="settings/remote_switch")
@@ -404,15 +398,15 @@ def test_as_a_service_the_last_message_arrives_though_all_are_told_to_end(
 ) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f'[[bms]]\nurl = "{bms.url}"\n')
-    script = tmp_path / "to-redis"
-    changes = {
-        "-p 6379": f"-p {redis.port}",
-        "/etc/recbms-zmq/config.toml": str(config),
-        "/opt/recbms-zmq/bin/": "",
-    }
-    script.write_text(block("pipe as a service", changes))
-    script.chmod(0o755)
-    pipe = pipeline(f"exec {script}")
+    start, _ = block(
+        "redis service",
+        {
+            "ExecStart=/etc/recbms-zmq/": "exec flows/pipes/",
+            "/etc/recbms-zmq/config.toml": str(config),
+            "/opt/recbms-zmq/bin/": "~/recbms/bin/",
+        },
+    ).splitlines()
+    pipe = pipeline(f"REDIS_OPTIONS='-h 127.0.0.1 -p {redis.port}' {start}")
     eventually(lambda: "recbms/main/soc" in state(redis.entries("recbms/main")), "the state")
     assert stages(pipe.program.pid)["recbms_zmq"] == pipe.program.pid
     pipe.end_all()

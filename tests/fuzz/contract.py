@@ -5,8 +5,8 @@ import re
 from math import isfinite
 from typing import Any, Final, NoReturn
 
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
 
 TOPIC: Final = re.compile(
     r"recbms/main/(?:availability|event|snapshot|device|[a-z_0-9]+"
@@ -40,10 +40,13 @@ class Contract:
         """Check a batch."""
         for topic, body, retained in batch.messages:
             message = self._message(topic, body)
-            assert retained == (message["kind"] != "event")
-            if retained:
+            assert (retained is None) == (message["kind"] == "event")
+            if retained is not None:
                 self.standing[message["topic"]] = message
-        for topic in batch.forgotten:
+        newest = {topic: (body, retained) for topic, body, retained in batch.messages}
+        for body, retained in newest.values():
+            assert retained is None or retained.last_body() == body
+        for topic in batch.expired:
             assert TOPIC.fullmatch(topic.decode("ascii"))
             self.standing.pop(topic.decode("ascii"), None)
         assert len(self._seq) <= MOST_TOPICS

@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.errors import FrameError
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import ReportOptions
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
-from recbms_zmq.wire.frames import Decoded, Settings, Status, decode
+from recbms_zmq.service.pipeline import Pipeline
+from recbms_zmq.wire.decode import Decoded, decode
+from recbms_zmq.wire.frames import Settings, Status
 from recbms_zmq.wire.lenient import salvage
 from recbms_zmq.wire.redaction import redact
 
@@ -72,10 +73,10 @@ def decoded(data: bytes | str) -> Decoded | tuple[type, str]:
     return refusal
 
 
-def bms(contract: Contract, options: ReportOptions) -> Device:
+def bms(contract: Contract, options: ReportOptions) -> Pipeline:
     """Make what takes a BMS's messages all the way."""
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), options)
-    device = Device("main", Normalizer(), reporter, contract.take)
+    device = Pipeline("main", Normalizer(), reporter, contract.take)
     device.meter.resume(FROM_ZERO)
     return device
 
@@ -89,7 +90,7 @@ def report(wire: Sequence[bytes], options: ReportOptions, *, secret: bytes = b""
     now = 0.0
     for data in wire:
         now += STEP
-        is_good = device.frame(data, Instant(now, now))
+        is_good = device.received(data, Instant(now, now))
         _check_what_stands(truth, data, contract, is_good=is_good, everything=options is ALL)
         device.tick(Instant(now + 2, now + 2))
     device.stop(Instant(now + 100, now + 100))

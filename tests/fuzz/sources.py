@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.errors import ConfigError, UnusableAnswer
+from recbms_zmq.errors import ConfigError, InvalidResponse
 from recbms_zmq.sources.http import read_answer
 from recbms_zmq.sources.recording import LONGEST_GAP, FrameRecord, Start, read_record
 from recbms_zmq.sources.replay import ReplaySource
-from recbms_zmq.sources.stdin import LinesSource
+from recbms_zmq.sources.stdin import StdinSource
 
 LIMIT = 1024
 _T = TypeVar("_T")
@@ -31,16 +31,16 @@ class Taker:
     def connected(self, at: Instant) -> None:
         self._note(at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         assert isinstance(reason, str)
         self._note(at)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         self._note(at)
         self.frames.append(data)
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     def _note(self, at: Instant) -> None:
@@ -74,7 +74,7 @@ def answered(*parts: bytes) -> bytes | str:
 
     try:
         return _run(read())
-    except UnusableAnswer as exc:
+    except InvalidResponse as exc:
         return str(exc)
 
 
@@ -125,7 +125,7 @@ def stdin_lines(data: bytes) -> None:
     """Every line that holds something is a message; of one that is too long comes the beginning."""
     with _file(data) as path, path.open("rb") as file:
         taker = Taker()
-        _run(LinesSource(file.fileno(), max_frame=LIMIT).run(taker))
+        _run(StdinSource(file.fileno(), max_frame=LIMIT).run(taker))
     lines = [line if len(line) <= LIMIT else line[:LIMIT] for line in data.split(b"\n")]
     expected = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines]
     assert taker.frames == [line for line in expected if line]

@@ -19,7 +19,7 @@ from recbms_zmq.config.load import Loaded, load
 from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.service import logs
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import build_fleet
 
 LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
@@ -82,7 +82,7 @@ def check_loaded(loaded: Loaded) -> None:
     if any(bms.url == "-" for bms in config.bms):
         return
     try:
-        wire(config, lambda _: None)
+        build_fleet(config, lambda _: None)
     except RecBmsError as exc:
         check_sentence(str(exc))
 
@@ -170,7 +170,7 @@ def _fenced(folder: str) -> Iterator[None]:
         mock.patch("asyncio.Runner.run", _begin),
         mock.patch("recbms_zmq.cli.listen._print"),
         mock.patch("recbms_zmq.cli.monitor.SubscriberFeed"),
-        mock.patch("recbms_zmq.client.query.RollCall.make", return_value=[]),
+        mock.patch("recbms_zmq.client.query.ServiceQuery.ask", return_value=[]),
         mock.patch("signal.signal"),
         mock.patch.object(logs, "set_up"),
         mock.patch.dict(os.environ),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.frames import STATUS, status
-from support.looking import Looking
+from support.monitored_bms import MonitoredBms
 
 from recbms_zmq.monitor.history import History
 from recbms_zmq.monitor.model import (
@@ -30,10 +30,10 @@ CELLS = [
 
 @pytest.mark.parametrize("emit", ["readings", "snapshot", "both"])
 def test_the_real_frames_give_the_same_state_however_the_service_tells_it(emit: str) -> None:
-    looking = Looking(emit=emit)
-    looking.settings()
-    looking.status()
-    pack = looking.pack
+    bms = MonitoredBms(emit=emit)
+    bms.settings()
+    bms.status()
+    pack = bms.pack
     assert (pack.name, pack.online, pack.reason) == ("REC BMS", True, "status frames arrive")
     assert pack.cells() == CELLS
     assert pack.temperatures() == [Temperature(2, 1, 22.5), Temperature(2, 0, 28.7)]
@@ -45,34 +45,34 @@ def test_the_real_frames_give_the_same_state_however_the_service_tells_it(emit: 
 
 
 def test_without_settings_the_scale_is_the_usual_range_of_cells() -> None:
-    looking = Looking()
-    looking.status()
-    assert looking.pack.limits == Limits(2.5, 4.2, known=False)
+    bms = MonitoredBms()
+    bms.status()
+    assert bms.pack.limits == Limits(2.5, 4.2, known=False)
 
 
 def test_with_a_chemistry_but_no_limits_the_scale_is_that_of_the_chemistry() -> None:
-    looking = Looking()
-    looking.frame('{"type":"settings","chem":4}')
-    looking.status()
-    assert looking.pack.limits == Limits(2.5, 3.65, known=False)
+    bms = MonitoredBms()
+    bms.frame('{"type":"settings","chem":4}')
+    bms.status()
+    assert bms.pack.limits == Limits(2.5, 3.65, known=False)
 
 
 def test_limits_that_are_the_wrong_way_round_are_not_used() -> None:
-    looking = Looking()
-    looking.frame('{"type":"settings","cmin":3.7,"cmax":3.0,"chem":1}')
-    looking.status()
-    assert looking.pack.limits == Limits(2.7, 4.2, known=False)
+    bms = MonitoredBms()
+    bms.frame('{"type":"settings","cmin":3.7,"cmax":3.0,"chem":1}')
+    bms.status()
+    assert bms.pack.limits == Limits(2.7, 4.2, known=False)
 
 
 def test_an_alarm_is_told_with_its_place_and_what_rec_says_of_it() -> None:
-    looking = Looking()
+    bms = MonitoredBms()
     error = {"present": 1, "addr": 2, "st": 2, "con_st": 1}
-    looking.status(erro=error, error="UNDERVOLTAGE")
-    looking.status(at=5.0)
-    looking.status(at=9.0, erro=error, error="UNDERVOLTAGE")
+    bms.status(erro=error, error="UNDERVOLTAGE")
+    bms.status(at=5.0)
+    bms.status(at=9.0, erro=error, error="UNDERVOLTAGE")
     text = "Cell voltage too low"
-    assert looking.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE", ALARMS[2])
-    assert list(looking.pack.events) == [
+    assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE", ALARMS[2])
+    assert list(bms.pack.events) == [
         PastEvent(9.0, True, 2, text, 2, 1),
         PastEvent(5.0, False, 2, text, 2, 1),
         PastEvent(0.0, True, 2, text, 2, 1),
@@ -80,74 +80,74 @@ def test_an_alarm_is_told_with_its_place_and_what_rec_says_of_it() -> None:
 
 
 def test_an_alarm_that_nobody_knows_has_the_words_of_the_bms_once() -> None:
-    looking = Looking()
-    looking.status(erro={"present": 1, "addr": 0, "st": 18, "con_st": 0}, error="New <b>thing</b>")
-    assert looking.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "", None)
+    bms = MonitoredBms()
+    bms.status(erro={"present": 1, "addr": 0, "st": 18, "con_st": 0}, error="New <b>thing</b>")
+    assert bms.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "", None)
 
 
 def test_the_last_values_stay_while_a_pack_is_offline() -> None:
-    looking = Looking()
-    looking.status()
-    looking.tick(at=31.0)
-    pack = looking.pack
+    bms = MonitoredBms()
+    bms.status()
+    bms.tick(at=31.0)
+    pack = bms.pack
     assert (pack.online, pack.reason) == (False, "no status frame for 30 s")
     assert pack.cells() == CELLS
     assert pack.age(now=40.0) == 40.0
 
 
 def test_what_is_not_said_again_when_a_pack_comes_back_is_gone() -> None:
-    looking = Looking()
-    looking.settings()
-    looking.status(units=2)
-    looking.tick(at=31.0)
-    looking.status(at=40.0, units=1, soh=None)
-    assert looking.pack.cells() == CELLS
-    assert "soh" not in looking.pack.values
-    assert looking.pack.limits == Limits(3.0, 3.65, known=True)
+    bms = MonitoredBms()
+    bms.settings()
+    bms.status(units=2)
+    bms.tick(at=31.0)
+    bms.status(at=40.0, units=1, soh=None)
+    assert bms.pack.cells() == CELLS
+    assert "soh" not in bms.pack.values
+    assert bms.pack.limits == Limits(3.0, 3.65, known=True)
 
 
 def test_a_unit_that_drops_out_takes_its_cells_with_it() -> None:
-    looking = Looking()
-    looking.status(units=2)
-    assert len(looking.pack.cells()) == 8
-    looking.status(at=1.0, units=1)
-    assert looking.pack.cells() == CELLS
+    bms = MonitoredBms()
+    bms.status(units=2)
+    assert len(bms.pack.cells()) == 8
+    bms.status(at=1.0, units=1)
+    assert bms.pack.cells() == CELLS
 
 
 def test_a_cell_without_a_voltage_is_a_cell_of_unknown_voltage() -> None:
-    looking = Looking()
-    looking.status()
+    bms = MonitoredBms()
+    bms.status()
     frame = json.loads(STATUS)
     frame["bms_array"]["slave"]["0"]["nap"]["2"] = None
-    looking.frame(json.dumps(frame), at=1.0)
-    assert looking.pack.cells()[2] == Cell(2, 3, None, False, False, False)
+    bms.frame(json.dumps(frame), at=1.0)
+    assert bms.pack.cells()[2] == Cell(2, 3, None, False, False, False)
 
 
 def test_another_run_of_the_service_begins_anew() -> None:
     model = Model()
-    Looking(model, run="00000001").status(units=3)
-    Looking(model, run="00000002").status()
+    MonitoredBms(model, run="00000001").status(units=3)
+    MonitoredBms(model, run="00000002").status()
     assert len(model.packs) == 1
     assert model.packs[0].cells() == CELLS
 
 
 def test_a_replay_does_not_make_the_data_younger() -> None:
-    looking = Looking()
-    assert looking.pack.age(now=0.0) is None
-    looking.status(at=2.0)
-    looking.replay(at=9.0)
-    assert looking.pack.age(now=10.0) == 8.0
-    looking.status(at=11.0, ibat=8.0)
-    assert looking.pack.age(now=11.0) == 0.0
+    bms = MonitoredBms()
+    assert bms.pack.age(now=0.0) is None
+    bms.status(at=2.0)
+    bms.replay(at=9.0)
+    assert bms.pack.age(now=10.0) == 8.0
+    bms.status(at=11.0, ibat=8.0)
+    assert bms.pack.age(now=11.0) == 0.0
 
 
 def test_the_state_of_a_late_joiner_is_the_state_of_one_who_was_there() -> None:
-    service = Looking()
+    service = MonitoredBms()
     service.settings()
     service.status(units=2, cells=16)
     newcomer = Model()
     for body in service.bodies.values():
-        newcomer.take(decode_message(body), 7.0)
+        newcomer.update(decode_message(body), 7.0)
     [pack] = newcomer.packs
     assert pack.values == service.pack.values
     assert pack.cells() == service.pack.cells()
@@ -156,31 +156,31 @@ def test_the_state_of_a_late_joiner_is_the_state_of_one_who_was_there() -> None:
 
 def test_packs_of_the_same_name_on_two_services_are_two_packs() -> None:
     model = Model(["tcp://a:1", "tcp://b:1"])
-    Looking(model, way="tcp://a:1").status()
-    Looking(model, way="tcp://b:1").status(soc=0.5)
+    MonitoredBms(model, endpoint="tcp://a:1").status()
+    MonitoredBms(model, endpoint="tcp://b:1").status(soc=0.5)
     assert [pack.number("soc") for pack in model.packs] == [28.5, 50.0]
 
 
 def test_a_lost_service_makes_its_packs_offline_until_it_is_back() -> None:
     model = Model(["tcp://a:1", "tcp://b:1"])
     assert model.connected == {"tcp://a:1": False, "tcp://b:1": False}
-    looking = Looking(model, way="tcp://a:1")
-    looking.status()
-    Looking(model, way="tcp://b:1").status()
+    bms = MonitoredBms(model, endpoint="tcp://a:1")
+    bms.status()
+    MonitoredBms(model, endpoint="tcp://b:1").status()
     assert model.connected == {"tcp://a:1": True, "tcp://b:1": True}
     model.connection("tcp://a:1", connected=False, now=3.0)
     assert [(pack.online, pack.reason) for pack in model.packs] == [
         (False, "no connection to the service at tcp://a:1"),
         (True, "status frames arrive"),
     ]
-    looking.replay(at=4.0)
+    bms.replay(at=4.0)
     assert [pack.online for pack in model.packs] == [True, True]
     assert model.packs[0].cells() == CELLS
 
 
 def test_the_reason_of_a_device_that_is_offline_can_be_told_between_messages() -> None:
     model = Model()
-    boat, house = Looking(model, name="boat"), Looking(model, name="house")
+    boat, house = MonitoredBms(model, name="boat"), MonitoredBms(model, name="house")
     house.status()
     for name in ("boat", "house"):
         model.explain(name, "connection refused")
@@ -190,15 +190,15 @@ def test_the_reason_of_a_device_that_is_offline_can_be_told_between_messages() -
 
 
 def test_no_more_cells_than_a_frame_can_have_are_kept() -> None:
-    looking = Looking()
-    looking.status()
-    [reading] = [b for t, b in looking.bodies.items() if t.endswith(b"cell_voltage/2/1")]
-    pack = looking.pack
+    bms = MonitoredBms()
+    bms.status()
+    [reading] = [b for t, b in bms.bodies.items() if t.endswith(b"cell_voltage/2/1")]
+    pack = bms.pack
     pack.info = None
     for number in range(1, 1000):
         place = f"cell_voltage/1/{number}"
         message = json.loads(reading) | {"topic": f"recbms/main/{place}", "key": place}
-        pack.take(decode_message(json.dumps(message)), 0.0)
+        pack.update(decode_message(json.dumps(message)), 0.0)
     assert len(pack.cells()) == 512
 
 
@@ -234,7 +234,7 @@ def test_history_gives_as_many_columns_as_asked_for_within_what_was_there(
 
 
 def test_every_status_of_a_pack_is_news_even_if_nothing_changed_where_all_is_reported() -> None:
-    looking = Looking(emit="snapshot", report="all")
+    bms = MonitoredBms(emit="snapshot", report="all")
     for second in range(3):
-        looking.frame(status(), at=float(second))
-    assert looking.pack.age(now=2.5) == 0.5
+        bms.frame(status(), at=float(second))
+    assert bms.pack.age(now=2.5) == 0.5

@@ -9,7 +9,7 @@ import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, status
-from support.looking import Looking
+from support.monitored_bms import MonitoredBms
 from support.process import Command, command
 
 from recbms_zmq.monitor.model import Model
@@ -22,39 +22,45 @@ NORMAL = (
 
 
 def test_a_line_says_how_a_pack_is() -> None:
-    looking = Looking(device_name="House")
-    looking.settings()
-    looking.status()
-    assert PlainView().news(looking.model) == [f"House: {NORMAL}"]
+    bms = MonitoredBms(device_name="House")
+    bms.settings()
+    bms.status()
+    assert PlainView().changed_lines(bms.model) == [f"House: {NORMAL}"]
 
 
 def test_only_what_has_changed_is_said() -> None:
     model = Model()
-    house, boat = Looking(model, name="house"), Looking(model, name="boat", device_name="Boat")
+    house, boat = (
+        MonitoredBms(model, name="house"),
+        MonitoredBms(model, name="boat", device_name="Boat"),
+    )
     view = PlainView()
-    assert view.news(model) == [
+    assert view.changed_lines(model) == [
         "REC BMS: offline: waiting for the first status frame",
         "Boat: offline: waiting for the first status frame",
     ]
     house.status()
-    assert view.news(model) == [f"REC BMS: {NORMAL}"]
+    assert view.changed_lines(model) == [f"REC BMS: {NORMAL}"]
     house.status(at=1.0)
-    assert view.news(model) == []
+    assert view.changed_lines(model) == []
     house.status(at=2.0, soc=0.5)
     boat.status(at=2.0)
-    assert view.news(model) == [f"REC BMS: {NORMAL.replace('28.5', '50.0')}", f"Boat: {NORMAL}"]
+    assert view.changed_lines(model) == [
+        f"REC BMS: {NORMAL.replace('28.5', '50.0')}",
+        f"Boat: {NORMAL}",
+    ]
     boat.tick(at=33.0)
-    assert view.news(model) == ["Boat: offline: no status frame for 30 s"]
+    assert view.changed_lines(model) == ["Boat: offline: no status frame for 30 s"]
 
 
 def test_an_alarm_is_said_with_what_to_do() -> None:
-    looking = Looking()
-    looking.status(erro={"present": 1, "addr": 3, "st": 1, "con_st": 12}, error="Over\x1b[2Jvolt")
-    assert PlainView().news(looking.model) == [
+    bms = MonitoredBms()
+    bms.status(erro={"present": 1, "addr": 3, "st": 1, "con_st": 12}, error="Over\x1b[2Jvolt")
+    assert PlainView().changed_lines(bms.model) == [
         (
             f"REC BMS: {NORMAL}. Alarm 1: Cell voltage too high (unit 3, cell 12). REC's manual: "
             "charging is switched off now. Wait: the BMS balances the cells down. "
-            "The BMS says: Over?[2Jvolt"
+            "Message of the BMS: Over?[2Jvolt"
         )
     ]
 
@@ -160,12 +166,12 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
         (
             ["--curve-secret-key", "a.key_secret"],
             2,
-            "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE",
+            "--curve-secret-key: the service's key is needed too: --curve-server-key FILE",
         ),
         (
             ["--curve-server-key", "/does/not/exist"],
             78,
-            "cannot read the key file /does/not/exist: there is no such file",
+            "cannot read the key file /does/not/exist: No such file or directory",
         ),
         (
             ["--stale-after", "no", "sim:"],
@@ -208,10 +214,10 @@ def test_a_service_with_curve_lets_in_who_has_the_keys(
     service = run(*secret, "--curve-allow", str(clients), bms.url)
     endpoint = service.endpoint()
     stranger = start("monitor", endpoint)
-    stranger.stdout.line(f"{endpoint} refuses us: it wants CURVE and we have none")
+    stranger.stdout.line(f"{endpoint} refused the connection: it requires CURVE")
     keys: tuple[str, ...] = ("--curve-server-key", f"{tmp_path}/server.key")
     unlisted = start("monitor", *keys, endpoint)
-    unlisted.stdout.line(f"{endpoint} refuses us: it does not let this key in")
+    unlisted.stdout.line(f"{endpoint} refused the connection: this key or address is not allowed")
     keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
     line(start("monitor", *keys, endpoint), "28.5 %")
     for process in (stranger, unlisted):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from support.frames import STATUS
-from support.looking import Looking
+from support.monitored_bms import MonitoredBms
 
 from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
 from recbms_zmq.monitor.model import Model
@@ -27,11 +27,11 @@ def screen(name: str) -> str:
     return (SCREENS / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def drive(looking: Looking, *, cells: int = 4, units: int = 1) -> None:
+def drive(bms: MonitoredBms, *, cells: int = 4, units: int = 1) -> None:
     """Ten minutes that begin with discharging and end with charging."""
-    looking.settings()
+    bms.settings()
     for second in range(0, 600, 10):
-        looking.status(
+        bms.status(
             at=float(second),
             units=units,
             cells=cells,
@@ -41,17 +41,17 @@ def drive(looking: Looking, *, cells: int = 4, units: int = 1) -> None:
 
 
 def house(cells: int = 16, units: int = 1) -> Model:
-    looking = Looking(device_name="House battery")
-    drive(looking, cells=cells, units=units)
-    return looking.model
+    bms = MonitoredBms(device_name="House battery")
+    drive(bms, cells=cells, units=units)
+    return bms.model
 
 
 def three_packs() -> Model:
     model = Model()
-    drive(Looking(model, name="house", device_name="House"), cells=16)
-    boat = Looking(model, name="boat", device_name="Boat")
+    drive(MonitoredBms(model, name="house", device_name="House"), cells=16)
+    boat = MonitoredBms(model, name="boat", device_name="Boat")
     boat.status(600.0, erro={"present": 1, "addr": 2, "st": 4, "con_st": 1})
-    Looking(model, name="van", device_name="Van")
+    MonitoredBms(model, name="van", device_name="Van")
     return model
 
 
@@ -108,26 +108,26 @@ def test_scrolling_too_far_shows_the_end() -> None:
 
 
 def test_an_alarm_comes_first_with_what_to_do() -> None:
-    looking = Looking()
-    looking.settings()
-    looking.status(
+    bms = MonitoredBms()
+    bms.settings()
+    bms.status(
         erro={"present": 1, "addr": 2, "st": 2, "con_st": 1},
         error="UNDERVOLTAGE",
         ibat=-20.0,
         time_remaining="Empty in: 0 h 05 min",
         soc=0.02,
     )
-    page = render(looking.model, View(), (80, 24), 0.0)
+    page = render(bms.model, View(), (80, 24), 0.0)
     assert text(page) == screen("alarm-80x24")
     assert style(page, "Alarm 2") == "bold red"
 
 
 def test_while_offline_the_last_values_are_shown_but_fade() -> None:
-    looking = Looking()
-    looking.settings()
-    looking.status()
-    looking.tick(at=31.0)
-    page = render(looking.model, View(), (80, 24), 75.0)
+    bms = MonitoredBms()
+    bms.settings()
+    bms.status()
+    bms.tick(at=31.0)
+    page = render(bms.model, View(), (80, 24), 75.0)
     assert text(page) == screen("offline-80x24")
     assert style(page, "13.24 V") == "dim"
     assert style(page, "● offline") == "bold red"
@@ -150,9 +150,11 @@ def test_without_a_service_it_says_what_it_waits_for() -> None:
 
 def test_a_refusal_is_told_with_its_reason() -> None:
     model = Model(["tcp://127.0.0.1:5556"])
-    model.refused("tcp://127.0.0.1:5556", "it does not let this key in")
+    model.refused("tcp://127.0.0.1:5556", "this key or address is not allowed")
     shown = text(render(model, View(), (80, 24), 0.0))
-    assert "tcp://127.0.0.1:5556 refuses us: it does not let this key in." in shown
+    assert (
+        "tcp://127.0.0.1:5556 refused the connection: this key or address is not allowed." in shown
+    )
     model.connection("tcp://127.0.0.1:5556", connected=True, now=1.0)
     assert "Connected to tcp" in text(render(model, View(), (80, 24), 1.0))
 
@@ -160,7 +162,7 @@ def test_a_refusal_is_told_with_its_reason() -> None:
 def test_of_many_packs_those_around_the_chosen_one_are_listed() -> None:
     model = Model()
     for number in range(50):
-        Looking(model, name=f"p{number}", device_name=f"Pack {number:02}").status()
+        MonitoredBms(model, name=f"p{number}", device_name=f"Pack {number:02}").status()
     lines = text(render(model, View(selected=30), (80, 24), 0.0)).splitlines()
     assert [line[2:9] for line in lines[:6]] == [f"Pack {n}" for n in range(27, 33)]
     assert lines[3].startswith("▸ Pack 30")
@@ -170,10 +172,10 @@ def test_of_many_packs_those_around_the_chosen_one_are_listed() -> None:
 def test_cells_beyond_and_near_their_limits_stand_out() -> None:
     frame = json.loads(STATUS)
     frame["bms_array"]["slave"]["0"]["nap"] = {"0": 2.95, "1": 3.02, "2": 3.4, "3": 3.651}
-    looking = Looking()
-    looking.settings()
-    looking.frame(json.dumps(frame))
-    page = render(looking.model, View(), (80, 24), 0.0)
+    bms = MonitoredBms()
+    bms.settings()
+    bms.frame(json.dumps(frame))
+    page = render(bms.model, View(), (80, 24), 0.0)
     assert [style(page, volts) for volts in ("2.950 V", "3.020 V", "3.400 V", "3.651 V")] == [
         "bold red",
         "yellow",
@@ -185,21 +187,21 @@ def test_cells_beyond_and_near_their_limits_stand_out() -> None:
 
 
 def test_a_pack_without_values_has_question_marks_not_numbers() -> None:
-    looking = Looking()
-    looking.frame('{"type":"status","bms_array":{"master":{}}}')
-    shown = text(render(looking.model, View(), (80, 24), 0.0))
+    bms = MonitoredBms()
+    bms.frame('{"type":"status","bms_array":{"master":{}}}')
+    shown = text(render(bms.model, View(), (80, 24), 0.0))
     assert "? %" in shown
     assert "? V   ? A   ? W" in shown
 
 
 def test_what_came_from_outside_cannot_speak_to_the_terminal() -> None:
-    looking = Looking(device_name="House\x1b]0;owned\x07")
-    looking.status(
+    bms = MonitoredBms(device_name="House\x1b]0;owned\x07")
+    bms.status(
         time_remaining="\x1b[2J\x9b31m soon",
         erro={"present": 1, "addr": 1, "st": 99, "con_st": 1},
         error="\x1b[31m\u202eevil\r\n",
     )
-    shown = text(render(looking.model, View(), (80, 24), 0.0))
+    shown = text(render(bms.model, View(), (80, 24), 0.0))
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert "House?]0;owned?" in shown
     assert "evil" in shown
@@ -227,10 +229,10 @@ def test_every_screen_has_the_size_of_the_terminal(
 ) -> None:
     model = Model(["tcp://127.0.0.1:5556"])
     for number in range(packs):
-        looking = Looking(model, name=f"p{number}", device_name=name)
-        looking.settings()
-        looking.status(cells=cells, units=units, erro={"present": number % 2, "st": 9})
-        looking.status(at=3.0, cells=cells, units=units)
+        bms = MonitoredBms(model, name=f"p{number}", device_name=name)
+        bms.settings()
+        bms.status(cells=cells, units=units, erro={"present": number % 2, "st": 9})
+        bms.status(at=3.0, cells=cells, units=units)
     page = render(model, view, (width, height), 5.0, glyphs)
     assert len(page.lines) == height
     assert all(line.cell_len == cell_len(line.plain) <= width for line in page.lines)

@@ -16,9 +16,9 @@ from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.view import View
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.simulator import SimulatedBms, parse_simulator_url
 
 SIZE = (84, 30)
@@ -36,15 +36,15 @@ def looked_at() -> Model:
 
         def take(batch: Batch) -> None:
             for _, body, _ in batch.messages:
-                model.take(decode_message(body), now)  # noqa: B023 called within the turn
+                model.update(decode_message(body), now)  # noqa: B023 called within the turn
 
-        [bms] = wire(load(options, [url], {}).config, take)
+        [bms] = build_fleet(load(options, [url], {}).config, take)
         simulated = SimulatedBms(parse_simulator_url(url))
-        bms.device.start(Instant(0.0, 0.0))
-        bms.device.frame(simulated.settings(BEGIN), Instant(0.0, 0.0))
+        bms.pipeline.start(Instant(0.0, 0.0))
+        bms.pipeline.received(simulated.settings(BEGIN), Instant(0.0, 0.0))
         for second in range(HISTORY):
             now = float(second)
-            bms.device.frame(simulated.status(BEGIN + SPEED * second), Instant(now, now))
+            bms.pipeline.received(simulated.status(BEGIN + SPEED * second), Instant(now, now))
     return model
 
 

@@ -22,12 +22,12 @@ class Nobody:
 
     def connected(self, at: Instant) -> None: ...
 
-    def trouble(self, reason: str, at: Instant) -> None: ...
+    def disconnected(self, reason: str, at: Instant) -> None: ...
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         return bool(data and at)
 
-    async def ready(self) -> None: ...
+    async def drain(self) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recorder.start(at)
         recorder.connected(at)
         for second, frame in enumerate(drive.frames(SECONDS), 1):
-            recorder.frame(frame, at.at(float(second)))
+            recorder.received(frame, at.at(float(second)))
         recorder.stop(at.at(SECONDS + 2.0))
     return path
 

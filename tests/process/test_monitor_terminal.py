@@ -162,7 +162,7 @@ def test_the_view_of_a_service_sees_it_die_and_come_back(
     service = run("--publish", endpoint, "--device-name", "House", bms.url)
     screen.until("House", "● online, no alarm", "28.5 %", "limits 3.00 to 3.65 V", "2/4")
     service.stop(signal.SIGKILL)
-    reason = f"no connection to the service at {endpoint}; below is what was last known"
+    reason = f"no connection to the service at {endpoint}; the values below are the last known ones"
     screen.until("● offline", reason)
     run("--publish", endpoint, "--device-name", "House", bms.url)
     screen.until("● online, no alarm", "28.5 %")

@@ -245,7 +245,7 @@ from recbms_zmq import cli
 from recbms_zmq.service import pipeline
 def broken(self, data, at):
     raise RuntimeError(f"{sys.argv[-1]} (made by the test)")
-pipeline.Device.frame = broken
+pipeline.Pipeline.frame = broken
 sys.exit(cli.main())
 """
 

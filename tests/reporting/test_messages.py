@@ -7,26 +7,25 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
+from recbms_zmq.reporting.batch import Outgoing
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import (
     AlarmChange,
     Availability,
     Device,
-    DeviceInfo,
-    Envelopes,
     Event,
     Kind,
     Message,
-    Outgoing,
     Reading,
     Snapshot,
-    UnitInfo,
-    ascii_json,
     decode_message,
 )
-from recbms_zmq.sensors.normalize import Description, UnitDescription
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.table import SENSORS
+from recbms_zmq.text import ascii_json
 
 TS = "2026-11-22T10:44:39.123Z"
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01")
@@ -38,7 +37,8 @@ def sensor(key: str) -> Sensor:
 
 
 def test_a_reading_is_this_line() -> None:
-    assert ENVELOPES.of_sensor(sensor("soc")).seal("28.5", TS) == (
+    envelope = ENVELOPES.of_sensor(sensor("soc"))
+    assert envelope.render(28.5, TS) == (
         b"recbms/main/soc",
         (
             b'{"topic":"recbms/main/soc","payload":28.5,"kind":"reading","device":"main",'
@@ -47,12 +47,12 @@ def test_a_reading_is_this_line() -> None:
             b'"ha":{"component":"sensor","device_class":"battery","state_class":"measurement",'
             b'"suggested_display_precision":1}}'
         ),
-        True,
+        envelope,
     )
 
 
 def test_a_reading_without_a_unit_is_this_line() -> None:
-    assert ENVELOPES.of_sensor(sensor("charge_state")).seal('"idle"', TS)[1] == (
+    assert ENVELOPES.of_sensor(sensor("charge_state")).render("idle", TS)[1] == (
         b'{"topic":"recbms/main/charge_state","payload":"idle","kind":"reading","device":"main",'
         b'"device_name":"REC BMS","key":"charge_state","name":"Charge state",'
         b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01",'
@@ -64,7 +64,8 @@ def test_a_reading_without_a_unit_is_this_line() -> None:
 def test_a_line_is_ascii_whatever_the_names_are() -> None:
     envelopes = Envelopes("boat", 'M\u00e4rz "\u2603" \U0001f50b', "00000000", "bms", bare=True)
     cell = sensor("temperature/{unit}/{number}").at(2, 1)
-    assert envelopes.of_sensor(cell).seal("null", TS) == (
+    envelope = envelopes.of_sensor(cell)
+    assert envelope.render(None, TS) == (
         b"bms/boat/temperature/2/1",
         (
             b'{"topic":"bms/boat/temperature/2/1","payload":null,"kind":"reading","device":"boat",'
@@ -72,35 +73,41 @@ def test_a_line_is_ascii_whatever_the_names_are() -> None:
             b'"name":"Unit 2 temperature 1","unit":"\\u00b0C","ts":"2026-11-22T10:44:39.123Z",'
             b'"seq":1,"run":"00000000"}'
         ),
-        True,
+        envelope,
     )
 
 
 def test_an_availability_says_its_reason() -> None:
-    assert ENVELOPES.of_kind("availability").seal('"online","reason":"x"', TS) == (
+    envelope = ENVELOPES.of_kind("availability")
+    assert envelope.render(Raw('"online","reason":"x"'), TS) == (
         b"recbms/main/availability",
         (
             b'{"topic":"recbms/main/availability","payload":"online","reason":"x","kind":"availability",'
             b'"device":"main","device_name":"REC BMS","key":"availability","name":"Availability",'
             b'"ts":"2026-11-22T10:44:39.123Z","seq":1,"run":"5f3a9c01"}'
         ),
-        True,
+        envelope,
     )
 
 
 def test_an_event_is_not_retained_since_it_is_only_true_once() -> None:
     kinds: tuple[Kind, ...] = ("availability", "snapshot", "device", "event")
-    assert {kind: ENVELOPES.of_kind(kind).seal("{}", TS)[2] for kind in kinds} == {
-        "availability": True,
-        "snapshot": True,
-        "device": True,
-        "event": False,
-    }
+    envelopes = {kind: ENVELOPES.of_kind(kind) for kind in kinds}
+    retained = {kind: envelope.render({}, TS)[2] for kind, envelope in envelopes.items()}
+    assert retained == envelopes | {"event": None}
+
+
+def test_the_last_message_can_be_made_again() -> None:
+    envelope = ENVELOPES.of_sensor(sensor("soc"))
+    for payload in (28.5, None, UNKNOWN, "\u00b0", True):
+        _, body, retained = envelope.render(payload, TS)
+        assert retained is not None
+        assert [retained.last_body() for _ in range(2)] == [body, body]
 
 
 def test_messages_of_a_topic_are_counted_from_1() -> None:
     envelope = BARE.of_sensor(sensor("soc"))
-    lines = [json.loads(envelope.seal("1", TS)[1])["seq"] for _ in range(3)]
+    lines = [json.loads(envelope.render(1, TS)[1])["seq"] for _ in range(3)]
     assert lines == [1, 2, 3]
     assert envelope.seq == 3
 
@@ -121,8 +128,8 @@ HEAD: dict[str, Any] = {
 
 @pytest.mark.parametrize("value", [28.5, 13.0, 0, 37, True, False, "2/1", "", "\u00b0", None])
 def test_a_reading_can_be_read_back(value: Any) -> None:
-    payload = ascii_json(UNKNOWN if value is None else value)
-    read = read_back(ENVELOPES.of_sensor(sensor("soc")).seal(payload, TS))
+    payload = UNKNOWN if value is None else value
+    read = read_back(ENVELOPES.of_sensor(sensor("soc")).render(payload, TS))
     assert read == Reading(
         topic="recbms/main/soc",
         key="soc",
@@ -142,7 +149,7 @@ def test_a_reading_can_be_read_back(value: Any) -> None:
 
 
 def test_a_bare_reading_can_be_read_back() -> None:
-    assert read_back(BARE.of_sensor(sensor("problem")).seal("true", TS)) == Reading(
+    assert read_back(BARE.of_sensor(sensor("problem")).render(True, TS)) == Reading(
         topic="recbms/main/problem", key="problem", name="Problem", payload=True, **HEAD
     )
 
@@ -152,9 +159,9 @@ def test_the_other_kinds_can_be_read_back() -> None:
         return HEAD | {"topic": f"recbms/main/{kind}", "key": kind, "name": kind.capitalize()}
 
     def line(kind: Any, payload: Any) -> Message:
-        return read_back(ENVELOPES.of_kind(kind).seal(ascii_json(payload), TS))
+        return read_back(ENVELOPES.of_kind(kind).render(payload, TS))
 
-    offline = ENVELOPES.of_kind("availability").seal('"offline","reason":"stopped"', TS)
+    offline = ENVELOPES.of_kind("availability").render(Raw('"offline","reason":"stopped"'), TS)
     assert read_back(offline) == Availability(
         payload="offline", reason="stopped", **head("availability")
     )
@@ -162,21 +169,15 @@ def test_the_other_kinds_can_be_read_back() -> None:
     assert line("event", change) == Event(payload=change, **head("event"))
     values = {"soc": 28.5, "cells": 4, "problem": False, "cell_min": None, "error_text": "x"}
     assert line("snapshot", values) == Snapshot(payload=values, **head("snapshot"))
-    description = Description(
-        units=(UnitDescription(2, 4, 1),), model="ABMS", chemistry="x", capacity=320.0, serial="y"
+    description = DeviceInfo(
+        units=(UnitInfo(2, 4, 1),), model="ABMS", chemistry="x", capacity=320.0, serial="y"
     )
     assert line("device", description) == Device(
-        payload=DeviceInfo(
-            units=[UnitInfo(address=2, cells=4, sensors=1)],
-            model="ABMS",
-            chemistry="x",
-            capacity=320.0,
-            serial="y",
-        ),
+        payload=description,
         **head("device"),
     )
-    assert line("device", Description(units=())) == Device(
-        payload=DeviceInfo(units=[]), **head("device")
+    assert line("device", DeviceInfo(units=())) == Device(
+        payload=DeviceInfo(units=()), **head("device")
     )
 
 
@@ -203,7 +204,7 @@ def test_what_is_no_message_of_the_contract_is_refused(body: str) -> None:
 
 
 def test_a_message_with_more_fields_than_we_know_is_read() -> None:
-    line = json.loads(BARE.of_sensor(sensor("soc")).seal("1", TS)[1]) | {"new": [1]}
+    line = json.loads(BARE.of_sensor(sensor("soc")).render(1, TS)[1]) | {"new": [1]}
     assert isinstance(decode_message(json.dumps(line)), Reading)
 
 

@@ -1,107 +1,254 @@
-"""Tests of single streams; what they do together is told in `test_report`."""
+"""Tests of single streams: each row of the page in `reading_stream`, and the invariants."""
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReadingStream, ReportOptions
+import pytest
+
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting import reading_stream
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.reading_stream import ReadingStream
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.normalize import Readings
-from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
-COLUMNS = tuple(Sensor(key=key, name=key, value=len) for key in ("a", "b"))
 TS = "2026-11-22T10:44:39.123Z"
 NEVER = float("inf")
+REFRESH, INTERVAL = 60, 10
 
 
-def row(*values: Any) -> Readings:
-    return Readings(COLUMNS, list(values), TS)
+def sensor(key: str, unit: str | None = None, *, every_frame: bool = False) -> Sensor:
+    return Sensor(key=key, name=key, value=len, unit=unit, every_frame=every_frame)
 
 
-def said(batch: Batch) -> dict[str, Any]:
+SOC, SOC_IN_KWH = (sensor("soc"),), (sensor("soc", "kWh"),)
+LAST_UPDATE = (sensor("last_update", every_frame=True),)
+COLUMNS = (sensor("a"), sensor("b"))
+
+
+def payloads(batch: Batch) -> dict[str, Any]:
     messages = [json.loads(body) for _, body, _ in batch.messages]
     return {message["key"]: message["payload"] for message in messages}
 
 
-def take(stream: ReadingStream, now: float, *values: Any) -> Batch:
+class Driver:
+    """A stream of one topic, driven as a reporter drives it; `sent` are its values so far."""
+
+    def __init__(self) -> None:
+        self.stream = ReadingStream(
+            ENVELOPES, ReportOptions(refresh=REFRESH, min_interval=INTERVAL)
+        )
+        self.sent: list[Any] = []
+        self.expired = True
+
+    def frame(self, now: float, value: Any, columns: tuple[Sensor, ...] = SOC) -> None:
+        batch = Batch([], [])
+        self.stream.update(Readings(columns, [value] if columns else [], TS), now, batch)
+        self.stream.publish(now, batch)
+        self._keep(batch)
+
+    def no_column(self, now: float) -> None:
+        self.frame(now, None, ())
+
+    def publish_held(self, now: float) -> None:
+        batch = Batch([], [])
+        self.stream.publish_held(now, batch)
+        self._keep(batch)
+
+    def expire(self) -> None:
+        batch = Batch([], [])
+        self.stream.expire(batch)
+        self._keep(batch)
+
+    def _keep(self, batch: Batch) -> None:
+        # Sinks retain the messages first, and then drop what has expired.
+        if batch.messages:
+            self.expired = False
+        if batch.expired:
+            self.expired = True
+        self.sent += [json.loads(body)["payload"] for _, body, _ in batch.messages]
+
+    @property
+    def state(self) -> str:
+        if not self.stream._sensors:
+            return "retired"
+        if self.stream.held_due != NEVER:
+            return "held"
+        return "expired" if self.expired else "current"
+
+
+def starting_in(state: str) -> Driver:
+    """Make a topic in this state; it was sent at 0 s, its last value was 1, a held one is 2."""
+    driver = Driver()
+    if state in ("current", "held"):
+        driver.frame(0, 1)
+        if state == "held":
+            driver.frame(0, 2)
+    else:
+        driver.frame(-INTERVAL, 1)
+        if state == "expired":
+            driver.frame(0, None)
+        else:
+            driver.no_column(0)
+    assert driver.state == state
+    driver.sent.clear()
+    return driver
+
+
+WHAT_HAPPENS: dict[tuple[str, str], Callable[[Driver], None]] = {
+    ("current", "the same value, before the refresh is due"): lambda d: d.frame(REFRESH - 1, 1),
+    ("current", "the same value, the refresh is due"): lambda d: d.frame(REFRESH, 1),
+    ("current", "another value"): lambda d: d.frame(INTERVAL, 2),
+    ("current", "another value, too soon"): lambda d: d.frame(INTERVAL - 1, 2),
+    ("current", "no reading"): lambda d: d.frame(1, None),
+    ("current", "the column is gone"): lambda d: d.no_column(1),
+    ("current", "the column has another unit"): lambda d: d.frame(INTERVAL, 1, SOC_IN_KWH),
+    ("held", "the interval is over"): lambda d: d.publish_held(INTERVAL),
+    ("held", "another value, still too soon"): lambda d: d.frame(INTERVAL - 1, 3),
+    ("held", "the value last sent"): lambda d: d.frame(INTERVAL - 1, 1),
+    ("held", "no reading"): lambda d: d.frame(1, None),
+    ("expired", "no reading"): lambda d: d.frame(INTERVAL, None),
+    ("expired", "a value"): lambda d: d.frame(INTERVAL, 1),
+    ("expired", "a value, too soon after the null"): lambda d: d.frame(INTERVAL - 1, 1),
+    ("expired", "the column is gone"): lambda d: d.no_column(INTERVAL),
+    ("retired", "the column is back"): lambda d: d.frame(INTERVAL, 1),
+    ("retired", "the column is back, too soon"): lambda d: d.frame(INTERVAL - 1, 1),
+}
+VALUES: dict[tuple[str, str], list[Any]] = {
+    ("current", "another value"): [2],
+    ("held", "the interval is over"): [2],
+}
+ROWS = [
+    tuple(re.split(r"  +", line.strip()))
+    for line in (reading_stream.__doc__ or "").splitlines()
+    if re.match(r"    (current|held|expired|retired) .*  (current|held|expired|retired)$", line)
+]
+EVERY_FRAME = ("current", "another value of a sensor with every_frame", "nothing", "current")
+
+
+@pytest.mark.parametrize(
+    ("state", "happens", "published", "after"), [row for row in ROWS if row != EVERY_FRAME]
+)
+def test_a_topic_behaves_as_its_row_of_the_page(
+    state: str, happens: str, published: str, after: str
+) -> None:
+    driver = starting_in(state)
+    WHAT_HAPPENS[state, happens](driver)
+    expected = {"nothing": [], "null": [None]}.get(published)
+    assert driver.sent == (VALUES.get((state, happens), [1]) if expected is None else expected)
+    assert driver.state == after
+
+
+def test_each_row_of_the_page_is_tested() -> None:
+    assert {(state, happens) for state, happens, _, _ in ROWS if happens != EVERY_FRAME[1]} == (
+        WHAT_HAPPENS.keys()
+    )
+    assert EVERY_FRAME in ROWS
+
+
+def test_a_sensor_that_differs_in_every_frame_is_sent_at_the_refresh_only() -> None:
+    driver = Driver()
+    for now in range(2 * REFRESH + 1):
+        driver.frame(now, str(now), LAST_UPDATE)
+    assert driver.sent == ["0", "60", "120"]
+    driver.frame(121, None, LAST_UPDATE)
+    driver.frame(121 + INTERVAL, "131", LAST_UPDATE)  # back: not held up by the old refresh
+    assert driver.sent[3:] == [None, "131"]
+
+
+@pytest.mark.parametrize("state", ["current", "held", "expired"])
+def test_after_expire_the_next_value_is_sent_at_once(state: str) -> None:
+    driver = starting_in(state)
+    driver.expire()
+    assert (driver.sent, driver.state) == ([], "expired")
+    driver.frame(0, 1)
+    assert (driver.sent, driver.state) == ([1], "current")
+
+
+def test_after_expire_a_retired_topic_that_is_back_is_sent_at_once() -> None:
+    driver = starting_in("retired")
+    driver.expire()
+    driver.frame(0, 1)
+    assert (driver.sent, driver.state) == ([1], "current")
+
+
+def test_a_value_that_was_unknown_expires_without_a_second_null() -> None:
+    driver = Driver()
+    driver.frame(0, UNKNOWN)
+    driver.frame(1, None)
+    assert (driver.sent, driver.state) == ([None], "expired")
+
+
+def test_sequence_numbers_go_on_after_retirement_and_a_change_of_the_unit() -> None:
+    stream = ReadingStream(ENVELOPES, ReportOptions())
+    seqs = []
+    for columns in (SOC, (), SOC, SOC_IN_KWH):
+        batch = Batch([], [])
+        stream.update(Readings(columns, [1] if columns else [], TS), 0, batch)
+        stream.publish(0, batch)
+        seqs += [json.loads(body)["seq"] for _, body, _ in batch.messages]
+    assert seqs == [1, 2, 3, 4]
+
+
+def publish(stream: ReadingStream, now: float, *values: Any) -> Batch:
     batch = Batch([], [])
-    stream.take(row(*values), now, batch)
-    stream.send(now, batch)
+    stream.update(Readings(COLUMNS, list(values), TS), now, batch)
+    stream.publish(now, batch)
     return batch
 
 
-def test_without_a_minimal_interval_nothing_is_ever_due() -> None:
-    stream = ReadingStream(ENVELOPES, ReportOptions())
-    assert said(take(stream, 0, 1, 2)) == {"a": 1, "b": 2}
-    assert stream.due == NEVER
-    assert said(take(stream, 1, 1, 3)) == {"b": 3}
-    assert stream.due == NEVER
-
-
-def test_what_is_held_back_is_due_topic_by_topic() -> None:
+def test_each_topic_is_held_for_its_own_interval() -> None:
     stream = ReadingStream(ENVELOPES, ReportOptions(min_interval=10))
-    take(stream, 0, 1, None)
-    take(stream, 4, 1, 1)
-    take(stream, 5, 2, 2)
-    assert stream.due == 10
+    publish(stream, 0, 1, None)
+    publish(stream, 4, 1, 1)
+    publish(stream, 5, 2, 2)
+    assert stream.held_due == 10
     batch = Batch([], [])
-    stream.flush(10, batch)
-    assert (said(batch), stream.due) == ({"a": 2}, 14)
-    stream.flush(14, batch)
-    assert (said(batch), stream.due) == ({"a": 2, "b": 2}, NEVER)
+    stream.publish_held(10, batch)
+    assert (payloads(batch), stream.held_due) == ({"a": 2}, 14)
+    stream.publish_held(14, batch)
+    assert (payloads(batch), stream.held_due) == ({"a": 2, "b": 2}, NEVER)
 
 
-def test_what_is_held_back_and_then_missing_is_due_no_more() -> None:
-    stream = ReadingStream(ENVELOPES, ReportOptions(min_interval=10))
-    take(stream, 0, 1, 1)
-    assert said(take(stream, 1, None, 1)) == {"a": None}
-    take(stream, 2, 2, 1)
-    assert stream.due == 11
-    take(stream, 3, None, 1)
-    assert stream.due == NEVER
-
-
-def test_the_topics_that_are_no_longer_true_are_named() -> None:
+def test_expired_topics_are_listed() -> None:
     stream = ReadingStream(ENVELOPES, ReportOptions())
-    assert take(stream, 0, 1, 2).forgotten == []
-    assert take(stream, 1, 1, None).forgotten == [b"recbms/main/b"]
+    assert publish(stream, 0, 1, 2).expired == []
+    assert publish(stream, 1, 1, None).expired == [b"recbms/main/b"]
     batch = Batch([], [])
-    stream.reset(batch)
+    stream.expire(batch)
     assert batch == Batch([], [b"recbms/main/a", b"recbms/main/b"])
 
 
-def test_a_refresh_says_what_is_due_and_when_more_will_be() -> None:
+def test_a_refresh_publishes_what_is_due_and_returns_when_more_will_be() -> None:
     stream = ReadingStream(ENVELOPES, ReportOptions(refresh=10))
-    take(stream, 0, 1, 1)
-    take(stream, 4, 1, 2)
+    publish(stream, 0, 1, 1)
+    publish(stream, 4, 1, 2)
     batch = Batch([], [])
-    assert (stream.refresh(10, batch), said(batch)) == (14, {"a": 1})
+    assert (stream.refresh(10, batch), payloads(batch)) == (14, {"a": 1})
     assert stream.refresh(14, Batch([], [])) == 20
 
 
-def test_a_refresh_of_nothing_says_nothing() -> None:
+def test_a_refresh_without_a_frame_publishes_nothing() -> None:
     batch = Batch([], [])
     ReadingStream(ENVELOPES, ReportOptions()).refresh(0, batch)
     assert batch == Batch([], [])
 
 
-def test_an_empty_snapshot_is_an_empty_object() -> None:
-    stream = SnapshotStream(ENVELOPES, ReportOptions())
-    batch = Batch([], [])
-    stream.take(row(None, None))
-    stream.send(0, batch)
-    assert said(batch) == {"snapshot": {}}
-
-
 def test_a_snapshot_has_the_settings_behind_the_readings_or_alone() -> None:
     stream = SnapshotStream(ENVELOPES, ReportOptions())
-    settings = (Sensor(key="settings/x", name="X", value=len),)
-    stream.take_settings(Readings(settings, ["°"], TS))
-    batch = Batch([], [])
-    stream.take(row(None, 1))
-    stream.send(0, batch)
-    assert said(batch) == {"snapshot": {"b": 1, "settings/x": "°"}}
-    stream.take(row(None, None))
-    stream.send(1, batch)
-    assert said(batch) == {"snapshot": {"settings/x": "°"}}
+
+    def snapshot(now: float, *values: Any) -> dict[str, Any]:
+        batch = Batch([], [])
+        stream.update(Readings(COLUMNS, list(values), TS))
+        stream.publish(now, batch)
+        return payloads(batch)
+
+    assert snapshot(0, None, None) == {"snapshot": {}}
+    stream.update_settings(Readings((sensor("settings/x"),), ["°"], TS))
+    assert snapshot(1, None, 1) == {"snapshot": {"b": 1, "settings/x": "°"}}
+    assert snapshot(2, None, None) == {"snapshot": {"settings/x": "°"}}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.reporting.messages import Envelopes
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Description, Readings, UnitDescription
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
+from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
-DESCRIPTION = Description(units=(UnitDescription(2, 4, 1),))
+DEVICE_INFO = DeviceInfo(units=(UnitInfo(2, 4, 1),))
 DEVICE = "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}]}"
 UNIT = {"address": 2, "cells": 4, "sensors": 1}
 WALL = 1_800_000_000.0
@@ -61,9 +64,9 @@ class Message(NamedTuple):
 
 
 class Story:
-    """A reporter that is told what happens; keeps all it says, and what a newcomer would get.
+    """A reporter, its messages so far, and what a late subscriber would get.
 
-    Each step gives what was said in it, as `key=payload`.
+    Each step returns the messages of that step, as `key=payload`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -73,7 +76,7 @@ class Story:
         self.reasons: list[str] = []
         self.retained: dict[str, Any] = {}
 
-    def _hear(self, batch: Batch) -> list[str]:
+    def _keep(self, batch: Batch) -> list[str]:
         messages = [Message.of(body) for _, body, _ in batch.messages]
         for message, (topic, body, retained) in zip(messages, batch.messages, strict=True):
             assert topic.decode() == f"recbms/main/{message.key}"
@@ -81,37 +84,41 @@ class Story:
                 self.retained[message.key] = message.payload
             if message.key == "availability":
                 self.reasons.append(json.loads(body)["reason"])
-        for topic in batch.forgotten:
+        for topic in batch.expired:
             self.retained.pop(topic.decode().removeprefix("recbms/main/"), None)
         self.messages += messages
         return [f"{message.key}={message.payload}" for message in messages]
 
     def start(self, time: float = 0.0) -> list[str]:
-        return self._hear(self.reporter.start(at(time)))
+        return self._keep(self.reporter.start(at(time)))
 
     def status(
         self,
         time: float,
         values: dict[str, Any],
         alarm: Any = UNKNOWN,
-        description: Any = DESCRIPTION,
+        device_info: Any = DEVICE_INFO,
     ) -> list[str]:
         readings = readings_of(values, time, alarm)
-        return self._hear(self.reporter.status(readings, description, at(time)))
+        return self._keep(self.reporter.on_status(readings, device_info, at(time)))
 
     def settings(
-        self, time: float, values: dict[str, Any], description: Any = DESCRIPTION
+        self, time: float, values: dict[str, Any], device_info: Any = DEVICE_INFO
     ) -> list[str]:
-        return self._hear(self.reporter.settings(readings_of(values, time), description, at(time)))
+        return self._keep(
+            self.reporter.on_settings(readings_of(values, time), device_info, at(time))
+        )
 
-    def link(self, time: float, trouble: str) -> list[str]:
-        return self._hear(self.reporter.link(trouble, at(time)))
+    def link(self, time: float, reason: str) -> list[str]:
+        if not reason:
+            return self._keep(self.reporter.on_connected(at(time)))
+        return self._keep(self.reporter.on_disconnected(reason, at(time)))
 
     def advance(self, time: float) -> list[str]:
-        return self._hear(self.reporter.advance(at(time)))
+        return self._keep(self.reporter.advance(at(time)))
 
     def stop(self, time: float) -> list[str]:
-        return self._hear(self.reporter.stop(at(time)))
+        return self._keep(self.reporter.stop(at(time)))
 
 
 def online(**options: Any) -> Story:
@@ -135,7 +142,7 @@ def test_the_first_message_of_a_run_is_offline() -> None:
     )
 
 
-def test_the_first_status_brings_the_bms_online_and_says_everything() -> None:
+def test_the_first_status_makes_the_bms_online_and_publishes_everything() -> None:
     story = Story()
     story.start()
     assert story.status(1, {"soc": 50, "voltage": 13.2, "cell_min": UNKNOWN, "power": None}) == [
@@ -149,7 +156,7 @@ def test_the_first_status_brings_the_bms_online_and_says_everything() -> None:
     assert story.reporter.online
 
 
-def test_silence_makes_it_offline_at_the_moment_it_has_lasted_long_enough() -> None:
+def test_the_bms_is_offline_once_it_is_silent_for_stale_after() -> None:
     story = online(stale_after=30)
     assert story.advance(29.999) == []
     assert story.advance(31) == ["availability=offline"]
@@ -158,21 +165,21 @@ def test_silence_makes_it_offline_at_the_moment_it_has_lasted_long_enough() -> N
     assert not story.reporter.online
 
 
-def test_settings_and_a_good_link_are_no_sign_of_life() -> None:
+def test_settings_and_a_connection_do_not_keep_the_bms_online() -> None:
     story = online(stale_after=30)
     story.settings(20, {"capacity": 320})
     story.link(25, "")
     assert story.advance(30) == ["availability=offline"]
 
 
-def test_the_reason_names_what_is_wrong_with_the_link() -> None:
+def test_the_reason_for_offline_contains_the_problem_of_the_link() -> None:
     story = online(stale_after=0.5)
     story.link(0.2, "connection refused")
     story.advance(1)
     assert story.reasons[-1] == "no status frame for 0.5 s: connection refused"
 
 
-def test_before_the_first_frame_the_reason_is_the_trouble_of_the_link() -> None:
+def test_before_the_first_frame_the_reason_is_the_problem_of_the_link() -> None:
     story = Story(refresh=60)
     story.start()
     assert story.link(1, "connection refused") == []
@@ -183,13 +190,45 @@ def test_before_the_first_frame_the_reason_is_the_trouble_of_the_link() -> None:
     assert story.reporter.reason == "waiting for the first status frame"
 
 
+def test_a_reason_describes_the_link_as_it_is_now() -> None:
+    story = online(refresh=1000, stale_after=30)
+    reasons = [story.reporter.reason]
+    steps: list[Callable[[], Any]] = [
+        lambda: story.link(1, "connection refused"),
+        lambda: story.link(2, ""),
+        lambda: story.link(3, "connection reset"),
+        lambda: story.status(4, {"soc": 50}),
+        lambda: story.link(5, "connection reset"),
+        lambda: story.advance(34),
+        lambda: story.link(35, "connection refused"),
+        lambda: story.link(36, ""),
+        lambda: story.status(37, {"soc": 50}),
+    ]
+    for step in steps:
+        step()
+        reasons.append(story.reporter.reason)
+    assert reasons == [
+        "status frames arrive",
+        "no connection now: connection refused",
+        "status frames arrive",
+        "no connection now: connection reset",
+        "status frames arrive",
+        "no connection now: connection reset",
+        "no status frame for 30 s: connection reset",
+        "connection refused",
+        "connected, waiting for a status frame",
+        "status frames arrive",
+    ]
+
+
 def test_availability_is_repeated_at_the_refresh_online_and_offline() -> None:
     story = Story(refresh=60, stale_after=100)
     story.start(0)
     story.status(30, {"soc": 50})
-    story.advance(300)
-    said = [(m.time, m.payload, m.seq) for m in story.messages if m.key == "availability"]
-    assert said == [
+    for time in range(31, 301):
+        story.advance(time)
+    sent = [(m.time, m.payload, m.seq) for m in story.messages if m.key == "availability"]
+    assert sent == [
         (0, "offline", 1),
         (30, "online", 2),
         (90, "online", 3),
@@ -207,20 +246,20 @@ def test_the_last_message_of_a_run_is_offline() -> None:
     assert story.retained == {"availability": "offline", "device": {"units": [UNIT]}}
 
 
-def test_a_run_that_never_was_online_ends_offline_too() -> None:
+def test_a_run_that_was_never_online_ends_offline_too() -> None:
     story = Story()
     story.start()
     assert story.stop(1) == ["availability=offline"]
     assert story.reasons[-1] == "stopped"
 
 
-def test_stopping_late_first_says_what_was_due() -> None:
+def test_a_late_stop_publishes_what_was_due_first() -> None:
     story = online(stale_after=30)
     assert story.stop(40) == ["availability=offline", "availability=offline"]
     assert story.reasons[-2:] == ["no status frame for 30 s", "stopped"]
 
 
-def test_after_an_offline_the_first_frame_says_everything_again_and_counts_go_on() -> None:
+def test_after_an_offline_the_first_frame_publishes_everything_and_seq_goes_on() -> None:
     story = online(stale_after=30, refresh=1000)
     story.settings(1, {"capacity": 320})
     story.advance(40)
@@ -229,14 +268,14 @@ def test_after_an_offline_the_first_frame_says_everything_again_and_counts_go_on
     assert [m.seq for m in story.messages if m.key == "capacity"] == [1, 2]
 
 
-def test_everything_is_said_again_though_the_minimal_interval_is_long() -> None:
+def test_after_an_offline_min_interval_holds_nothing_back() -> None:
     story = online(stale_after=30, min_interval=1000, refresh=1000)
     story.status(1, {})
     story.advance(40)
     assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
 
 
-def test_a_newcomer_while_offline_gets_availability_and_description_but_no_old_reading() -> None:
+def test_while_offline_only_availability_and_device_are_retained() -> None:
     story = online(emit="both")
     story.settings(1, {"capacity": 320})
     story.status(2, {"soc": 51}, alarm=Alarm(1, "x", 2, 3))
@@ -251,14 +290,14 @@ def test_a_newcomer_while_offline_gets_availability_and_description_but_no_old_r
     assert story.retained == {"availability": "offline", "device": {"units": [UNIT]}}
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_newcomer_gets_what_is_true_after_an_offline_that_nobody_asked_for(
-    asked: bool,
+@pytest.mark.parametrize("advances", [True, False])
+def test_what_is_published_again_in_the_batch_of_an_offline_is_retained(
+    advances: bool,
 ) -> None:
     story = online(emit="both", stale_after=30)
     story.settings(1, {"capacity": 320})
     story.status(2, {"soc": 50, "gone": 1})
-    if asked:
+    if advances:
         story.advance(35)
     assert story.status(40, {"soc": 50})[-4:] == [
         "availability=online",
@@ -278,7 +317,7 @@ def test_a_newcomer_gets_what_is_true_after_an_offline_that_nobody_asked_for(
 # --- readings ---
 
 
-def test_only_what_has_changed_is_said() -> None:
+def test_only_changes_are_published() -> None:
     story = online()
     assert story.status(1, {"soc": 50}) == []
     assert story.status(2, {"soc": 51}) == ["soc=51"]
@@ -288,34 +327,34 @@ def test_only_what_has_changed_is_said() -> None:
     assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2, 3, 4]
 
 
-def test_what_has_not_changed_is_said_again_at_the_refresh() -> None:
+def test_an_unchanged_value_is_refreshed() -> None:
     story = online(refresh=10)
-    said = [time for time in range(1, 31) if "soc=50" in story.status(time, {"soc": 50})]
-    assert said == [10, 20, 30]
+    sent = [time for time in range(1, 31) if "soc=50" in story.status(time, {"soc": 50})]
+    assert sent == [10, 20, 30]
 
 
-def test_a_change_begins_a_new_interval_until_the_refresh() -> None:
+def test_a_change_starts_the_refresh_interval_again() -> None:
     story = online(refresh=10)
     story.status(5, {"soc": 51})
-    said = [time for time in range(6, 31) if "soc=51" in story.status(time, {"soc": 51})]
-    assert said == [15, 25]
+    sent = [time for time in range(6, 31) if "soc=51" in story.status(time, {"soc": 51})]
+    assert sent == [15, 25]
 
 
-def test_with_all_every_frame_says_everything() -> None:
+def test_with_all_every_frame_publishes_everything() -> None:
     story = online(report="all", refresh=10)
     assert story.status(1, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
     assert story.status(2, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
 
 
-def test_what_changes_by_its_nature_is_said_at_the_refresh_only() -> None:
+def test_every_frame_values_are_published_at_the_refresh_only() -> None:
     story = Story(refresh=10)
     story.start()
-    said = [
+    sent = [
         time
         for time in range(25)
         if any("last_update" in line for line in story.status(time, {"!last_update": str(time)}))
     ]
-    assert said == [0, 10, 20]
+    assert sent == [0, 10, 20]
     assert story.messages[-1].payload == "20"
 
 
@@ -329,7 +368,7 @@ def test_0_and_false_are_values() -> None:
     ]
 
 
-# --- the minimal interval ---
+# --- min_interval ---
 
 
 def test_the_rate_of_a_topic_is_limited_and_the_last_value_of_a_burst_goes_out() -> None:
@@ -345,7 +384,7 @@ def test_the_rate_of_a_topic_is_limited_and_the_last_value_of_a_burst_goes_out()
     assert story.advance(29) == []
 
 
-def test_a_burst_that_ends_where_it_began_says_nothing() -> None:
+def test_a_value_that_goes_and_comes_back_within_min_interval_is_not_published() -> None:
     story = online(min_interval=10)
     story.status(1, {"soc": 51})
     story.status(2, {"soc": 50})
@@ -364,11 +403,11 @@ def test_each_topic_has_its_own_rate() -> None:
 
 def test_with_all_the_rate_is_limited_too() -> None:
     story = online(report="all", min_interval=10)
-    said = [time for time in range(1, 25) if story.status(time, {"soc": 50}) != []]
-    assert said == [10, 20]
+    sent = [time for time in range(1, 25) if story.status(time, {"soc": 50}) != []]
+    assert sent == [10, 20]
 
 
-def test_with_all_what_changes_with_every_frame_is_held_back_and_said_like_the_rest() -> None:
+def test_with_all_every_frame_values_are_held_like_the_others() -> None:
     story = Story(report="all", min_interval=10)
     story.start()
     story.status(0, {"!last_update": "a", "soc": 50})
@@ -376,7 +415,7 @@ def test_with_all_what_changes_with_every_frame_is_held_back_and_said_like_the_r
     assert story.advance(10) == ["last_update=b", "soc=50"]
 
 
-def test_with_all_the_settings_that_are_held_back_survive_the_next_status() -> None:
+def test_with_all_a_status_does_not_drop_held_settings() -> None:
     story = online(report="all", refresh=20, min_interval=10)
     story.settings(5, {"settings/capacity": 320})
     assert story.settings(6, {"settings/capacity": 320}) == []
@@ -384,13 +423,13 @@ def test_with_all_the_settings_that_are_held_back_survive_the_next_status() -> N
     assert story.advance(15) == ["soc=50", "settings/capacity=320"]
 
 
-def test_a_held_value_is_not_said_after_the_bms_went_offline() -> None:
+def test_a_held_value_is_not_published_while_offline() -> None:
     story = online(min_interval=50, stale_after=30, refresh=1000)
     story.status(1, {"soc": 51})
     assert story.advance(100) == ["availability=offline"]
 
 
-def test_the_refresh_never_beats_the_minimal_interval() -> None:
+def test_a_refresh_obeys_min_interval() -> None:
     story = Story(min_interval=20, refresh=5, stale_after=1000)
     story.start()
     story.status(0, {"soc": 50})
@@ -425,7 +464,7 @@ def test_what_never_was_there_is_not_missed() -> None:
     assert story.status(1, {"soc": 50, "soh": None}) == []
 
 
-def test_what_was_unknown_already_is_forgotten_in_silence() -> None:
+def test_what_was_unknown_already_expires_without_a_second_null() -> None:
     story = Story()
     story.start()
     story.status(0, {"time_to_full": UNKNOWN})
@@ -449,7 +488,7 @@ def test_a_unit_that_drops_out_is_null_once_and_comes_back_with_its_counts() -> 
     assert [m.seq for m in story.messages if m.key == "cell_voltage/5/1"] == [1]
 
 
-def test_null_is_said_at_once_but_the_next_value_waits_for_the_minimal_interval() -> None:
+def test_null_is_published_at_once_but_the_next_value_obeys_min_interval() -> None:
     story = online(min_interval=10)
     assert story.status(1, {"soc": None}) == ["soc=None"]
     assert story.status(2, {"soc": 51}) == []
@@ -499,7 +538,7 @@ def test_settings_while_offline_wait_for_the_next_status() -> None:
     ]
 
 
-def test_settings_that_changed_while_offline_are_said_as_they_are_now() -> None:
+def test_settings_that_changed_while_offline_are_published_in_their_newest_state() -> None:
     story = online(stale_after=30)
     story.settings(1, {"capacity": 320, "cycles": 37})
     story.advance(40)
@@ -510,16 +549,16 @@ def test_settings_that_changed_while_offline_are_said_as_they_are_now() -> None:
 def test_settings_are_refreshed_though_the_bms_does_not_repeat_them() -> None:
     story = online(refresh=10)
     story.settings(3.5, {"capacity": 320})
-    said = [
+    sent = [
         time
         for time in range(1, 40)
         if time > 3 and "capacity=320" in story.status(time, {"soc": 50})
     ]
-    assert said == [14, 24, 34]
+    assert sent == [14, 24, 34]
     assert [m.time for m in story.messages if m.key == "capacity"] == [3.5] * 4
 
 
-def test_only_settings_that_have_changed_are_said() -> None:
+def test_only_changed_settings_are_published() -> None:
     story = online()
     assert story.settings(1, {"capacity": 320, "cycles": 37}) == ["capacity=320", "cycles=37"]
     assert story.settings(2, {"capacity": 320, "cycles": 38}) == ["cycles=38"]
@@ -528,37 +567,34 @@ def test_only_settings_that_have_changed_are_said() -> None:
 # --- the device message ---
 
 
-def test_the_description_is_said_when_it_changes() -> None:
+def test_the_device_message_is_published_when_it_changes() -> None:
     story = online()
-    assert (
-        story.status(1, {"soc": 50}, description=Description(units=(UnitDescription(2, 4, 1),)))
-        == []
-    )
-    more = Description(units=(UnitDescription(2, 4, 1), UnitDescription(3, 4, 1)))
-    assert story.status(2, {"soc": 50}, description=more) == [
+    assert story.status(1, {"soc": 50}, device_info=DeviceInfo(units=(UnitInfo(2, 4, 1),))) == []
+    more = DeviceInfo(units=(UnitInfo(2, 4, 1), UnitInfo(3, 4, 1)))
+    assert story.status(2, {"soc": 50}, device_info=more) == [
         (
             "device={'units': [{'address': 2, 'cells': 4, 'sensors': 1}, "
             "{'address': 3, 'cells': 4, 'sensors': 1}]}"
         )
     ]
-    known = Description(units=(), model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0)
-    assert story.settings(3, {}, description=known) == [
+    known = DeviceInfo(units=(), model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0)
+    assert story.settings(3, {}, device_info=known) == [
         "device={'units': [], 'model': 'ABMS', 'chemistry': 'LiFePO4 Winston', 'capacity': 320.0}"
     ]
 
 
-def test_a_description_is_not_repeated_after_an_offline() -> None:
+def test_the_device_message_is_not_repeated_after_an_offline() -> None:
     story = online(stale_after=30)
     story.advance(40)
     assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
 
 
-def test_a_description_that_changed_while_offline_is_said_with_the_next_status() -> None:
+def test_a_device_message_that_changed_while_offline_comes_with_the_next_status() -> None:
     story = online(stale_after=30)
     story.advance(40)
-    known = Description(units=(), model="ABMS")
-    assert story.settings(41, {}, description=known) == []
-    assert story.status(42, {"soc": 50}, description=known) == [
+    known = DeviceInfo(units=(), model="ABMS")
+    assert story.settings(41, {}, device_info=known) == []
+    assert story.status(42, {"soc": 50}, device_info=known) == [
         "availability=online",
         "device={'units': [], 'model': 'ABMS'}",
         "soc=50",
@@ -649,7 +685,7 @@ def test_a_snapshot_goes_out_when_any_of_its_values_has_changed() -> None:
     assert story.status(34, {"soc": 51}) == ["snapshot={'soc': 51, 'capacity': 320}"]
 
 
-def test_what_changes_by_its_nature_does_not_make_a_snapshot_news() -> None:
+def test_every_frame_values_do_not_make_a_snapshot_due() -> None:
     story = Story(emit="snapshot", refresh=30)
     story.start()
     story.status(0, {"soc": 50, "!last_update": "a"})
@@ -725,8 +761,8 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-def told(options: dict[str, Any], steps: list[Step], looks: list[float]) -> Story:
-    """Tell the story; between its steps somebody looks at these times for what is due."""
+def played(options: dict[str, Any], steps: list[Step], looks: list[float]) -> Story:
+    """Play the steps; `looks` are the times between them at which `advance` is called."""
     story = Story(**options)
     story.start()
     now = 0.0
@@ -747,21 +783,97 @@ def told(options: dict[str, Any], steps: list[Step], looks: list[float]) -> Stor
     return story
 
 
+def without_repeats(story: Story) -> list[tuple[Any, ...]]:
+    """Return the messages without the repeats of the availability, which may be skipped."""
+    kept: list[tuple[Any, ...]] = []
+    reasons = iter(story.reasons)
+    last: tuple[str, str] | None = None
+    for message in story.messages:
+        if message.key != "availability":
+            kept.append(message)
+            continue
+        state = (message.payload, next(reasons))
+        if state != last:
+            kept.append((message.time, *state))
+        last = state
+    return kept
+
+
 @given(OPTIONS, STEPS, st.lists(st.floats(0, 400), max_size=20))
-def test_looking_late_or_often_gives_the_same_messages(
+def test_calling_advance_often_or_late_gives_the_same_messages(
     options: dict[str, Any], steps: list[Step], looks: list[float]
 ) -> None:
-    often, never = told(options, steps, looks), told(options, steps, [])
-    assert often.messages == never.messages
-    assert often.reasons == never.reasons
+    often, never = played(options, steps, looks), played(options, steps, [])
+    assert without_repeats(often) == without_repeats(never)
     assert often.retained == never.retained
+
+
+@pytest.mark.parametrize("gap", [61.0, 3600.0, 3.2e7])
+def test_of_missed_repeats_of_the_availability_only_the_newest_is_published(gap: float) -> None:
+    story = online(refresh=10, stale_after=30)
+    story.advance(gap)
+    sent = [(m.time, m.payload) for m in story.messages[1:] if m.key == "availability"]
+    newest = 30 + (gap - 30) // 10 * 10
+    assert sent == [(0, "online"), (30, "online"), (30, "offline"), (newest, "offline")]
+    assert story.advance(newest + 9.99) == []
+    assert story.advance(newest + 10) == ["availability=offline"]
+
+
+# --- next_due ---
+
+
+@given(OPTIONS, STEPS)
+def test_advance_has_something_to_publish_at_next_due_and_nothing_before(
+    options: dict[str, Any], steps: list[Step]
+) -> None:
+    story = Story(**options)
+    assert story.reporter.next_due(5.0) == float("inf")
+    story.start()
+    now = 0.0
+    for step in steps:
+        end = now + step.after
+        while (due := story.reporter.next_due(now)) < end:
+            assert due >= now
+            if now < due:
+                assert story.advance((now + due) / 2) == []
+            now = due
+            assert story.advance(now) != []
+        now = end
+        values = {"soc": step.soc} if step.extra == "absent" else {"soc": step.soc, "x": step.extra}
+        if step.what == "status":
+            story.status(now, values)
+        elif step.what == "settings":
+            story.settings(now, {f"settings/{key}": value for key, value in values.items()})
+        else:
+            story.link(now, "refused" if step.soc == 51 else "")
+    story.stop(now)
+    assert story.reporter.next_due(now) == float("inf")
+    assert story.advance(now + 1e6) == []
+
+
+def test_next_due_is_the_first_of_refresh_held_values_and_stale_after() -> None:
+    story = Story(refresh=60, min_interval=10, stale_after=30)
+    story.start(0)
+    assert story.reporter.next_due(0) == 60  # the availability is repeated
+    story.status(50, {"soc": 50})
+    assert story.reporter.next_due(50) == 80  # offline
+    story.status(52, {"soc": 51})
+    assert story.reporter.next_due(52) == 60  # the held value
+    story.advance(60)
+    assert story.reporter.next_due(60) == 82
+    story.settings(61, {"capacity": 320})
+    story.settings(62, {"capacity": 300})
+    assert story.reporter.next_due(62) == 71  # the held setting
+    assert story.reporter.next_due(75) == 75  # overdue
+    story.advance(82)
+    assert story.reporter.next_due(82) == 142
 
 
 @given(OPTIONS, STEPS)
 def test_counts_have_no_gaps_and_no_reading_is_sent_while_offline(
     options: dict[str, Any], steps: list[Step]
 ) -> None:
-    story = told(options, steps, [])
+    story = played(options, steps, [])
     counts: dict[str, int] = {}
     is_online = False
     for message in story.messages:
@@ -775,7 +887,7 @@ def test_counts_have_no_gaps_and_no_reading_is_sent_while_offline(
 
 
 @given(OPTIONS, STEPS)
-def test_what_a_newcomer_gets_is_what_the_last_frames_said(
+def test_what_is_retained_is_what_the_last_frame_has(
     options: dict[str, Any], steps: list[Step]
 ) -> None:
     story = Story(**options)
@@ -786,7 +898,7 @@ def test_what_a_newcomer_gets_is_what_the_last_frames_said(
         values = {"soc": soc} if extra == "absent" else {"soc": soc, "extra": extra}
         story.status(now, values)
         story.advance(now)
-    # Whatever was held back for the minimal interval has gone out by then.
+    # By then whatever was held is published.
     story.advance(now + options["min_interval"])
     if steps and options["min_interval"] < options["stale_after"]:
         true = {
@@ -802,7 +914,7 @@ def test_what_a_newcomer_gets_is_what_the_last_frames_said(
 
 
 @given(OPTIONS, STEPS)
-def test_no_value_comes_sooner_than_the_minimal_interval_allows(
+def test_two_values_of_a_topic_are_at_least_min_interval_apart(
     options: dict[str, Any], steps: list[Step]
 ) -> None:
     story = Story(**options)
@@ -819,7 +931,7 @@ def test_no_value_comes_sooner_than_the_minimal_interval_allows(
                 story.status(quarter / 4, {k: v for k, v in values.items() if v != "absent"})
             for message in story.messages[before:]:
                 if message.payload == "offline":
-                    sent.clear()  # after an offline everything is said again
+                    sent.clear()  # after an offline everything is published again
                 elif message.key in ("soc", "extra", "snapshot") and message.payload is not None:
                     last = sent.get(message.key, -1000.0)
                     assert quarter / 4 - last >= options["min_interval"]

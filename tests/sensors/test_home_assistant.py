@@ -13,7 +13,7 @@ from support.frames import SETTINGS, STATUS
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.table import SENSORS
-from recbms_zmq.wire.frames import decode
+from recbms_zmq.wire.decode import decode
 
 UNITS: dict[str, set[str | None]] = {
     "battery": {"%"},

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from recbms_zmq.errors import MalformedFrame
-from recbms_zmq.sensors.normalize import Description, Normalizer, Readings, UnitDescription
-from recbms_zmq.sensors.pack import Alarm, Link
+from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
+from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
+from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
@@ -204,17 +205,17 @@ def test_an_alarm_is_active_none_or_unknown(
 
 def test_the_description_is_put_together_from_both_frames_without_the_serial_number() -> None:
     normalizer = Normalizer()
-    assert normalizer.description == Description(units=())
+    assert normalizer.description == DeviceInfo(units=())
     normalizer.status(STATUS)
-    units = (UnitDescription(address=2, cells=4, sensors=1),)
-    assert normalizer.description == Description(units=units)
+    units = (UnitInfo(address=2, cells=4, sensors=1),)
+    assert normalizer.description == DeviceInfo(units=units)
     normalizer.settings(SETTINGS)
-    assert normalizer.description == Description(
+    assert normalizer.description == DeviceInfo(
         units=units, model="ABMS", chemistry="LiFePO4 Winston", capacity=320.0
     )
     normalizer.status(units_of(Slave(address=3), Slave(address=1, temperatures=[20.0])))
-    assert normalizer.description == Description(
-        units=(UnitDescription(1, 0, 1), UnitDescription(3, 0, 0)),
+    assert normalizer.description == DeviceInfo(
+        units=(UnitInfo(1, 0, 1), UnitInfo(3, 0, 0)),
         model="ABMS",
         chemistry="LiFePO4 Winston",
         capacity=320.0,

@@ -13,7 +13,8 @@ from support.frames import status
 from support.mutations import SETTINGS, STATUS, Token, dump, places
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.wire.frames import Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings
 
 LARGE = json.loads(status(units=3, cells=6))
 FRAMES = st.sampled_from([STATUS, SETTINGS, LARGE]).map(copy.deepcopy)

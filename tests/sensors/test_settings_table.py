@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS, chemistry, model
+from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
 from recbms_zmq.wire.frames import BaudRates, CellLocation, Settings, SettingsError
 
 
@@ -28,38 +28,8 @@ def test_a_frame_without_any_key_gives_no_reading() -> None:
     assert readings_of() == {}
 
 
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (1, "Li-Po Kokam high power"),
-        (2, "Li-Po Kokam high capacity"),
-        (3, "LiFePO4 Winston"),
-        (4, "LiFePO4 A123"),
-        (5, "LiMn2O4"),
-        (6, "code 6"),
-        (0, "code 0"),
-        (None, None),
-    ],
-)
-def test_the_chemistry_is_said_in_words_or_as_its_code(code: int | None, words: str | None) -> None:
-    assert chemistry(Settings(chemistry_code=code)) == words
-
-
-@pytest.mark.parametrize(
-    ("serial", "words"),
-    [
-        ("1A-2261", "ABMS"),
-        ("1Q-1", "Q"),
-        ("9M-77", "Master-Slave"),
-        ("2X-1", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_of_the_serial_number_only_the_model_is_told(serial: str | None, words: str | None) -> None:
-    settings = Settings(serial=serial)
-    assert model(settings) == words
-    assert readings_of(serial=serial) == {}
+def test_the_serial_number_is_no_reading() -> None:
+    assert readings_of(serial="1A-2261") == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.mutations import NUMBER, WIRE
 
-from recbms_zmq.reporting.reading_stream import ReportOptions
+from recbms_zmq.config.options import ReportOptions
 
 OPTIONS = st.builds(
     ReportOptions,

@@ -17,10 +17,10 @@ from support.frames import status
 from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, places
 
 from recbms_zmq.check.findings import full_report
-from recbms_zmq.check.probe import Visit
+from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
-from recbms_zmq.sources.recording import FrameRecord, Recorder, Trouble, read_record
+from recbms_zmq.sources.recording import Disconnected, FrameRecord, Recorder, read_record
 from recbms_zmq.sources.simulated import SimulatedSource
 
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
@@ -100,11 +100,11 @@ def test_no_message_and_no_log_says_it(caplog: pytest.LogCaptureFixture, wire: l
 def test_no_recording_says_it(data: bytes) -> None:
     lines: list[bytes] = []
     recorder = Recorder(Taker(), lines.append)
-    recorder.frame(data, Instant(1.0, 2.0))
-    recorder.trouble(data.decode("utf-8", "replace"), Instant(1.0, 2.0))
+    recorder.received(data, Instant(1.0, 2.0))
+    recorder.disconnected(data.decode("utf-8", "replace"), Instant(1.0, 2.0))
     frame, trouble = map(read_record, lines)
     assert isinstance(frame, FrameRecord)
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, Disconnected)
     assert_not_given_away(frame.data.decode("latin-1"), trouble.reason)
 
 
@@ -118,8 +118,8 @@ def test_no_mistake_in_a_recording_says_it(data: bytes) -> None:
 
 @given(st.lists(giveaways(), min_size=1, max_size=3))
 def test_no_check_says_it(wire: list[bytes]) -> None:
-    visit = Visit(SimulatedSource("sim:"))
+    probe = Probe(SimulatedSource("sim:"))
     for second, data in enumerate(wire):
-        visit.frame(data, Instant(second, second))
-    visit.trouble(wire[0].decode("utf-8", "replace"), Instant(5, 5))
-    assert_not_given_away("".join(full_report(visit, "ws://h/ws", [], 10)).replace(" ", ""))
+        probe.received(data, Instant(second, second))
+    probe.disconnected(wire[0].decode("utf-8", "replace"), Instant(5, 5))
+    assert_not_given_away("".join(full_report(probe, "ws://h/ws", [], 10)).replace(" ", ""))

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import Device as DeviceMessage
-from recbms_zmq.reporting.messages import Envelopes, decode_message
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 
 HERE = Path(__file__).parents[1]
 STATUS = (HERE / "frames" / "status.json").read_bytes()
@@ -30,19 +32,19 @@ class Bench:
 
     def __init__(self, *, include_serial: bool = False, bare: bool = False, **options: Any) -> None:
         self.bodies: list[bytes] = []
-        self.device = Device(
+        self.pipeline = Pipeline(
             "main",
             Normalizer(include_serial=include_serial),
             Reporter(Envelopes("main", "REC BMS", "5f3a9c01", bare=bare), ReportOptions(**options)),
             self._publish,
         )
-        self.device.start(Instant(0, WALL))
+        self.pipeline.start(Instant(0, WALL))
 
     def _publish(self, batch: Batch) -> None:
         self.bodies += [body for _, body, _ in batch.messages]
 
     def send(self, data: bytes, seconds: float = 0) -> bool:
-        return self.device.frame(data, Instant(seconds, WALL + seconds))
+        return self.pipeline.received(data, Instant(seconds, WALL + seconds))
 
     @property
     def last(self) -> dict[str, Any]:
@@ -243,16 +245,16 @@ def test_the_interval_is_between_status_frames() -> None:
 def test_every_connection_after_the_first_one_is_a_reconnect() -> None:
     bench = Bench(report="all")
     for seconds in (1, 2, 3):
-        bench.device.connected(Instant(seconds, WALL + seconds))
+        bench.pipeline.connected(Instant(seconds, WALL + seconds))
     bench.send(STATUS, 4)
     assert bench.link()["reconnects"] == 2
 
 
 def test_a_device_knows_whether_settings_have_come() -> None:
     bench = Bench()
-    assert not bench.device.has_settings
+    assert not bench.pipeline.has_settings
     bench.send(SETTINGS)
-    assert bench.device.has_settings
+    assert bench.pipeline.has_settings
 
 
 # --- the log ---
@@ -278,7 +280,7 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
         ),
         "main: a message was dropped: unknown message type ('hello'); counted in link/bad_frames",
         (
-            "main: fields that could not be read were left out ($.bms_array.master.soc); "
+            "main: fields that cannot be read were left out ($.bms_array.master.soc); "
             "counted in link/bad_frames"
         ),
     ]
@@ -291,38 +293,38 @@ def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> N
     assert len(sentence) < 300
 
 
-def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
+def test_a_reason_is_logged_once_and_again_when_it_changes_or_has_ended(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bench = Bench()
     at = Instant(1, WALL + 1)
-    bench.device.trouble("connection refused", at)
-    bench.device.trouble("connection refused", at)
-    bench.device.connected(at)
-    bench.device.trouble("connection refused", at)
+    bench.pipeline.disconnected("connection refused", at)
+    bench.pipeline.disconnected("connection refused", at)
+    bench.pipeline.connected(at)
+    bench.pipeline.disconnected("connection refused", at)
     assert warnings(caplog) == ["main: connection refused; trying again"]
-    bench.device.trouble("no route to host", at)
+    bench.pipeline.disconnected("no route to host", at)
     assert warnings(caplog) == ["main: no route to host; trying again"]
     bench.send(STATUS, 2)
-    bench.device.trouble("no route to host", Instant(3, WALL + 3))
+    bench.pipeline.disconnected("no route to host", Instant(3, WALL + 3))
     assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
-def test_a_trouble_is_over_when_the_connection_has_proven_good(
+def test_a_connection_is_good_again_after_half_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(stale_after=100)
     bench.send(STATUS, 0)
-    bench.device.trouble("connection lost", Instant(1, WALL + 1))
-    bench.device.connected(Instant(2, WALL + 2))
+    bench.pipeline.disconnected("connection lost", Instant(1, WALL + 1))
+    bench.pipeline.connected(Instant(2, WALL + 2))
     bench.send(STATUS, 3)
-    bench.device.trouble("connection lost", Instant(4, WALL + 4))
-    bench.device.connected(Instant(5, WALL + 5))
+    bench.pipeline.disconnected("connection lost", Instant(4, WALL + 4))
+    bench.pipeline.connected(Instant(5, WALL + 5))
     bench.send(STATUS, 34)
     bench.send(STATUS, 35)
     bench.send(STATUS, 36)
-    bench.device.trouble("connection lost", Instant(37, WALL + 37))
+    bench.pipeline.disconnected("connection lost", Instant(37, WALL + 37))
     assert [record.getMessage() for record in caplog.records] == [
         "main: online",
         "main: connection lost; trying again",
@@ -333,12 +335,12 @@ def test_a_trouble_is_over_when_the_connection_has_proven_good(
 
 def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:
     bench = Bench()
-    assert bench.device.reading("soc") is None
+    assert bench.pipeline.reading("soc") is None
     bench.send(STATUS)
-    assert bench.device.reading("soc") == 28.5
-    assert bench.device.reading("charging") is True
-    assert bench.device.reading("time_to_empty") is None
-    assert bench.device.reading("no/such/sensor") is None
+    assert bench.pipeline.reading("soc") == 28.5
+    assert bench.pipeline.reading("charging") is True
+    assert bench.pipeline.reading("time_to_empty") is None
+    assert bench.pipeline.reading("no/such/sensor") is None
 
 
 def test_a_source_can_wait_for_a_slow_reader() -> None:
@@ -348,30 +350,30 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
         waited.append("yes")
 
     bench = Bench()
-    asyncio.run(bench.device.ready())
+    asyncio.run(bench.pipeline.drain())
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
-    asyncio.run(Device("main", Normalizer(), reporter, lambda _: None, drained).ready())
+    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).drain())
     assert waited == ["yes"]
 
 
-def test_offline_and_online_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_offline_and_online_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(stale_after=30)
     bench.send(STATUS)
-    assert bench.device.online
-    bench.device.tick(Instant(29, WALL + 29))
-    bench.device.tick(Instant(31, WALL + 31))
-    assert not bench.device.online
-    assert bench.device.reason == "no status frame for 30 s"
-    bench.device.tick(Instant(32, WALL + 32))
+    assert bench.pipeline.online
+    bench.pipeline.tick(Instant(29, WALL + 29))
+    bench.pipeline.tick(Instant(31, WALL + 31))
+    assert not bench.pipeline.online
+    assert bench.pipeline.reason == "no status frame for 30 s"
+    bench.pipeline.tick(Instant(32, WALL + 32))
     assert [record.getMessage() for record in caplog.records] == [
         "main: online",
-        "main: offline: no status frame for 30 s",
+        "main: offline: no status frame for 30 s; what to do: recbms-zmq check ADDRESS",
     ]
 
 
 def test_the_end_is_offline() -> None:
     bench = Bench()
     bench.send(STATUS)
-    bench.device.stop(Instant(5, WALL + 5))
-    assert (bench.last["availability"], bench.device.reason) == ("offline", "stopped")
+    bench.pipeline.stop(Instant(5, WALL + 5))
+    assert (bench.last["availability"], bench.pipeline.reason) == ("offline", "stopped")

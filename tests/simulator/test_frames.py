@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from recbms_zmq.simulator import SimulatedBms, SimulatorOptions
 from recbms_zmq.simulator.frames import FIRMWARE, time_remaining
-from recbms_zmq.wire.frames import Settings, Status, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings, Status
 
 FRAMES = Path(__file__).parents[1] / "frames"
 REAL_STATUS = FRAMES.joinpath("status.json").read_text()

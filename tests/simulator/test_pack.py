@@ -7,9 +7,8 @@ import pytest
 
 from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
 from recbms_zmq.simulator.household import DAY, household, outdoors, sun
-from recbms_zmq.simulator.limits import LIMITS
 from recbms_zmq.simulator.pack import START, SimulatedPack
-from recbms_zmq.simulator.protection import Condition, Extreme, Protection
+from recbms_zmq.simulator.protection import LIMITS, Condition, Extreme, Protection
 from recbms_zmq.simulator.random_numbers import spread, uniform
 
 HOUR = 3600.0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.simulator import SimulatorOptions
-from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.faults import parse_faults
 from recbms_zmq.simulator.traffic import Step, Traffic
 
@@ -27,16 +27,16 @@ def live(module: Traffic, until: float) -> list[tuple[float, Step]]:
     return steps
 
 
-def kinds(messages: tuple[Message, ...]) -> list[str]:
+def kinds(messages: tuple[WebsocketMessage, ...]) -> list[str]:
     return [json.loads(message.data)["type"] for message in messages]
 
 
-def addresses(message: Message) -> list[int]:
+def addresses(message: WebsocketMessage) -> list[int]:
     slaves = json.loads(message.data)["bms_array"]["slave"]
     return [unit["address"] for unit in (slaves if isinstance(slaves, list) else slaves.values())]
 
 
-def master(message: Message) -> dict[str, Any]:
+def master(message: WebsocketMessage) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(message.data)["bms_array"]["master"]
     return found
 
@@ -95,6 +95,20 @@ def test_links_change_between_frames_too() -> None:
         (3, "refusing"),
         (3.05, "up"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "link", "count"), [("no-pong", "deaf", 1), ("goodbye", "parting", 0)]
+)
+def test_a_link_that_is_not_read_sends_frames_only_before_its_close_frame(
+    fault: str, link: str, count: int
+) -> None:
+    module = traffic(f"{fault} at 1s for 500ms")
+    acting = [step for _, step in live(module, 2) if step.link == link]
+    assert [len(step.messages) for step in acting] == [count] * 5
+    module = traffic(f"{fault} at 0s")
+    module.step(0)
+    assert len(module.greeting(0)) == 2 * count
 
 
 def test_connections_break_once() -> None:

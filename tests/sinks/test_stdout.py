@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import ReaderGone, RecBmsError
-from recbms_zmq.reporting.reading_stream import Batch
-from recbms_zmq.sinks import stdout
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.sinks import descriptors, stdout
 from recbms_zmq.sinks.stdout import StdoutSink
 
 Make = Callable[[], tuple[int, int]]
@@ -39,7 +39,7 @@ def socket_pair() -> tuple[int, int]:
 
 def batch(*lines: tuple[int, bytes]) -> Batch:
     """Return a batch of messages, each with the number of its topic."""
-    return Batch([(b"topic/%d" % topic, body, True) for topic, body in lines], [])
+    return Batch([(b"topic/%d" % topic, body, None) for topic, body in lines], [])
 
 
 class Sent:
@@ -85,7 +85,7 @@ async def exercise(sink: StdoutSink, ours: int, steps: list[Any], sent: Sent) ->
         if isinstance(step, int):
             read(step)
         else:
-            sink.send(sent.batch(step))
+            sink.publish(sent.batch(step))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
@@ -135,7 +135,7 @@ def test_lines_are_whole_in_order_and_the_newest_of_each_topic_arrives(
     sent = Sent()
     with pytest.MonkeyPatch.context() as patch:
         if polled:
-            patch.setattr(stdout, "_open", stdout._PolledWriter)
+            patch.setattr(stdout, "open_writer", descriptors._PolledWriter)
         data = run_sink(make, lambda sink, ours: exercise(sink, ours, steps, sent))
     counts = received(data)
     assert {topic: of_topic[-1] for topic, of_topic in counts.items()} == sent.counts
@@ -158,7 +158,7 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
     sent = Sent()
 
     async def work(sink: StdoutSink, ours: int) -> bytes:
-        assert isinstance(sink._writer, stdout._PolledWriter)
+        assert isinstance(sink._writer, descriptors._PolledWriter)
         flags = fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL)
         data = await exercise(sink, ours, [[(topic, 400) for topic in range(100)]] * 10, sent)
         assert fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL) == flags
@@ -173,7 +173,7 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
 @pytest.mark.parametrize("polled", [False, True])
 def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if polled:
-        monkeypatch.setattr(stdout, "_open", stdout._PolledWriter)
+        monkeypatch.setattr(stdout, "open_writer", descriptors._PolledWriter)
     told: list[RecBmsError] = []
     ours, theirs = os.pipe()
 
@@ -181,7 +181,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
         sink = StdoutSink(theirs, told.append)
         os.close(ours)
         for _ in range(3):
-            sink.send(batch((1, b"line"), (2, b"line")))
+            sink.publish(batch((1, b"line"), (2, b"line")))
             await asyncio.sleep(0)
         await sink.drain(PATIENCE)
         sink.close()
@@ -193,7 +193,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
 
 def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
     async def slow(sink: StdoutSink, ours: int) -> bytes:
-        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        sink.publish(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
         data = b""
 
         async def read() -> None:
@@ -208,7 +208,7 @@ def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
     assert run_sink(pipe, slow).count(b"\n") == 200
 
     async def asleep(sink: StdoutSink, _: int) -> None:
-        sink.send(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
+        sink.publish(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
         await sink.drain(0.01)
 
     run_sink(pipe, asleep)
@@ -218,10 +218,10 @@ def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
     bodies = [b"%03d" % number + b"x" * 1000 for number in range(50)]
 
     async def write(sink: StdoutSink, ours: int) -> bytes:
-        sink.send(batch((1, b"y" * 3000)))
+        sink.publish(batch((1, b"y" * 3000)))
         for number in range(0, 50, 5):
             lines = batch(*[(1, body) for body in bodies[number : number + 5]])
-            sink.send(lines._replace(complete=True))
+            sink.publish(lines._replace(complete=True))
         return await exercise(sink, ours, [], Sent())
 
     assert run_sink(small_pipe, write).splitlines()[1:] == bodies

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.wire.frames import Settings, Status, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings, Status
 
 from . import truth
 from .readers import Message

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.module import CELL, FakeModule, answer
 from support.mutations import WIRE
-from support.receiver import Heard, Listener
+from support.receiver import Calls, RecordingReceiver
 
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.http import HttpSource
@@ -105,19 +105,19 @@ def at_once(**_: float) -> Generator[float]:
         yield 0.0
 
 
-def asked(module: FakeModule, first: bytes) -> Heard:
+def asked(module: FakeModule, first: bytes) -> Calls:
     """Return what is heard of a module that answers this first, and then properly."""
     module.answers = [first, answer()]
 
-    async def run() -> Heard:
-        listener = Listener()
+    async def run() -> Calls:
+        receiver = RecordingReceiver()
         source = HttpSource(module.url, interval=0.0, max_frame=LIMIT)
-        task = asyncio.create_task(source.run(listener))
+        task = asyncio.create_task(source.run(receiver))
         good = ("frame", CELL.decode())
-        await listener.until(lambda: len(listener.heard) > 2 and listener.heard[-1] == good)
+        await receiver.until(lambda: len(receiver.calls) > 2 and receiver.calls[-1] == good)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        return listener.heard
+        return receiver.calls
 
     return asyncio.run(run())
 
@@ -141,9 +141,9 @@ def test_any_answer_is_a_frame_or_a_sentence_and_the_next_one_is_read(
     monkeypatch: pytest.MonkeyPatch, module: FakeModule, data: bytes
 ) -> None:
     monkeypatch.setattr(backoff, "reconnect_delays", at_once)
-    heard = asked(module, data)
-    for what, text in heard:
-        assert what != "trouble" or SENTENCE.fullmatch(text)
+    calls = asked(module, data)
+    for what, text in calls:
+        assert what != "disconnected" or SENTENCE.fullmatch(text)
         assert what != "frame" or len(text) <= LIMIT
 
 

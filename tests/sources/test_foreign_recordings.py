@@ -38,11 +38,11 @@ def lived(events: list[tuple[Any, float, float]]) -> tuple[list[bytes], list[byt
         now = Instant(now.monotonic + gap, now.wall + gap + jump)
         if isinstance(what, bytes):
             # The recording has it without the serial number, wherever that is.
-            recorder.frame(redact(what), now)
+            recorder.received(redact(what), now)
         elif what == "connected":
             recorder.connected(now)
         else:
-            recorder.trouble(what, now)
+            recorder.disconnected(what, now)
         now = Instant(now.monotonic + 0.1, now.wall + 0.1)
         device.tick(now)
     recorder.stop(now)

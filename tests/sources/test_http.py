@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.module import CELL, FakeModule, answer
-from support.receiver import Listener, listen
+from support.receiver import RecordingReceiver, run_source
 from support.waiting import eventually
 
-from recbms_zmq.errors import UnusableAnswer
+from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.http import HttpSource, read_answer
 from recbms_zmq.sources.network import tls_context
@@ -56,8 +56,8 @@ def chunked(*parts: bytes) -> bytes:
 
 def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) -> None:
     module = make_module()
-    heard = listen(HttpSource(module.url, interval=0.01), 4)
-    assert heard == [("connected", ""), ("frame", TEXT), ("frame", TEXT), ("frame", TEXT)]
+    calls = run_source(HttpSource(module.url, interval=0.01), 4)
+    assert calls == [("connected", ""), ("frame", TEXT), ("frame", TEXT), ("frame", TEXT)]
     assert module.requests[0].startswith(
         b"GET /cell HTTP/1.1\r\nHost: " + module.authority.encode()
     )
@@ -73,8 +73,8 @@ def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) 
     ],
 )
 def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
-    heard = listen(HttpSource(make_module(good).url), 2)
-    assert heard == [("connected", ""), ("frame", TEXT)]
+    calls = run_source(HttpSource(make_module(good).url), 2)
+    assert calls == [("connected", ""), ("frame", TEXT)]
 
 
 @pytest.mark.usefixtures("delays")
@@ -109,18 +109,18 @@ def test_a_bad_answer_is_said_in_words_and_asked_again(
     make_module: MakeModule, bad: bytes, reason: str
 ) -> None:
     module = make_module(bad, answer())
-    heard = listen(HttpSource(module.url, max_frame=1024), 3)
-    assert heard == [("trouble", reason), ("connected", ""), ("frame", TEXT)]
+    calls = run_source(HttpSource(module.url, max_frame=1024), 3)
+    assert calls == [("disconnected", reason), ("connected", ""), ("frame", TEXT)]
     assert len(module.requests) == 2
 
 
 @pytest.mark.usefixtures("delays")
 def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeModule) -> None:
-    heard = listen(HttpSource(make_module(answer(b"<html>"), answer()).url), 5)
-    assert heard == [
+    calls = run_source(HttpSource(make_module(answer(b"<html>"), answer()).url), 5)
+    assert calls == [
         ("connected", ""),
         ("frame", "<html>"),
-        ("trouble", "the answer is not a frame of a BMS"),
+        ("disconnected", "the answer is not a frame of a BMS"),
         ("connected", ""),
         ("frame", TEXT),
     ]
@@ -129,12 +129,12 @@ def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeM
 def test_nobody_there_is_said_in_words(make_module: MakeModule) -> None:
     module = make_module()
     module.close()
-    assert listen(HttpSource(module.url), 1) == [("trouble", "connection refused")]
+    assert run_source(HttpSource(module.url), 1) == [("disconnected", "connection refused")]
 
 
 def test_delays_grow_until_a_frame_has_come(make_module: MakeModule, delays: list[str]) -> None:
     answers = (answer(b"no"), b"", answer(status="500 Oh"), answer(), b"", answer(b"no"))
-    listen(HttpSource(make_module(*answers).url, interval=0.01), 11)
+    run_source(HttpSource(make_module(*answers).url, interval=0.01), 11)
     first = ["from the beginning", "the next one", "the next one", "the next one"]
     assert delays[:6] == [*first, "from the beginning", "the next one"]
 
@@ -142,15 +142,15 @@ def test_delays_grow_until_a_frame_has_come(make_module: MakeModule, delays: lis
 def test_credentials_are_sent_and_never_said(make_module: MakeModule) -> None:
     module = make_module(answer(status="403 Forbidden"))
     url = module.url.replace("//", "//owner:p%40ss%C3%A9@")
-    heard = listen(HttpSource(url), 1)
-    assert heard == [("trouble", "the BMS answered with HTTP status 403")]
+    calls = run_source(HttpSource(url), 1)
+    assert calls == [("disconnected", "the BMS answered with HTTP status 403")]
     assert b"\r\nAuthorization: Basic b3duZXI6cEBzc8Op\r\n" in module.requests[0]
     assert b"owner" not in module.requests[0]
 
 
 def test_what_an_address_holds_cannot_add_to_the_request(make_module: MakeModule) -> None:
     module = make_module()
-    listen(HttpSource(module.url + "/ä?q=ö#part"), 2)
+    run_source(HttpSource(module.url + "/ä?q=ö#part"), 2)
     assert module.requests[0].startswith(b"GET /cell/%C3%A4?q=%C3%B6 HTTP/1.1\r\nHost: 127.0.0.1:")
 
 
@@ -160,7 +160,7 @@ def test_a_module_that_does_not_answer_does_not_keep_us_from_ending(
     module = make_module(None)
 
     async def run() -> None:
-        task = asyncio.create_task(HttpSource(module.url).run(Listener()))
+        task = asyncio.create_task(HttpSource(module.url).run(RecordingReceiver()))
         await asyncio.to_thread(eventually, lambda: module.requests, "a request")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -190,9 +190,9 @@ def test_https_needs_a_certificate_that_is_trusted(
     tls_module: FakeModule, certificate: Path
 ) -> None:
     trusting = HttpSource(tls_module.url, tls=tls_context(str(certificate), pinned=False))
-    assert listen(trusting, 2) == [("connected", ""), ("frame", TEXT)]
+    assert run_source(trusting, 2) == [("connected", ""), ("frame", TEXT)]
     strict = HttpSource(tls_module.url, tls=tls_context(None, pinned=False))
-    assert listen(strict, 1) == [("trouble", "TLS failed: self-signed certificate")]
+    assert run_source(strict, 1) == [("disconnected", "TLS failed: self-signed certificate")]
 
 
 def test_https_takes_a_pinned_certificate_and_no_other(
@@ -201,10 +201,10 @@ def test_https_takes_a_pinned_certificate_and_no_other(
     der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
     right, wrong = hashlib.sha256(der).hexdigest(), "0" * 64
     tls = tls_context(None, pinned=True)
-    heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=right), 2)
-    assert heard == [("connected", ""), ("frame", TEXT)]
-    heard = listen(HttpSource(tls_module.url, tls=tls, fingerprint=wrong), 1)
-    assert heard == [("trouble", f"TLS failed: certificate has SHA-256 {right}")]
+    calls = run_source(HttpSource(tls_module.url, tls=tls, fingerprint=right), 2)
+    assert calls == [("connected", ""), ("frame", TEXT)]
+    calls = run_source(HttpSource(tls_module.url, tls=tls, fingerprint=wrong), 1)
+    assert calls == [("disconnected", f"TLS failed: certificate has SHA-256 {right}")]
     assert len(tls_module.requests) == 1
 
 
@@ -219,7 +219,7 @@ async def _read(data: bytes, limit: int) -> bytes:
 def test_any_bytes_are_an_answer_or_unusable(data: bytes) -> None:
     try:
         content = asyncio.run(_read(data, 100))
-    except UnusableAnswer:
+    except InvalidResponse:
         return
     assert len(content) <= 100
 

@@ -3,17 +3,17 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.receiver import Listener
+from support.receiver import RecordingReceiver
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.sources.recording import (
     Connected,
+    Disconnected,
     End,
     FrameRecord,
     Recorder,
     Start,
-    Trouble,
     read_record,
 )
 
@@ -22,13 +22,13 @@ TIMES = st.floats(0, 1e9).map(float)
 
 def test_a_recording_is_as_its_documentation_says() -> None:
     lines: list[bytes] = []
-    listener = Listener()
-    recorder = Recorder(listener, lines.append)
+    receiver = RecordingReceiver()
+    recorder = Recorder(receiver, lines.append)
     recorder.start(Instant(5120.25, 1790000000.5))
     recorder.connected(Instant(5120.5, 1790000000.75))
-    assert recorder.frame(b'{"type":"status"}', Instant(5121.0, 1790000001.25))
-    assert not recorder.frame(b"\xff\xfe", Instant(5122.0, 1790000002.25))
-    recorder.trouble("connection lost by 1A-2261 ü", Instant(5123.0, 1790000003.25))
+    assert recorder.received(b'{"type":"status"}', Instant(5121.0, 1790000001.25))
+    assert not recorder.received(b"\xff\xfe", Instant(5122.0, 1790000002.25))
+    recorder.disconnected("connection lost by 1A-2261 ü", Instant(5123.0, 1790000003.25))
     recorder.stop(Instant(5124.0, 1790000004.25))
     assert b"\n".join(lines).decode("ascii") == (
         '{"event":"start","monotonic":5120.25,"wall":1790000000.5,"version":1}\n'
@@ -41,18 +41,18 @@ def test_a_recording_is_as_its_documentation_says() -> None:
         '{"event":"end","monotonic":5124.0,"wall":1790000004.25}'
     )
     # What is told to the other is what came.
-    assert listener.heard == [
+    assert receiver.calls == [
         ("connected", ""),
         ("frame", '{"type":"status"}'),
         ("frame", "\xff\xfe"),
-        ("trouble", "connection lost by 1A-2261 ü"),
+        ("disconnected", "connection lost by 1A-2261 ü"),
     ]
 
 
 @given(st.binary(), TIMES, TIMES)
 def test_frames_and_times_come_back_exactly(data: bytes, monotonic: float, wall: float) -> None:
     lines: list[bytes] = []
-    Recorder(Listener(), lines.append).frame(data, Instant(monotonic, wall))
+    Recorder(RecordingReceiver(), lines.append).received(data, Instant(monotonic, wall))
     record = read_record(lines[0])
     assert isinstance(record, FrameRecord)
     assert record.at == Instant(monotonic, wall)
@@ -66,7 +66,7 @@ def test_frames_and_times_come_back_exactly(data: bytes, monotonic: float, wall:
     [
         ('{"event":"start","monotonic":1,"wall":2,"version":1}', Start),
         ('{"wall":2,"monotonic":1,"event":"connected","more":[]}\r\n', Connected),
-        ('{"event":"trouble","monotonic":1,"wall":2,"reason":""}', Trouble),
+        ('{"event":"trouble","monotonic":1,"wall":2,"reason":""}', Disconnected),
         ('{"event":"end","monotonic":1,"wall":2}', End),
     ],
 )

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from support.bms import FakeBms
 from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
-from support.receiver import Heard, Listener, listen
+from support.receiver import Calls, RecordingReceiver, run_source
 from support.waiting import eventually
 
 from recbms_zmq.cli.record import record
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.reporting.reading_stream import Batch
+from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.wiring import wire
+from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {
@@ -58,8 +58,8 @@ class LiveRun:
         """Live through what may happen to a BMS."""
 
         async def live() -> None:
-            (wired,) = wire(self._config, self.publish)
-            wired.device.meter.resume(FROM_ZERO)
+            (wired,) = build_fleet(self._config, self.publish)
+            wired.pipeline.meter.resume(FROM_ZERO)
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             recording = asyncio.create_task(record(wired, self.recording.append, ended))
             await asyncio.to_thread(self._happen, bms)
@@ -156,8 +156,8 @@ def frame(text: str) -> dict[str, object]:
 END: dict[str, object] = {"event": "end"}
 
 
-def replayed(path: Path, speed: str = "0") -> Heard:
-    return listen(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
+def replayed(path: Path, speed: str = "0") -> Calls:
+    return run_source(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
 
 
 def test_everything_comes_at_its_time(tmp_path: Path) -> None:
@@ -172,17 +172,17 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
             frame("behind the end"),
         )
     )
-    listener = Listener()
+    receiver = RecordingReceiver()
     source = ReplaySource(f"replay:{path}?speed=0")
     assert source.now() == Instant(100.0, 1e9)
-    asyncio.run(source.run(listener))
-    assert listener.heard == [
+    asyncio.run(source.run(receiver))
+    assert receiver.calls == [
         ("connected", ""),
         ("frame", "a"),
         ("frame", "\xff\xfe"),
-        ("trouble", "gone"),
+        ("disconnected", "gone"),
     ]
-    assert listener.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
+    assert receiver.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
     assert source.now() == Instant(105.0, 1e9 + 5)
 
 
@@ -199,7 +199,7 @@ def test_between_two_lines_time_goes_on_but_not_past_the_next(tmp_path: Path) ->
 
     async def run() -> None:
         source = ReplaySource(f"replay:{path}?speed=0.1")
-        task = asyncio.create_task(source.run(Listener()))
+        task = asyncio.create_task(source.run(RecordingReceiver()))
         await asyncio.sleep(0)
         first = source.now().monotonic
         await asyncio.to_thread(eventually, lambda: source.now().monotonic > first, "time passing")

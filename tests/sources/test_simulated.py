@@ -22,17 +22,17 @@ class Log:
     def connected(self, at: Instant) -> None:
         self._note("connected", at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
+    def disconnected(self, reason: str, at: Instant) -> None:
         self._note(reason, at)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         try:
             self._note(json.loads(data)["type"], at)
         except ValueError:
             self._note("no JSON", at)
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """This one is never slow."""
 
     def _note(self, event: str, at: Instant) -> None:

@@ -5,30 +5,30 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.receiver import Heard, Listener
+from support.receiver import Calls, RecordingReceiver
 
-from recbms_zmq.sources.stdin import LinesSource
+from recbms_zmq.sources.stdin import StdinSource
 
 LIMIT = 1024
 
 
-def frames(heard: Heard) -> list[str]:
-    return [text for what, text in heard if what == "frame"]
+def frames(calls: Calls) -> list[str]:
+    return [text for what, text in calls if what == "frame"]
 
 
-def read_pipe(chunks: list[bytes]) -> Heard:
-    """Return what is heard of a pipe into which this is written, chunk by chunk."""
+def read_pipe(chunks: list[bytes]) -> Calls:
+    """Return what is received from a pipe into which this is written, chunk by chunk."""
 
-    async def run() -> Heard:
+    async def run() -> Calls:
         reading, writing = os.pipe()
-        listener = Listener()
-        task = asyncio.create_task(LinesSource(reading, max_frame=LIMIT).run(listener))
+        receiver = RecordingReceiver()
+        task = asyncio.create_task(StdinSource(reading, max_frame=LIMIT).run(receiver))
         for chunk in chunks:
             await asyncio.to_thread(os.write, writing, chunk)
         os.close(writing)
         await task
         os.close(reading)
-        return listener.heard
+        return receiver.calls
 
     return asyncio.run(run())
 
@@ -42,34 +42,34 @@ def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
         .decode("latin-1")
         for line in b"".join(chunks).split(b"\n")
     ]
-    heard = read_pipe([chunk for chunk in chunks if chunk])
-    assert heard[0] == ("connected", "")
-    assert frames(heard) == [line for line in expected if line]
+    calls = read_pipe([chunk for chunk in chunks if chunk])
+    assert calls[0] == ("connected", "")
+    assert frames(calls) == [line for line in expected if line]
 
 
 def test_a_byte_order_mark_is_none_of_the_frame() -> None:
-    heard = read_pipe([b'\xef\xbb\xbf{"a":1}\r\n', b'{"a":2}\r\n'])
-    assert frames(heard) == ['{"a":1}', '{"a":2}']
+    calls = read_pipe([b'\xef\xbb\xbf{"a":1}\r\n', b'{"a":2}\r\n'])
+    assert frames(calls) == ['{"a":1}', '{"a":2}']
 
 
 def test_of_a_line_that_is_too_long_only_the_beginning_is_handed_on() -> None:
-    heard = read_pipe([b'{"type":"status"', b"," * 50_000, b"," * 50_000, b'}\n{"a":1}\n'])
-    assert frames(heard) == ['{"type":"status"' + "," * (LIMIT - 16), '{"a":1}']
+    calls = read_pipe([b'{"type":"status"', b"," * 50_000, b"," * 50_000, b'}\n{"a":1}\n'])
+    assert frames(calls) == ['{"type":"status"' + "," * (LIMIT - 16), '{"a":1}']
 
 
 def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None:
     path = tmp_path / "frames"
     path.write_bytes(b"1\n2\n3")
 
-    class Slow(Listener):
-        async def ready(self) -> None:
-            self.heard.append(("the reader has all of it", ""))
+    class Slow(RecordingReceiver):
+        async def drain(self) -> None:
+            self.calls.append(("the reader has all of it", ""))
 
-    listener = Slow()
+    receiver = Slow()
     with path.open("rb") as file:
-        asyncio.run(LinesSource(file.fileno()).run(listener))
+        asyncio.run(StdinSource(file.fileno()).run(receiver))
     waited = ("the reader has all of it", "")
-    assert listener.heard == [
+    assert receiver.calls == [
         ("connected", ""),
         ("frame", "1"),
         waited,
@@ -80,17 +80,17 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
 
 
 def test_a_pipe_does_not_wait_for_ever() -> None:
-    class Stalled(Listener):
-        async def ready(self) -> None:
+    class Stalled(RecordingReceiver):
+        async def drain(self) -> None:
             await asyncio.Future()
 
-    async def run() -> Heard:
+    async def run() -> Calls:
         reading, writing = os.pipe()
         os.write(writing, b"1\n2\n")
         os.close(writing)
-        listener = Stalled()
-        await LinesSource(reading).run(listener)
+        receiver = Stalled()
+        await StdinSource(reading).run(receiver)
         os.close(reading)
-        return listener.heard
+        return receiver.calls
 
     assert frames(asyncio.run(run())) == ["1", "2"]

@@ -1,6 +1,13 @@
-"""The README's unit under a real systemd: `python -m tests.supervision`, by hand, about 2 minutes.
+"""The units of the pages under a real systemd: `python -m tests.supervision`, by hand, 3 minutes.
 
-As root on a Debian with the packages systemd-container and python3-venv. It boots this machine's
-own system in a container, over a layer in memory that is thrown away afterwards, installs the
-program there as the README says, and lets `probe` do to the service what may happen to it.
+As root on a Debian with the packages systemd-container, python3-venv, mosquitto and
+mosquitto-clients. It boots this machine's own system in a container, over a layer in memory that is
+thrown away afterwards, types there what `flows/service/README.md` and `flows/pipes/README.md` say,
+and lets `probe` do to the services what may happen to them.
 """
+
+import sys
+from pathlib import Path
+
+# For `support`, which pytest finds by its own settings.
+sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -1,7 +1,6 @@
 """Makes the container, boots it, and prints what the probe in it found."""
 
 import contextlib
-import re
 import shlex
 import subprocess
 import sys
@@ -10,14 +9,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
+from support.pages import ROOT, block
+
 CONFIG: Final = """\
 publish = ["tcp://127.0.0.1:15556", "ipc:///run/recbms-zmq/pub"]
 ipc_mode = "0660"
 [[bms]]
 url = "sim:?rate=2"
 """
+MQTT: Final = "MQTT_HOST=127.0.0.1\nMQTT_PORT=11883\nMQTT_CLIENT_ID=bridge\n"
+BROKER: Final = "listener 11883 127.0.0.1\nallow_anonymous true\n"
 PROBE: Final = "[Service]\nExecStart=/usr/bin/python3 /probe.py\nStandardOutput=file:/results\n"
+BLOCKS: Final = {
+    "install": "service install",
+    "start": "service start",
+    "mqtt": "mqtt service",
+    "update": "update service",
+    "uninstall": "uninstall service",
+}
+# We are root, and the editor puts in place what an owner would write.
+PRELUDE: Final = """\
+cd /source
+sudo() { "$@"; }
+nano() { cat "/written/$(basename "$1")" > "$1"; }
+"""
 
 
 def run(words: str, *more: str) -> None:
@@ -42,25 +57,19 @@ def system() -> Iterator[Path]:
 
 
 def install(root: Path) -> None:
-    """Do what the README says."""
+    """Put the commands of the pages in place, and type those that need no systemd."""
     source = root / "source"
     source.mkdir()
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "x", "-C", str(source)], input=archive.stdout, check=True)
-    inside = ["chroot", str(root)]
-    for command in (
-        "/usr/bin/python3 -m venv /opt/recbms-zmq",
-        "/opt/recbms-zmq/bin/pip install --quiet /source",
-        "groupadd --system recbms",
-        "install --directory --mode 750 --group recbms /etc/recbms-zmq",
-    ):
-        subprocess.run([*inside, *command.split()], check=True)
-    config = root / "etc/recbms-zmq/config.toml"
-    config.write_text(CONFIG)
-    config.chmod(0o640)
-    subprocess.run([*inside, "chgrp", "recbms", "/etc/recbms-zmq/config.toml"], check=True)
+    (root / "written").mkdir()
+    for name, text in {"config.toml": CONFIG, "mqtt.env": MQTT, "mosquitto.conf": BROKER}.items():
+        (root / "written" / name).write_text(text)
+    for name, mark in BLOCKS.items():
+        (root / f"{name}.sh").write_text(PRELUDE + block(mark))
+    words = ["chroot", str(root), "bash", "-euo", "pipefail", "/install.sh"]
+    subprocess.run(words, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=True)
     units = root / "etc/systemd/system"
-    (units / "recbms-zmq.service").write_text(unit_file())
     (units / "probe.service").write_text(PROBE)
     (root / "probe.py").write_text(Path(__file__).with_name("probe.py").read_text())
     wants = units / "multi-user.target.wants"
@@ -68,16 +77,8 @@ def install(root: Path) -> None:
     (wants / "probe.service").symlink_to("../probe.service")
 
 
-def unit_file() -> str:
-    found = re.search(
-        r"<!-- unit file -->\n```ini\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    assert found, "the README has no unit file"
-    return found[1]
-
-
 def main() -> int:
-    """Run it; return 0 if everything was as the README says."""
+    """Run it; return 0 if everything was as the pages describe it."""
     with system() as root:
         install(root)
         boot = "systemd-nspawn --quiet --register=no --keep-unit --boot"

@@ -1,5 +1,6 @@
 """Runs within the container, with Debian's Python alone: what happens to the service there."""
 
+import json
 import os
 import signal
 import subprocess
@@ -32,6 +33,45 @@ def expect(what: str, condition: Callable[[], bool], seconds: float = 60) -> Non
     print("ok  " if found else "FAIL", what, f"({took:.2f} s; {show('StatusText')})", flush=True)
 
 
+def types(name: str) -> None:
+    """Type a block of the pages."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", f"/{name}.sh"], capture_output=True, text=True, check=False
+    )
+    expect(f"the commands to {name} work {done.stderr}", lambda: done.returncode == 0, 0)
+
+
+def subscribed(topic: str) -> str:
+    """Return what is retained on a topic of the broker."""
+    words = ["mosquitto_sub", "-p", "11883", "-t", topic, "-C", "1", "-W", "5"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def check_mqtt() -> None:
+    """See that the second unit feeds a broker, and says so when it ends."""
+    broker = subprocess.Popen(["mosquitto", "-c", "/written/mosquitto.conf"])
+    types("mqtt")
+    expect("the state is on the broker", lambda: '"payload"' in subscribed("recbms/main/soc"))
+    expect("the program is online", lambda: subscribed("bridge/status") == "online")
+    discovery = "homeassistant/device/recbms_main/config"
+    expect("it is announced", lambda: "cell_voltage_2_1" in subscribed(discovery))
+    systemctl("restart", UNIT)
+    expect("it is online again after a restart of the service", lambda: is_online() == "online")
+    began = time.monotonic()
+    systemctl("stop", "recbms-zmq-mqtt")
+    print(f"     stopped in {time.monotonic() - began:.2f} s")
+    expect("the program is offline", lambda: subscribed("bridge/status") == "offline", 0)
+    expect("and so is the BMS", lambda: is_online() == "offline", 0)
+    broker.terminate()
+    broker.wait()
+
+
+def is_online() -> str:
+    """Return the retained availability of the BMS."""
+    message = subscribed("recbms/main/availability")
+    return str(json.loads(message)["payload"]) if message else ""
+
+
 def is_checked() -> bool:
     check = ["/opt/recbms-zmq/bin/recbms-zmq", "check", "ipc:///run/recbms-zmq/pub"]
     return subprocess.run(check, capture_output=True, check=False).returncode == 0
@@ -43,7 +83,7 @@ def kill(number: signal.Signals) -> None:
 
 def main() -> None:
     began = time.monotonic()
-    systemctl("start", UNIT)
+    types("start")
     print(f"     started in {time.monotonic() - began:.2f} s")
     expect("it is active once its addresses are bound", lambda: show("ActiveState") == "active", 0)
     expect("its status is the state in words", lambda: "1 of 1 BMS online" in show("StatusText"))
@@ -58,6 +98,10 @@ def main() -> None:
     kill(signal.SIGKILL)
     expect("one that was killed is started again", lambda: show("NRestarts") == "2", 90)
     expect("and reads again", is_checked)
+
+    check_mqtt()
+    types("update")
+    expect("it reads after an update", is_checked)
 
     time.sleep(3)  # so that there is some energy to keep
     began = time.monotonic()
@@ -78,6 +122,9 @@ def main() -> None:
         text=True,
         check=False,
     )
+    types("uninstall")
+    left = [path for path in ("/opt/recbms-zmq", "/etc/recbms-zmq") if Path(path).exists()]
+    expect("nothing is left of it", lambda: not left, 0)
     print("--- journal", journal.stdout, "---", sep="\n")
     print("FAIL" if failures else "PASS", flush=True)
     systemctl("poweroff")

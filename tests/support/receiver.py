@@ -6,27 +6,27 @@ from collections.abc import Callable
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.sources import Source
-from recbms_zmq.wire.frames import decode
+from recbms_zmq.wire.decode import decode
 from support.waiting import PATIENCE
 
-Heard = list[tuple[str, str]]
+Calls = list[tuple[str, str]]
 
 
-class Listener:
+class RecordingReceiver:
     """Judges frames as the service does, and keeps everything as (what, text)."""
 
     def __init__(self) -> None:
-        self.heard: Heard = []
+        self.calls: Calls = []
         self.times: list[Instant] = []
         self._news = asyncio.Event()
 
     def connected(self, at: Instant) -> None:
         self._note("connected", "", at)
 
-    def trouble(self, reason: str, at: Instant) -> None:
-        self._note("trouble", reason, at)
+    def disconnected(self, reason: str, at: Instant) -> None:
+        self._note("disconnected", reason, at)
 
-    def frame(self, data: bytes, at: Instant) -> bool:
+    def received(self, data: bytes, at: Instant) -> bool:
         self._note("frame", data.decode("latin-1"), at)
         try:
             decode(data)
@@ -34,7 +34,7 @@ class Listener:
             return False
         return True
 
-    async def ready(self) -> None:
+    async def drain(self) -> None:
         """Nobody is slow here."""
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -44,18 +44,18 @@ class Listener:
                 await self._news.wait()
 
     def _note(self, what: str, text: str, at: Instant) -> None:
-        self.heard.append((what, text))
+        self.calls.append((what, text))
         self.times.append(at)
         self._news.set()
 
 
-def listen(source: Source, count: int) -> Heard:
+def run_source(source: Source, count: int) -> Calls:
     """Run a source until it has said so much, or to its end; return what it said."""
 
-    async def run() -> Heard:
-        listener = Listener()
-        task = asyncio.create_task(source.run(listener))
-        waiting = asyncio.create_task(listener.until(lambda: len(listener.heard) >= count))
+    async def run() -> Calls:
+        receiver = RecordingReceiver()
+        task = asyncio.create_task(source.run(receiver))
+        waiting = asyncio.create_task(receiver.until(lambda: len(receiver.calls) >= count))
         await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
         for each in (task, waiting):
             each.cancel()
@@ -63,6 +63,6 @@ def listen(source: Source, count: int) -> Heard:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        return listener.heard[:count]
+        return receiver.calls[:count]
 
     return asyncio.run(run(), debug=True)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
 from recbms_zmq.errors import FrameError
-from recbms_zmq.wire.frames import Settings, decode
+from recbms_zmq.wire.decode import decode
+from recbms_zmq.wire.frames import Settings
 from recbms_zmq.wire.redaction import redact
 
 WHOLE = SETTINGS.encode()

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.monitor.keys import press
-from recbms_zmq.monitor.view import View
+from recbms_zmq.monitor.view import View, press
 
 
 @pytest.mark.parametrize(

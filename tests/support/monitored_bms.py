@@ -3,24 +3,26 @@
 from typing import Any
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.monitor.model import Model, Pack
-from recbms_zmq.reporting.messages import Envelopes, decode_message
-from recbms_zmq.reporting.reading_stream import Batch, ReportOptions
+from recbms_zmq.config.options import ReportOptions
+from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import Envelopes
+from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Device
+from recbms_zmq.service.pipeline import Pipeline
 from support.frames import SETTINGS, status
 
 WALL = 1_700_000_000.0
 
 
-class Looking:
+class MonitoredBms:
     """One BMS of a service, and the model of somebody who subscribes to it.
 
     Args:
         model: shared with other packs, or one of its own.
         name, device_name: of the BMS.
-        way: the endpoint on which it is heard of.
+        endpoint: the endpoint on which it is heard of.
         options: of `ReportOptions`.
 
     """
@@ -31,16 +33,16 @@ class Looking:
         *,
         name: str = "main",
         device_name: str = "REC BMS",
-        way: str = "",
+        endpoint: str = "",
         run: str = "5f3a9c01",
         **options: Any,
     ) -> None:
         self.model = Model() if model is None else model
         self.bodies: dict[bytes, bytes] = {}
         """What the service would tell a newcomer."""
-        self._way = way
+        self._endpoint = endpoint
         self._now = 0.0
-        self._device = Device(
+        self._device = Pipeline(
             name,
             Normalizer(),
             Reporter(Envelopes(name, device_name, run), ReportOptions(**options)),
@@ -49,13 +51,13 @@ class Looking:
         self._device.start(Instant(0.0, WALL))
 
     @property
-    def pack(self) -> Pack:
+    def pack(self) -> PackState:
         return self.model.packs[0]
 
     def frame(self, text: str, at: float = 0.0) -> None:
         """Let a frame come at this time."""
         self._now = at
-        assert self._device.frame(text.encode(), Instant(at, WALL + at))
+        assert self._device.received(text.encode(), Instant(at, WALL + at))
 
     def status(self, at: float = 0.0, **changes: Any) -> None:
         """Let a status frame come, made of the real one."""
@@ -73,12 +75,12 @@ class Looking:
     def replay(self, at: float) -> None:
         """Let the service say again what it last said."""
         for body in list(self.bodies.values()):
-            self.model.take(decode_message(body), at, self._way)
+            self.model.update(decode_message(body), at, self._endpoint)
 
     def _publish(self, batch: Batch) -> None:
         for topic, body, retained in batch.messages:
             if retained:
                 self.bodies[topic] = body
-            self.model.take(decode_message(body), self._now, self._way)
-        for topic in batch.forgotten:
+            self.model.update(decode_message(body), self._now, self._endpoint)
+        for topic in batch.expired:
             self.bodies.pop(topic, None)

@@ -1,0 +1,105 @@
+"""`recbms-zmq files`: the flows, scripts and unit files that are installed with the program."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from recbms_zmq.errors import OutputError, UsageError
+from recbms_zmq.text import quoted
+
+EPILOG: Final = """\
+A README.md in each folder explains its files.
+
+examples:
+  recbms-zmq files                        their names
+  recbms-zmq files to_mqtt.py             print one
+  recbms-zmq files pipes --copy .         copy a folder to ./pipes
+  recbms-zmq files --copy DIR             copy all of them
+
+exit codes: 0 done; 2 no such file, or a wrong option; 73 a file exists, or cannot be written.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `files`."""
+    parser.epilog = EPILOG
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a file or a folder of the list")
+    parser.add_argument("--copy", metavar="DIR", type=Path, help="copy into this directory")
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+
+
+def main(args: argparse.Namespace) -> int:
+    """List, print or copy."""
+    chosen = select(args.names)
+    if args.copy is not None:
+        copy(chosen, args.copy, force=args.force)
+    elif len(args.names) == 1 and len(chosen) == 1:
+        sys.stdout.write((root() / chosen[0]).read_text(encoding="utf-8"))
+    else:
+        print("\n".join(map(str, chosen)))
+    return 0
+
+
+def root() -> Path:
+    """Return the folder of the files: in the package, or in a checkout beside it."""
+    package = Path(__file__).parents[1]
+    installed = package / "flows"
+    return installed if installed.is_dir() else package.parent / "flows"
+
+
+def available() -> list[Path]:
+    """Return the paths of all files, relative to their folder; pictures are not installed."""
+    found = (path.relative_to(root()) for path in root().rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in found
+        if path.parts[0] != "pictures" and path.suffix not in (".pyc", ".whl")
+    )
+
+
+def select(names: Sequence[str]) -> list[Path]:
+    """Return the files of these names, or all.
+
+    Args:
+        names: paths of files or folders as in the list, or the last part of a path.
+
+    Raises:
+        UsageError: there is no such file.
+
+    """
+    files = available()
+    if not names:
+        return files
+    return sorted({path for name in names for path in _named(name, files)})
+
+
+def _named(name: str, files: Sequence[Path]) -> Iterator[Path]:
+    wanted = Path(name)
+    found = [path for path in files if path == wanted or wanted in path.parents]
+    found = found or [path for path in files if path.name == name]
+    if not found or wanted == Path():
+        raise UsageError(f"there is no file {quoted(name)}; `recbms-zmq files` lists them")
+    yield from found
+
+
+def copy(files: Sequence[Path], folder: Path, *, force: bool) -> None:
+    """Copy files into a folder, with their folders; print the path of each.
+
+    Raises:
+        OutputError: a file exists and `force` is not set, or a file cannot be written.
+
+    """
+    targets = [(root() / path, folder / path) for path in files]
+    existing = [target for _, target in targets if target.exists()]
+    if existing and not force:
+        raise OutputError(f"{existing[0]} exists; --force overwrites it")
+    for source, target in targets:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+        except OSError as exc:
+            raise OutputError(f"cannot write {target}: {exc.strerror}") from exc
+        print(target)

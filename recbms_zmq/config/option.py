@@ -1,0 +1,86 @@
+"""What an option is, and how a command line takes it.
+
+`--stale-after 20`, `RECBMS_STALE_AFTER=20` and `stale_after = 20` in a file are the same option.
+"""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from recbms_zmq.config import readers
+from recbms_zmq.config.readers import Reader
+from recbms_zmq.errors import UsageError
+from recbms_zmq.text import quoted
+
+
+class Option(NamedTuple):
+    """One option.
+
+    Attributes:
+        name: with underscores, as in a file.
+        read: turns a text, or a value of a TOML file, into the option's value.
+        default: its value when it is not set anywhere.
+        help: what it does, without a full stop.
+        metavar: what stands for its value in the help; None for a switch.
+        bms: whether each BMS can have a value of its own.
+        many: whether it can be given more than once; its value is a tuple then.
+
+    """
+
+    name: str
+    read: Reader
+    default: Any
+    help: str
+    metavar: str | None = None
+    bms: bool = False
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment."""
+        return "RECBMS_" + self.name.upper()
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off, and takes no value on the command line."""
+        return self.read is readers.flag
+
+
+def read_argument(name: str, read: Reader, given: Any) -> Any:
+    """Read an argument that is no row of the table; None if it was not given.
+
+    Raises:
+        UsageError: it is not what is expected.
+
+    """
+    if given is None:
+        return None
+    try:
+        return read(given)
+    except ValueError as exc:
+        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        raise UsageError(f"{name}: expected {exc}, got {quoted(given)}") from None
+
+
+def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:
+    """Add options to a command line, which keeps them as texts: `load` reads them later."""
+    for option in options:
+        if option.is_switch:
+            parser.add_argument(
+                option.flag, action="store_const", const="true", default=None, help=option.help
+            )
+        else:
+            default = ", ".join(option.default) if option.many else option.default
+            if isinstance(default, float):
+                default = f"{default:g}"
+            parser.add_argument(
+                option.flag,
+                action="append" if option.many else "store",
+                metavar=option.metavar,
+                help=option.help + (f" (default: {default})" if default not in (None, "") else ""),
+            )

@@ -1,0 +1,26 @@
+"""Messages on their way from a reporter to the sinks."""
+
+from typing import NamedTuple, Protocol
+
+
+class Retained(Protocol):
+    """The last message of a topic, for subscribers that come after it was sent."""
+
+    def last_body(self) -> bytes:
+        """Return the body of the last message, byte for byte."""
+
+
+Outgoing = tuple[bytes, bytes, Retained | None]
+"""A message on its way out: topic, body, and what makes the body again for late joiners; None for
+an event, which is true only once. A plain tuple, because a named one takes six times as long."""
+
+
+class Batch(NamedTuple):
+    """Messages to send, in this order, and topics that are no longer true after them.
+
+    A `complete` one has no line left out for a slow reader: its source waits for that reader.
+    """
+
+    messages: list[Outgoing]
+    expired: list[bytes]
+    complete: bool = False

@@ -1,0 +1,126 @@
+"""Writes messages as bytes.
+
+All of a sensor's message but the payload, `ts` and `seq` is constant. An `Envelope` encodes the
+constant parts once and formats the rest between them: encoding whole messages costs several times
+as much. A message is ASCII, one line without its newline; on ZeroMQ it is `[topic, message]`.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from recbms_zmq.reporting.batch import Outgoing
+from recbms_zmq.reporting.messages import Kind
+from recbms_zmq.sensors.sensor import Sensor
+from recbms_zmq.text import ascii_json
+
+LONG_AGO: Final = float("-inf")
+
+
+class Envelope:
+    """The constant parts of the messages of one topic, and what the last message had in them.
+
+    A BMS has about a hundred topics. What they share is kept once, and the last message in parts:
+    its body would be 400 bytes.
+
+    Args:
+        topic: of all messages; needs no escapes in JSON.
+        device: the members that say which kind of message it is, and of which BMS.
+        about: the members that say what it is about.
+        origin: the members at the end.
+        retained: whether a message is true until the next one.
+
+    Attributes:
+        seq: count of messages so far.
+        sent_at: monotonic time at which the caller sent the last message.
+        refresh_due: monotonic time from which the caller sends its value again.
+
+    """
+
+    __slots__ = (
+        "_about",
+        "_device",
+        "_origin",
+        "_payload",
+        "_retained",
+        "_ts",
+        "refresh_due",
+        "sent_at",
+        "seq",
+        "topic",
+    )
+
+    def __init__(self, topic: str, device: str, about: str, origin: str, *, retained: bool) -> None:
+        self.topic: Final = topic.encode("ascii")
+        self.seq = 0
+        self.sent_at = self.refresh_due = LONG_AGO
+        self._retained: Final = retained
+        self._device: Final = device
+        self._about: Final = about
+        self._origin: Final = origin
+        self._payload: Any = None
+        self._ts = ""
+
+    def render(self, payload: Any, ts: str) -> Outgoing:
+        """Make the next message.
+
+        Args:
+            payload: what msgspec can encode and nothing can change; `Raw` for JSON in ASCII.
+            ts: ISO 8601.
+
+        """
+        self.seq += 1
+        self._payload, self._ts = payload, ts
+        return self.topic, self.last_body(), self if self._retained else None
+
+    def last_body(self) -> bytes:
+        """Return the body of the last message, byte for byte."""
+        return (
+            f'{{"topic":"{self.topic.decode()}","payload":{ascii_json(self._payload)},'
+            f'{self._device},{self._about},"ts":"{self._ts}","seq":{self.seq},{self._origin}}}'
+        ).encode()
+
+
+class Envelopes:
+    """Makes the envelopes of one device."""
+
+    def __init__(
+        self,
+        device: str,
+        device_name: str,
+        run: str,
+        prefix: str = "recbms",
+        bare: bool = False,
+    ) -> None:
+        self._path = f"{prefix}/{device}/"
+        self._device = _members(device=device, device_name=device_name)
+        self._reading = f'"kind":"reading",{self._device}'
+        self._run = run
+        self._bare = bare
+
+    def of_sensor(self, sensor: Sensor) -> Envelope:
+        """Make the envelope of a sensor's readings."""
+        about, origin = _constant(sensor, self._run, self._bare)
+        return Envelope(self._path + sensor.key, self._reading, about, origin, retained=True)
+
+    def of_kind(self, kind: Kind) -> Envelope:
+        """Make the envelope of a kind that has one topic a device."""
+        return Envelope(
+            self._path + kind,
+            f'"kind":"{kind}",{self._device}',
+            _members(key=kind, name=kind.capitalize()),
+            _members(run=self._run),
+            retained=kind != "event",
+        )
+
+
+@lru_cache(maxsize=4096)  # shared by all BMS; there are about 2,000 of the largest pack
+def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[str, str]:
+    """Return what a sensor's messages say of it, before and behind what changes."""
+    unit = {} if sensor.unit is None else {"unit": sensor.unit}
+    ha = {} if bare else {"ha": sensor.home_assistant()}
+    return _members(key=sensor.key, name=sensor.name, **unit), _members(run=run, **ha)
+
+
+def _members(**members: Any) -> str:
+    """Encode as the inside of a JSON object."""
+    return ascii_json(members)[1:-1]
