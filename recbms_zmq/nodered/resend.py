@@ -153,6 +153,10 @@ def survive(group: Group) -> None:
         "certain moments: they leave a rejected promise unhandled. This node handles that one, and "
         "no other. Nothing is wired to it.",
         **core_nodes.function(
-            "survive", start="survive_start", stop="survive_stop", process="process"
+            "survive",
+            start="survive_start",
+            stop="survive_stop",
+            process="process",
+            timers="timers",
         ),
     )

@@ -172,8 +172,7 @@ class HomeAssistant:
     def _add(self, domain: str, answers: dict[str, Any]) -> None:
         """Set an integration up; what a form wants beyond `answers` is left as it suggests."""
         flow = self.post("/api/config/config_entries/flow", {"handler": domain})
-        sections = [each for each in flow["data_schema"] or [] if each["type"] == "expandable"]
-        answers |= {section["name"]: {} for section in sections}
+        answers = _filled(flow["data_schema"] or []) | answers
         answer = self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", answers)
         assert answer["type"] == "create_entry", answer
 
@@ -271,3 +270,24 @@ def _http(port: int) -> dict[str, Any]:
         "error": None,
         "error_message": None,
     }
+
+
+def _filled(fields: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a form has to be sent when a person changes nothing in it."""
+    return {
+        field["name"]: _filled(field["schema"])
+        if field.get("type") == "expandable"
+        else field.get("default", _untouched(field.get("selector", {})))
+        for field in fields
+        if field.get("required") or field.get("type") == "expandable"
+    }
+
+
+def _untouched(selector: dict[str, Any]) -> Any:
+    """Return what a field without a default shows at first."""
+    if "boolean" in selector:
+        return False
+    if "select" in selector:
+        first = selector["select"]["options"][0]
+        return first["value"] if isinstance(first, dict) else first
+    return None

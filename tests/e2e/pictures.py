@@ -7,7 +7,6 @@ therefore the view's graphs show four minutes instead of 24 hours. Look at the p
 they are committed: nothing else does.
 """
 
-import json
 import os
 import tempfile
 import time
@@ -24,8 +23,6 @@ PICTURES = FLOWS / "pictures"
 DAY_S = 240
 PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
 FRONTEND = """\
-frontend:
-history:
 lovelace:
   dashboards:
     rec-bms:
@@ -33,7 +30,6 @@ lovelace:
       title: Battery
       filename: battery.yaml
 """
-STEPS_DONE = ["user", "core_config", "analytics", "integration"]
 
 
 def main() -> None:
@@ -80,10 +76,6 @@ def _onboard(home_assistant: HomeAssistant) -> None:
     (home_assistant.folder / "view.yaml").write_text(view, encoding="utf-8")
     dashboard = home_assistant.folder / "battery.yaml"
     dashboard.write_text("views:\n  - !include view.yaml\n")
-    home_assistant.start()
-    home_assistant.stop()
-    done = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": STEPS_DONE}}
-    (home_assistant.folder / ".storage" / "onboarding").write_text(json.dumps(done))
     home_assistant.start()
 
 

@@ -121,6 +121,7 @@ def test_only_what_changed_is_sent_to_home_assistant(
     # Everything is said again twice a second; the time of the last update is news each time. At
     # rest, so that nothing is counted.
     bms.change(ibat=0)
+    home_assistant.ask("recbms_test_tools/record")
     service.start("--refresh", "0.5", "--device-name", "Thrifty", f"thrifty={bms.url}")
     node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
     wait_for_states(home_assistant, "Thrifty", "28.5", "13.24", "off", "idle")

@@ -1,3 +1,5 @@
-// On Stop: takes the handler away.
+// On Stop: takes the handler away, when the connection that is closed now has had time to fail. The
+// timers of a function node end with it; those of Node.js do not.
 
-process.off('unhandledRejection', context.get('handle'));
+const handle = context.get('handle');
+timers.setTimeout(() => process.off('unhandledRejection', handle), 10000).unref();
