@@ -269,5 +269,5 @@ def _chart(
         width=0,
         height=4,
         className="",
-        interpolation="linear",
+        interpolation="step",
     )

@@ -374,6 +374,18 @@ def test_node_red_lives_on_when_two_deploys_follow_each_other(
     assert node_red.program.is_running
 
 
+def test_node_red_lives_on_when_the_flow_is_removed_while_it_connects(
+    node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(EXEC, BMS_URL=f"brief={bms.url}", DEVICE_NAME="Brief")
+    for seconds in (0.1, 0.2, 0.4, 0.8):
+        node_red.deploy(flow)
+        time.sleep(seconds)
+        node_red.deploy([])
+        time.sleep(1)
+        assert node_red.program.is_running
+
+
 @pytest.mark.parametrize("reason", ["new Error('not ours')", "{code: 3}", "undefined", "4"])
 def test_any_other_unhandled_rejection_ends_node_red_as_ever(
     reason: str, node_red: NodeRed, bms: ScriptedBms
