@@ -138,12 +138,14 @@ def _changes(
     canvas.wire(control, changes)
     new = sent = None
     if has_entities:
-        group.skip(changes)
+        # Below the high node, if there is one.
+        under = middle + (2 if options.target == "entity-nodes" else 1)
+        group.line(under, after=changes)
         new = group.add(
             "link out", "new", "New sensors", "To group 2.", mode="link", links=[], l=True
         )
         canvas.wire(changes, new, 1)
-        group.line(middle + 2, after=changes)
+        group.line(under + 1, after=changes)
         sent = group.add("link out", "sent", "Sent", "To group 5.", mode="link", links=[], l=True)
         canvas.wire(changes, sent)
     return group, new, sent or ""

@@ -38,7 +38,7 @@ const pages = {
         await page.click('.red-ui-tray .red-ui-tab-link-button .fa-list');
         await page.waitForTimeout(500);
         const tray = await page.locator('.red-ui-tray').boundingBox();
-        return { ...tray, height: Math.min(tray.height, 460) };
+        return { ...tray, height: Math.min(tray.height, 660) };
     },
 
     import: async (page) => {

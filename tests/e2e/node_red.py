@@ -76,9 +76,10 @@ class NodeRed:
     def log(self) -> str:
         return self.program.log()
 
-    def deploy(self, *flows: list[dict[str, Any]]) -> None:
+    def deploy(self, *flows: list[dict[str, Any]], as_it_is: bool = False) -> None:
         """Deploy flows in place of what is there, with the address of Home Assistant in each."""
-        for tab in (each for flow in flows for each in flow if each["type"] == "tab"):
+        tabs = [each for flow in flows for each in flow if each["type"] == "tab"]
+        for tab in [] if as_it_is else tabs:
             for entry in tab.get("env", []):
                 if entry["name"] == "HA_URL" and "HA_URL" in self._env:
                     entry["value"] = self._env["HA_URL"]

@@ -7,6 +7,7 @@ therefore the view's graphs show four minutes instead of 24 hours. Look at the p
 they are committed: nothing else does.
 """
 
+import json
 import os
 import tempfile
 import time
@@ -57,7 +58,8 @@ def main() -> None:
         _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
         _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
         # With the file's own addresses.
-        node_red.deploy(flow_file("exec-to-home-assistant.json"))
+        flow = json.loads((FLOWS / "exec-to-home-assistant.json").read_text())
+        node_red.deploy(flow, as_it_is=True)
         browse("environment", node_red.url, PICTURES / "environment.png")
     finally:
         if node_red is not None:
