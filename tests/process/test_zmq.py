@@ -20,6 +20,8 @@ from support.waiting import PATIENCE, eventually
 from recbms_zmq.reporting.batch import Batch, Outgoing
 from recbms_zmq.sinks.publisher import _REPLAYED_A_SECOND, ZmqSink
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 2**20
 LAST = "settings/remote_switch"
 
