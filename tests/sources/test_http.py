@@ -141,7 +141,9 @@ def test_a_redirect_on_the_same_server_is_followed(
     paths = [request.split()[1] for request in module.requests]
     assert paths == [b"/cell", b"/json/cell"] * 2
     assert all(b"Authorization" in request for request in module.requests)
-    (line,) = caplog.messages
+    (line,) = (
+        record.message for record in caplog.records if record.name == "recbms_zmq.sources.http"
+    )
     assert line.endswith(f" redirects to http://***@{module.authority}/json/cell")
 
 
