@@ -1,1 +1,1 @@
-"""Is a BMS alive, and what to do when it is not: `recbms-zmq check`."""
+"""Find out whether a BMS is alive, and what to do if it is not: `recbms-zmq check`."""

@@ -1,7 +1,7 @@
-"""Which keys a frame has, against those that are known: firmware differs, and nobody has a list.
+"""How the keys of a frame differ from the known ones: no list of firmware versions exists.
 
-Pure, and only about keys: a value may be the serial number. Keys of cells and units, which are
-numbers, do not count.
+Pure, and only about keys, because a value may be the serial number. The numbers of cells and units
+do not count as keys.
 """
 
 import types
@@ -13,12 +13,12 @@ import msgspec
 _LONGEST: Final = 40
 
 
-class Variant(NamedTuple):
+class KeyDifferences(NamedTuple):
     """Paths of keys (`bms_array.master.soc`), sorted.
 
     Attributes:
-        unknown: keys that this program does not read. They are foreign text, made printable.
-        missing: keys that it would read, if they were there.
+        unknown: keys that this program does not read, as printable ASCII.
+        missing: keys that it reads and the frame does not have.
 
     """
 
@@ -26,13 +26,13 @@ class Variant(NamedTuple):
     missing: tuple[str, ...]
 
 
-def compare(raw: Any, struct: type[msgspec.Struct]) -> Variant:
-    """Compare the keys of a decoded JSON object with a frame's struct."""
+def compare(raw: Any, struct: type[msgspec.Struct]) -> KeyDifferences:
+    """Compare the keys of a decoded JSON object with those of a frame's struct."""
     unknown: set[str] = set()
     missing: set[str] = set()
     for path, is_known in _differences(raw, struct, ""):
         (missing if is_known else unknown).add(path)
-    return Variant(tuple(sorted(unknown)), tuple(sorted(missing)))
+    return KeyDifferences(tuple(sorted(unknown)), tuple(sorted(missing)))
 
 
 def _differences(raw: Any, struct: type[msgspec.Struct], path: str) -> Iterator[tuple[str, bool]]:
@@ -50,7 +50,7 @@ def _differences(raw: Any, struct: type[msgspec.Struct], path: str) -> Iterator[
 
 
 def _inner_differences(raw: Any, wanted: Any, path: str) -> Iterator[tuple[str, bool]]:
-    """Compare what a field holds, if that is a struct, or a dict or list of them."""
+    """Compare the value of a field, if it is a struct, or a dict or list of structs."""
     origin = get_origin(wanted)
     if origin in (Union, types.UnionType):
         for choice in get_args(wanted):

@@ -1,16 +1,13 @@
-"""What an experienced eye would say: of a BMS's settings, and of a connection that fails.
+"""The review of a BMS's settings for `recbms-zmq check`. Pure.
 
-Pure judgement, for `recbms-zmq check`: nothing here reads a clock or a socket, and nothing of it
-is a measurement. Sources: REC's manuals for what a setting does; for the usual limits of a cell
-its chemistry's data sheets (LiFePO4 2.5 to 3.65 V, with a margin above for Winston; lithium-polymer
-and LiMn2O4 2.7 to 4.2 V; no charging below 0 °C, but for Winston cells; the one real settings frame
-has -10 °C). A cell's own data sheet knows better.
+Sources: REC's manuals for what a setting does; data sheets for the usual limits of a cell (LiFePO4
+2.5 to 3.65 V, for Winston cells with a margin above; lithium-polymer and LiMn2O4 2.7 to 4.2 V; no
+charging below 0 °C except for Winston cells; the one real settings frame has -10 °C). The data
+sheet of the cells in question takes precedence.
 """
 
-import re
-from collections.abc import Iterator
 from math import isfinite
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -18,38 +15,54 @@ from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
 from recbms_zmq.wire.chemistry import CHEMISTRIES
 from recbms_zmq.wire.frames import Settings
 
+Level = Literal["danger", "odd", "note"]
+
 
 class Advice(NamedTuple):
-    """One remark.
+    """One remark about the settings.
 
-    `danger` could harm the battery or stop it, `odd` is worth a second look, and `note` is right
-    for some cells and wrong for others.
+    `danger`: could harm the battery or stop it. `odd`: probably a mistake. `note`: right for some
+    cells, wrong for others.
     """
 
-    level: Literal["danger", "odd", "note"]
+    level: Level
     text: str
 
 
 class _Order(NamedTuple):
-    """A setting that has to be below another one."""
+    """A setting that must be below another one."""
 
     lower: str
     upper: str
-    level: Literal["danger", "odd"]
+    level: Level
     because: str
+
+    def violation(self, settings: Settings) -> str | None:
+        low, high = _value(settings, self.lower), _value(settings, self.upper)
+        if low is None or high is None or low < high:
+            return None
+        pair = f"{_named(self.lower, low)} is not below {_named(self.upper, high)}"
+        return f"{pair}: {self.because}"
 
 
 class _Range(NamedTuple):
-    """A setting that is usually between two values."""
+    """A setting that is usually between two values, both included."""
 
     setting: str
     least: float
     most: float
-    level: Literal["danger", "odd"]
+    level: Level
     because: str
 
+    def violation(self, settings: Settings) -> str | None:
+        value = _value(settings, self.setting)
+        if value is None or self.least <= value <= self.most:
+            return None
+        usual = f"{self.least:g} to {self.most:g} {_ROWS[self.setting].unit}"
+        return f"{_named(self.setting, value)} is outside the usual {usual}: {self.because}"
 
-_LEVELS: Final = ("danger", "odd", "note")
+
+_LEVELS: Final = get_args(Level)
 _ORDERS: Final = (
     _Order(
         "cell_voltage_limit_low",
@@ -96,12 +109,13 @@ _ORDERS: Final = (
 )
 _RANGES: Final = (
     _Range("temperature_limit_high", 20, 65, "danger", "cells are harmed above about 60 °C"),
+    _Range("temperature_limit_low", -10, 30, "odd", "see the cells' data sheet"),
     _Range(
         "temperature_limit_low",
-        -10,
-        30,
-        "odd",
-        "hardly any lithium cell may be charged below -10 °C; see your cells' data sheet",
+        0,
+        60,
+        "note",
+        "Winston cells can be charged below 0 °C, most others cannot; see the cells' data sheet",
     ),
     _Range("bms_temperature_limit", 40, 90, "odd", "the board would get too hot, or never work"),
     _Range("cell_voltage_difference_limit", 0.02, 0.5, "odd", "it would warn always, or never"),
@@ -131,40 +145,14 @@ _ROWS: Final = {row.key.removeprefix("settings/"): row for row in SETTINGS_SENSO
 _REC_NAMES: Final = {f.name: f.encode_name for f in msgspec.structs.fields(Settings)}
 
 
-def judge(settings: Settings) -> list[Advice]:
-    """Say which settings look dangerous or inconsistent, the worst first."""
-    found = [*_misordered(settings), *_out_of_range(settings), *_cold(settings)]
+def review(settings: Settings) -> list[Advice]:
+    """Return what looks dangerous or inconsistent in the settings, the worst first."""
     code = settings.chemistry_code
+    rules = (*_ORDERS, *_RANGES, *_OF_CHEMISTRY.get(code or 0, ()))
+    found = [Advice(rule.level, text) for rule in rules if (text := rule.violation(settings))]
     if code is not None and code not in CHEMISTRIES:
-        found.append(Advice("odd", f"chemistry (chem) is {code}, which REC's manuals do not know"))
+        found.append(Advice("odd", f"chemistry (chem) is {code}, which is not in REC's manuals"))
     return sorted(found, key=lambda advice: _LEVELS.index(advice.level))
-
-
-def _misordered(settings: Settings) -> Iterator[Advice]:
-    for rule in _ORDERS:
-        low, high = _value(settings, rule.lower), _value(settings, rule.upper)
-        if low is not None and high is not None and low >= high:
-            pair = f"{_named(rule.lower, low)} is not below {_named(rule.upper, high)}"
-            yield Advice(rule.level, f"{pair}: {rule.because}")
-
-
-def _out_of_range(settings: Settings) -> Iterator[Advice]:
-    for rule in (*_RANGES, *_OF_CHEMISTRY.get(settings.chemistry_code or 0, ())):
-        value = _value(settings, rule.setting)
-        if value is not None and not rule.least <= value <= rule.most:
-            usual = f"{rule.least:g} to {rule.most:g} {_ROWS[rule.setting].unit}"
-            text = f"{_named(rule.setting, value)} is outside the usual {usual}: {rule.because}"
-            yield Advice(rule.level, text)
-
-
-def _cold(settings: Settings) -> Iterator[Advice]:
-    limit = _value(settings, "temperature_limit_low")
-    if limit is not None and -10 <= limit < 0:
-        yield Advice(
-            "note",
-            f"{_named('temperature_limit_low', limit)} allows charging below 0 °C: Winston cells "
-            "bear that, most others do not; see your cells' data sheet",
-        )
 
 
 def _value(settings: Settings, name: str) -> float | None:
@@ -173,45 +161,6 @@ def _value(settings: Settings, name: str) -> float | None:
 
 
 def _named(name: str, value: float) -> str:
-    """Name a setting as we do and as REC's page does, with its value."""
+    """Return our name of a setting, REC's name and the value."""
     row = _ROWS[name]
     return f"{row.name.removeprefix('Setting ')} ({_REC_NAMES[name]}, {value:g} {row.unit})"
-
-
-_STEPS: Final = (
-    (
-        r"connection refused",
-        "Something is at this address, but serves no web page there: is it the module's address?",
-    ),
-    (
-        r"no answer within|timed out|no route to host|unreachable|host is down",
-        "Is the module on, and this machine in its network? Try to open its web page in a browser.",
-    ),
-    (
-        (
-            r"name or service not known|nodename|no address|temporary failure in name resolution"
-            r"|name resolution"
-        ),
-        "The name cannot be resolved: check its spelling, or give the IP address instead.",
-    ),
-    (
-        r"HTTP status (200|404|400|426)|does not speak websocket|no valid answer",
-        (
-            "Module firmware before SW164_2 (January 2025) has no websocket: try http://HOST/cell. "
-            "If that fails as well, this is not the module, or the path is wrong."
-        ),
-    ),
-    (r"HTTP status (401|403)", "It asks for a password: give it as ws://USER:PASSWORD@HOST/ws."),
-    (r"HTTP status 30", "It points elsewhere: give the address that it points to."),
-    (r"TLS failed", "REC's module has no TLS of its own: is it ws:// rather than wss://?"),
-    (r"too many|--max-frame", "What answers here sends far more than a BMS does."),
-    (r"connection lost|closed", "The module dropped the connection: how many others read it?"),
-)
-
-
-def next_step(trouble: str) -> str | None:
-    """Say what to do about a reason for which there is no connection, None if there is no idea."""
-    for pattern, step in _STEPS:
-        if re.search(pattern, trouble, re.IGNORECASE):
-            return step
-    return None

@@ -82,18 +82,18 @@ def main(args: argparse.Namespace) -> int:
 
 async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
     from recbms_zmq.check.findings import full_report, verdict
-    from recbms_zmq.check.probe import Visit
+    from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
 
     (bms,) = config.bms
-    visit = Visit(open_source(bms))
+    probe = Probe(open_source(bms))
     addresses = [] if brief else await _addresses(bms.url, seconds)
-    await visit.pay(seconds, stay=not brief)
+    await probe.run(seconds, stay=not brief)
     if brief:
-        print(verdict(visit, seconds))
+        print(verdict(probe, seconds))
     else:
-        print("\n".join(full_report(visit, masked(bms.url), addresses, seconds)))
-    return 0 if visit.arrivals else Unavailable.exit_code
+        print("\n".join(full_report(probe, masked(bms.url), addresses, seconds)))
+    return 0 if probe.arrivals else Unavailable.exit_code
 
 
 async def _addresses(url: str, seconds: float) -> list[str]:

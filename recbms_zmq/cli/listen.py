@@ -1,20 +1,18 @@
 """`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
 
 import argparse
-import contextlib
 import math
 import signal
-import struct
 import sys
 import time
 
 import zmq
 
-from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
+from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
-from recbms_zmq.errors import ReaderGone, Unavailable, UsageError
+from recbms_zmq.errors import ReaderGone, Unavailable
 
 EPILOG = """\
 examples:
@@ -73,55 +71,40 @@ def main(args: argparse.Namespace) -> int:
     if sys.stdout is None:
         raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.ExitStack() as stack:
-        context = stack.enter_context(zmq.Context())
-        sub = stack.enter_context(context.socket(zmq.SUB))
-        sub.set(zmq.LINGER, 0)
-        sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
-        use_curve(sub, args.curve_server_key, args.curve_secret_key)
+    with (
+        zmq.Context() as context,
+        Subscriber(context, args.curve_server_key, args.curve_secret_key) as subscriber,
+    ):
         for topic in args.topic or [""]:
-            sub.subscribe(topic)
-        # Before connecting: a refusal may come at once, and only once.
-        refusals = stack.enter_context(sub.get_monitor_socket(REFUSED))
+            subscriber.socket.subscribe(topic)
         for endpoint in endpoints:
-            # Elsewhere it would make ::1 of localhost, where no service is by default.
-            sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
-            try:
-                sub.connect(endpoint)
-            except zmq.ZMQError as exc:
-                raise UsageError(
-                    f"ENDPOINT: cannot connect to {endpoint}: {zmq.strerror(exc.errno or 0)}"
-                ) from exc
-        _print(sub, refusals, count, timeout)
+            subscriber.connect(endpoint)
+        _print(subscriber, count, timeout)
     return 0
 
 
-def _print(
-    sub: "zmq.Socket[bytes]",
-    refusals: "zmq.Socket[bytes]",
-    count: int | None,
-    timeout: float | None,
-) -> None:
+def _print(subscriber: Subscriber, count: int | None, timeout: float | None) -> None:
     printed = 0
     out = sys.stdout.buffer
+    sub = subscriber.socket
+    refusals: set[str] = set()
     poller = zmq.Poller()
     poller.register(sub, zmq.POLLIN)
-    poller.register(refusals, zmq.POLLIN)
+    poller.register(subscriber.events, zmq.POLLIN)
     deadline = _deadline(timeout)
     while count is None or printed < count:
         left = None if timeout is None else max(0, int((deadline - time.monotonic()) * 1000))
         ready = dict(poller.poll(left))
         if not ready:
             raise Unavailable(f"nothing came within {timeout:g} s")
-        if refusals in ready:
-            _explain(*refusals.recv_multipart())
-            poller.unregister(refusals)  # once is enough
+        if subscriber.events in ready:
+            _print_refusal(subscriber, refusals)
         if sub not in ready:
             continue
         deadline = _deadline(timeout)
         parts = sub.recv_multipart()
         if len(parts) != 2:
-            continue  # somebody else's publisher
+            continue  # another program's publisher
         out.write(parts[1] + b"\n")
         printed += 1
         if not sub.poll(0):
@@ -133,7 +116,9 @@ def _deadline(timeout: float | None) -> float:
     return math.inf if timeout is None else time.monotonic() + timeout
 
 
-def _explain(event: bytes, endpoint: bytes) -> None:
-    """Say on stderr that a service will not have us; nothing else would tell."""
-    number, _ = struct.unpack("=HI", event)
-    print(f"recbms-zmq: {endpoint.decode()} refuses us: {why_refused(number)}", file=sys.stderr)
+def _print_refusal(subscriber: Subscriber, printed: set[str]) -> None:
+    """Print each service that refused the connection once: no message comes from it."""
+    _, refused, endpoint = subscriber.read_event()
+    if refused and endpoint not in printed:
+        printed.add(endpoint)
+        print(f"recbms-zmq: {endpoint} refused the connection: {refused}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""The other end of the socket: subscribe to a running service, and ask it once."""
+"""The client side of the ZeroMQ socket: subscribes to a running service, and queries it."""

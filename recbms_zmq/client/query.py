@@ -1,23 +1,31 @@
 """Asks a running service which of its BMS are online, for `recbms-zmq check`.
 
-A service answers every new subscription with the last message of each topic, so the answer is
-there at once. Its end is found by subscribing once more, to one topic that has already come: the
-answer to that is behind all answers to the first.
+A service replays the last message of each topic to a new subscriber, so the answer comes at once.
+What has to be found out is its end, because the number of BMS is not known: see `_is_replay` and
+`_REPLAYS`.
 """
 
 import contextlib
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
-from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.client.subscriber import Subscriber
+from recbms_zmq.errors import Unavailable
 from recbms_zmq.reporting.messages import Availability, decode_message
+
+_REPLAYS: Final = 3
+"""Replays of one topic after which all topics have come.
+
+A service handles subscriptions in their order, and a replay comes as a whole: what it holds is sent
+without anything in between. Each replay of the topic is requested when the one before has come, so
+the third one is later than the second, and the second is, or is later than, the answer to the first
+subscription. The first may be part of an answer to another client.
+"""
 
 
 class ServiceQuery:
@@ -26,7 +34,7 @@ class ServiceQuery:
     Args:
         endpoint: where the service publishes.
         prefix: the first part of its topics.
-        server_key, secret_key: paths of CURVE keys, as for `subscribing.use_curve`.
+        server_key, secret_key: paths of CURVE keys, as for `Subscriber`.
 
     Raises:
         UsageError, ConfigError: the endpoint or a key file cannot be used.
@@ -38,22 +46,12 @@ class ServiceQuery:
     ) -> None:
         self._endpoint = endpoint
         self._prefix = prefix
-        self._stack = contextlib.ExitStack()
-        with self._stack:
-            context = self._stack.enter_context(zmq.Context())
-            self._sub = self._stack.enter_context(context.socket(zmq.SUB))
-            self._sub.set(zmq.LINGER, 0)
-            self._sub.set(zmq.RCVHWM, 0)  # the state of many packs comes at once
-            # Elsewhere it would make ::1 of localhost, where no service is by default.
-            self._sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
-            use_curve(self._sub, server_key, secret_key)
-            self._refusals = self._stack.enter_context(self._sub.get_monitor_socket(REFUSED))
-            try:
-                self._sub.connect(endpoint)
-            except zmq.ZMQError as exc:
-                why = zmq.strerror(exc.errno or 0)
-                raise UsageError(f"cannot connect to {endpoint}: {why}") from exc
-            self._stack = self._stack.pop_all()
+        with contextlib.ExitStack() as stack:
+            context = stack.enter_context(zmq.Context())
+            self._subscriber = stack.enter_context(Subscriber(context, server_key, secret_key))
+            self._subscriber.connect(endpoint)
+            self._stack = stack.pop_all()
+        self._last: dict[str, Availability] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,55 +65,77 @@ class ServiceQuery:
         self._stack.close()
 
     def ask(self, devices: Sequence[str], seconds: float) -> list[Availability]:
-        """Return the availability of these BMS, or of all that the service has.
+        """Return the availability of these BMS, or of all BMS of the service if none is named.
 
         Raises:
-            Unavailable: no service answered in time, it refused us, or has not all of these BMS.
+            Unavailable: no service answered in time, it refused this client, or it does not have
+                all of these BMS.
 
         """
-        for device in devices:
-            self._sub.subscribe(f"{self._prefix}/{device}/availability")
-        if not devices:
-            self._sub.subscribe(f"{self._prefix}/")
-        found: dict[str, Availability] = {}
-        first: str | None = None
         deadline = time.monotonic() + seconds
+        found = self._ask_for(devices, deadline) if devices else self._ask_for_all(deadline)
+        if found is None:
+            raise Unavailable(self._why(devices, seconds))
+        return found
+
+    def _ask_for(self, devices: Sequence[str], deadline: float) -> list[Availability] | None:
+        for device in devices:
+            self._subscriber.socket.subscribe(f"{self._prefix}/{device}/availability")
+        while not all(device in self._last for device in devices):
+            message = self._next(deadline)
+            if message is None:
+                return None
+            self._last[message.device] = message
+        return [self._last[device] for device in devices]
+
+    def _ask_for_all(self, deadline: float) -> list[Availability] | None:
+        self._subscriber.socket.subscribe(f"{self._prefix}/")
+        first: str | None = None
+        replays = 0
         while (message := self._next(deadline)) is not None:
-            if message.topic == first:
-                return list(found.values())
-            found[message.device] = message
-            if devices and len(found) == len(set(devices)):
-                return [found[device] for device in devices]
             if first is None:
                 first = message.topic
-                if not devices:
-                    self._sub.subscribe(first)
-        raise Unavailable(self._why(devices, found, seconds))
+            elif message.topic == first and self._is_replay(message):
+                replays += 1
+                if replays == _REPLAYS:
+                    return list(self._last.values())
+            self._last[message.device] = message
+            if message.topic == first:
+                # A SUB socket forwards each subscription once, so each time it is a shorter one.
+                self._subscriber.socket.subscribe(first[: len(first) - replays])
+        return None
+
+    def _is_replay(self, message: Availability) -> bool:
+        """Whether this message has come before: a new one of a topic has a new `seq`."""
+        last = self._last.get(message.device)
+        return last is not None and (message.run, message.seq) == (last.run, last.seq)
 
     def _next(self, deadline: float) -> Availability | None:
-        """Wait for a message of this kind, until the deadline."""
+        """Return the next availability message, or None at the deadline."""
+        sub, events = self._subscriber.socket, self._subscriber.events
         poller = zmq.Poller()
-        poller.register(self._sub, zmq.POLLIN)
-        poller.register(self._refusals, zmq.POLLIN)
+        poller.register(sub, zmq.POLLIN)
+        poller.register(events, zmq.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
             ready = dict(poller.poll(int(left * 1000) + 1))
-            if self._refusals in ready:
-                event = int(parse_monitor_message(self._refusals.recv_multipart())["event"])
-                raise Unavailable(f"{self._endpoint} refuses us: {why_refused(event)}")
-            if self._sub in ready:
-                # Somebody else's publisher says other things.
+            if events in ready:
+                _, refused, _ = self._subscriber.read_event()
+                if refused:
+                    raise Unavailable(f"{self._endpoint} refused the connection: {refused}")
+            if sub in ready:
+                # Another program's publisher may send anything.
                 with contextlib.suppress(msgspec.DecodeError):
-                    message = decode_message(self._sub.recv_multipart()[-1])
+                    message = decode_message(sub.recv_multipart()[-1])
                     if isinstance(message, Availability):
                         return message
         return None
 
-    def _why(self, devices: Sequence[str], found: dict[str, Availability], seconds: float) -> str:
-        missing = [device for device in devices if device not in found]
-        if found:
-            return f"the service at {self._endpoint} has no BMS called {', '.join(missing)}"
-        about = f" of {', '.join(missing)}" if missing else ""
+    def _why(self, devices: Sequence[str], seconds: float) -> str:
+        missing = ", ".join(device for device in devices if device not in self._last)
+        if missing and self._last:
+            return f"the service at {self._endpoint} has no BMS called {missing}"
+        about = f" of {missing}" if missing else ""
         return (
             f"nothing came{about} from {self._endpoint} within {seconds:g} s: is recbms-zmq run "
-            "publishing there, and may this machine reach it?"
+            "publishing there, and can this machine reach it?"
         )

@@ -1,52 +1,135 @@
-"""Coming in to a running service as a subscriber: with CURVE, and what it means to be refused."""
+"""A SUB socket as `listen`, `check` and `monitor` use it, with CURVE and a monitor."""
 
-from typing import Final
+from typing import Final, Self
 
 import zmq
+from zmq.utils.monitor import parse_monitor_message
 
+from recbms_zmq import curve
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
 
-REFUSED: Final = (
+_RECEIVE_HWM: Final = 100_000
+"""Messages that may wait here: a service replays the state of all its packs at once."""
+
+_RECONNECT_MS: Final = 100
+_MAX_RECONNECT_MS: Final = 2_000
+"""A restarted service is found within this time; an absent one costs little."""
+
+_HEARTBEAT_MS: Final = 5_000
+_HEARTBEAT_TIMEOUT_MS: Final = 15_000
+"""A machine that lost power closes no connection: without heartbeats it would seem connected."""
+
+_REFUSED: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
-"""The events of a socket that tell of a refusal; nothing else does."""
 
 
-def why_refused(event: int) -> str:
-    """Say what one of `REFUSED` means."""
-    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-        return "it does not let this key in, or not this address"
-    return "it wants CURVE and we have none, or --curve-server-key is not its key"
-
-
-def use_curve(sub: "zmq.Socket[bytes]", server_key: str | None, secret_key: str | None) -> None:
-    """Let a socket come in with CURVE, if the path of the service's public key is given.
+class Subscriber:
+    """A SUB socket, and the monitor of its connections.
 
     Args:
-        sub: not connected yet.
-        server_key: path of the service's public key.
-        secret_key: path of the key to come in with; without it a new one is used.
+        context: the socket's context.
+        server_key: path of the service's public key; None for no encryption.
+        secret_key: path of this client's key; None for a new one.
+
+    Attributes:
+        socket: the SUB socket; not connected yet.
+        events: the monitor; `read_event` reads from it.
 
     Raises:
-        UsageError: a key of our own, but none of the service.
+        UsageError: a key of this client, but none of the service.
         ConfigError: a key file cannot be used.
 
     """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        server_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> None:
+        keys = _read_keys(server_key, secret_key)
+        self.socket = context.socket(zmq.SUB)
+        self.socket.set(zmq.LINGER, 0)
+        self.socket.set(zmq.RCVHWM, _RECEIVE_HWM)
+        self.socket.set(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        self.socket.set(zmq.RECONNECT_IVL_MAX, _MAX_RECONNECT_MS)
+        self.socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+        self.socket.set(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+        for option, key in keys.items():
+            self.socket.set(option, key)
+        # Before connecting: a service that refused the connection may report it only once.
+        self.events = self.socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _REFUSED
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self, endpoint: str) -> None:
+        """Connect to one more service.
+
+        Raises:
+            UsageError: libzmq does not accept the endpoint.
+
+        """
+        # With IPV6 set, libzmq resolves localhost to ::1, where no service is by default.
+        self.socket.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+        try:
+            self.socket.connect(endpoint)
+        except zmq.ZMQError as exc:
+            why = zmq.strerror(exc.errno or 0)
+            raise UsageError(f"cannot connect to {endpoint}: {why}") from exc
+
+    def read_event(self) -> tuple[bool, str, str]:
+        """Read one event of the monitor.
+
+        Returns:
+            Whether a service is connected now; if it refused this client, why, else an empty text;
+            and the endpoint.
+
+        """
+        message = parse_monitor_message(self.events.recv_multipart())
+        event = int(message["event"])
+        connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return connected, _why_refused(event), message["endpoint"].decode("ascii", "replace")
+
+    def close(self) -> None:
+        """Close both sockets."""
+        # In this order: libzmq's I/O thread blocks on a monitor whose reader is closed.
+        self.socket.disable_monitor()
+        self.events.close(linger=0)
+        self.socket.close()
+
+
+def _why_refused(event: int) -> str:
+    if not event & _REFUSED:
+        return ""
+    if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+        return "this key or address is not allowed"
+    return "it requires CURVE, or --curve-server-key is not its key"
+
+
+def _read_keys(server_key: str | None, secret_key: str | None) -> dict[int, bytes]:
     if server_key is None:
         if secret_key is not None:
             raise UsageError(
-                "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE"
+                "--curve-secret-key: the service's key is needed too: --curve-server-key FILE"
             )
-        return
-    from recbms_zmq import curve
-
+        return {}
     server = read_argument("--curve-server-key", readers.path, server_key)
     secret = read_argument("--curve-secret-key", readers.path, secret_key)
-    sub.set(zmq.CURVE_SERVERKEY, curve.read_public(server))
+    public = curve.read_public(server)
     pair = curve.KeyPair(*zmq.curve_keypair()) if secret is None else curve.read_secret(secret)
-    sub.set(zmq.CURVE_PUBLICKEY, pair.public)
-    sub.set(zmq.CURVE_SECRETKEY, pair.secret)
+    return {
+        zmq.CURVE_SERVERKEY: public,
+        zmq.CURVE_PUBLICKEY: pair.public,
+        zmq.CURVE_SECRETKEY: pair.secret,
+    }

@@ -11,11 +11,10 @@ from typing import Final, Protocol
 
 import msgspec
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from recbms_zmq.client.subscriber import REFUSED, use_curve, why_refused
+from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.config.options import Config
-from recbms_zmq.errors import RecBmsError, UsageError
+from recbms_zmq.errors import RecBmsError
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
@@ -95,55 +94,40 @@ class SubscriberFeed:
         self._model = model
         self._on_change = on_change
         self._context = zmq.Context(io_threads=1)
-        self._keys = server_key, secret_key
-        self._sockets = []
+        self._subscribers: list[tuple[str, Subscriber]] = []
         try:
             for endpoint in endpoints:
-                self._sockets.append((endpoint, *self._connect(endpoint)))
+                subscriber = Subscriber(self._context, server_key, secret_key)
+                self._subscribers.append((endpoint, subscriber))
+                subscriber.socket.subscribe("")
+                subscriber.connect(endpoint)
         except RecBmsError:
-            self._context.destroy(linger=0)
+            self._close()
             raise
 
-    def _connect(self, endpoint: str) -> "tuple[zmq.Socket[bytes], zmq.Socket[bytes]]":
-        sub = self._context.socket(zmq.SUB)
-        sub.set(zmq.LINGER, 0)
-        # Elsewhere it would make ::1 of localhost, where no service is by default.
-        sub.set(zmq.IPV6, 1 if "[" in endpoint else 0)
-        sub.set(zmq.RCVHWM, 100_000)  # a state of many packs comes at once
-        # A machine that lost power never says goodbye.
-        sub.set(zmq.HEARTBEAT_IVL, 5_000)
-        sub.set(zmq.HEARTBEAT_TIMEOUT, 15_000)
-        use_curve(sub, *self._keys)
-        events = sub.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | REFUSED
-        )
-        sub.subscribe("")
-        try:
-            sub.connect(endpoint)
-        except zmq.ZMQError as exc:
-            raise UsageError(
-                f"cannot connect to {endpoint}: {zmq.strerror(exc.errno or 0)}"
-            ) from exc
-        return sub, events
+    def _close(self) -> None:
+        for _, subscriber in self._subscribers:
+            subscriber.close()
+        self._context.term()
 
     async def run(self) -> None:
         """Run until cancelled."""
         loop = asyncio.get_running_loop()
-        for endpoint, sub, events in self._sockets:
-            loop.add_reader(sub.fileno(), self._receive, endpoint, sub)
-            loop.add_reader(events.fileno(), self._note, endpoint, events)
-            self._receive(endpoint, sub)
-            self._note(endpoint, events)
+        for endpoint, subscriber in self._subscribers:
+            loop.add_reader(subscriber.socket.fileno(), self._receive, endpoint, subscriber)
+            loop.add_reader(subscriber.events.fileno(), self._read_events, endpoint, subscriber)
+            self._receive(endpoint, subscriber)
+            self._read_events(endpoint, subscriber)
         try:
             await asyncio.Event().wait()
         finally:
-            for _, sub, events in self._sockets:
-                loop.remove_reader(sub.fileno())
-                loop.remove_reader(events.fileno())
-                sub.disable_monitor()
-            self._context.destroy(linger=0)
+            for _, subscriber in self._subscribers:
+                loop.remove_reader(subscriber.socket.fileno())
+                loop.remove_reader(subscriber.events.fileno())
+            self._close()
 
-    def _receive(self, endpoint: str, sub: "zmq.Socket[bytes]") -> None:
+    def _receive(self, endpoint: str, subscriber: Subscriber) -> None:
+        sub = subscriber.socket
         now = time.monotonic()
         for _ in range(_MESSAGES_PER_TURN):
             # The descriptor is edge-triggered: it only reports again once all messages are read.
@@ -155,14 +139,13 @@ class SubscriberFeed:
             ):  # another program's publisher
                 self._model.update(decode_message(parts[1]), now, endpoint)
         else:
-            asyncio.get_running_loop().call_soon(self._receive, endpoint, sub)
+            asyncio.get_running_loop().call_soon(self._receive, endpoint, subscriber)
         self._on_change()
 
-    def _note(self, endpoint: str, events: "zmq.Socket[bytes]") -> None:
-        while int(events.get(zmq.EVENTS)) & zmq.POLLIN:
-            event = int(parse_monitor_message(events.recv_multipart())["event"])
-            connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+    def _read_events(self, endpoint: str, subscriber: Subscriber) -> None:
+        while int(subscriber.events.get(zmq.EVENTS)) & zmq.POLLIN:
+            connected, refused, _ = subscriber.read_event()
             self._model.connection(endpoint, connected, time.monotonic())
-            if event & REFUSED:
-                self._model.refused(endpoint, why_refused(event))
+            if refused:
+                self._model.refused(endpoint, refused)
         self._on_change()

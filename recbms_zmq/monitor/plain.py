@@ -45,7 +45,8 @@ class PlainView:
             if pack.online is not None
         }
         now |= {
-            endpoint: f"{endpoint} refuses us: {why}" for endpoint, why in model.refusals.items()
+            endpoint: f"{endpoint} refused the connection: {why}"
+            for endpoint, why in model.refusals.items()
         }
         lines = [line for key, line in now.items() if self._last.get(key) != line]
         self._last |= now

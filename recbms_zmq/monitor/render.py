@@ -60,7 +60,7 @@ def _waiting(model: Model, width: int) -> list[Text]:
     lines = [Text("recbms-zmq monitor", "bold"), Text()]
     for endpoint, connected in model.connected.items():
         if endpoint in model.refusals:
-            sentence = f"{endpoint} refuses us: {model.refusals[endpoint]}."
+            sentence = f"{endpoint} refused the connection: {model.refusals[endpoint]}."
         elif connected:
             sentence = f"Connected to {endpoint}, waiting for its first message."
         else:

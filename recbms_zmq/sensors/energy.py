@@ -1,34 +1,37 @@
-"""Energy counters: what went into a pack and what came out of it, from its voltage and current.
+"""Energy counters: the energy and the charge that went into a pack and came out of it.
 
-Between two frames voltage and current are taken to go in straight lines. That is the trapezoidal
-rule, for charge as it is known; for energy it means the integral of the two lines' product, which
-the formula here gives exactly (the plain trapezoid of the two powers would leave the curvature
-out). As a pack's voltage is never negative, power changes its sign where the current does, and
-there an interval is split. So with a sample put in on the lines the counters stay the same, and
-charged less discharged is the integral itself.
+Charge is the integral of the current, energy the integral of the power (voltage times current).
+Both use the trapezoidal rule: between two samples the value is a straight line. Where that line
+crosses zero, the interval is split, so charging and discharging within one interval both count.
 
-Pure: the time is an argument, and only the monotonic clock has a place here. Nothing is read or
-written: what the counters were before this run has to be told (`resume`), see `state`.
+A sample without a usable value is skipped, as if its frame had not come: the line goes on to the
+next usable one. Over more than `max_gap` nothing is counted.
+
+Counters are plain floats: 1 mW for 1 s still changes 100,000 kWh by 19 units in the last place, so
+no counter stalls within the life of a pack.
+
+Time is an argument, in seconds of the monotonic clock. Nothing is read or written here; the totals
+of earlier runs are added by `resume` (see `service.counters`).
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import Struct
 
 MAX_VOLTAGE: Final = 3_000.0
 """V. REC's longest chain, 16 units of 16 cells, has about 1,100 V."""
 MAX_CURRENT: Final = 10_000.0
-"""A. One wild number that is believed would stay in a counter for ever; see `EnergyMeter.add`."""
+"""A. A wild number beyond this is skipped: a counter would keep its energy for ever."""
 _SECONDS_PER_HOUR: Final = 3600.0
 _WATT_SECONDS_PER_KWH: Final = 3.6e6
 
 
 class Counters(Struct, frozen=True, gc=False):
-    """Totals since counting began; none ever falls. None: unknown, which is something else than 0.
+    """Totals since counting began. They never fall. None is unknown, which is not 0.
 
     Attributes:
-        energy_charged, energy_discharged: kWh.
-        charge_in, charge_out: Ah.
+        energy_charged, energy_discharged: kWh, at least 0.
+        charge_in, charge_out: Ah, at least 0.
 
     """
 
@@ -46,120 +49,80 @@ class EnergyMeter:
     """Counts the energy and the charge of one pack.
 
     Args:
-        max_gap: seconds between two samples over which is not integrated any more.
+        max_gap: seconds between two usable samples up to which the interval counts.
 
     """
 
     def __init__(self, *, max_gap: float = 60.0) -> None:
-        self._max_gap = max_gap
-        self._charged = _Sum()  # kWh
-        self._discharged = _Sum()
-        self._in = _Sum()  # Ah
-        self._out = _Sum()
-        self._last: _Sample | None = None
-        self._resumed = self._has_current = self._has_power = False
+        self._charge = _Integral(max_gap)  # A s
+        self._energy = _Integral(max_gap)  # W s
+        self._before: Counters | None = None
 
     @property
     def totals(self) -> Counters | None:
-        """All four counters, as they are to be kept; None before `resume`."""
-        if not self._resumed:
+        """All four counters, as they are stored; None before `resume`."""
+        if self._before is None:
             return None
         return Counters(
-            self._charged.value, self._discharged.value, self._in.value, self._out.value
+            (self._before.energy_charged or 0.0) + self._energy.positive / _WATT_SECONDS_PER_KWH,
+            (self._before.energy_discharged or 0.0) + self._energy.negative / _WATT_SECONDS_PER_KWH,
+            (self._before.charge_in or 0.0) + self._charge.positive / _SECONDS_PER_HOUR,
+            (self._before.charge_out or 0.0) + self._charge.negative / _SECONDS_PER_HOUR,
         )
 
     def resume(self, before: Counters) -> None:
-        """Tell what the counters were before this run; what was counted since is added to it."""
-        self._resumed = True
-        self._charged.add(before.energy_charged or 0.0)
-        self._discharged.add(before.energy_discharged or 0.0)
-        self._in.add(before.charge_in or 0.0)
-        self._out.add(before.charge_out or 0.0)
+        """Add the totals of earlier runs to what is counted in this one."""
+        self._before = before
 
     def add(self, now: float, voltage: float | None, current: float | None) -> Counters:
-        """Count on to this moment, and return what can be said of the counters now.
+        """Integrate up to `now`; return the totals that are known.
 
-        A value that is missing, not finite or out of all bounds (negative voltage, more than
-        `MAX_VOLTAGE` or `MAX_CURRENT`) is a gap, and a gap is not bridged. A counter is unknown
-        until `resume`, and until the first sample that has what it counts.
+        A counter is known after `resume` and the first sample that has what it counts.
 
         Args:
             now: monotonic seconds.
-            voltage: V.
-            current: A, positive while charging.
+            voltage: V, 0 to `MAX_VOLTAGE`; anything else is no value.
+            current: A, positive while charging, at most `MAX_CURRENT` either way.
 
         """
-        # Written so that a NaN, for which every comparison is false, is no value either.
-        if voltage is not None and not 0 <= voltage <= MAX_VOLTAGE:
-            voltage = None
-        if current is not None and not -MAX_CURRENT <= current <= MAX_CURRENT:
-            current = None
-        sample = _Sample(now, voltage, current)
-        last, self._last = self._last, sample
-        if last is not None and 0 < now - last.at <= self._max_gap:
-            self._integrate(last, sample)
-        self._has_current = self._has_current or current is not None
-        self._has_power = self._has_power or (current is not None and voltage is not None)
-        return self._known()
-
-    def _known(self) -> Counters:
+        # Every comparison with NaN is false, so NaN is no value either.
+        if current is not None and -MAX_CURRENT <= current <= MAX_CURRENT:
+            self._charge.add(now, current)
+            if voltage is not None and 0 <= voltage <= MAX_VOLTAGE:
+                self._energy.add(now, voltage * current)
         totals = self.totals
-        if totals is None or not self._has_current:
+        if totals is None or not self._charge.has_samples:
             return NOT_KNOWN
-        if not self._has_power:
+        if not self._energy.has_samples:
             return Counters(charge_in=totals.charge_in, charge_out=totals.charge_out)
         return totals
 
-    def _integrate(self, a: "_Sample", b: "_Sample") -> None:
-        """Count an interval, in two parts if the current turns round in it."""
-        if a.current is None or b.current is None:
-            return
-        seconds = b.at - a.at
-        if not min(a.current, b.current) < 0 < max(a.current, b.current):
-            self._count(seconds, a.voltage, a.current, b.voltage, b.current)
-            return
-        part = a.current / (a.current - b.current)
-        voltage = None
-        if a.voltage is not None and b.voltage is not None:
-            voltage = a.voltage + part * (b.voltage - a.voltage)
-        self._count(part * seconds, a.voltage, a.current, voltage, 0.0)
-        self._count((1 - part) * seconds, voltage, 0.0, b.voltage, b.current)
 
-    def _count(
-        self, seconds: float, v0: float | None, i0: float, v1: float | None, i1: float
-    ) -> None:
-        """Count a piece in which the current has one direction."""
-        charge = seconds * (i0 + i1) / 2 / _SECONDS_PER_HOUR
-        (self._in if charge > 0 else self._out).add(abs(charge))
-        if v0 is not None and v1 is not None:
-            watt_seconds = seconds * (v0 * (2 * i0 + i1) + v1 * (i0 + 2 * i1)) / 6
-            energy = watt_seconds / _WATT_SECONDS_PER_KWH
-            (self._charged if energy > 0 else self._discharged).add(abs(energy))
+class _Integral:
+    """The integral of a value over time; its positive and negative parts apart, both at least 0."""
 
+    def __init__(self, max_gap: float) -> None:
+        self._max_gap = max_gap
+        self._at = 0.0
+        self._value = 0.0
+        self.has_samples = False
+        self.positive = 0.0
+        self.negative = 0.0
 
-class _Sample(NamedTuple):
-    """What one frame said; `at` in monotonic seconds."""
+    def add(self, now: float, value: float) -> None:
+        """Count the line from the last sample to this one."""
+        before, seconds = self._value, now - self._at
+        if self.has_samples and 0 < seconds <= self._max_gap:
+            if min(before, value) < 0 < max(before, value):
+                until_zero = seconds * before / (before - value)
+                self._count(until_zero * before / 2)
+                self._count((seconds - until_zero) * value / 2)
+            else:
+                self._count(seconds * (before + value) / 2)
+        self._at, self._value, self.has_samples = now, value, True
 
-    at: float
-    voltage: float | None
-    current: float | None
-
-
-class _Sum:
-    """A sum that never stalls (Kahan's).
-
-    A plain float stops growing where what is added is lost in its rounding: after decades of
-    kWh, at a few mW. Here the lost part is carried over to the next addition.
-    """
-
-    __slots__ = ("_lost", "value")
-
-    def __init__(self) -> None:
-        self.value = 0.0
-        self._lost = 0.0
-
-    def add(self, amount: float) -> None:
-        amount += self._lost
-        before = self.value
-        self.value = before + amount
-        self._lost = amount - (self.value - before)
+    def _count(self, area: float) -> None:
+        if area > 0:
+            self.positive += area
+        else:
+            self.negative -= area

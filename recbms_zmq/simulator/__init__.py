@@ -1,11 +1,11 @@
-"""A simulated REC BMS: a plausible LiFePO4 pack behind the frames that the Wi-Fi module would send.
+"""A simulated REC BMS: a plausible LiFePO4 pack and the frames that REC's Wi-Fi module would send.
 
-For demos, tests and benchmarks; no real BMS is in it, and nothing here is a measurement. Data
-flows one way: `day` (sun, household, weather) → `cells` → `pack` (charge control, balancing, state
-of charge) with `protection` (alarms) → `wire` (REC's frames) → `bms` → `traffic` (what is sent
-when). There `faults` act by their `schedule`, on frames (`damage`) and on connections. All of that
-is pure: time is an argument, and a seed makes it repeatable. Only `server` opens sockets, and it is
-not imported from here, so that a service with a `sim:` source does not pay for it.
+For demos, tests and benchmarks. It is a model, not a recording of a real BMS. Data flows one way:
+`household` (sun, loads, weather) → `cells` → `pack` (charge control, balancing, state of charge)
+with `protection` (alarms) → `frames` (REC's frames) → `bms` → `traffic` (what is sent when). There
+`faults` act by their `fault_schedule`, on frames (`fault_effects`) and on connections. All of that
+is pure: time is an argument, and the same seed gives the same pack. Only `server` opens sockets. It
+is not imported here, because a `sim:` source does not need it.
 """
 
 from recbms_zmq.simulator.bms import SimulatedBms

@@ -1,4 +1,4 @@
-"""A simulated BMS: seconds that have passed in, frames out. No clock, no socket, no faults."""
+"""A simulated BMS: elapsed seconds in, frames out. No clock, no socket, no faults."""
 
 import msgspec
 
@@ -15,16 +15,16 @@ _STEPS_PER_SECOND = 10
 class SimulatedBms:
     """A BMS with its pack.
 
-    `elapsed` is in real seconds since the start, and should not go backwards: the pack never does.
+    `elapsed` is in real seconds since the start. The pack does not go back to an earlier time.
 
     Args:
         options: what is simulated.
-        soc: state of charge at the beginning, 0 to 1; chosen by the seed when left out.
+        soc: state of charge at the beginning, 0 to 1; from the seed when left out.
         ambient: constant temperature around the battery, °C; that of the day when left out.
 
     Attributes:
         options: as given.
-        pack: the pack, for tests that want to know the truth.
+        pack: the pack, for tests that need its exact values.
 
     """
 
@@ -36,7 +36,7 @@ class SimulatedBms:
         ambient: float | None = None,
     ) -> None:
         self.options = options = options or SimulatorOptions()
-        # Fine steps cost time when a day passes in a minute, coarse ones show when it does not.
+        # Short steps are slow when a day takes a minute; long ones are visible at real speed.
         step = min(max(options.speed / _STEPS_PER_SECOND, _SHORTEST_STEP), _LONGEST_STEP)
         self.pack = SimulatedPack(
             units=options.units,

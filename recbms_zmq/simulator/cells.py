@@ -1,7 +1,7 @@
 """One LiFePO4 cell: charge, open-circuit voltage, internal resistance, relaxation.
 
-A first-order model: the voltage is the open-circuit voltage, plus what the resistance takes at
-once, plus what builds up and relaxes within minutes. No temperature or ageing is in it.
+A first-order model: the voltage is the open-circuit voltage, plus the instant drop of the
+resistance, plus a drop that builds up and relaxes within minutes. No temperature, no ageing.
 """
 
 from bisect import bisect_right
@@ -18,14 +18,14 @@ _SLOPE: Final = tuple(
     (_OCV[n + 1] - _OCV[n]) / (_SOC[n + 1] - _SOC[n]) for n in range(len(_SOC) - 1)
 )
 
-_AT_ONCE: Final = 0.4  # the part of the DC resistance that shows at once
+_AT_ONCE: Final = 0.4  # instant part of the DC resistance
 _RELAXATION: Final = 90.0  # s, time constant of the rest
 
 
 def open_circuit_voltage(soc: float) -> float:
     """Return the voltage at rest, V, of a state of charge from 0 to 1."""
-    place = min(max(bisect_right(_SOC, soc) - 1, 0), len(_SLOPE) - 1)
-    return _OCV[place] + (soc - _SOC[place]) * _SLOPE[place]
+    index = min(max(bisect_right(_SOC, soc) - 1, 0), len(_SLOPE) - 1)
+    return _OCV[index] + (soc - _SOC[index]) * _SLOPE[index]
 
 
 class Cell:
@@ -33,12 +33,12 @@ class Cell:
 
     Attributes:
         capacity: Ah.
-        resistance: DC resistance, Ω: at once and relaxation together.
-        leak: self-discharge, A; cells that differ in it drift apart.
+        resistance: DC resistance, Ω: both parts together.
+        leak: self-discharge, A; it makes cells drift apart.
         soc: state of charge, 0 to 1.
-        rest_voltage: what it would show at once without a current, V.
-        measured_resistance: what the BMS has last found for it, Ω.
-        balancing: the BMS moves charge to or from it.
+        rest_voltage: the voltage without the instant drop, V.
+        measured_resistance: as last measured by the BMS, Ω.
+        balancing: the BMS moves charge into or out of the cell.
 
     """
 
@@ -72,7 +72,7 @@ class Cell:
         return (voltage - self.rest_voltage) / (self.resistance * _AT_ONCE)
 
     def step(self, current: float, seconds: float) -> None:
-        """Let a current flow; exact for the relaxation, however long the step is."""
+        """Let a current flow for a time; the relaxation is exact for any length of the step."""
         soc = self.soc + (current - self.leak) * seconds / (3600 * self.capacity)
         self.soc = min(max(soc, 0.0), 1.0)
         goal = current * self.resistance * (1 - _AT_ONCE)

@@ -1,6 +1,6 @@
-"""What faults do to a frame: first to what it says, then to its text. Pure functions.
+"""What faults do to a frame: first to its content, then to its JSON text. Pure functions.
 
-Everything but the states of the battery works on JSON as such and knows no key of REC's.
+The second half works on any JSON and knows none of REC's keys.
 """
 
 import copy
@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from recbms_zmq.simulator.frames import error_message
 from recbms_zmq.wire.frames import ErrorState, Settings, SettingsError, Slave, Status
 
-Draw = Callable[[], float]
-"""Gives random numbers from 0 to 1."""
+RandomNumber = Callable[[], float]
+"""Returns a random number: at least 0, less than 1."""
 
 
-class Message(NamedTuple):
-    """A message of the websocket; text, which need not be UTF-8, unless it is binary."""
+class WebsocketMessage(NamedTuple):
+    """A websocket message. Text need not be UTF-8: that is one of the faults."""
 
     data: bytes
     is_binary: bool = False
@@ -32,11 +32,11 @@ _NOT_NUMBERS: Final = (b"NaN", b"nan", b"-nan", b"Infinity", b"-inf", b"1e999")
 _OTHER_TYPES: Final[tuple[Any, ...]] = (None, True, "22.5", "", -1, 2.5, [], [[1]], {}, {"0": "x"})
 
 
-# --- what the frame says ---
+# --- its content ---
 
 
 def alarm(frame: Status | Settings, number: int) -> Status | Settings:
-    """Make an error active, in its first unit."""
+    """Make an error active, in the first unit."""
     if isinstance(frame, Settings):
         return replace(frame, error=SettingsError(1, number))
     units = _units(frame)
@@ -45,7 +45,7 @@ def alarm(frame: Status | Settings, number: int) -> Status | Settings:
 
 
 def clock(frame: Status | Settings) -> Status | Settings:
-    """Set the BMS's own clock to where it begins without a battery."""
+    """Set the BMS's clock to the date it starts with after its clock battery was empty."""
     date = "01.01.2000"
     if isinstance(frame, Settings):
         time = None if frame.clock_time is None else "00:00:00"
@@ -57,7 +57,7 @@ def clock(frame: Status | Settings) -> Status | Settings:
 
 
 def empty(frame: Status | Settings) -> Status | Settings:
-    """Leave out all units."""
+    """Remove all units."""
     return frame if isinstance(frame, Settings) else _with_units(frame, [])
 
 
@@ -66,8 +66,8 @@ def shifted(frame: Status | Settings, times: int, *, is_out: bool) -> Status | S
 
     Args:
         frame: with its units in order.
-        times: how often it has begun.
-        is_out: the last time has not ended: that unit is missing.
+        times: how often the fault has begun.
+        is_out: it is active: the unit is missing.
 
     """
     if isinstance(frame, Settings) or not times:
@@ -102,97 +102,99 @@ def _with_master(frame: Status, **changes: Any) -> Status:
 # --- its text ---
 
 
-def damaged(name: str, message: Message, draw: Draw, number: int | None = None) -> Message:
-    """Do to a message what a fault of a frame does; other faults change nothing.
+def damaged(
+    name: str, message: WebsocketMessage, rng: RandomNumber, number: int | None = None
+) -> WebsocketMessage:
+    """Return the message after a fault of a frame; other faults change nothing.
 
     Args:
         name: of the fault.
-        message: JSON, or what another fault has left of it.
-        draw: decides where it hits.
+        message: JSON, or the result of another fault.
+        rng: chooses the place.
         number: of the fault.
 
     """
     data, is_binary = message
     if name == "binary":
-        return Message(data, is_binary=True)
+        return WebsocketMessage(data, is_binary=True)
     if name == "huge":
         padding = b"x" * ((number or 1) * _MIB)
-        return Message(b'%b,"padding":"%b"}' % (data[:-1], padding), is_binary)
+        return WebsocketMessage(b'%b,"padding":"%b"}' % (data[:-1], padding), is_binary)
     change = _CHANGES.get(name)
-    return Message(change(data, draw), is_binary) if change else message
+    return WebsocketMessage(change(data, rng), is_binary) if change else message
 
 
-def _half(data: bytes, _draw: Draw) -> bytes:
+def _half(data: bytes, _rng: RandomNumber) -> bytes:
     return data[: len(data) // 2]
 
 
-def _garbage(_data: bytes, draw: Draw) -> bytes:
-    length = int(draw() * 200)
-    return bytes(32 + int(95 * draw()) for _ in range(length)) + b"\x00}"
+def _garbage(_data: bytes, rng: RandomNumber) -> bytes:
+    length = int(rng() * 200)
+    return bytes(32 + int(95 * rng()) for _ in range(length)) + b"\x00}"
 
 
-def _bad_utf8(data: bytes, draw: Draw) -> bytes:
-    place = int(draw() * len(data))
-    return data[:place] + b"\xc3\x28\xff" + data[place:]
+def _bad_utf8(data: bytes, rng: RandomNumber) -> bytes:
+    index = int(rng() * len(data))
+    return data[:index] + b"\xc3\x28\xff" + data[index:]
 
 
-def _deep(data: bytes, draw: Draw) -> bytes:
-    return _with_number(data, draw, b"[" * _DEPTH + b"]" * _DEPTH)
+def _deep(data: bytes, rng: RandomNumber) -> bytes:
+    return _with_number(data, rng, b"[" * _DEPTH + b"]" * _DEPTH)
 
 
-def _nan(data: bytes, draw: Draw) -> bytes:
-    return _with_number(data, draw, _NOT_NUMBERS[int(draw() * len(_NOT_NUMBERS))])
+def _nan(data: bytes, rng: RandomNumber) -> bytes:
+    return _with_number(data, rng, _NOT_NUMBERS[int(rng() * len(_NOT_NUMBERS))])
 
 
-def _with_number(data: bytes, draw: Draw, token: bytes) -> bytes:
-    """Put a token in the place of one of the numbers."""
+def _with_number(data: bytes, rng: RandomNumber, token: bytes) -> bytes:
+    """Replace one of the numbers by a token."""
     numbers = [m.span() for m in _TOKEN.finditer(data) if not m[0].startswith(b'"')]
     if not numbers:
         return data
-    start, end = numbers[int(draw() * len(numbers))]
+    start, end = numbers[int(rng() * len(numbers))]
     return data[:start] + token + data[end:]
 
 
-def _wrong_types(data: bytes, draw: Draw) -> bytes:
-    def change(place: dict[str, Any] | list[Any], key: Any) -> None:
-        # A copy: the next change may be one in it.
-        place[key] = copy.deepcopy(_OTHER_TYPES[int(draw() * len(_OTHER_TYPES))])
+def _wrong_types(data: bytes, rng: RandomNumber) -> bytes:
+    def change(parent: dict[str, Any] | list[Any], key: Any) -> None:
+        # A copy, because the next change may be inside it.
+        parent[key] = copy.deepcopy(_OTHER_TYPES[int(rng() * len(_OTHER_TYPES))])
 
-    return _with_members(data, draw, change)
-
-
-def _missing_keys(data: bytes, draw: Draw) -> bytes:
-    def remove(place: dict[str, Any] | list[Any], key: Any) -> None:
-        if isinstance(place, dict):
-            del place[key]
-
-    return _with_members(data, draw, remove)
+    return _with_members(data, rng, change)
 
 
-def _unknown_keys(data: bytes, draw: Draw) -> bytes:
-    def add(place: dict[str, Any] | list[Any], _key: Any) -> None:
-        if isinstance(place, dict):
-            place[f"nova{int(draw() * 1000)}"] = {"a": [1, {"b": None}], "č": "ž"}
+def _missing_keys(data: bytes, rng: RandomNumber) -> bytes:
+    def remove(parent: dict[str, Any] | list[Any], key: Any) -> None:
+        if isinstance(parent, dict):
+            del parent[key]
 
-    return _with_members(data, draw, add)
+    return _with_members(data, rng, remove)
 
 
-def _unknown_type(data: bytes, _draw: Draw) -> bytes:
+def _unknown_keys(data: bytes, rng: RandomNumber) -> bytes:
+    def add(parent: dict[str, Any] | list[Any], _key: Any) -> None:
+        if isinstance(parent, dict):
+            parent[f"nova{int(rng() * 1000)}"] = {"a": [1, {"b": None}], "č": "ž"}
+
+    return _with_members(data, rng, add)
+
+
+def _unknown_type(data: bytes, _rng: RandomNumber) -> bytes:
     return re.sub(rb'"type":"[a-z]+"', b'"type":"novost"', data, count=1)
 
 
 def _with_members(
-    data: bytes, draw: Draw, change: Callable[[dict[str, Any] | list[Any], Any], None]
+    data: bytes, rng: RandomNumber, change: Callable[[dict[str, Any] | list[Any], Any], None]
 ) -> bytes:
-    """Change one to three members of an object or array, anywhere but the type of the message."""
+    """Change one to three members of objects and arrays, but not the type of the message."""
     try:
         tree = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return data  # another fault was here before
-    for _ in range(1 + int(draw() * 3)):
-        members = [(place, key) for place, key in _members(tree) if key != "type"]
+        return data  # another fault has damaged it
+    for _ in range(1 + int(rng() * 3)):
+        members = [(parent, key) for parent, key in _members(tree) if key != "type"]
         if members:
-            change(*members[int(draw() * len(members))])
+            change(*members[int(rng() * len(members))])
     return msgspec.json.encode(tree)
 
 
@@ -203,7 +205,7 @@ def _members(tree: Any) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
         yield from _members(tree[key])
 
 
-_CHANGES: Final[dict[str, Callable[[bytes, Draw], bytes]]] = {
+_CHANGES: Final[dict[str, Callable[[bytes, RandomNumber], bytes]]] = {
     "half-frame": _half,
     "garbage": _garbage,
     "bad-utf8": _bad_utf8,

@@ -1,4 +1,4 @@
-"""When the faults of a list act. Pure: time is an argument, and chance is drawn from a seed."""
+"""When the faults of a list are active. Pure: time is an argument, chance depends on a seed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -9,15 +9,15 @@ from recbms_zmq.simulator.random_numbers import uniform
 _CHANCE: Final = 300  # stream of random numbers
 
 
-class Acting(NamedTuple):
-    """A fault that acts now."""
+class ActiveFault(NamedTuple):
+    """A fault that is active now."""
 
     name: str
     number: int | None
 
 
-class _Clock:
-    """When one fault acts."""
+class _FaultTimer:
+    """The times of one fault."""
 
     def __init__(self, fault: Fault, index: int, seed: int) -> None:
         self.fault = fault
@@ -26,7 +26,7 @@ class _Clock:
         self.until = 0.0
         self._key = (seed, _CHANCE, index)
         self._draws = 0
-        self._waiting = False  # for the one frame that it hits
+        self._waiting = False  # for the frame that it hits
 
     def is_due_by_chance(self) -> bool:
         self._draws += 1
@@ -35,7 +35,7 @@ class _Clock:
         )
 
     def step(self, elapsed: float, *, is_frame: bool) -> bool:
-        """Tell whether the fault acts now; one that hits a single frame waits for one."""
+        """Return whether the fault is active now; one that hits a single frame waits for it."""
         begins = False
         if self.next is not None and elapsed >= self.next:
             begins = True
@@ -56,44 +56,44 @@ class _Clock:
 
 
 class Schedule:
-    """When the faults of a list act. Times are seconds since the start and do not go back."""
+    """The times of all faults of a list. Times are seconds since the start and do not go back."""
 
     def __init__(self, faults: Iterable[Fault], seed: int) -> None:
-        self._clocks = [_Clock(fault, index, seed) for index, fault in enumerate(faults)]
+        self._timers = [_FaultTimer(fault, index, seed) for index, fault in enumerate(faults)]
 
-    def step(self, elapsed: float, *, is_frame: bool) -> list[Acting]:
-        """Go on to this time, and give what acts now.
+    def step(self, elapsed: float, *, is_frame: bool) -> list[ActiveFault]:
+        """Advance to this time, and return the active faults.
 
         Args:
             elapsed: seconds since the start.
-            is_frame: a frame is made now, which may be hit.
+            is_frame: a frame is made now, which faults may hit.
 
         """
         return [
-            Acting(clock.fault.name, clock.fault.number)
-            for clock in self._clocks
-            if clock.step(elapsed, is_frame=is_frame)
+            ActiveFault(timer.fault.name, timer.fault.number)
+            for timer in self._timers
+            if timer.step(elapsed, is_frame=is_frame)
         ]
 
-    def aside(self, elapsed: float) -> list[Acting]:
-        """Give what acts on a frame that is made beside the regular ones, and change nothing else.
+    def for_extra_frame(self, elapsed: float) -> list[ActiveFault]:
+        """Return the faults that are active for a frame outside the regular rate.
 
-        That is every state, and chance as it falls for this frame.
+        These are all states, and faults by chance, decided for this frame.
         """
         return [
-            Acting(clock.fault.name, clock.fault.number)
-            for clock in self._clocks
-            if elapsed < clock.until or (clock.fault.lasts == 0 and clock.is_due_by_chance())
+            ActiveFault(timer.fault.name, timer.fault.number)
+            for timer in self._timers
+            if elapsed < timer.until or (timer.fault.lasts == 0 and timer.is_due_by_chance())
         ]
 
-    def begun(self, name: str) -> int:
-        """Tell how often the faults of this name have begun."""
-        return sum(clock.begun for clock in self._clocks if clock.fault.name == name)
+    def times_begun(self, name: str) -> int:
+        """Return how often the faults of this name have begun."""
+        return sum(timer.begun for timer in self._timers if timer.fault.name == name)
 
-    def changes(self, elapsed: float) -> Iterator[float]:
-        """Give the times after `elapsed` at which something is known to begin or end."""
-        for clock in self._clocks:
-            if clock.next is not None:
-                yield clock.next
-            if clock.until > elapsed:
-                yield clock.until
+    def next_times(self, elapsed: float) -> Iterator[float]:
+        """Return the times after `elapsed` at which a fault begins or ends, as far as known."""
+        for timer in self._timers:
+            if timer.next is not None:
+                yield timer.next
+            if timer.until > elapsed:
+                yield timer.until

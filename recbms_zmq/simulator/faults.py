@@ -1,8 +1,8 @@
 """Faults to order: which there are, and the language of `--faults`.
 
-`drop at 10s, stall at 20s for 5s, garbage 2%` is three faults: what, when, and how long. When each
-one acts is found in `schedule`, what it does to a frame in `damage`, and what to a connection in
-`traffic` and `server`.
+`drop at 10s, stall at 20s for 5s, garbage 2%` is three faults: what, when, and how long.
+`fault_schedule` computes when each one is active, `fault_effects` changes frames, `traffic` and
+`server` act on connections.
 """
 
 import re
@@ -16,7 +16,7 @@ from recbms_zmq.text import did_you_mean, quoted
 GRAMMAR: Final = """\
 faults: FAULT[, FAULT...], each one
   NAME at TIME [for TIME]      once, this long after the start
-  NAME every TIME [for TIME]   again and again
+  NAME every TIME [for TIME]   repeatedly
   NAME N% [for TIME]           at random, with N of 100 frames
 TIME is 500ms, 10s, 5m or 2h, in real time; chance depends on the seed. Without `for`, a state lasts
 10 s, and what hits frames hits one. In a sim: URL write + for a space and %25 for %.
@@ -40,9 +40,9 @@ class Kind(NamedTuple):
     """What a fault does.
 
     Attributes:
-        help: for people.
-        lasts: seconds if nothing is said; 0 is one frame, None is at once and takes no `for`.
-        number: of the fault, if it takes one.
+        help: one line for people.
+        lasts: seconds without `for`; 0: hits one frame; None: has no duration and takes no `for`.
+        number: the number that it takes, if any.
 
     """
 
@@ -57,10 +57,10 @@ KINDS: Final[dict[str, Kind]] = {
     # of the connection
     "drop": Kind("connections break off", None),
     "cut": Kind("connections break off in the middle of a frame", None),
-    "refuse": Kind("nobody listens: connections break off, new ones are refused", _STATE),
+    "refuse": Kind("connections break off, new ones are refused", _STATE),
     "close": Kind("connections are closed as soon as they are open", _STATE),
     "stall": Kind("nothing is sent; connections stay open, pings are answered", _STATE),
-    "freeze": Kind("nothing is sent or answered, as on a dead network", _STATE),
+    "freeze": Kind("nothing is sent or answered, like a dead network", _STATE),
     "burst": Kind("frames are held back, then sent all at once", _STATE),
     # of a frame
     "half-frame": Kind("half of a frame, as a whole message"),
@@ -72,8 +72,8 @@ KINDS: Final[dict[str, Kind]] = {
     "nan": Kind("one number is NaN or infinite"),
     "wrong-types": Kind("some values are of another type"),
     "missing-keys": Kind("some keys are left out"),
-    "unknown-keys": Kind("keys that nobody knows"),
-    "unknown-type": Kind("a message of a type that nobody knows"),
+    "unknown-keys": Kind("unknown keys"),
+    "unknown-type": Kind("a message of an unknown type"),
     # of the battery
     "empty": Kind("a frame without any unit"),
     "unit": Kind("the first unit drops out, and comes back as the last one", _STATE),
@@ -83,19 +83,19 @@ KINDS: Final[dict[str, Kind]] = {
 
 
 class FaultSyntaxError(UsageError):
-    """A text that is no fault; `str()` is a sentence about it."""
+    """A text is not a list of faults; `str()` is a sentence that names the mistake."""
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """A fault: what, when, how long. One of `at`, `every`, `chance` is set.
+    """A fault: what, when, how long. Exactly one of `at`, `every`, `chance` is set.
 
     Attributes:
         name: one of `KINDS`.
-        number: its number, for those that take one.
+        number: for faults that take one.
         at: seconds after the start.
-        every: seconds between two.
-        chance: 0 to 1, with each frame.
-        lasts: seconds; 0 is one frame, or no time at all.
+        every: period in seconds.
+        chance: of each frame, above 0, at most 1.
+        lasts: seconds; 0: one frame, or no duration.
 
     """
 
@@ -107,7 +107,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     lasts: float = 0.0
 
     def __str__(self) -> str:
-        """Write the fault in the language it is read from."""
+        """Return the fault in the language of `--faults`."""
         words = [self.name if self.number is None else f"{self.name}={self.number}"]
         if self.at is not None:
             words.append(f"at {self.at!r}s")
@@ -124,7 +124,7 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
     """Read a list of faults.
 
     Raises:
-        FaultSyntaxError: it is none.
+        FaultSyntaxError: the text is not a list of faults.
 
     """
     parts = text.split(",")
@@ -142,7 +142,7 @@ def _fault(text: str) -> Fault:
             name, number = _name(head)
             period = _time(when)
             if period < _SHORTEST_PERIOD:
-                raise FaultSyntaxError(f"expected every 10ms or more seldom, got {_shown(text)}")
+                raise FaultSyntaxError(f"expected a period of 10ms or more, got {_shown(text)}")
             return Fault(name=name, number=number, every=period, lasts=_lasts(name, rest))
         case [head, chance, *rest] if chance.endswith("%"):
             name, number = _name(head)

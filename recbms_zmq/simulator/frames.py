@@ -1,8 +1,8 @@
 """REC's frames of a simulated pack, in the variants that firmware versions send.
 
-Measurements get the noise and the steps of REC's converters here, and numbers are printed as the
-real module prints them: single-precision floats with 7 significant digits (settings: 6), whole
-ones without a point. Pure: the same pack at the same time gives the same bytes.
+Values get the noise and the resolution of REC's converters here. Numbers are printed as the real
+module prints them: single-precision floats with 7 significant digits (settings: 6), whole numbers
+without a point. Pure: the same pack at the same time gives the same bytes.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from recbms_zmq.wire.frames import (
 
 Firmware = Literal["current", "arrays", "old", "new"]
 """`current`: keys and shapes of the real frames. `arrays`: lists instead of objects with the keys
-"0", "1", …. `old`: neither `bal` nor `address`. `new`: also `mcu_time` and `re1l`, and a `time`."""
+"0", "1", …. `old`: without `bal` and `address`. `new`: with `mcu_time`, `re1l` and `time`."""
 FIRMWARE: Final[tuple[Firmware, ...]] = get_args(Firmware)
 
 _FIRST_DAY: Final = datetime(2025, 9, 28)  # noqa: DTZ001 - the BMS's clock knows no time zone
-_CALENDAR: Final = 10_000 * 86_400  # s after which the simulated calendar begins anew
+_CALENDAR: Final = 10_000 * 86_400  # s after which the simulated calendar starts over
 _STATUS_DIGITS: Final = 7
 _SETTINGS_DIGITS: Final = 6
 _VOLTAGE_STEP: Final = 0.00033344  # V; the voltages of the real frame are multiples of it apart
@@ -41,12 +41,12 @@ _CURRENT_NOISE: Final = 0.04  # A, two steps of the shunt
 _TEMPERATURE_STEP: Final = 1 / 16  # °C, of the DS18B20 sensors that REC uses
 _BOARD_STEP: Final = 0.03  # °C
 _IDLE: Final = 0.1  # A
-_MILLISECOND: Final = 0.001  # s; noise is drawn anew for each
+_MILLISECOND: Final = 0.001  # s; the noise changes once in each
 _VOLTAGE, _CURRENT, _BOARD = range(200, 203)  # streams of random numbers
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What the BMS has measured at one moment: its clock, A, V and °C, by unit and then place."""
+    """The BMS's measurements at one time: clock, A, V and °C, by unit, then cell or sensor."""
 
     time: float
     current: float
@@ -56,13 +56,13 @@ class Measured(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, pack: SimulatedPack, seed: int, time: float, elapsed: float) -> "Measured":
-        """Measure the pack: what it is, with noise, in steps.
+        """Measure the pack: its exact values, with noise, in the converters' steps.
 
         Args:
-            pack: at this time.
+            pack: advanced to this time.
             seed: of the noise.
-            time: simulated.
-            elapsed: real; noise comes at the pace of real time, whatever the simulated speed.
+            time: simulated seconds.
+            elapsed: real seconds: noise has the pace of real time at any simulated speed.
 
         """
         moment = int(elapsed / _MILLISECOND)
@@ -116,7 +116,8 @@ def status(pack: SimulatedPack, measured: Measured, firmware: Firmware) -> Statu
                 state_of_health=0.9963,
                 error_state=ErrorState(
                     present=1 if alarm else 0,
-                    unit_address=last.unit_address if last else 0,  # stays when it has cleared
+                    # REC keeps the unit of a cleared alarm.
+                    unit_address=last.unit_address if last else 0,
                     number=alarm.number if alarm else 0,
                     location=alarm.location if alarm else 0,
                 ),
@@ -171,9 +172,15 @@ def settings(pack: SimulatedPack, measured: Measured, firmware: Firmware) -> Set
 
 
 def time_remaining(current: float, soc: float, capacity: float) -> str:
-    """Return REC's display text: A, ratio, Ah. Hours are padded on the right, minutes with 0.
+    """Return REC's display text. Hours are padded on the right, minutes with 0.
 
-    What REC shows without a current is not known; here it is nothing.
+    REC's text without a current is not known; here it is empty.
+
+    Args:
+        current: A, positive while charging.
+        soc: 0 to 1.
+        capacity: Ah.
+
     """
     if abs(current) <= _IDLE:
         return ""
@@ -183,7 +190,7 @@ def time_remaining(current: float, soc: float, capacity: float) -> str:
 
 
 def error_message(number: int) -> str:
-    """Return the module's text for an error. Its real texts are not known: these are ours."""
+    """Return a text for an error. The module's real texts are not known."""
     text = ALARMS[number].text if number in ALARMS else "Something new"
     return f"{text}<br> (simulated)"
 
@@ -219,7 +226,7 @@ def _stepped(value: float, step: float) -> float:
 
 
 def _float(value: float, digits: int = _STATUS_DIGITS) -> float:
-    """Return the value as a C program prints it with `%.7g`: whole ones become integers."""
+    """Return the value as C's `%.7g` prints it: whole numbers become integers."""
     short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() else short
 

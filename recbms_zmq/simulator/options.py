@@ -1,7 +1,6 @@
-"""What is simulated, from the command line (`--units 2`) or from a URL (`sim:?units=2`).
+"""The options of the simulator, from the command line (`--units 2`) or a URL (`sim:?units=2`).
 
-Every value is checked here, and a wrong one is a sentence that names the option, what came, and
-what is expected.
+Every value is checked here. The error names the option, the value and what is expected.
 """
 
 from collections.abc import Mapping
@@ -22,16 +21,16 @@ SCHEME: Final = "sim:"
 
 
 class SimulatorOptions(Struct, frozen=True, kw_only=True):
-    """A simulated BMS in numbers.
+    """The options of one simulated BMS.
 
     Attributes:
         units: BMS units in series, 1 to 16.
         cells: cells of each unit, 1 to 32.
         rate: status frames per real second.
         speed: simulated seconds per real second.
-        seed: makes pack, weather and household.
+        seed: of pack, weather and household.
         firmware: variant of the frames.
-        faults: faults to order.
+        faults: in the order of `--faults`.
 
     """
 
@@ -67,22 +66,22 @@ OPTIONS: Final = (
         "seed",
         readers.count("a seed", most=2**32 - 1),
         0,
-        "another number, another pack and weather",
+        "of pack, weather and household; another seed gives another pack",
         "N",
     ),
     Option(
         "firmware",
         readers.choice(*FIRMWARE),
         "current",
-        "variant of the frames: current (as the real ones), arrays (lists for objects), old "
-        "(without bal and address), new (with mcu_time and re1l)",
+        "variant of the frames: current (like the real ones), arrays (lists instead of objects), "
+        "old (without bal and address), new (with mcu_time and re1l)",
         "NAME",
     ),
     Option(
         "faults",
         parse_faults,
         None,
-        "faults to order, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
+        "faults, like 'drop at 10s, stall at 20s for 5s, garbage 2%%'; see below",
         "FAULTS",
     ),
 )
@@ -93,11 +92,11 @@ def read_options(texts: Mapping[str, str], name: str = "--{}") -> SimulatorOptio
     """Read options from their texts.
 
     Args:
-        texts: by the names of `OPTIONS`; what is missing has its default.
-        name: how errors call an option, `{}` being its name.
+        texts: values by the names of `OPTIONS`; missing ones have their default.
+        name: how errors name an option; `{}` is its name.
 
     Raises:
-        UsageError: a text that does not fit.
+        UsageError: a value is not valid.
 
     """
     found: dict[str, Any] = {}
@@ -113,7 +112,7 @@ def parse_simulator_url(url: str) -> SimulatorOptions:
     """Read `sim:` or a URL like `sim:?units=2&cells=16&speed=600&faults=drop+every+1m`.
 
     Raises:
-        UsageError: not such a URL, an unknown or repeated option, or a value that does not fit.
+        UsageError: not such a URL, an unknown or repeated option, or a value that is not valid.
 
     """
     path, question, query = url.removeprefix(SCHEME).partition("?")

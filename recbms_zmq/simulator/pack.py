@@ -1,9 +1,9 @@
 """The simulated pack: units of cells in series, and the BMS that charges, balances and protects.
 
-Pure: `advance` takes the time. The state moves in equal steps, so it depends on the time alone
-and not on how often somebody looks. What is measured is exact; `wire` adds the noise.
+Pure: `advance` takes the time. The model advances in equal steps, so that its state depends on the
+time only, not on the number of calls. Values are exact; `frames` adds the noise.
 
-Time is in seconds since midnight of the first simulated day; currents are positive on charging.
+Time is in seconds since midnight of the first simulated day; currents are positive while charging.
 """
 
 from math import exp
@@ -16,30 +16,30 @@ from recbms_zmq.simulator.random_numbers import spread, uniform
 from recbms_zmq.wire.alarms import ALARMS
 
 START: Final = 9.5 * 3600
-"""The simulated time at which a pack begins: half past nine, the sun is charging."""
+"""The simulated time at the start: 9:30, the sun is charging."""
 FIRST_ADDRESS: Final = 2
 """RS-485 address of the first unit, as in the real frame."""
 
-_CAPACITY, _RESISTANCE, _LEAK, _CHARGE, _PLACE = range(100, 105)  # streams of random numbers
+_CAPACITY, _RESISTANCE, _LEAK, _CHARGE, _OFFSET = range(100, 105)  # streams of random numbers
 
-_STANDBY: Final = 0.6  # A; what the BMS and the inverters take when discharging is off
+_STANDBY: Final = 0.6  # A; consumption of BMS and inverters when discharging is off
 _TAIL_CURRENT: Final = 6.0  # A; at the end-of-charge voltage and below this, the pack is full
 _BALANCING_PERIOD: Final = 60.0  # s between decisions
 _BALANCING_DIFFERENCE: Final = 0.002  # V
 _ACTIVE_CURRENT: Final = 2.0  # A into the lowest cell of an ABMS; REC: up to 2.5 A
 _PASSIVE_CURRENT: Final = 1.0  # A out of the high cells of the other models; REC: up to 1.3 A
-_RESISTANCE_STEP: Final = 20.0  # A; only a larger change of the current tells the resistance
+_RESISTANCE_STEP: Final = 20.0  # A; smaller changes of the current do not measure the resistance
 _AVERAGING: Final = 60.0  # s, of the current that the time remaining is computed from
 _THERMAL: Final = 7200.0  # s, time constant of the battery against its surroundings
-_MOST_STEPS: Final = 3000  # in one call: a day and a bit, in the coarsest steps
+_MOST_STEPS: Final = 3000  # in one call: a little more than a day in the longest steps
 
 
 class SimulatedUnit:
     """One BMS unit and its cells.
 
     Attributes:
-        address: on RS-485.
-        cells: the cells, in series.
+        address: RS-485 address.
+        cells: in series.
         temperatures: of the battery, °C, one per sensor.
         bms_temperature: of the board, °C.
 
@@ -58,26 +58,28 @@ class SimulatedUnit:
         ]
         # An ABMS has one sensor, REC's models for up to 16 cells have three.
         self.sensor_count = min(1 + (cells - 1) // 4, 3)
-        self._places = [
-            0.8 * spread(seed, _PLACE, position, number) for number in range(self.sensor_count)
+        self._temperature_offsets = [
+            0.8 * spread(seed, _OFFSET, position, number) for number in range(self.sensor_count)
         ]
         self.temperatures: list[float] = []
         self.bms_temperature = 0.0
 
     def warm(self, surroundings: float, heating: float) -> None:
-        """Take over temperatures: sensors sit at warmer and colder places of the battery."""
-        self.temperatures = [surroundings + heating + place for place in self._places]
+        """Set the temperatures, °C; each sensor has a constant offset."""
+        self.temperatures = [
+            surroundings + heating + offset for offset in self._temperature_offsets
+        ]
         balancing = sum(cell.balancing for cell in self.cells)
         self.bms_temperature = surroundings + 6.0 + min(balancing, 4) * 1.5
 
 
 class SimulatedPack:
-    """A pack and its day.
+    """A pack through the days.
 
     Args:
         units: BMS units, in series.
         cells: cells of each unit.
-        seed: makes the pack and its days; the same seed gives the same ones.
+        seed: of the pack and its days.
         step: seconds of one step of the model, at most 30.
         soc: state of charge at the beginning; from the seed, 0.28 to 0.6, when left out.
         ambient: constant temperature around the battery, °C; that of the day when left out.
@@ -87,7 +89,7 @@ class SimulatedPack:
         units: the units, in the order of their addresses.
         time: simulated seconds since midnight of the first day.
         current: A.
-        average_current: the same over the last minute.
+        average_current: A, mean of about the last minute.
         soc: state of charge as the BMS counts it, 0 to 1.
         charge_since_full: Ah taken out since the pack was full.
         cycles: full cycles as REC counts them.
@@ -123,13 +125,13 @@ class SimulatedPack:
         self._step = step
         self._ambient = ambient
         self._cells = [cell for unit in self.units for cell in unit.cells]
-        self._places = [(unit.address, n + 1) for unit in self.units for n in range(cells)]
+        self._cell_names = [(unit.address, n + 1) for unit in self.units for n in range(cells)]
         self._low = self._high = Extreme(0.0)
         self._heating = 0.0
         self._full = False
         self._empty = False
         self._deep = self.soc <= 0.35
-        self._current_told = 0.0
+        self._previous_current = 0.0
         self._next_balancing = START
         self._tick()
         self.average_current = self.current
@@ -155,15 +157,15 @@ class SimulatedPack:
         self._flow(seconds)
         voltages = [cell.voltage(current) for cell in self._cells]
         low, high = min(voltages), max(voltages)
-        self._low = Extreme(low, *self._places[voltages.index(low)])
-        self._high = Extreme(high, *self._places[voltages.index(high)])
+        self._low = Extreme(low, *self._cell_names[voltages.index(low)])
+        self._high = Extreme(high, *self._cell_names[voltages.index(high)])
         self._count(seconds)
         self._warm(seconds)
         self._measure_resistances()
         self._watch(seconds)
 
     def _regulate(self) -> float:
-        """Return the current: sun less household, within what the BMS allows."""
+        """Return the current: solar current minus load, within the limits of the BMS."""
         wanted = household.sun(self._seed, self.time) - household.household(self._seed, self.time)
         off = [ALARMS[number] for number in self.protection.active]
         if wanted > 0:
@@ -181,13 +183,13 @@ class SimulatedPack:
         if self.time < self._next_balancing:
             return
         self._next_balancing = self.time + _BALANCING_PERIOD
-        # Voltages without what the resistances take, which the BMS knows: else it would move
-        # charge by the resistance of a cell, and make the pack uneven.
+        # Open-circuit voltages, as the BMS estimates them. With terminal voltages it would move
+        # charge because of differences in resistance, and unbalance the pack.
         voltages = [open_circuit_voltage(cell.soc) for cell in self._cells]
         low, high = min(voltages), max(voltages)
         start = self.limits.balancing_start_voltage
         for cell, voltage in zip(self._cells, voltages, strict=True):
-            if self.is_abms:  # from the whole pack into the lowest cell, also on the plateau
+            if self.is_abms:  # from the whole pack into the lowest cell, at any state of charge
                 uneven = high - low > _BALANCING_DIFFERENCE and voltage == low
                 cell.balancing = uneven and self.current >= 0
             else:
@@ -206,7 +208,7 @@ class SimulatedPack:
                 cell.step(current, seconds)
 
     def _count(self, seconds: float) -> None:
-        """Count the charge, and set the state of charge where voltages tell it better."""
+        """Count the charge, and correct the state of charge at the ends of the voltage range."""
         charge = self.current * seconds / 3600
         self.soc = min(max(self.soc + charge / self.limits.capacity, 0.0), 1.0)
         self.charge_since_full -= charge
@@ -230,7 +232,7 @@ class SimulatedPack:
         self._deep = self._deep or self.soc <= 0.35
 
     def _warm(self, seconds: float) -> None:
-        """Warm the battery by the losses in its cells: some 0.5 K per watt in one of them."""
+        """Warm the battery by the losses in its cells: about 0.5 K per watt in one cell."""
         losses = self.current**2 * sum(c.resistance for c in self._cells) / len(self._cells)
         self._heating += (0.5 * losses - self._heating) * (1 - exp(-seconds / _THERMAL))
         surroundings = self._ambient
@@ -240,12 +242,12 @@ class SimulatedPack:
             unit.warm(surroundings, self._heating)
 
     def _measure_resistances(self) -> None:
-        """Measure the resistances as REC does: only a large step of the current shows them."""
-        if abs(self.current - self._current_told) > _RESISTANCE_STEP:
+        """Measure the resistances as REC does: after a large step of the current."""
+        if abs(self.current - self._previous_current) > _RESISTANCE_STEP:
             for number, cell in enumerate(self._cells):
                 error = 0.02 * spread(self._seed, _RESISTANCE, int(self.time), number)
                 cell.measured_resistance = cell.resistance * (1 + error)
-        self._current_told = self.current
+        self._previous_current = self.current
 
     def _watch(self, seconds: float) -> None:
         temperatures = [

@@ -1,8 +1,8 @@
-"""REC's alarms: when each one rises, and when it clears.
+"""REC's alarms: when each one is raised, and when it clears.
 
-Only the alarms that a healthy unit can have: 1 to 5 and 7. A condition must last some seconds
-before its alarm changes. Thresholds come from the settings; the seconds, and the hystereses that
-are no settings (20 mV, 2 °C), from the error table of REC's Active BMS 4S manual.
+Only those that a healthy unit can have: 1 to 5 and 7. A condition must last some seconds before
+its alarm changes. Thresholds are settings. The seconds, and the hystereses that are not settings
+(20 mV, 2 °C), are from the error table of REC's Active BMS 4S manual.
 
 The settings have the values of the real settings frame. Their names and meanings are those of
 `recbms_zmq.wire.frames.Settings`, so that the frame is made from them.
@@ -43,13 +43,13 @@ class Limits(NamedTuple):
 
     @property
     def charge_current_max(self) -> float:
-        """What the BMS lets the chargers deliver at most, A."""
+        """The highest charge current that the BMS allows, A."""
         by_inverters = self.inverter_charge_current_max * self.inverter_count
         return min(self.charge_coefficient * self.capacity, by_inverters)
 
     @property
     def discharge_current_max(self) -> float:
-        """What the BMS lets the inverters take at most, A."""
+        """The highest discharge current that the BMS allows, A."""
         by_inverters = self.inverter_discharge_current_max * self.inverter_count
         return min(self.discharge_coefficient * self.capacity, by_inverters)
 
@@ -58,7 +58,7 @@ LIMITS: Final = Limits()
 
 
 class Extreme(NamedTuple):
-    """A lowest or highest value, and where it is: address of the unit, number from 1."""
+    """A lowest or highest value, with the address of its unit and its number from 1."""
 
     value: float
     unit_address: int = 0
@@ -66,7 +66,7 @@ class Extreme(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What the protection looks at: V and °C."""
+    """The values that the protection monitors, V and °C."""
 
     cell_voltage_min: Extreme
     cell_voltage_max: Extreme
@@ -76,7 +76,7 @@ class Condition(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """An active alarm: REC's error number, and the cell, sensor or unit that it is about."""
+    """An active alarm: REC's error number, the unit, and the cell or sensor."""
 
     number: int
     unit_address: int
@@ -84,7 +84,7 @@ class Raised(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Rise when `excess` is above 0, clear when it is below -hysteresis, each for `seconds`."""
+    """Raise while `excess` > 0, clear while it is < -hysteresis, each after `seconds`."""
 
     number: int
     where: Extreme
@@ -134,8 +134,8 @@ class Protection:
     """The alarms of one pack.
 
     Attributes:
-        active: by number, in the order in which they rose.
-        last: the alarm that the frame has shown last, which may have cleared.
+        active: by number, oldest first.
+        last: the alarm that the frame showed last; it may have cleared.
 
     """
 
@@ -147,11 +147,11 @@ class Protection:
 
     @property
     def shown(self) -> Raised | None:
-        """The alarm that the frame shows, which has room for one: the oldest."""
+        """The alarm in the frame, which holds only one: the oldest."""
         return next(iter(self.active.values()), None)
 
     def step(self, now: Condition, seconds: float) -> None:
-        """Look at the pack after `seconds` more in this condition."""
+        """Update the alarms after `seconds` in this condition."""
         for rule in _rules(self._limits, now):
             is_active = rule.number in self.active
             is_due = rule.excess < -rule.hysteresis if is_active else rule.excess > 0

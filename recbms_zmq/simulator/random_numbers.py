@@ -1,7 +1,7 @@
-"""Random numbers that depend on nothing but their key, so that no order of questions changes them.
+"""Random numbers that depend on their key only, not on the order of calls.
 
 The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators):
-a few multiplications instead of a generator with a state to set up. Not for secrets.
+it has no state and takes a few multiplications. Not for secrets.
 """
 
 from typing import Final

@@ -1,8 +1,9 @@
 """A simulated BMS on a real websocket, as REC's Wi-Fi module would serve it.
 
 `/ws` sends the settings at once and every minute, and status frames at their rate; `/cell` answers
-as older firmware does. All clients see the same pack. What clients send is read and ignored. What
-is sent, and which faults act, is decided by `traffic`; here it is done to real connections.
+like older firmware. All clients get the frames of the same pack. Data from clients is read and
+ignored. `traffic` decides what to send and which faults are active; this module does it on real
+connections.
 """
 
 import asyncio
@@ -21,12 +22,12 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
 from recbms_zmq.text import masked
 
-_CLOSE_TIMEOUT: Final = 1.0  # s; a client that does not answer the closing handshake is left
+_CLOSE_TIMEOUT: Final = 1.0  # s; then a client without an answer to the close frame is dropped
 
 
 class SimulatorServer:
@@ -36,7 +37,7 @@ class SimulatorServer:
         options: what is simulated.
         host: name or address to listen on.
         port: 0 takes a free one, and keeps it.
-        sending: is called with every message right before a client is sent it.
+        sending: called with every message right before it is sent to a client.
 
     """
 
@@ -45,7 +46,7 @@ class SimulatorServer:
         options: SimulatorOptions,
         host: str,
         port: int,
-        sending: Callable[[Message], None] = lambda _: None,
+        sending: Callable[[WebsocketMessage], None] = lambda _: None,
     ) -> None:
         self._traffic = Traffic(options)
         self._sending = sending
@@ -56,12 +57,12 @@ class SimulatorServer:
         self._connections: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
         self._messages = self._traffic.step(0).messages
         self._link = self._traffic.link
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._has_ended = False
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The URL of the websocket."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"ws://{host}:{self._port}/ws"
 
@@ -71,7 +72,7 @@ class SimulatorServer:
         return self._traffic.faults
 
     async def open(self) -> None:
-        """Begin to listen.
+        """Listen.
 
         Raises:
             OSError: host and port cannot be listened on.
@@ -80,7 +81,7 @@ class SimulatorServer:
         connections = self._connections
 
         class Connection(ServerConnection):
-            """A connection that is known from its first moment, not only once it is open."""
+            """A connection that is registered before its handshake."""
 
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
@@ -93,24 +94,24 @@ class SimulatorServer:
             process_request=self._answer,
             create_connection=Connection,
             compression=None,
-            open_timeout=None,  # a frozen module lets clients wait as long as they like
-            ping_interval=None,  # that the real module pings is not known
+            open_timeout=None,  # while frozen, clients may wait for ever
+            ping_interval=None,  # whether the real module pings is not known
             close_timeout=_CLOSE_TIMEOUT,
             server_header=None,
         )
         self._host, self._port = self._server.sockets[0].getsockname()[:2]
 
     async def close(self) -> None:
-        """Say goodbye to all clients, and listen no longer."""
+        """Stop listening, and close all connections."""
         self._has_ended = True
-        self._tell()
+        self._notify()
         for connection in self._connections:
             if connection.protocol.state is State.CONNECTING:
                 connection.transport.abort()
         await self._listen(False)
 
     async def run(self) -> None:
-        """Send frames, and let faults happen, for ever."""
+        """Send frames and apply faults until cancelled."""
         while True:
             await asyncio.sleep(max(self._traffic.due - self._elapsed, 0))
             step = self._traffic.step(self._elapsed)
@@ -122,16 +123,16 @@ class SimulatorServer:
             if step.messages or step.link != self._link:
                 self._messages = step.messages
                 self._link = step.link
-                self._tell()
+                self._notify()
 
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     # --- one client ---
 
     async def _answer(self, _connection: ServerConnection, request: Request) -> Response | None:
-        """Answer `GET /cell`, let websockets through at `/ws`, refuse the rest."""
+        """Answer `GET /cell`, accept websockets at `/ws`, refuse the rest."""
         await self._wait_while("frozen")
         if request.path == "/ws":
             return None
@@ -140,14 +141,14 @@ class SimulatorServer:
             return _response(HTTPStatus.NOT_FOUND, "text/plain", text)
         await self._wait_while("frozen", "stalled")
         body = self._traffic.cell(self._elapsed)
-        self._sending(Message(body))
+        self._sending(WebsocketMessage(body))
         return _response(HTTPStatus.OK, "application/json", body)
 
     async def _handle(self, connection: ServerConnection) -> None:
-        """Serve one client until it goes."""
+        """Serve one client until it disconnects."""
         sending = asyncio.create_task(self._send(connection))
         try:
-            async for _ in connection:  # unread messages would hold up pings and the closing
+            async for _ in connection:  # unread messages would block pings and the close frame
                 pass
         except ConnectionClosed:
             pass
@@ -156,18 +157,18 @@ class SimulatorServer:
 
     async def _wait_while(self, *links: Link) -> None:
         while self._traffic.link in links and not self._has_ended:
-            await self._news.wait()
+            await self._changed.wait()
 
     async def _send(self, connection: ServerConnection) -> None:
-        """Send every frame that is made; while the client is slow, only the newest."""
-        messages: tuple[Message, ...] = self._traffic.greeting(self._elapsed)
+        """Send every frame; to a slow client only the newest."""
+        messages: tuple[WebsocketMessage, ...] = self._traffic.greeting(self._elapsed)
         with suppress(ConnectionClosed):
             while self._traffic.link != "closing":
-                news = self._news
+                changed = self._changed
                 for message in messages:
                     self._sending(message)
                     await connection.send(message.data, text=not message.is_binary)
-                await news.wait()
+                await changed.wait()
                 messages = self._messages
             await connection.close()
 
@@ -175,7 +176,7 @@ class SimulatorServer:
 
     async def _listen(self, is_listening: bool) -> None:
         if is_listening and self._server is None:
-            with suppress(OSError):  # somebody else has the port now; tried again with each step
+            with suppress(OSError):  # the port is in use: try again with each step
                 await self.open()
         elif not is_listening and self._server is not None:
             self._server.close()
@@ -207,7 +208,7 @@ class SimulatorServer:
 async def serving(
     options: SimulatorOptions, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
-    """Serve a simulated BMS while the context lasts; gives its address, `ws://HOST:PORT/ws`.
+    """Serve a simulated BMS within the context; yield its URL, `ws://HOST:PORT/ws`.
 
     Args:
         options: what is simulated.
@@ -222,7 +223,7 @@ async def serving(
     try:
         await server.open()
     except OSError as exc:
-        # Above 0 it is an errno, for which asyncio has a longer sentence; below, of a host name.
+        # A positive number is an errno; a negative one is from the look-up of a host name.
         number = exc.errno or 0
         reason = (os.strerror(number) if number > 0 else exc.strerror or str(exc)).lower()
         raise OutputError(
@@ -246,5 +247,5 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 
 
 def _half_frame(data: bytes) -> bytes:
-    """Return the head of a websocket text frame (RFC 6455, 5.2) and half of what it announces."""
+    """Return the header of a websocket text frame (RFC 6455, 5.2) and half of its payload."""
     return b"\x81\x7f" + len(data).to_bytes(8, "big") + data[: len(data) // 2]

@@ -1,6 +1,6 @@
-"""What a simulated module puts on its connections, and when: frames at their rate, and faults.
+"""What a simulated module sends, and when: frames at their rate, and faults.
 
-Pure: whoever has the connections asks what to do at a time, and `due` says when to ask again.
+Pure: the owner of the connections calls `step` with the time, and again at `due`.
 """
 
 from collections import deque
@@ -12,8 +12,8 @@ import msgspec
 
 from recbms_zmq.simulator import fault_effects
 from recbms_zmq.simulator.bms import SimulatedBms
-from recbms_zmq.simulator.fault_effects import Message
-from recbms_zmq.simulator.fault_schedule import Acting, Schedule
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
+from recbms_zmq.simulator.fault_schedule import ActiveFault, Schedule
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.random_numbers import uniform
 from recbms_zmq.wire.frames import Settings, Status
@@ -25,10 +25,10 @@ _MOST_HELD: Final = 1000  # frames of a burst
 _DAMAGE: Final = 400  # stream of random numbers
 
 Link = Literal["up", "stalled", "frozen", "closing", "refusing"]
-"""`up`: connections work. `stalled`: nothing is sent. `frozen`: nor is anything answered.
-`closing`: they are closed as soon as they are open. `refusing`: nobody listens."""
+"""`up`: connections work. `stalled`: nothing is sent. `frozen`: nothing is sent or answered.
+`closing`: connections are closed as soon as they are open. `refusing`: no port is open."""
 
-_LINKS: Final[tuple[tuple[str, Link], ...]] = (  # the first that acts counts
+_LINKS: Final[tuple[tuple[str, Link], ...]] = (  # the first active one counts
     ("refuse", "refusing"),
     ("close", "closing"),
     ("freeze", "frozen"),
@@ -40,13 +40,13 @@ class Step(NamedTuple):
     """What to do now.
 
     Attributes:
-        messages: to be sent on every connection; none unless the link is up.
-        link: the state of the module's link from now on.
-        breaks: connections break off now, `cut` after half of a frame.
+        messages: to send on every connection; none unless the link is up.
+        link: the state of the module's connections from now on.
+        breaks: break connections now; `cut`: after half of a frame.
 
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[WebsocketMessage, ...]
     link: Link
     breaks: Literal["drop", "cut"] | None
 
@@ -57,8 +57,8 @@ class Traffic:
     Times are real seconds since the start and do not go back.
 
     Attributes:
-        bms: what the messages tell of.
-        due: when to ask for the next step.
+        bms: the source of the frames.
+        due: the time of the next step.
         link: the state of the link since the last step.
 
     """
@@ -72,21 +72,21 @@ class Traffic:
         self._schedule = Schedule(options.faults, options.seed)
         self._frame_due = 0.0
         self._settings_due = 0.0
-        self._held: deque[Message] = deque(maxlen=_MOST_HELD)
-        self._newest = Message(b"")
+        self._held: deque[WebsocketMessage] = deque(maxlen=_MOST_HELD)
+        self._newest = WebsocketMessage(b"")
         self._draws = count()
 
     @property
     def faults(self) -> dict[str, int]:
         """How often each of the ordered faults has begun."""
         names = dict.fromkeys(fault.name for fault in self.bms.options.faults)
-        return {name: self._schedule.begun(name) for name in names}
+        return {name: self._schedule.times_begun(name) for name in names}
 
     def step(self, elapsed: float) -> Step:
-        """Go on to this time. A frame that is late is left out, not made up for."""
+        """Advance to this time. Frames of the past are left out."""
         is_frame = elapsed >= self._frame_due
-        acting = self._schedule.step(elapsed, is_frame=is_frame)
-        names = {fault.name for fault in acting}
+        active = self._schedule.step(elapsed, is_frame=is_frame)
+        names = {fault.name for fault in active}
         self.link = next((link for name, link in _LINKS if name in names), "up")
         if is_frame:
             self._frame_due = (elapsed // self._interval + 1) * self._interval
@@ -94,11 +94,11 @@ class Traffic:
                 self._frame_due += self._interval
             if elapsed >= self._settings_due:
                 self._settings_due = elapsed + SETTINGS_INTERVAL
-                self._held.append(self._message(self.bms.settings_frame(elapsed), acting))
-            self._newest = self._message(self.bms.status_frame(elapsed), acting)
+                self._held.append(self._message(self.bms.settings_frame(elapsed), active))
+            self._newest = self._message(self.bms.status_frame(elapsed), active)
             self._held.append(self._newest)
-        self.due = min([self._frame_due, *self._schedule.changes(elapsed)])
-        messages: tuple[Message, ...] = ()
+        self.due = min([self._frame_due, *self._schedule.next_times(elapsed)])
+        messages: tuple[WebsocketMessage, ...] = ()
         if self.link != "up":
             self._held.clear()
         elif "burst" not in names:
@@ -107,34 +107,38 @@ class Traffic:
         breaks = next((name for name in ("cut", "drop") if name in names), None)
         return Step(messages, self.link, breaks)
 
-    def greeting(self, elapsed: float) -> tuple[Message, ...]:
-        """Give what a new connection is sent at once: the settings and the newest status."""
+    def greeting(self, elapsed: float) -> tuple[WebsocketMessage, ...]:
+        """Return the first messages of a new connection: the settings and the newest status."""
         if self.link != "up":
             return ()
-        settings = self._message(self.bms.settings_frame(elapsed), self._schedule.aside(elapsed))
+        settings = self._message(
+            self.bms.settings_frame(elapsed), self._schedule.for_extra_frame(elapsed)
+        )
         return settings, self._newest
 
     def cell(self, elapsed: float) -> bytes:
-        """Give what older firmware answers at `/cell`: the status without its type."""
+        """Return the answer of older firmware at `/cell`: the status without its type."""
         return self._message(
-            self.bms.status_frame(elapsed), self._schedule.aside(elapsed), has_type=False
+            self.bms.status_frame(elapsed), self._schedule.for_extra_frame(elapsed), has_type=False
         ).data
 
     def _message(
-        self, frame: Status | Settings, acting: list[Acting], *, has_type: bool = True
-    ) -> Message:
-        names = {fault.name for fault in acting}
-        frame = fault_effects.shifted(frame, self._schedule.begun("unit"), is_out="unit" in names)
+        self, frame: Status | Settings, active: list[ActiveFault], *, has_type: bool = True
+    ) -> WebsocketMessage:
+        names = {fault.name for fault in active}
+        frame = fault_effects.shifted(
+            frame, self._schedule.times_begun("unit"), is_out="unit" in names
+        )
         if "empty" in names:
             frame = fault_effects.empty(frame)
         if "clock" in names:
             frame = fault_effects.clock(frame)
-        for fault in acting:
+        for fault in active:
             if fault.name == "alarm" and fault.number is not None:
                 frame = fault_effects.alarm(frame, fault.number)
-        message = Message(msgspec.json.encode(frame if has_type else _without_type(frame)))
+        message = WebsocketMessage(msgspec.json.encode(frame if has_type else _without_type(frame)))
         draw = partial(self._draw, next(self._draws), count())
-        for fault in acting:
+        for fault in active:
             message = fault_effects.damaged(fault.name, message, draw, fault.number)
         return message
 

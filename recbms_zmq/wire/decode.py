@@ -2,10 +2,14 @@
 
 Most frames are valid, and one typed msgspec decoder reads them. A frame that it refuses is decoded
 again without types: `lenient.salvage` keeps the good fields and reports the paths of the bad ones.
-A frame that is not JSON at all is repaired first, as far as the known faults of its writer go.
+A frame that is not JSON is repaired first, as far as known faults of other firmware go.
+
+The cost of a message is bounded by its size, whatever is in it: a few times what Python's own
+parser takes. A broken module, or another server at its address, can send anything.
 """
 
 import re
+from codecs import BOM_UTF8
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,7 +21,7 @@ from recbms_zmq.wire.redaction import redact_text
 
 
 class Decoded(NamedTuple):
-    """A frame, and the paths of the fields in it that had to be dropped (`$.bms_array.…`)."""
+    """A frame, and the paths of the fields that were left out of it (`$.bms_array.…`)."""
 
     frame: Frame
     dropped: tuple[str, ...]
@@ -26,14 +30,24 @@ class Decoded(NamedTuple):
 _FRAMES: Final[dict[str, type[Frame]]] = {"status": Status, "settings": Settings}
 _strict = msgspec.json.Decoder(Frame)
 _untyped = msgspec.json.Decoder()
-# Only for frames that are not JSON. What C's printf makes of a float that is none, or too large:
-_NO_NUMBER = re.compile(
-    r"(?<=[:,\[])\s*[+-]?(?:nan|inf(?:inity)?|\d[\d.]*e\+?\d{3,})\s*(?=[,}\]])", re.IGNORECASE
+
+_LONGEST_REPAIRED: Final = 2**18
+"""Bytes. The largest real frame, 16 units of 16 cells, has less than a fifth of this."""
+
+_CONTROL_TO_SPACE: Final = bytes(max(byte, 32) for byte in range(256))
+# Escapes of half a character; a pair of them is one character and stays.
+_LONE_SURROGATE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
-# Control characters as they are, and the escapes of half a character.
-_CONTROL = re.compile(r"[\x00-\x1f]")
-_SURROGATE = re.compile(
-    r"(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE
+# What C's printf makes of a float that is not finite, and exponents beyond a float. It begins with
+# a set of characters, which the regex engine skips to, and looks back from there: a pattern that
+# begins with the lookbehind takes ten times as long on a message without any of these.
+_NOT_FINITE: Final = re.compile(
+    r"[-+nNiI\d](?<=[\s:,\[].)"
+    r"(?:(?:(?<=[-+])[nN]|(?<=[nN]))[aA][nN]"
+    r"|(?:(?<=[-+])[iI]|(?<=[iI]))[nN][fF](?:[iI][nN][iI][tT][yY])?"
+    r"|[\d.]*[eE]\+?\d{3,})(?=\s*[,}\]])"
 )
 
 
@@ -41,7 +55,8 @@ def decode(data: bytes | str) -> Decoded:
     """Decode one message of the module.
 
     Reads `{"type":"status",…}`, `{"type":"settings",…}`, and the object without a type that
-    older firmware answers at `/cell`, which is a status. One bad field costs that field only.
+    older firmware answers at `/cell`, which is a status. A byte order mark is ignored. A bad field
+    is left out, and costs no other one.
 
     Raises:
         MalformedFrame: not JSON, not an object, or an object that is no frame.
@@ -57,6 +72,8 @@ def decode(data: bytes | str) -> Decoded:
 def _decode_leniently(data: bytes | str) -> Decoded:
     if isinstance(data, str):
         data = data.encode("utf-8", "replace")
+    if data.startswith(BOM_UTF8):
+        return decode(data.removeprefix(BOM_UTF8))
     dropped: list[str] = []
     raw = _parse(data, dropped)
     if not isinstance(raw, dict):
@@ -67,10 +84,11 @@ def _decode_leniently(data: bytes | str) -> Decoded:
     if kind is None:
         raise MalformedFrame("an object without type and without bms_array")
     if not isinstance(kind, str) or kind not in _FRAMES:
-        # Only a text can be a type of newer firmware; what else there is may hold anything.
-        shown = redact_text(repr(kind)) if isinstance(kind, str) else type(kind).__name__
+        # Only a text can be a type of newer firmware. Another value is not quoted, because it can
+        # contain anything, for example the serial number.
+        shown = redact_text(repr(kind[:80])) if isinstance(kind, str) else type(kind).__name__
         raise UnknownFrameType("unknown message type", shown[:40])
-    # Without its tag, `type` would be an unknown field to the struct, and those are harmless.
+    # `type` is the tag of the struct and no field of it, and unknown members are ignored.
     frame = salvage(_FRAMES[kind], raw, dropped)
     return Decoded(frame, tuple(dropped))
 
@@ -79,7 +97,7 @@ def _parse(data: bytes, dropped: list[str]) -> Any:
     try:
         return _untyped.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        repaired = _repaired(data)
+        repaired = _repaired(data) if len(data) <= _LONGEST_REPAIRED else data
         if repaired == data:
             raise MalformedFrame("not JSON", str(exc)[:80]) from exc
     try:
@@ -91,7 +109,9 @@ def _parse(data: bytes, dropped: list[str]) -> Any:
 
 
 def _repaired(data: bytes) -> bytes:
-    """Return the message with null for what is no number, and no odd characters in its texts."""
-    text = _CONTROL.sub(" ", data.decode("utf-8", "replace"))
-    text = _SURROGATE.sub(lambda pair: pair[1] or r"\ufffd", text)
-    return _NO_NUMBER.sub("null", text).encode()
+    """Return the message with null for numbers that JSON does not have, and valid texts."""
+    data = data.translate(_CONTROL_TO_SPACE)
+    text = data.decode("utf-8", "replace")
+    if "\\u" in text:
+        text = _LONE_SURROGATE.sub(r"\\ufffd", text)
+    return _NOT_FINITE.sub("null", text).encode()

@@ -1,11 +1,13 @@
-"""Keep what is good of a message that is partly wrong.
+"""Keeps the good parts of a message that does not fit its struct.
 
-Works on any msgspec struct whose fields are numbers, texts, structs, and dicts or lists of these:
-whatever does not fit its declared type is left out, item by item, field by field, and named by
-its path. It knows nothing of BMS. Only what strict decoding refused comes here, so it may be slow.
+`salvage` works on msgspec structs whose fields are numbers, texts, flags, structs, and dicts or
+lists of these. What does not fit its declared type is left out, item by item and field by field,
+and reported by its path. The module knows nothing of BMS. Only what strict decoding has refused
+comes here; the cost is a few times that of parsing the message, whatever is in it.
 """
 
 import types
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -17,7 +19,8 @@ _BAD: Final[Any] = object()
 def salvage(struct: type[_S], raw: dict[Any, Any], dropped: list[str], path: str = "$") -> _S:
     """Build `struct` from the good members of `raw`; append the paths of the bad ones to `dropped`.
 
-    Every field of `struct` must have a default: a bad field is left at it.
+    Every field of `struct` must have a default, which a bad field gets. Unknown members are
+    ignored.
     """
     good = {}
     for member in msgspec.structs.fields(struct):
@@ -42,7 +45,7 @@ def _fit(wanted: Any, raw: Any, dropped: list[str], path: str) -> Any:
             if get_origin(choice) is dict:
                 return _fit_dict(choice, raw, dropped, path)
         if isinstance(raw, list) and get_origin(choice) is list and len(raw) <= longest:
-            # An item's place is its number, so a bad one leaves a gap.
+            # The index of an item is its number, so a bad one leaves a gap.
             (item,) = get_args(choice)
             fitted = (_fit(item, each, dropped, f"{path}[{n}]") for n, each in enumerate(raw))
             return [None if each is _BAD else each for each in fitted]
@@ -50,25 +53,31 @@ def _fit(wanted: Any, raw: Any, dropped: list[str], path: str) -> Any:
     return _BAD
 
 
-def _fit_dict(wanted: Any, raw: dict[Any, Any], dropped: list[str], path: str) -> dict[Any, Any]:
+def _fit_dict(wanted: Any, raw: dict[str, Any], dropped: list[str], path: str) -> dict[int, Any]:
     key_type, value_type = get_args(wanted)
-    # In a dict a key is read by the same rules as in strict decoding.
-    one_key = types.GenericAlias(dict, (key_type, None))
+    keys = _keys(key_type)
+    if not raw.keys() <= keys.keys():
+        # Reported once and without the keys: a message can have 90,000, each with any text.
+        dropped.append(f"{path}[key]")
     good = {}
-    for key, value in raw.items():
-        try:
-            (good_key,) = msgspec.convert({key: None}, one_key, str_keys=True)
-        except msgspec.ValidationError:
-            dropped.append(f"{path}[key]")  # not the key itself: it can be anything, of any length
-            continue
-        good_value = _fit(value_type, value, dropped, f"{path}.{good_key}")
-        if good_value is not _BAD:
-            good[good_key] = good_value
+    for text, key in keys.items():
+        if text in raw:
+            value = _fit(value_type, raw[text], dropped, f"{path}.{key}")
+            if value is not _BAD:
+                good[key] = value
     return good
 
 
+@lru_cache(maxsize=16)  # there are three such types
+def _keys(key_type: Any) -> dict[str, int]:
+    """Return every key that the type `Annotated[int, Meta(ge=0, lt=N)]` allows, as in JSON."""
+    _, bounds = get_args(key_type)
+    # Strict decoding takes "-0" for 0, too.
+    return {"-0": 0} | {str(key): key for key in range(bounds.ge, bounds.lt)}
+
+
 def _choices(wanted: Any) -> list[tuple[Any, float]]:
-    """Take a union apart: each member without its annotations, and its greatest length."""
+    """Return the members of a union without their annotations, and the greatest length of each."""
     members = get_args(wanted) if get_origin(wanted) in (Union, types.UnionType) else (wanted,)
     choices: list[tuple[Any, float]] = []
     for member in members:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
 from recbms_zmq.check.findings import full_report, verdict
-from recbms_zmq.check.probe import Visit
+from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
 
@@ -17,15 +17,15 @@ class Silent(LiveSource):
     sends_settings = True
 
     async def run(self, receiver: Receiver) -> None:
-        """Say nothing: the test does."""
+        """Deliver nothing: the test does."""
 
 
-def told(*frames: bytes) -> list[str]:
-    visit = Visit(Silent())
+def report_on(*frames: bytes) -> list[str]:
+    probe = Probe(Silent())
     for number, frame in enumerate(frames):
-        visit.received(frame, Instant(float(number), 1e9))
-    report = full_report(visit, "ws://bms/ws", [], 10)
-    assert report[-1] == verdict(visit, 10)
+        probe.received(frame, Instant(float(number), 1e9))
+    report = full_report(probe, "ws://bms/ws", [], 10)
+    assert report[-1] == verdict(probe, 10)
     return report
 
 
@@ -46,29 +46,29 @@ def changed(draw: st.DrawFn, text: str) -> bytes:
     """A real frame in which some values are others."""
     frame = json.loads(text)
     for _ in range(draw(st.integers(0, 4))):
-        place: Any = frame
-        while isinstance(place, dict) and place:
-            key = draw(st.sampled_from(sorted(place)))
-            if draw(st.booleans()) or not isinstance(place[key], dict):
-                place[key] = draw(VALUES)
+        tree: Any = frame
+        while isinstance(tree, dict) and tree:
+            key = draw(st.sampled_from(sorted(tree)))
+            if draw(st.booleans()) or not isinstance(tree[key], dict):
+                tree[key] = draw(VALUES)
                 break
-            place = place[key]
+            tree = tree[key]
     return json.dumps(frame).encode()
 
 
-TELLING = STATUS.replace("Full in:<br> 31h 00 min", "\\u001b 1A-2261").encode()
+WITH_SERIAL = STATUS.replace("Full in:<br> 31h 00 min", "\\u001b 1A-2261").encode()
 
 
-@example([SETTINGS.encode(), TELLING])
+@example([SETTINGS.encode(), WITH_SERIAL])
 @given(st.lists(changed(STATUS) | changed(SETTINGS) | st.binary(), max_size=5))
 def test_a_report_can_be_made_of_any_frames(frames: list[bytes]) -> None:
-    report = told(*frames)
+    report = report_on(*frames)
     for line in report:
         assert line.isprintable()
         assert "A-2261" not in line
     assert report[-1].startswith(("alive: ", "no status frame within 10 s: "))
 
 
-def test_a_frame_with_numbers_that_are_none_is_described_by_the_others() -> None:
-    report = told(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
+def test_values_that_are_no_numbers_are_left_out_of_the_verdict() -> None:
+    report = report_on(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
     assert report[-1] == "alive: 28.5 %, Full in: 31h 00 min"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
 
-from recbms_zmq.check.firmware import Variant, compare
+from recbms_zmq.check.firmware import KeyDifferences, compare
 from recbms_zmq.wire.frames import Settings, Status
 
 
@@ -16,14 +16,14 @@ def status() -> dict[str, Any]:
 
 
 def test_the_real_frames_have_the_keys_that_are_known() -> None:
-    assert compare(json.loads(STATUS), Status) == Variant((), ())
-    assert compare(json.loads(SETTINGS), Settings) == Variant((), ("mcu_time", "re1l"))
+    assert compare(json.loads(STATUS), Status) == KeyDifferences((), ())
+    assert compare(json.loads(SETTINGS), Settings) == KeyDifferences((), ("mcu_time", "re1l"))
 
 
 def test_the_answer_of_older_firmware_has_them_too() -> None:
     frame = status()
     del frame["type"]
-    assert compare(frame, Status) == Variant((), ())
+    assert compare(frame, Status) == KeyDifferences((), ())
 
 
 @pytest.mark.parametrize("as_list", [False, True])
@@ -36,13 +36,15 @@ def test_units_are_compared_as_objects_and_in_lists(as_list: bool) -> None:
         frame["bms_array"]["slave"] = [unit, None, unit]
     else:
         frame["bms_array"]["slave"]["1"] = unit
-    assert compare(frame, Status) == Variant(("bms_array.slave.new",), ("bms_array.slave.bal",))
+    assert compare(frame, Status) == KeyDifferences(
+        ("bms_array.slave.new",), ("bms_array.slave.bal",)
+    )
 
 
 def test_objects_within_are_compared() -> None:
     frame = status()
     frame["bms_array"]["master"]["erro"] = {"present": 1, "level": 2}
-    assert compare(frame, Status) == Variant(
+    assert compare(frame, Status) == KeyDifferences(
         ("bms_array.master.erro.level",),
         tuple(f"bms_array.master.erro.{key}" for key in ("addr", "con_st", "st")),
     )

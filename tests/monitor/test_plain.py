@@ -166,7 +166,7 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
         (
             ["--curve-secret-key", "a.key_secret"],
             2,
-            "--curve-secret-key: the service's key is needed too, say --curve-server-key FILE",
+            "--curve-secret-key: the service's key is needed too: --curve-server-key FILE",
         ),
         (
             ["--curve-server-key", "/does/not/exist"],
@@ -214,10 +214,10 @@ def test_a_service_with_curve_lets_in_who_has_the_keys(
     service = run(*secret, "--curve-allow", str(clients), bms.url)
     endpoint = service.endpoint()
     stranger = start("monitor", endpoint)
-    stranger.stdout.line(f"{endpoint} refuses us: it wants CURVE and we have none")
+    stranger.stdout.line(f"{endpoint} refused the connection: it requires CURVE")
     keys: tuple[str, ...] = ("--curve-server-key", f"{tmp_path}/server.key")
     unlisted = start("monitor", *keys, endpoint)
-    unlisted.stdout.line(f"{endpoint} refuses us: it does not let this key in")
+    unlisted.stdout.line(f"{endpoint} refused the connection: this key or address is not allowed")
     keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
     line(start("monitor", *keys, endpoint), "28.5 %")
     for process in (stranger, unlisted):

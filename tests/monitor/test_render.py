@@ -150,9 +150,11 @@ def test_without_a_service_it_says_what_it_waits_for() -> None:
 
 def test_a_refusal_is_told_with_its_reason() -> None:
     model = Model(["tcp://127.0.0.1:5556"])
-    model.refused("tcp://127.0.0.1:5556", "it does not let this key in")
+    model.refused("tcp://127.0.0.1:5556", "this key or address is not allowed")
     shown = text(render(model, View(), (80, 24), 0.0))
-    assert "tcp://127.0.0.1:5556 refuses us: it does not let this key in." in shown
+    assert (
+        "tcp://127.0.0.1:5556 refused the connection: this key or address is not allowed." in shown
+    )
     model.connection("tcp://127.0.0.1:5556", connected=True, now=1.0)
     assert "Connected to tcp" in text(render(model, View(), (80, 24), 1.0))
 

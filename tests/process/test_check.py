@@ -15,8 +15,8 @@ STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
 FROST = (
     "settings",
     (
-        "note: temperature limit low (tmin, -10 °C) allows charging below 0 °C: Winston cells bear "
-        "that, most others do not; see your cells' data sheet"
+        "note: temperature limit low (tmin, -10 °C) is outside the usual 0 to 60 °C: Winston cells "
+        "can be charged below 0 °C, most others cannot; see the cells' data sheet"
     ),
 )
 CELLS = (
@@ -33,8 +33,8 @@ def module() -> Iterator[FakeModule]:
     module.close()
 
 
-def said(check: Command, code: int) -> str:
-    """Return what was said when it has ended with this code, without times."""
+def output(check: Command, code: int) -> str:
+    """Return stdout of a check that ends with this code, with times as `N s`."""
     text = check.stdout.text()
     assert check.wait() == code, check.stderr.text()
     assert check.stderr.text() == ""
@@ -56,11 +56,11 @@ def report(text: str) -> tuple[str, list[tuple[str, str]], str]:
 
 def test_a_healthy_bms_is_described(start: Run, make_bms: MakeBms) -> None:
     bms = make_bms(greeting=SEVERAL)
-    assert report(said(start("check", bms.url), 0)) == (
+    assert report(output(start("check", bms.url), 0)) == (
         bms.url,
         [
-            ("connection", "there after N s"),
-            ("frames", "4 status, one every N s, settings came"),
+            ("connection", "open after N s"),
+            ("frames", "4 status, one every N s, settings received"),
             ("firmware", "websocket; status with all known keys; settings without mcu_time, re1l"),
             PACK,
             ("state", STATE),
@@ -73,10 +73,12 @@ def test_a_healthy_bms_is_described(start: Run, make_bms: MakeBms) -> None:
 
 
 def test_one_line_is_enough_for_a_script(start: Run, bms: FakeBms) -> None:
-    assert said(start("check", "--brief", bms.url), 0) == f"alive: {STATE}\n"
+    assert output(start("check", "--brief", bms.url), 0) == f"alive: {STATE}\n"
 
 
-def test_what_is_wrong_with_a_pack_is_said_with_what_to_do(start: Run, make_bms: MakeBms) -> None:
+def test_an_alarm_and_wrong_settings_are_reported_with_advice(
+    start: Run, make_bms: MakeBms
+) -> None:
     frame = status(
         erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}, new_key=1, soc="half", ibat=-5
     )
@@ -86,14 +88,14 @@ def test_what_is_wrong_with_a_pack_is_said_with_what_to_do(start: Run, make_bms:
     state = "13.24 V, -5.00 A, discharging, Full in: 31h 00 min"
     alarm = "Cell voltage too low (unit 2, cell or sensor 3). Plug in the charger."
     high = "is not below cell voltage limit high (cmax, 3.55 V)"
-    assert report(said(start("check", bms.url), 0)) == (
+    assert report(output(start("check", bms.url), 0)) == (
         bms.url,
         [
-            ("connection", "there after N s"),
+            ("connection", "open after N s"),
             (
                 "frames",
                 (
-                    "4 status, one every N s, settings came, 1 dropped: not JSON, fields that "
+                    "4 status, one every N s, settings received, 1 dropped: not JSON, fields that "
                     "could not be read: $.bms_array.master.soc"
                 ),
             ),
@@ -129,9 +131,9 @@ def test_what_is_wrong_with_a_pack_is_said_with_what_to_do(start: Run, make_bms:
 
 
 def test_older_firmware_is_recognized(start: Run, module: FakeModule) -> None:
-    _, found, verdict = report(said(start("check", module.url), 0))
+    _, found, verdict = report(output(start("check", module.url), 0))
     assert found[:3] == [
-        ("connection", "there after N s"),
+        ("connection", "open after N s"),
         ("frames", "a status without a type (older firmware)"),
         ("firmware", "before SW164_2, polled over HTTP; status with all known keys"),
     ]
@@ -139,13 +141,15 @@ def test_older_firmware_is_recognized(start: Run, module: FakeModule) -> None:
     assert len(module.requests) == 1
 
 
-def test_whoever_has_no_websocket_is_told_what_to_try(start: Run, module: FakeModule) -> None:
+def test_without_a_websocket_the_older_firmware_is_suggested(
+    start: Run, module: FakeModule
+) -> None:
     module.answers = [answer(status="404 Not Found")]
     url = module.url.replace("http://", "ws://").replace("/cell", "/ws")
-    assert report(said(start("check", "--timeout", "3", url), 69)) == (
+    assert report(output(start("check", "--timeout", "3", url), 69)) == (
         url,
         [
-            ("trouble", "the BMS answered with HTTP status 404"),
+            ("failure", "the BMS answered with HTTP status 404"),
             (
                 "what to do",
                 (
@@ -159,48 +163,48 @@ def test_whoever_has_no_websocket_is_told_what_to_try(start: Run, module: FakeMo
     )
 
 
-def test_nobody_there(start: Run, make_bms: MakeBms) -> None:
+def test_a_refused_connection_is_reported(start: Run, make_bms: MakeBms) -> None:
     bms = make_bms()
     bms.stop()
-    assert said(start("check", "--brief", "--timeout", "1", bms.url), 69) == (
+    assert output(start("check", "--brief", "--timeout", "1", bms.url), 69) == (
         "no status frame within 1 s: connection refused\n"
     )
 
 
 def test_a_name_that_does_not_exist(start: Run) -> None:
-    text = said(start("check", "--timeout", "8", "ws://no-such-bms.invalid/ws"), 69)
+    text = output(start("check", "--timeout", "8", "ws://no-such-bms.invalid/ws"), 69)
     assert "cannot be resolved: check its spelling" in " ".join(text.split())
 
 
 def test_a_name_is_resolved(start: Run, bms: FakeBms) -> None:
-    text = said(start("check", bms.url.replace("127.0.0.1", "localhost")), 0)
+    text = output(start("check", bms.url.replace("127.0.0.1", "localhost")), 0)
     assert re.search(r"^  name        is .*127\.0\.0\.1", text, re.MULTILINE)
 
 
-def test_a_module_that_says_nothing(start: Run, make_bms: MakeBms) -> None:
-    async def say_nothing(connection: Connection) -> None:
+def test_a_module_that_sends_nothing(start: Run, make_bms: MakeBms) -> None:
+    async def send_nothing(connection: Connection) -> None:
         await connection.wait_closed()
 
-    text = said(start("check", "--timeout", "1", make_bms(behave=say_nothing).url), 69)
+    text = output(start("check", "--timeout", "1", make_bms(behave=send_nothing).url), 69)
     _, found, verdict = report(text)
     assert found == [
-        ("connection", "there after N s"),
+        ("connection", "open after N s"),
         (
             "what to do",
             (
-                "The module is there, but says nothing: look whether the BMS behind it is on, and "
-                "the cable between them (RS-485) is right."
+                "The module answers, but sends nothing: is the BMS behind it on, and is the cable "
+                "between them (RS-485) connected?"
             ),
         ),
     ]
-    assert verdict == "no status frame within 1 s: nothing came"
+    assert verdict == "no status frame within 1 s: nothing received"
 
 
-def test_something_else_that_talks(start: Run, make_bms: MakeBms) -> None:
+def test_a_server_that_is_not_a_bms(start: Run, make_bms: MakeBms) -> None:
     bms = make_bms(greeting=["hello", '{"type":"hello"}', '{"type":"status"}'])
-    text = said(start("check", "--brief", "--timeout", "2", bms.url), 69)
+    text = output(start("check", "--brief", "--timeout", "2", bms.url), 69)
     assert text == (
-        "no status frame within 2 s: what came was no frame of a BMS (not JSON, "
+        "no status frame within 2 s: the answer is not a frame of a BMS (not JSON, "
         "unknown message type, a status without any data)\n"
     )
 
@@ -217,24 +221,24 @@ def test_neither_serial_number_nor_password_is_printed(start: Run, make_bms: Mak
     assert "\x1b" not in everything
 
 
-def test_a_terminal_without_unicode_is_no_obstacle(start: Run, bms: FakeBms) -> None:
+def test_a_terminal_without_unicode_gets_question_marks(start: Run, bms: FakeBms) -> None:
     env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    assert "22.5 ?C" in said(start("check", bms.url, env=env), 0)
+    assert "22.5 ?C" in output(start("check", bms.url, env=env), 0)
 
 
 # --- a service ---
 
 
-def test_of_a_service_every_bms_is_asked(run: Run, start: Run, make_bms: MakeBms) -> None:
+def test_every_bms_of_a_service_is_reported(run: Run, start: Run, make_bms: MakeBms) -> None:
     gone = make_bms()
     service = run(f"a={make_bms().url}", f"b={make_bms().url}", f"gone={gone.url}")
     endpoint = service.endpoint()
     for device in ("a", "b", "gone"):
         service.message(device=device, key="availability", payload="online")
     online = [f"{device}: online (status frames arrive)" for device in ("a", "b", "gone")]
-    assert said(start("check", endpoint), 0).splitlines() == online
-    assert said(start("check", "--brief", endpoint), 0) == "; ".join(online) + "\n"
-    assert said(start("check", "--device", "b", "--device", "a", endpoint), 0).splitlines() == [
+    assert output(start("check", endpoint), 0).splitlines() == online
+    assert output(start("check", "--brief", endpoint), 0) == "; ".join(online) + "\n"
+    assert output(start("check", "--device", "b", "--device", "a", endpoint), 0).splitlines() == [
         online[1],
         online[0],
     ]
@@ -249,14 +253,14 @@ def test_a_bms_that_is_offline_is_a_failure_of_the_check(
     endpoint = service.endpoint()
     service.message(device="a", key="availability", payload="online")
     service.message(device="gone", key="availability", reason="connection refused")
-    assert said(start("check", endpoint), 1).splitlines() == [
+    assert output(start("check", endpoint), 1).splitlines() == [
         "a: online (status frames arrive)",
         "gone: offline (connection refused)",
     ]
-    assert said(start("check", "--device", "a", endpoint), 0).startswith("a: online")
+    assert output(start("check", "--device", "a", endpoint), 0).startswith("a: online")
 
 
-def test_no_service_and_no_such_bms_are_said(run: Run, start: Run, bms: FakeBms) -> None:
+def test_a_missing_service_and_a_missing_bms_are_errors(run: Run, start: Run, bms: FakeBms) -> None:
     service = run(bms.url)
     service.message(key="availability", payload="online")
     for arguments, sentence in (
@@ -268,7 +272,7 @@ def test_no_service_and_no_such_bms_are_said(run: Run, start: Run, bms: FakeBms)
             ("--prefix", "other", service.endpoint()),
             (
                 f"nothing came from {service.endpoint()} within 1 s: is recbms-zmq run publishing "
-                "there, and may this machine reach it?"
+                "there, and can this machine reach it?"
             ),
         ),
     ):

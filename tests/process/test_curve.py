@@ -63,7 +63,7 @@ def test_only_a_client_with_a_listed_key_gets_messages(
         "no key": listen(start, endpoint),
     }
     for client in refused.values():
-        client.stderr.line("refuses us")
+        client.stderr.line("refused the connection")
     good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
     good.message(payload=28.5)
     bms.send(status(soc=0.5))
@@ -84,7 +84,7 @@ def test_a_refused_client_is_logged_once_with_its_address_and_why(
             (keys["unlisted.key"], keys["listed.key_secret"]),
             (),
         ):
-            listen(start, endpoint, *arguments).stderr.line("refuses us")
+            listen(start, endpoint, *arguments).stderr.line("refused the connection")
     service.stderr.line("it came without CURVE")
     assert service.stop() == 0
     refusals = [line for line in service.stderr.text().splitlines() if "refused a sub" in line]
@@ -104,7 +104,7 @@ def test_curve_allow_any_lets_in_whoever_knows_the_servers_key(
         bms.url,
     )
     plain = listen(start, service.endpoint())
-    plain.stderr.line("refuses us")
+    plain.stderr.line("refused the connection")
     listen(start, service.endpoint(), keys["server.key"]).message(payload=28.5)
     assert list(plain.stdout) == []
 
@@ -116,7 +116,7 @@ def test_a_unix_socket_wants_the_key_too(
     service = guarded(run, keys, "--publish", endpoint, bms.url)
     assert service.endpoint() == endpoint
     plain = listen(start, endpoint)
-    plain.stderr.line("refuses us")
+    plain.stderr.line("refused the connection")
     good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
     good.message(payload=28.5)
     assert list(plain.stdout) == []
@@ -133,7 +133,7 @@ def test_allow_ip_lets_in_only_clients_from_these_addresses(
         bms.url,
     )
     far = listen(start, service.endpoint(0))
-    far.stderr.line("refuses us")
+    far.stderr.line("refused the connection")
     service.stderr.line("from 127.0.0.1: its address is not among --allow-ip")
     listen(start, service.endpoint(1)).message(payload=28.5)
     listen(start, path).message(payload=28.5)  # the mode of the socket decides there
@@ -152,7 +152,7 @@ def test_clients_with_and_without_keys_do_not_hold_up_the_end(
     bms: FakeBms, run: Run, start: Start, keys: Keys
 ) -> None:
     service = guarded(run, keys, bms.url)
-    listen(start, service.endpoint()).stderr.line("refuses us")
+    listen(start, service.endpoint()).stderr.line("refused the connection")
     good = listen(start, service.endpoint(), keys["server.key"], keys["listed.key_secret"])
     good.message(payload=28.5)
     assert service.stop() == 0

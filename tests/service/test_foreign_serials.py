@@ -17,7 +17,7 @@ from support.frames import status
 from support.mutations import NUMBER, SERIAL, SETTINGS, STATUS, Members, dump, places
 
 from recbms_zmq.check.findings import full_report
-from recbms_zmq.check.probe import Visit
+from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.sources.recording import Disconnected, FrameRecord, Recorder, read_record
@@ -118,8 +118,8 @@ def test_no_mistake_in_a_recording_says_it(data: bytes) -> None:
 
 @given(st.lists(giveaways(), min_size=1, max_size=3))
 def test_no_check_says_it(wire: list[bytes]) -> None:
-    visit = Visit(SimulatedSource("sim:"))
+    probe = Probe(SimulatedSource("sim:"))
     for second, data in enumerate(wire):
-        visit.received(data, Instant(second, second))
-    visit.disconnected(wire[0].decode("utf-8", "replace"), Instant(5, 5))
-    assert_not_given_away("".join(full_report(visit, "ws://h/ws", [], 10)).replace(" ", ""))
+        probe.received(data, Instant(second, second))
+    probe.disconnected(wire[0].decode("utf-8", "replace"), Instant(5, 5))
+    assert_not_given_away("".join(full_report(probe, "ws://h/ws", [], 10)).replace(" ", ""))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.errors import FrameError, MalformedFrame, UnknownFrameType
-from recbms_zmq.simulator.fault_effects import Message, damaged
+from recbms_zmq.simulator.fault_effects import WebsocketMessage, damaged
 from recbms_zmq.simulator.faults import KINDS
 from recbms_zmq.simulator.random_numbers import uniform
 from recbms_zmq.wire.decode import decode
@@ -20,9 +20,9 @@ from recbms_zmq.wire.decode import decode
 REAL = Path(__file__).parents[1].joinpath("frames", "status.json").read_bytes().strip()
 
 
-def damage(name: str, seed: int, data: bytes = REAL, number: int | None = None) -> Message:
+def damage(name: str, seed: int, data: bytes = REAL, number: int | None = None) -> WebsocketMessage:
     numbers = count()
-    return damaged(name, Message(data), lambda: uniform(seed, next(numbers)), number)
+    return damaged(name, WebsocketMessage(data), lambda: uniform(seed, next(numbers)), number)
 
 
 def leaves(value: Any, path: str = "") -> dict[str, str]:
@@ -138,7 +138,7 @@ def test_faults_come_together_without_harm_and_are_the_same_again(
 ) -> None:
     results = []
     for _ in range(2):
-        message = Message(data)
+        message = WebsocketMessage(data)
         numbers = count()
         for name in names:
             message = damaged(name, message, lambda: uniform(seed, next(numbers)))  # noqa: B023 used at once

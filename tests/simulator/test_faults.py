@@ -52,7 +52,7 @@ def test_a_fault_is_a_name_a_time_and_how_long(text: str, faults: list[Fault]) -
         ("drop at -1s", "got '-1s'"),
         ("drop at 1001h", "got '1001h'"),
         ("drop at ٣s", "got '٣s'"),
-        ("nan every 9ms", "expected every 10ms or more seldom, got 'nan every 9ms'"),
+        ("nan every 9ms", "expected a period of 10ms or more, got 'nan every 9ms'"),
         ("nan 0%", "expected more than 0% and at most 100%, got '0%'"),
         ("nan 101%", "got '101%'"),
         ("nan %", "got '%'"),

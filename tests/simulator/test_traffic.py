@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recbms_zmq.simulator import SimulatorOptions
-from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.faults import parse_faults
 from recbms_zmq.simulator.traffic import Step, Traffic
 
@@ -27,16 +27,16 @@ def live(module: Traffic, until: float) -> list[tuple[float, Step]]:
     return steps
 
 
-def kinds(messages: tuple[Message, ...]) -> list[str]:
+def kinds(messages: tuple[WebsocketMessage, ...]) -> list[str]:
     return [json.loads(message.data)["type"] for message in messages]
 
 
-def addresses(message: Message) -> list[int]:
+def addresses(message: WebsocketMessage) -> list[int]:
     slaves = json.loads(message.data)["bms_array"]["slave"]
     return [unit["address"] for unit in (slaves if isinstance(slaves, list) else slaves.values())]
 
 
-def master(message: Message) -> dict[str, Any]:
+def master(message: WebsocketMessage) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(message.data)["bms_array"]["master"]
     return found
 

@@ -14,7 +14,7 @@ from support.waiting import PATIENCE
 
 from recbms_zmq.errors import ReaderGone, RecBmsError
 from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.sinks import stdout
+from recbms_zmq.sinks import descriptors, stdout
 from recbms_zmq.sinks.stdout import StdoutSink
 
 Make = Callable[[], tuple[int, int]]
@@ -135,7 +135,7 @@ def test_lines_are_whole_in_order_and_the_newest_of_each_topic_arrives(
     sent = Sent()
     with pytest.MonkeyPatch.context() as patch:
         if polled:
-            patch.setattr(stdout, "_open", stdout._PolledWriter)
+            patch.setattr(stdout, "open_writer", descriptors._PolledWriter)
         data = run_sink(make, lambda sink, ours: exercise(sink, ours, steps, sent))
     counts = received(data)
     assert {topic: of_topic[-1] for topic, of_topic in counts.items()} == sent.counts
@@ -158,7 +158,7 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
     sent = Sent()
 
     async def work(sink: StdoutSink, ours: int) -> bytes:
-        assert isinstance(sink._writer, stdout._PolledWriter)
+        assert isinstance(sink._writer, descriptors._PolledWriter)
         flags = fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL)
         data = await exercise(sink, ours, [[(topic, 400) for topic in range(100)]] * 10, sent)
         assert fcntl.fcntl(sink._writer.fd, fcntl.F_GETFL) == flags
@@ -173,7 +173,7 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
 @pytest.mark.parametrize("polled", [False, True])
 def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if polled:
-        monkeypatch.setattr(stdout, "_open", stdout._PolledWriter)
+        monkeypatch.setattr(stdout, "open_writer", descriptors._PolledWriter)
     told: list[RecBmsError] = []
     ours, theirs = os.pipe()
 

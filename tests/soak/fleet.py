@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from recbms_zmq.simulator.fault_effects import Message
+from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.options import SimulatorOptions, read_options
 from recbms_zmq.simulator.server import SimulatorServer
 
@@ -86,7 +86,7 @@ async def _open(server: SimulatorServer) -> None:
             return
 
 
-def _sent(name: str, message: Message) -> None:
+def _sent(name: str, message: WebsocketMessage) -> None:
     data = message.data.decode("latin-1") if len(message.data) <= LONGEST else ""
     _write({"bms": name, "at": time.time(), "data": data})
 

@@ -4,6 +4,8 @@ All frames but the real two are made by us.
 """
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +314,7 @@ def test_what_printf_makes_of_no_number_costs_that_field_only(token: str) -> Non
         (rb"lone \ud83d", "lone \ufffd"),
         (rb"lone \udd0b.", "lone \ufffd."),
         (rb"pair \ud83d\uDD0B, lone \uD83d", "pair \U0001f50b, lone \ufffd"),
+        (rb"\ud83d\ud83d\uDD0B\uDD0B", "\ufffd\U0001f50b\ufffd"),
     ],
 )
 def test_a_text_that_is_no_valid_json_costs_its_odd_characters_only(text: bytes, read: str) -> None:
@@ -393,3 +396,80 @@ def test_a_long_unknown_type_is_cut() -> None:
     with pytest.raises(UnknownFrameType) as refused:
         decode(json.dumps({"type": "x" * 1000}))
     assert str(refused.value) == "unknown message type: '" + "x" * 39
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("frame", [STATUS, SETTINGS, STATUS.replace(b"13.2439", b"nan")])
+def test_a_byte_order_mark_changes_nothing(frame: bytes, *, as_text: bool) -> None:
+    marked = b"\xef\xbb\xbf" + frame
+    assert decode(marked.decode() if as_text else marked) == decode(frame)
+
+
+def calls_in(data: bytes) -> int:
+    """Return how many functions are called while this is decoded, in Python and in C."""
+    calls = 0
+
+    def count(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        decode(data)
+    except FrameError:
+        pass
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def many(count: int, item: str = '"key {}":1') -> str:
+    return ",".join(item.format(n) for n in range(count))
+
+
+MASTER = '{"type":"status","bms_array":{"master":{%s,"soc":"x"}}}'
+UNITS = '{"type":"status","bms_array":{"slave":{%s}}}'
+UNIT = '{"type":"status","bms_array":{"slave":{"0":{%s}}}}'
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "unknown members": lambda n: MASTER % many(n),
+    "unknown members that are broken": lambda n: MASTER % many(n, '"key {}":[nan]'),
+    "bad units": lambda n: UNITS % many(n),
+    "units beyond the bound": lambda n: UNITS % many(n, '"{}":{{}}'),
+    "bad cells": lambda n: UNIT % f'"nap":{{{many(n)}}}',
+    "bad sensors": lambda n: UNIT % f'"temp":{{{many(n)}}}',
+    "cells that are too many": lambda n: UNIT % f'"nap":[{many(n, "{}")}]',
+    "a bad member that is long": lambda n: MASTER % f'"vbat":[{many(n, "{}")}]',
+    "a bad member that is deep": lambda n: MASTER % f'"vbat":{"[" * (n % 500)}{"]" * (n % 500)}',
+    "no numbers": lambda n: UNIT % f'"nap":[{many(n, "nan")}]',
+    "half characters": lambda n: MASTER % f'"error":"{"x" + chr(92) + "ud83d"}{"x" * n}"',
+    "control characters": lambda n: MASTER % f'"error":"{chr(1) * n}"',
+    "no JSON": lambda n: "{" * n,
+    "a long type": lambda n: f'{{"type":"{"1A-" * n}"}}',
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_a_message_costs_does_not_grow_with_what_is_bad_in_it(kind: str) -> None:
+    few, very_many = (HOSTILE[kind](count).encode() for count in (300, 30_000))
+    assert calls_in(very_many) <= calls_in(few) + 50
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_paths_of_dropped_fields_do_not_grow_with_what_is_bad_in_a_message(kind: str) -> None:
+    try:
+        _, dropped = decode(HOSTILE[kind](30_000))
+    except FrameError as exc:
+        dropped = (str(exc),)
+    assert len(", ".join(dropped)) < 200
+
+
+@pytest.mark.parametrize(("length", "is_repaired"), [(2**18, True), (2**18 + 1, False)])
+def test_a_broken_message_longer_than_any_frame_is_not_repaired(
+    length: int, *, is_repaired: bool
+) -> None:
+    data = b'{"type":"status","bms_array":{"master":{"vbat":nan,"soc":0.5}}}'.ljust(length)
+    if is_repaired:
+        assert master_in(data)[0] == Master(state_of_charge=0.5)
+    else:
+        with pytest.raises(MalformedFrame, match=r"^not JSON"):
+            decode(data)
