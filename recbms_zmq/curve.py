@@ -1,7 +1,7 @@
-"""CURVE key files: makes them, and reads them.
+"""Creates and reads CURVE key files.
 
 The format is pyzmq's (`zmq.auth`), which other ZeroMQ programs read too: NAME.key holds a public
-key, NAME.key_secret a public and a secret one. Who may come in with which key is not decided here.
+key, NAME.key_secret a public and a secret one. `sinks.zap` decides which keys may subscribe.
 """
 
 import os
@@ -17,6 +17,7 @@ from zmq.utils import z85
 from recbms_zmq.errors import ConfigError, OutputError
 
 _KEY_LENGTH: Final = 40  # characters in Z85, for 32 bytes
+_MAX_FILE_SIZE: Final = 65_536  # bytes; a key file has about 500
 
 
 class KeyPair(NamedTuple):
@@ -27,21 +28,22 @@ class KeyPair(NamedTuple):
 
 
 def generate(path: Path) -> tuple[Path, Path]:
-    """Make a key pair; return the paths of the public and the secret file.
+    """Create a key pair; return the paths of the public and the secret file.
 
     Args:
         path: of the files, without `.key` and `.key_secret`.
 
     Raises:
         ConfigError: this build of libzmq has no CURVE.
-        OutputError: a file of that name is there already, or cannot be written.
+        OutputError: a file of that name exists, or cannot be written.
 
     """
     _check_curve()
     for suffix in (".key_secret", ".key"):
         if os.path.lexists(f"{path}{suffix}"):
-            raise OutputError(f"{path}{suffix} is there already; choose another name or move it")
-    umask = os.umask(0o077)  # the secret must not be readable for a moment either
+            raise OutputError(f"{path}{suffix} exists; choose another name or move it")
+    # A chmod afterwards would leave a moment in which others can read the secret.
+    umask = os.umask(0o077)
     try:
         files = create_certificates(path.parent, path.name)
         public, secret = map(Path, files)
@@ -67,15 +69,15 @@ def read_secret(path: Path) -> KeyPair:
     except OSError as exc:
         raise ConfigError(f"cannot read the key file {path}: {exc.strerror}") from exc
     _, secret = _load(path)
-    if secret is None:  # said first: a public key may be read by others
+    if secret is None:  # checked first: others may read a public key
         raise ConfigError(f"{path} holds no secret key; expected the file NAME.key_secret")
-    # A file of root's may be readable by a group: that is how a service gets it, from an
-    # administrator or from systemd's LoadCredential.
+    # A group may read a file that root owns: an administrator, or systemd's LoadCredential, gives
+    # a key to a service in this way.
     forbidden = 0o007 if status.st_uid == 0 else 0o077
     if stat.S_IMODE(status.st_mode) & forbidden:
         raise ConfigError(
             f"others can read the key file {path} (mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"say: chmod 600 {path}"
+            f"run: chmod 600 {path}"
         )
     return KeyPair(zmq.curve_public(secret), secret)
 
@@ -95,7 +97,7 @@ def read_allowed(folder: Path) -> frozenset[bytes]:
     """Read the public keys of all files `*.key` in a folder; 32 bytes each.
 
     Raises:
-        ConfigError: there is no key, or a file that cannot be read or holds none.
+        ConfigError: the folder has no key, or a file that cannot be read or holds none.
 
     """
     try:
@@ -104,20 +106,23 @@ def read_allowed(folder: Path) -> frozenset[bytes]:
         raise ConfigError(f"cannot read the folder of keys {folder}: {exc.strerror}") from exc
     if not files:
         raise ConfigError(
-            f"there is no key in {folder}, so nobody could come in; expected public keys, *.key"
+            f"there is no key in {folder}, so no client could connect; expected public keys, *.key"
         )
     return frozenset(z85.decode(read_public(file)) for file in files)
 
 
 def _load(path: Path) -> tuple[bytes, bytes | None]:
     try:
-        if not path.is_file():  # reading a pipe could take for ever
-            raise ConfigError(f"cannot read the key file {path}: there is no such file")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a FIFO blocks, /dev/zero fills the memory
+            raise ConfigError(f"cannot read the key file {path}: it is not a regular file")
+        if status.st_size > _MAX_FILE_SIZE:
+            raise ConfigError(f"{path} is no key file: it is larger than {_MAX_FILE_SIZE} bytes")
         public, secret = load_certificate(path)
     except OSError as exc:
         raise ConfigError(f"cannot read the key file {path}: {exc.strerror}") from exc
-    except (ValueError, IndexError):  # the library's, for a line it cannot take apart
-        raise ConfigError(f"{path} holds no key; `recbms-zmq keygen` makes such files") from None
+    except (ValueError, IndexError):  # of load_certificate, for a line it cannot parse
+        raise ConfigError(f"{path} holds no key; `recbms-zmq keygen` creates key files") from None
     for key in (public, secret):
         if key is not None and not _is_key(key):
             raise ConfigError(f"{path} holds a damaged key; expected {_KEY_LENGTH} characters")

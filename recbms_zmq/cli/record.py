@@ -124,7 +124,7 @@ class _Output:
 
     def write(self, line: bytes) -> None:
         """Write a line, or keep it for a reader who is slow."""
-        self.sink.publish(Batch([(b"", line, False)], [], complete=True))
+        self.sink.publish(Batch([(b"", line, None)], [], complete=True))
         self._waiting = 0 if self.sink.is_idle else self._waiting + len(line)
         if self._waiting > MOST_WAITING:
             self._end(OutputError("nobody reads the recording, and too much of it waits"))

@@ -246,7 +246,9 @@ class Config(Struct, frozen=True, kw_only=True):
     timeout: Annotated[
         float | None,
         About(
-            _seconds(above=True), "with --once: give up after this time, exit code 69", "SECONDS"
+            _seconds(above=True),
+            "with --once: give up after this time, exit code 69 (default: 30)",
+            "SECONDS",
         ),
     ] = None
     exit_on_stdin_close: Annotated[

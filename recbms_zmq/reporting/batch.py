@@ -1,10 +1,18 @@
 """Messages on their way from a reporter to the sinks."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-Outgoing = tuple[bytes, bytes, bool]
-"""A message on its way out: topic, body, and whether it is retained, that is, true until the next
-one of its topic. A plain tuple, because a named one takes six times as long to make."""
+
+class Retained(Protocol):
+    """The last message of a topic, for subscribers that come after it was sent."""
+
+    def last_body(self) -> bytes:
+        """Return the body of the last message, byte for byte."""
+
+
+Outgoing = tuple[bytes, bytes, Retained | None]
+"""A message on its way out: topic, body, and what makes the body again for late joiners; None for
+an event, which is true only once. A plain tuple, because a named one takes six times as long."""
 
 
 class Batch(NamedTuple):

@@ -13,39 +13,71 @@ from recbms_zmq.reporting.messages import Kind
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.text import ascii_json
 
+LONG_AGO: Final = float("-inf")
+
 
 class Envelope:
-    """The constant parts of the messages of one topic, and its count of messages.
+    """The constant parts of the messages of one topic, and what the last message had in them.
+
+    A BMS has about a hundred topics. What they share is kept once, and the last message in parts:
+    its body would be 400 bytes.
 
     Args:
-        topic: of all of them.
+        topic: of all messages; needs no escapes in JSON.
         device: the members that say which kind of message it is, and of which BMS.
         about: the members that say what it is about.
         origin: the members at the end.
         retained: whether a message is true until the next one.
 
+    Attributes:
+        seq: count of messages so far.
+        sent_at: monotonic time at which the caller sent the last message.
+        refresh_due: monotonic time from which the caller sends its value again.
+
     """
 
-    __slots__ = ("_about", "_device", "_head", "_origin", "retained", "seq", "topic")
+    __slots__ = (
+        "_about",
+        "_device",
+        "_origin",
+        "_payload",
+        "_retained",
+        "_ts",
+        "refresh_due",
+        "sent_at",
+        "seq",
+        "topic",
+    )
 
     def __init__(self, topic: str, device: str, about: str, origin: str, *, retained: bool) -> None:
-        self.topic: Final = topic.encode()
+        self.topic: Final = topic.encode("ascii")
         self.seq = 0
-        self.retained: Final = retained
-        self._head: Final = f'{{"topic":{ascii_json(topic)},"payload":'
-        # Not put together, because each is shared with many other topics: a fleet has thousands.
+        self.sent_at = self.refresh_due = LONG_AGO
+        self._retained: Final = retained
         self._device: Final = device
         self._about: Final = about
         self._origin: Final = origin
+        self._payload: Any = None
+        self._ts = ""
 
-    def render(self, payload: str, ts: str) -> Outgoing:
-        """Make the next message; `payload` is JSON in ASCII, `ts` ISO 8601."""
+    def render(self, payload: Any, ts: str) -> Outgoing:
+        """Make the next message.
+
+        Args:
+            payload: what msgspec can encode and nothing can change; `Raw` for JSON in ASCII.
+            ts: ISO 8601.
+
+        """
         self.seq += 1
-        body = (
-            f"{self._head}{payload},{self._device},{self._about},"
-            f'"ts":"{ts}","seq":{self.seq},{self._origin}}}'
-        )
-        return self.topic, body.encode(), self.retained
+        self._payload, self._ts = payload, ts
+        return self.topic, self.last_body(), self if self._retained else None
+
+    def last_body(self) -> bytes:
+        """Return the body of the last message, byte for byte."""
+        return (
+            f'{{"topic":"{self.topic.decode()}","payload":{ascii_json(self._payload)},'
+            f'{self._device},{self._about},"ts":"{self._ts}","seq":{self.seq},{self._origin}}}'
+        ).encode()
 
 
 class Envelopes:

@@ -43,7 +43,7 @@ What is remembered
 ------------------
 `_sensors`      columns of the last frame; the same object as long as the pack keeps its shape
 `_values`       values of the last frame, by column
-`_topics`       envelope, `sent_at` and `refresh_due`, by column
+`_topics`       envelopes, by column: the last message, `sent_at` and `refresh_due`
 `_last_sent`    by column: the value last sent, None if expired, `_OTHER` if the topic has a value
                 of an earlier column with another unit, which equals no value
 `_held`         columns that are held
@@ -66,14 +66,12 @@ from operator import ne
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.batch import Batch, Outgoing
-from recbms_zmq.reporting.envelopes import Envelope, Envelopes
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.envelopes import LONG_AGO, Envelope, Envelopes
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
-from recbms_zmq.text import ascii_json
 
 _OTHER: Final[Any] = object()
-_LONG_AGO: Final = float("-inf")
 NEVER: Final = float("inf")
 
 
@@ -85,35 +83,6 @@ class RetiredTopic(NamedTuple):
     has_value: bool
 
 
-class Topic:
-    """One topic, and when it was used.
-
-    Attributes:
-        envelope: writes its messages and counts them.
-        every_frame: the value differs in every frame by its nature, so only the refresh sends it.
-        sent_at: monotonic time of the last message.
-        refresh_due: monotonic time from which the value is sent again without a change.
-
-    """
-
-    __slots__ = ("envelope", "every_frame", "refresh_due", "sent_at")
-
-    def __init__(self, envelope: Envelope, *, every_frame: bool = False) -> None:
-        self.envelope = envelope
-        self.every_frame = every_frame
-        self.reset()
-
-    def reset(self) -> None:
-        """Let the next value be sent at once."""
-        self.sent_at = self.refresh_due = _LONG_AGO
-
-    def message(self, payload: str, ts: str, now: float, refresh: float) -> Outgoing:
-        """Make the next message, which is sent now."""
-        self.sent_at = now
-        self.refresh_due = now + refresh
-        return self.envelope.render(payload, ts)
-
-
 class ReadingStream:
     """The topics of one kind of frame; the module's page has the rules and the fields."""
 
@@ -121,13 +90,13 @@ class ReadingStream:
         self._envelopes = envelopes
         self._options = options
         self._sensors: tuple[Sensor, ...] = ()
-        self._topics: list[Topic] = []
+        self._topics: list[Envelope] = []
         self._values: list[Value | None] = []
         self._last_sent: list[Any] = []
         self._held: list[int] = []
         self._ts = ""
         self._retired: dict[str, RetiredTopic] = {}
-        self._refresh_due = _LONG_AGO
+        self._refresh_due = LONG_AGO
         self.held_due = NEVER
         """Monotonic time at which `publish_held` has something to do, or `NEVER`."""
 
@@ -166,10 +135,10 @@ class ReadingStream:
         self._held = []
         self._last_sent = [None] * len(self._topics)
         for topic in self._topics:
-            batch.expired.append(topic.envelope.topic)
-            topic.reset()
+            batch.expired.append(topic.topic)
+            topic.sent_at = topic.refresh_due = LONG_AGO
         for key, retired in self._retired.items():
-            self._retired[key] = RetiredTopic(retired.seq, _LONG_AGO, has_value=False)
+            self._retired[key] = RetiredTopic(retired.seq, LONG_AGO, has_value=False)
 
     def _publish_changes(self, now: float, batch: Batch) -> None:
         """Add the values that differ from the last ones sent, and those due for a refresh."""
@@ -204,19 +173,21 @@ class ReadingStream:
         """
         refresh, interval = self._options.refresh, self._options.min_interval
         topics, values, last_sent, ts = self._topics, self._values, self._last_sent, self._ts
+        sensors, refresh_due = self._sensors, now + refresh
         held = []
         for column in columns:
             topic, value = topics[column], values[column]
             if value is None:
                 self._publish_null(topic, last_sent[column], now, batch)
                 last_sent[column] = None
-            elif skip_every_frame and topic.every_frame and now < topic.refresh_due:
+            elif skip_every_frame and now < topic.refresh_due and sensors[column].every_frame:
                 continue
             elif now < topic.sent_at + interval:
                 held.append(column)
             else:
                 last_sent[column] = value
-                batch.messages.append(topic.message(ascii_json(value), ts, now, refresh))
+                topic.sent_at, topic.refresh_due = now, refresh_due
+                batch.messages.append(topic.render(value, ts))
         self._hold(held)
 
     def _hold(self, columns: list[int]) -> None:
@@ -224,16 +195,16 @@ class ReadingStream:
         interval = self._options.min_interval
         self.held_due = min((self._topics[n].sent_at + interval for n in columns), default=NEVER)
 
-    def _publish_null(self, topic: Topic, last_sent: Any, now: float, batch: Batch) -> None:
+    def _publish_null(self, topic: Envelope, last_sent: Any, now: float, batch: Batch) -> None:
         """Expire a topic, and add a null unless it is expired or null already."""
         if last_sent is None:
             return
         if last_sent is not UNKNOWN:
-            batch.messages.append(topic.envelope.render("null", self._ts))
+            batch.messages.append(topic.render(None, self._ts))
             topic.sent_at = now
-        batch.expired.append(topic.envelope.topic)
+        batch.expired.append(topic.topic)
         # Otherwise an `every_frame` value that comes back would wait for the old refresh.
-        topic.refresh_due = _LONG_AGO
+        topic.refresh_due = LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
         """Keep the topics that stay, retire those that go, begin those that are new."""
@@ -248,7 +219,7 @@ class ReadingStream:
             if key not in staying:
                 self._publish_null(topic, last_sent, now, batch)
             has_value = key in staying and last_sent is not None
-            self._retired[key] = RetiredTopic(topic.envelope.seq, topic.sent_at, has_value)
+            self._retired[key] = RetiredTopic(topic.seq, topic.sent_at, has_value)
         entries = [
             self._begin(sensor) if entry is None else entry
             for sensor, entry in zip(sensors, kept, strict=True)
@@ -260,10 +231,10 @@ class ReadingStream:
 
     def _begin(self, sensor: Sensor) -> list[Any]:
         """Return a topic and its last value; go on from the retired topic of the same key."""
-        topic = Topic(self._envelopes.of_sensor(sensor), every_frame=sensor.every_frame)
+        topic = self._envelopes.of_sensor(sensor)
         before = self._retired.pop(sensor.key, None)
         if before is None:
             return [topic, None]
-        topic.envelope.seq = before.seq
+        topic.seq = before.seq
         topic.sent_at = before.sent_at
         return [topic, _OTHER if before.has_value else None]

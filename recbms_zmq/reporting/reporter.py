@@ -12,6 +12,8 @@ held is dropped. The first status after that publishes every reading again.
 from math import floor
 from typing import Final
 
+import msgspec
+
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
@@ -210,7 +212,7 @@ class Reporter:
         self._availability_due = at.monotonic + self._options.refresh
         state = "online" if self.online else "offline"
         # `reason` is a member of the message behind the payload, not a part of the payload.
-        payload = f'"{state}","reason":{ascii_json(self._reason)}'
+        payload = msgspec.Raw(f'"{state}","reason":{ascii_json(self._reason)}')
         batch.messages.append(self._availability.render(payload, at.isoformat()))
 
     def _publish_held(self, at: Instant, batch: Batch) -> None:
@@ -221,7 +223,7 @@ class Reporter:
     def _publish_device(self, device_info: DeviceInfo, ts: str, batch: Batch) -> None:
         if device_info is not self._device_info:
             if device_info != self._device_info:
-                batch.messages.append(self._device.render(ascii_json(device_info), ts))
+                batch.messages.append(self._device.render(device_info, ts))
             self._device_info = device_info
 
     def _publish_alarm(self, alarm: Alarm | Unknown | None, ts: str, batch: Batch) -> None:
@@ -229,8 +231,8 @@ class Reporter:
             return
         if self._alarm is not None:
             change = AlarmChange(event="alarm_cleared", **self._alarm._asdict())
-            batch.messages.append(self._event.render(ascii_json(change), ts))
+            batch.messages.append(self._event.render(change, ts))
         if alarm is not None:
             change = AlarmChange(event="alarm_raised", **alarm._asdict())
-            batch.messages.append(self._event.render(ascii_json(change), ts))
+            batch.messages.append(self._event.render(change, ts))
         self._alarm = alarm

@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reading_stream import NEVER, Topic
+from recbms_zmq.reporting.envelopes import LONG_AGO, Envelopes
+from recbms_zmq.reporting.reading_stream import NEVER
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.text import ascii_json
@@ -28,7 +30,7 @@ class SnapshotStream:
 
     def __init__(self, envelopes: Envelopes, options: ReportOptions) -> None:
         self._options = options
-        self._topic = Topic(envelopes.of_kind("snapshot"))
+        self._topic = envelopes.of_kind("snapshot")
         self._sensors: tuple[Sensor, ...] = ()
         self._keys: list[str] = []
         self._without_every_frame: Any = tuple
@@ -73,9 +75,9 @@ class SnapshotStream:
     def expire(self, batch: Batch) -> None:
         """Expire the topic."""
         self.held_due = NEVER
-        self._topic.reset()
+        self._topic.sent_at = self._topic.refresh_due = LONG_AGO
         self._last_sent = None
-        batch.expired.append(self._topic.envelope.topic)
+        batch.expired.append(self._topic.topic)
 
     def _content(self) -> Any:
         """Return what two snapshots differ in: keys, values, settings."""
@@ -84,8 +86,10 @@ class SnapshotStream:
     def _publish(self, now: float, batch: Batch) -> None:
         self._last_sent = self._content()
         parts = [_members(self._keys, self._values), self._settings]
-        payload = "{" + ",".join(part for part in parts if part) + "}"
-        batch.messages.append(self._topic.message(payload, self._ts, now, self._options.refresh))
+        payload = msgspec.Raw("{" + ",".join(part for part in parts if part) + "}")
+        self._topic.sent_at = now
+        self._topic.refresh_due = now + self._options.refresh
+        batch.messages.append(self._topic.render(payload, self._ts))
 
 
 def _members(keys: Iterable[str], values: list[Value | None]) -> str:

@@ -1,8 +1,9 @@
-"""From the address of a BMS to its source. Only the kind that is asked for is imported."""
+"""From the address of a BMS to its source. Only the module of that source is imported."""
 
 import sys
 from typing import TYPE_CHECKING
 
+from recbms_zmq.config.files import read_regular
 from recbms_zmq.config.options import BmsConfig
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.sources import Source
@@ -15,12 +16,12 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
     """Make the source of a BMS; nothing is connected yet.
 
     Args:
-        bms: what applies to it.
-        spread: seconds over which the fleet it belongs to comes back after an outage.
+        bms: its configuration.
+        spread: seconds over which its fleet reconnects after an outage.
 
     Raises:
-        UsageError: the address has parts that are wrong.
-        ConfigError: a file it needs cannot be used.
+        UsageError: the address has wrong parts.
+        ConfigError: a file that it needs cannot be used.
 
     """
     if bms.url.startswith("sim:"):
@@ -68,6 +69,8 @@ def _tls(bms: BmsConfig) -> "ssl.SSLContext | None":
     from recbms_zmq.sources.network import tls_context
 
     try:
+        if bms.ca_file is not None:
+            read_regular(bms.ca_file)  # OpenSSL would wait for a FIFO
         return tls_context(
             None if bms.ca_file is None else str(bms.ca_file),
             pinned=bms.tls_fingerprint is not None,

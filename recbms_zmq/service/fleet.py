@@ -1,7 +1,7 @@
 """From a configuration to a running fleet: sources, pipelines, and the two loops that drive them.
 
-One task for each BMS (`keep_running`), and one ticker for all (`tick`), for what becomes due
-without a frame. Nothing here knows where messages go, or when to end.
+Each BMS has a task (`keep_running`), and all share one ticker (`tick`) for what is due without a
+frame. Where messages go, and when the fleet ends, is decided by the caller.
 """
 
 import asyncio
@@ -22,21 +22,22 @@ from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.connect import open_source
 from recbms_zmq.service.pipeline import Pipeline, at_once
 from recbms_zmq.sources import Source
+from recbms_zmq.text import masked
 
 CONNECTS_PER_SECOND: Final = 100
 """Connections are opened at this pace, so that a start, or the end of a network outage, is not a
 thousand handshakes at once. A handshake costs about as much as ten frames."""
 _OTHER_FILES: Final = 64  # sockets of ZeroMQ and its subscribers, pipes, counters being written
 TICK: Final = 0.25
-"""Seconds between looks at what is due; messages are dated at the time they were due."""
+"""Seconds between two checks for what is due. Messages have the time at which they were due."""
 RESTART: Final = 60.0
-"""Seconds before a source that failed by our own fault is started again."""
+"""Seconds until a source that raised an unexpected error is started again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Bms(NamedTuple):
-    """A BMS as the service sees it: where its frames come from, and where they go."""
+    """A BMS in the service: where its frames come from, and where they go."""
 
     source: Source
     pipeline: Pipeline
@@ -47,15 +48,16 @@ def build_fleet(
     publish: Callable[[Batch], None],
     drained: Callable[[], Awaitable[None]] = at_once,
 ) -> list[Bms]:
-    """Make source and device of every configured BMS.
+    """Make the source and the pipeline of each configured BMS; nothing is connected yet.
 
     Args:
-        config: what applies.
-        publish: takes the messages of all.
+        config: of the service.
+        publish: takes the messages of all BMS.
         drained: waits until a slow reader has taken them, for sources that can wait.
 
     Raises:
-        UsageError, ConfigError: a source cannot be what it says.
+        UsageError: an address has wrong parts.
+        ConfigError: a file that a source needs cannot be used.
 
     """
     run = secrets.token_hex(4)
@@ -73,6 +75,7 @@ def build_fleet(
             partial(_publish_all, publish) if source.can_wait else publish,
             drained,
             energy_max_gap=bms.energy_max_gap,
+            address=masked(bms.url),
         )
         fleet.append(Bms(source, pipeline))
     return fleet
@@ -83,27 +86,31 @@ def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
 
 
 async def keep_running(bms: Bms, delay: float) -> None:
-    """Run a source to its end; a mistake of ours in it must not end the service."""
+    """Run a source to its end. An unexpected error costs this BMS a minute, not the service."""
     await asyncio.sleep(delay)
     while True:
         try:
             await bms.source.run(bms.pipeline)
-        except Exception:  # noqa: BLE001 the other BMS and the next try count for more
-            _log.exception("%s: reading failed; again in %g s", bms.pipeline.name, RESTART)
+        except Exception:  # noqa: BLE001 the other BMS go on, and so does the next try
+            _log.exception(
+                "%s: reading failed, which is a bug: please report it; trying again in %g s",
+                bms.pipeline.name,
+                RESTART,
+            )
             bms.pipeline.disconnected("reading failed", bms.source.now())
         else:
-            _log.info("%s: there is nothing more to read", bms.pipeline.name)
+            _log.info("%s: the source has ended", bms.pipeline.name)
             bms.pipeline.stop(bms.source.now())
             return
         await asyncio.sleep(RESTART)
 
 
 async def tick(fleet: Sequence[Bms], after_all: Callable[[float], None] = lambda _: None) -> None:
-    """Let the devices do for ever what becomes due without a frame.
+    """Publish without end what is due without a frame.
 
     Args:
-        fleet: whose devices.
-        after_all: is called after every look at all of them, with the monotonic time.
+        fleet: of these BMS.
+        after_all: called after each round, with the monotonic time.
 
     """
     while True:
@@ -113,22 +120,22 @@ async def tick(fleet: Sequence[Bms], after_all: Callable[[float], None] = lambda
         after_all(time.monotonic())
 
 
-def start_delay(place: int) -> float:
-    """Return the seconds that the BMS in this place of the configuration, from 0, waits."""
-    return place / CONNECTS_PER_SECOND
+def start_delay(index: int) -> float:
+    """Return the seconds until the first connection of the BMS with this index."""
+    return index / CONNECTS_PER_SECOND
 
 
 def reconnect_spread(size: int) -> float:
-    """Return the seconds over which a fleet of this size comes back; 0 for a few."""
+    """Return the seconds over which a fleet of this size reconnects; 0 for a small one."""
     return size / CONNECTS_PER_SECOND if size > CONNECTS_PER_SECOND / 2 else 0.0
 
 
 def allow_open_files(size: int, *, each: int = 1) -> None:
-    """See to it that a fleet of this size can be connected.
+    """Raise the limit of open files, if this fleet needs more.
 
     Args:
-        size: BMS.
-        each: open files that a BMS takes all the time.
+        size: number of BMS.
+        each: open files of each BMS.
 
     Raises:
         ConfigError: the system does not allow so many open files.

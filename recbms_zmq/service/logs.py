@@ -1,11 +1,11 @@
-"""The log on stderr: one line an entry, in the form that systemd's journal understands.
+"""The log on stderr: one line per entry, in a form that systemd's journal understands.
 
-A log that nobody reads must not stop the service, so a line that stderr does not take at once is
-dropped, and the next one that it takes says how many were.
+A full pipe must not stop the service: a line that stderr does not take at once is dropped, and the
+next line that it takes has the number of dropped ones.
 
-No secret gets through it. Libraries are heard from `warning` on, whatever `--log-level` says: what
-they tell at `debug` are whole frames (the settings frame holds the serial number) and HTTP headers
-(with the password). And whatever looks like a URL's credentials is masked in every line.
+No secret is logged. Libraries log from `warning` on, also under `--log-level debug`: their debug
+lines hold whole frames (with the serial number) and HTTP headers (with the password). Credentials
+of URLs are masked in every line.
 """
 
 import logging
@@ -21,7 +21,7 @@ _PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6
 
 
 class _Formatter(logging.Formatter):
-    """One line, whatever is in it; with a priority for the journal, with the time for people."""
+    """Makes one line of each record: with a priority for the journal, with the time for people."""
 
     def __init__(self, *, journal: bool) -> None:
         super().__init__()
@@ -41,21 +41,21 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.Handler):
-    """Writes lines to a file descriptor without ever waiting for its reader."""
+    """Writes lines to a file descriptor without ever blocking."""
 
     def __init__(self, fd: int) -> None:
         super().__init__()
         self._fd = _without_waiting(fd)
         self._lost = 0
-        self._cut = b""  # what a line that was cut lacks
+        self._cut = b""  # the newline that a cut line lacks
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record)
         if self._lost:
-            line += f" ({self._lost} lines before this one were lost, nobody read them)"
+            line += f" ({self._lost} lines before this one were dropped: stderr was full)"
         data = self._cut + line.encode("utf-8", "replace")[: select.PIPE_BUF - 2] + b"\n"
         try:
-            # A pipe or socket that is ready takes PIPE_BUF bytes without blocking.
+            # A pipe or socket that is writable takes PIPE_BUF bytes without blocking.
             if not select.select([], [self._fd], [], 0)[1]:
                 raise BlockingIOError
             written = os.write(self._fd, data)
@@ -67,15 +67,15 @@ class _Handler(logging.Handler):
 
 
 def _without_waiting(fd: int) -> int:
-    """Open a terminal once more, for us alone: it can be ready for less than a line, and block."""
+    """Open a terminal once more, non-blocking: a writable one can take less than a line."""
     try:
         return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:  # no terminal, or one that we may not open
+    except OSError:  # not a terminal, or no permission
         return fd
 
 
 def set_up(level: str) -> None:
-    """Log to stderr from this level on: debug, info, warning or error."""
+    """Log to stderr from a level on: debug, info, warning or error."""
     handler: logging.Handler = logging.NullHandler()
     if sys.stderr is not None:  # it is when the program was started with stderr closed
         fd = sys.stderr.fileno()
@@ -84,12 +84,12 @@ def set_up(level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("recbms_zmq").setLevel(threshold)
-    # The library's own words about connections say what `Pipeline` says, less readably.
+    # What websockets logs about connections, `Pipeline` logs, too, with the name of the BMS.
     logging.getLogger("websockets").setLevel(logging.ERROR)
 
 
 def _is_journal(fd: int) -> bool:
-    """Tell whether this is the stream that systemd named in JOURNAL_STREAM, as device:inode."""
+    """Return whether systemd's JOURNAL_STREAM (device:inode) is this stream."""
     try:
         status = os.fstat(fd)
     except OSError:

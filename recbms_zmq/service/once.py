@@ -1,4 +1,8 @@
-"""`run --once`: the whole state of every BMS, printed once, one line a topic."""
+"""`run --once`: the whole state of every BMS, printed once.
+
+One line per topic; with `--emit snapshot` one line per BMS, so that the output of a single BMS is
+one JSON document.
+"""
 
 import asyncio
 import contextlib
@@ -12,36 +16,38 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service.fleet import Bms, build_fleet
 
 SETTINGS_GRACE: Final = 2.0
-"""Seconds that a settings frame gets to come behind the first status frame."""
+"""Seconds to wait for a settings frame after the first status frame."""
+DEFAULT_TIMEOUT: Final = 30.0
+"""Seconds without `--timeout`: a script must not hang when the BMS is away."""
 
 
 class Collector:
-    """A sink that keeps the newest message of every topic."""
+    """Keeps the newest message of every topic."""
 
     def __init__(self) -> None:
         self.lines: dict[bytes, bytes] = {}
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
 
     def publish(self, batch: Batch) -> None:
         """Keep the messages."""
         for topic, body, _ in batch.messages:
             self.lines[topic] = body
-        self.news.set()
+        self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something has come that makes the condition true."""
+        """Wait until messages, or the end of a source, have made the condition true."""
         while not condition():
-            self.news.clear()
-            await self.news.wait()
+            self.changed.clear()
+            await self.changed.wait()
 
 
 async def print_once(config: Config) -> None:
     """Print the first full state of every BMS.
 
     Raises:
-        Unavailable: not all had one in time; what the others said is printed.
-        ReaderGone: standard output is closed.
-        OSError: it cannot be written to.
+        Unavailable: a BMS had none in time; the state of the others is printed.
+        ReaderGone: stdout is closed.
+        OSError: stdout cannot be written to.
 
     """
     if sys.stdout is None:
@@ -50,28 +56,35 @@ async def print_once(config: Config) -> None:
     fleet = build_fleet(config, collector.publish)
     for bms in fleet:
         bms.pipeline.start(bms.source.now())
-    in_time = await _collect(collector, fleet, config.timeout)
+    seconds = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
+    in_time = await _collect(collector, fleet, seconds)
     missing = [bms.pipeline for bms in fleet if not bms.pipeline.online]
     silent = tuple(f"{config.prefix}/{pipeline.name}/".encode() for pipeline in missing)
+    only_snapshot = tuple(
+        f"{config.prefix}/{bms.name}/".encode()
+        for bms in config.bms
+        if bms.reporting.emit == "snapshot"
+    )
     for topic, line in collector.lines.items():
-        if not topic.startswith(silent):
+        unwanted = topic.startswith(only_snapshot) and not topic.endswith(b"/snapshot")
+        if not topic.startswith(silent) and not unwanted:
             sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
     if missing:
-        within = "" if in_time else f" within {config.timeout:g} s"
+        within = "" if in_time else f" within {seconds:g} s"
         reasons = "; ".join(f"{pipeline.name}: {pipeline.reason}" for pipeline in missing)
         raise Unavailable(f"no status frame{within} ({reasons})")
 
 
-async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float | None) -> bool:
-    """Read until every BMS has said all, or its source has ended; return whether in time."""
+async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float) -> bool:
+    """Read until each BMS has sent its state, or its source has ended; return whether in time."""
     tasks = [asyncio.create_task(bms.source.run(bms.pipeline)) for bms in fleet]
 
     def all_have(what: Callable[[Bms], bool]) -> bool:
         return all(what(bms) or task.done() for bms, task in zip(fleet, tasks, strict=True))
 
     for task in tasks:
-        task.add_done_callback(lambda _: collector.news.set())
+        task.add_done_callback(lambda _: collector.changed.set())
     try:
         async with asyncio.timeout(seconds):
             await collector.until(lambda: all_have(_is_online))

@@ -1,7 +1,7 @@
-"""One BMS within the service: takes its frames all the way from bytes to messages.
+"""One BMS in the service: its frames go from bytes to messages here.
 
-Decodes, normalizes and reports, counts what the link does, and tells the log what was wrong, once
-per kind. It does no I/O of its own: a source calls it, and it calls `publish`.
+A pipeline decodes, normalizes and reports, counts what happens on the connection, and logs changes
+and faults. It does no I/O of its own: a source calls it, and it calls `publish`.
 """
 
 import logging
@@ -12,14 +12,18 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.energy import EnergyMeter
+from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
+from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.wire.alarms import ALARMS
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
 
-PROVEN: Final = 30.0
-"""Seconds for which a connection has to carry frames before a trouble with it counts as over: one
-that breaks every few seconds is one trouble, and is said once."""
+STABLE_AFTER: Final = 30.0
+"""Seconds for which a connection has to carry frames until it counts as good again. One that breaks
+every few seconds is logged once, not every few seconds."""
+_MOST_DETAIL: Final = 200  # characters of a foreign text in a line of the log
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +32,28 @@ async def at_once() -> None:
     """Wait for nothing."""
 
 
+def unlimited(counters: Counters) -> Counters:
+    """Return the counters as they are."""
+    return counters
+
+
 class Pipeline:
-    """Receives one BMS's frames (it is a `sources.Receiver`) and publishes its messages."""
+    """Receives the frames of one BMS (as a `sources.Receiver`), and publishes its messages.
+
+    Args:
+        name: id of the BMS.
+        normalizer, reporter: of this BMS alone.
+        publish: takes each batch of messages.
+        drained: waits until a slow reader has taken what was published.
+        energy_max_gap: seconds between two frames above which no energy is counted.
+        address: of the BMS, without credentials; what to check when it is offline.
+
+    Attributes:
+        meter: counts energy; unknown until its `resume`.
+        limit_counters: returns what may be published of the meter's totals.
+        has_settings: whether a settings frame has come in this run.
+
+    """
 
     def __init__(
         self,
@@ -40,86 +64,89 @@ class Pipeline:
         drained: Callable[[], Awaitable[None]] = at_once,
         *,
         energy_max_gap: float = 60.0,
+        address: str = "ADDRESS",
     ) -> None:
         self.name = name
         self.has_settings = False
-        """Whether a settings frame has come in this run."""
         self.meter = EnergyMeter(max_gap=energy_max_gap)
-        """The energy counters; unknown until they are told what they were before this run."""
+        self.limit_counters: Callable[[Counters], Counters] = unlimited
         self._normalizer = normalizer
         self._reporter = reporter
-        self._publish = publish
+        self._publish_batch = publish
         self._drained = drained
+        self._address = address
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
         self._last_status: float | None = None
         self._readings: Readings | None = None
-        self._trouble = ""
+        self._alarm: Alarm | None = None
+        self._logged_problem = ""
         self._connected_at = float("-inf")
         self._was_online = False
-        self._said: set[str] = set()
+        self._logged_kinds: set[str] = set()
 
     @property
     def online(self) -> bool:
-        """Whether a valid status frame came lately."""
+        """Whether a valid status frame came within `--stale-after`."""
         return self._reporter.online
 
     @property
     def reason(self) -> str:
-        """Why it is online or offline, a short sentence."""
+        """Why the BMS is online or offline: a short sentence, never empty."""
         return self._reporter.reason
 
     def reading(self, key: str) -> float | int | bool | str | None:
-        """Return what the last status frame said of a sensor, None if nothing."""
+        """Return a sensor's value in the last status frame, None if it has none there."""
         items = self._readings.items() if self._readings else ()
         return next((value for sensor, value in items if sensor.key == key), None)
 
     def start(self, at: Instant) -> None:
-        """Say that the BMS is not online yet."""
-        self._publish(self._reporter.start(at))
+        """Publish the first message of the run: `offline`."""
+        self._publish_batch(self._reporter.start(at))
 
     def tick(self, at: Instant) -> None:
-        """Do what has become due without a frame."""
-        self._say(self._reporter.advance(at))
+        """Publish what is due without a frame."""
+        self._publish(self._reporter.advance(at))
 
     def stop(self, at: Instant) -> None:
-        """Say that nobody looks after the BMS any more."""
-        self._publish(self._reporter.stop(at))
+        """Publish the final `offline`: this BMS is no longer read."""
+        self._publish_batch(self._reporter.stop(at))
 
     def connected(self, at: Instant) -> None:
-        """Take note of a new connection."""
+        """Record a new connection."""
         self._connections += 1
         self._connected_at = at.monotonic
         self.tick(at)
-        self._say(self._reporter.on_connected(at))
+        self._publish(self._reporter.on_connected(at))
         _log.debug("%s: connected", self.name)
 
     def disconnected(self, reason: str, at: Instant) -> None:
-        """Take note that the link is not there; say so in the log when it is news."""
-        self.tick(at)  # so that the reason for being offline is that, and not this
-        self._say(self._reporter.on_disconnected(reason, at))
-        if reason != self._trouble:
-            self._trouble = reason
+        """Record that there is no connection, and log the reason if it is a new one."""
+        reason = reason or "connection lost"  # a recording can hold an empty one
+        self.tick(at)  # what was due before has another reason
+        self._publish(self._reporter.on_disconnected(reason, at))
+        if reason != self._logged_problem:
+            self._logged_problem = reason
             _log.warning("%s: %s; trying again", self.name, reason)
 
     def received(self, data: bytes, at: Instant) -> bool:
-        """Take one raw message; return whether it was a valid frame."""
+        """Process one raw message; return whether it was a valid frame."""
         bad_before = self._bad_frames
         try:
             frame, dropped = decode(data)
             if dropped:
                 self._bad_frames += 1
-                self._say_once("fields that could not be read were left out", ", ".join(dropped))
+                self._log_once("fields that cannot be read were left out", ", ".join(dropped))
             self._report(frame, at)
         except FrameError as exc:
             self._bad_frames = bad_before + 1
-            self._say_once(f"a message was dropped: {exc.kind}", exc.detail)
+            self._log_once(f"a message was dropped: {exc.kind}", exc.detail)
             return False
         return True
 
     async def drain(self) -> None:
-        """Wait for a slow reader of what was published."""
+        """Wait until a slow reader has taken what was published."""
         await self._drained()
 
     def _report(self, frame: Frame, at: Instant) -> None:
@@ -128,34 +155,65 @@ class Pipeline:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._say(self._reporter.on_settings(readings, normalizer.description, at))
+            self._publish(self._reporter.on_settings(readings, normalizer.description, at))
             return
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
         link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
         master = (frame.bms_array and frame.bms_array.master) or Master()
-        energy = self.meter.add(at.monotonic, master.voltage, master.current)
+        energy = self.limit_counters(self.meter.add(at.monotonic, master.voltage, master.current))
         readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        self._say(self._reporter.on_status(readings, normalizer.description, at))
-        if self._trouble and at.monotonic - self._connected_at >= PROVEN:
-            self._trouble = ""
+        self._publish(self._reporter.on_status(readings, normalizer.description, at))
+        if readings.alarm != self._alarm:
+            self._log_alarm(readings.alarm)
+        if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
+            self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
 
-    def _say(self, batch: Batch) -> None:
-        """Publish, and tell the log when the BMS has come or gone."""
-        self._publish(batch)
-        if self.online and not self._was_online:
-            self._trouble = ""
-            _log.info("%s: online", self.name)
-        elif self._was_online and not self.online:
-            _log.warning("%s: offline: %s", self.name, self.reason)
+    def _publish(self, batch: Batch) -> None:
+        """Publish, and log when the BMS has become online or offline."""
+        self._publish_batch(batch)
+        if self.online == self._was_online:
+            return
         self._was_online = self.online
+        if self.online:
+            self._logged_problem = ""
+            _log.info("%s: online", self.name)
+        else:
+            _log.warning(
+                "%s: offline: %s; what to do: recbms-zmq check %s",
+                self.name,
+                self.reason,
+                self._address,
+            )
 
-    def _say_once(self, kind: str, detail: str) -> None:
-        """Log once per kind: a module that sends nonsense sends it every second."""
-        if kind not in self._said:
-            self._said.add(kind)
-            _log.warning("%s: %s (%s); counted in link/bad_frames", self.name, kind, detail[:200])
+    def _log_alarm(self, alarm: Alarm | Unknown | None) -> None:
+        if isinstance(alarm, Unknown):
+            return
+        if self._alarm is not None:
+            _log.info("%s: alarm cleared: %s", self.name, _alarm_text(self._alarm))
+        if alarm is not None:
+            known = ALARMS.get(alarm.number or 0)
+            advice = (known and known.meaning) or "look it up in REC's manual"
+            _log.warning("%s: alarm raised: %s; %s", self.name, _alarm_text(alarm), advice)
+        self._alarm = alarm
+
+    def _log_once(self, kind: str, detail: str) -> None:
+        """Log once per kind: a module that sends bad frames sends one every second."""
+        if kind not in self._logged_kinds:
+            self._logged_kinds.add(kind)
+            text = f"{kind} ({detail[:_MOST_DETAIL]})" if detail else kind
+            _log.warning("%s: %s; counted in link/bad_frames", self.name, text)
+
+
+def _alarm_text(alarm: Alarm) -> str:
+    """Return number, text, unit and cell: `error 2, Cell voltage too low, unit 2, cell 3`."""
+    known = ALARMS.get(alarm.number or 0)
+    words = [] if alarm.number is None else [f"error {alarm.number}"]
+    words.append(alarm.text)
+    words += [] if alarm.unit is None else [f"unit {alarm.unit}"]
+    words += [] if alarm.cell is None else [f"{known.concerns if known else 'cell'} {alarm.cell}"]
+    return ", ".join(words)

@@ -1,7 +1,7 @@
-"""The service: a fleet and its sinks, opened in order, and ended in order.
+"""The service: a fleet and its sinks, opened in order and closed in order.
 
-Messages go from a device to the sinks in the same turn of the event loop. A run without an end of
-its own: see `once` for the other kind.
+Messages go from a pipeline to the sinks in the same turn of the event loop. The service runs until
+it is stopped; `once` is for one state.
 """
 
 import asyncio
@@ -24,49 +24,49 @@ from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.text import masked
 
-if TYPE_CHECKING:  # loaded only by who needs it
-    from recbms_zmq.service.counters import Keeper
+if TYPE_CHECKING:  # loaded only where they are used
+    from recbms_zmq.service.counters import CounterStore
     from recbms_zmq.sinks.zap import Authenticator
 
 FLUSH: Final = 0.1
-"""Seconds that slow readers get for the last messages, and a BMS for its goodbye."""
+"""Seconds in which slow readers can take the last messages, and a BMS can close its connection."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
 class Service:
-    """Serves until a signal, or the end of stdin or of all sources."""
+    """Runs until a signal, or the end of stdin or of all sources."""
 
     def __init__(self, config: Config) -> None:
-        """Wire everything; nothing is opened yet.
+        """Make sources, pipelines and keys; nothing is opened yet.
 
         Raises:
-            UsageError, ConfigError: a source cannot be what it says, or there are too many; or
-                a key file cannot be used.
+            UsageError: an address has wrong parts.
+            ConfigError: a file cannot be used, or there are too many BMS for the open files.
 
         """
-        # With the counters of a BMS goes a lock.
+        # A BMS has a connection, and a lock if its counters are kept.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
-        self._keeper: Keeper | None = None
+        self._counters: CounterStore | None = None
         self._fleet = build_fleet(config, self._publish, self._drained)
         pipelines = [bms.pipeline for bms in self._fleet]
         self._notifier = Notifier(os.environ, lambda: status_line(pipelines))
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
-        """Serve.
+        """Run until the end.
 
         Raises:
-            OutputError: a ZeroMQ address cannot be bound, stdout not be written to, or the energy
-                counters not be kept.
-            ReaderGone: nobody reads stdout any more.
-            UsageError: stdin is not what `--exit-on-stdin-close` needs.
+            OutputError: a ZeroMQ address cannot be bound, stdout cannot be written to, or the
+                energy counters cannot be kept.
+            ReaderGone: the reader of stdout has closed it.
+            UsageError: stdin is of a kind that `--exit-on-stdin-close` cannot watch.
 
         """
         self._ended = asyncio.get_running_loop().create_future()
@@ -91,25 +91,28 @@ class Service:
             call_at_end_of(sys.stdin, self._end)
 
     async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
-        """Tell the energy counters what they were; return False if the end came first."""
+        """Resume the energy counters; return False if the end came first."""
         directory = self._config.state_dir
-        meters = {b.pipeline.name: b.pipeline.meter for b in self._fleet if b.source.live}
-        kept = meters if directory is not None else {}
+        # A recording must not add to the counters of a pack.
+        kept = {b.pipeline.name: b.pipeline for b in self._fleet if directory and b.source.live}
         for bms in self._fleet:
-            # What is only a recording adds nothing to the counters of a pack.
             if bms.pipeline.name not in kept:
                 bms.pipeline.meter.resume(FROM_ZERO)
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
-        from recbms_zmq.service.counters import Keeper
+        from recbms_zmq.service.counters import CounterStore
 
-        self._keeper = Keeper(directory, kept)
-        stack.push_async_callback(self._keeper.close)
-        return await _unless(self._ended, self._keeper.open()) is not None
+        self._counters = CounterStore(
+            directory, {name: pipeline.meter for name, pipeline in kept.items()}
+        )
+        for file in self._counters.files:
+            kept[file.name].limit_counters = file.limit
+        stack.push_async_callback(self._counters.close)
+        return await _unless(self._ended, self._counters.open()) is not None
 
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
-        """Open what messages go to; return False if the end came first."""
+        """Open what messages are published on; return False if the end came first."""
         if self._config.publish:
             self._pub = pub = ZmqSink(
                 hwm=self._config.hwm,
@@ -135,29 +138,29 @@ class Service:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
             _log.info("%s: reading %s", bms.pipeline.name, masked(options.url))
             bms.pipeline.start(bms.source.now())
-        if self._keeper is not None:
-            self._keeper.start()
+        if self._counters is not None:
+            self._counters.start()
         tasks = [
-            asyncio.create_task(keep_running(bms, start_delay(place)))
-            for place, bms in enumerate(self._fleet)
+            asyncio.create_task(keep_running(bms, start_delay(index)))
+            for index, bms in enumerate(self._fleet)
         ]
         last = asyncio.create_task(self._end_after(tasks))
-        # A BMS that says nothing is no reason to be killed; a source that ended by an error is.
+        # A silent BMS is no reason for a restart by systemd; a reader that has died is one.
         ticker = asyncio.create_task(
             tick(
                 self._fleet,
-                lambda now: self._notifier.update(now, alive=not any(map(_error_of, tasks))),
+                lambda now: self._notifier.update(now, alive=not any(map(_has_died, tasks))),
             )
         )
-        # Without it nobody would ever be offline: better to end, and be started again.
+        # Without the ticker no BMS would become offline: end, and let systemd start us again.
         ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         self._notifier.ready(time.monotonic())
         try:
             await self._ended
         finally:
             self._notifier.stopping()
-            # A frame that is on its way must not come behind the `offline`; and that comes before
-            # all goodbyes, because the promise is 200 ms.
+            # No reading may follow the final `offline`, so each task is cancelled first. Closing
+            # connections comes last, because `offline` is promised within 200 ms.
             for bms, task in zip(self._fleet, tasks, strict=True):
                 if not task.done():
                     task.cancel()
@@ -165,22 +168,22 @@ class Service:
             others = (ticker, last)
             for task in others:
                 task.cancel()
-            # Beside the goodbyes; it is waited for when all sockets are closed, because a slow disk
-            # may take longer than the promise, and a minute's energy is worth that.
-            if self._keeper is not None:
-                self._keeper.stop()
+            # The last write runs while connections are closed. Its end is waited for after all
+            # sockets: a slow disk may take longer than 200 ms.
+            if self._counters is not None:
+                self._counters.stop()
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()
             await asyncio.gather(asyncio.wait((*others, *tasks), timeout=2 * FLUSH), self._flush())
 
     async def _end_after(self, tasks: "Sequence[asyncio.Task[None]]") -> None:
-        """End when the sources have, or only the one that reads stdin if that is to be the end."""
+        """End with all sources; under `--exit-on-stdin-close` with the one that reads stdin."""
         awaited = tasks
         if self._config.exit_on_stdin_close:
             awaited = [tasks[number] for number in self._stdin_readers()] or tasks
         await asyncio.wait(awaited)
-        # Nothing waits to be read any more: no hurry, a slow reader gets the last lines too.
+        # There is no hurry: a slow reader gets the last lines, too.
         await self._drained()
         self._end(next(filter(None, map(_error_of, tasks)), None))
 
@@ -214,6 +217,11 @@ def _authenticator(config: Config) -> "Authenticator | None":
 
 def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
+
+
+def _has_died(task: "asyncio.Task[None]") -> bool:
+    """Return whether a reader is gone that should run: `keep_running` never raises."""
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 async def _unless(ended: "asyncio.Future[None]", work: Coroutine[Any, Any, _T]) -> _T | None:

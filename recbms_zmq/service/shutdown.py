@@ -1,4 +1,4 @@
-"""What asks a run to end from outside: signals, and the end of stdin."""
+"""What ends a run from outside: signals, and the end of stdin."""
 
 import asyncio
 import os
@@ -10,19 +10,19 @@ from recbms_zmq.errors import UsageError
 
 
 def call_on_signals(end: Callable[[], None]) -> None:
-    """Call `end` when somebody wants this process to end."""
+    """Call `end` at SIGTERM, SIGINT and SIGHUP."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # `nohup`, and `&` in a script, start programs with signals that they are to ignore.
+        # `nohup` starts a program with SIGHUP ignored, `&` in a script with SIGINT.
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, end)
 
 
 def call_at_end_of(stream: TextIO | None, end: Callable[[], None]) -> None:
-    """Call `end` when this input is at its end; what is in it until then is thrown away.
+    """Read a stream, discard its content, and call `end` at its end.
 
     Raises:
-        UsageError: it is nothing that could be waited for.
+        UsageError: the stream is closed, or of a kind that cannot be watched (a regular file).
 
     """
     loop = asyncio.get_running_loop()
@@ -32,9 +32,9 @@ def call_at_end_of(stream: TextIO | None, end: Callable[[], None]) -> None:
             if os.read(fd, 4096):
                 return
         except BlockingIOError:
-            return  # somebody else who shares it was faster
+            return  # another process that shares the descriptor was faster
         except OSError:
-            pass  # the other end of a socket or terminal has gone
+            pass  # the other end of a socket or terminal is gone
         loop.remove_reader(fd)
         end()
 

@@ -1,7 +1,7 @@
-"""What systemd is told: that the service is ready, how it is, that it is alive, and that it ends.
+"""Notifications to systemd: READY, STATUS, WATCHDOG and STOPPING.
 
-The protocol of sd_notify(3), without its library: datagrams to the socket that $NOTIFY_SOCKET
-names. Without that variable nothing happens. Whether the service is alive is judged by the caller.
+The protocol is that of sd_notify(3): datagrams to the socket in $NOTIFY_SOCKET. Without that
+variable nothing is sent. The caller decides whether the service is alive.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ from typing import Final
 from recbms_zmq.service.pipeline import Pipeline
 
 STATUS_EVERY: Final = 5.0
-"""Seconds between two looks at the state; it is told if it has changed."""
+"""Seconds between two checks of the status line, which is sent when it has changed."""
 _MOST_NAMED: Final = 5  # BMS in one status line
 
 
 class Notifier:
-    """Tells systemd, if it is there. Never waits for it.
+    """Sends notifications without ever blocking.
 
     Args:
-        environ: its variables for us are taken out, so that no child takes them for its own.
-        status: says in one line how the service is.
+        environ: systemd's variables are removed from it, so that no child process uses them.
+        status: returns the status line.
 
     """
 
@@ -34,53 +34,53 @@ class Notifier:
         if address.startswith(("/", "@")):
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
-        # Twice as often as asked for, as sd_watchdog_enabled(3) recommends.
+        # Twice per interval, as sd_watchdog_enabled(3) recommends.
         is_watched = usec.isdecimal() and int(usec) > 0 and pid in ("", str(os.getpid()))
         self._beat_every = int(usec) / 2e6 if is_watched else 0.0
         self._beat_due = 0.0 if is_watched else float("inf")
-        self._state_status_line = status
+        self._status_line = status
         self._status = ""
         self._status_due = 0.0
         self._unsent: dict[str, str] = {}
 
     def ready(self, now: float) -> None:
-        """Say that everything is open. `now` is monotonic, in seconds."""
+        """Send READY: all sockets are open. `now` is monotonic, in seconds."""
         self._unsent["READY"] = "1"
         self.update(now, alive=True)
 
     def update(self, now: float, *, alive: bool) -> None:
-        """Say what is due: that the service is alive, and its state if that has changed."""
+        """Send what is due: WATCHDOG if the service is alive, and a STATUS that has changed."""
         if self._socket is None:
             return
-        news: dict[str, str] = {}
+        changes: dict[str, str] = {}
         if not alive:
             self._unsent.pop("WATCHDOG", None)
         elif now >= self._beat_due:
             self._beat_due = now + self._beat_every
-            news["WATCHDOG"] = "1"
+            changes["WATCHDOG"] = "1"
         if now >= self._status_due:
             self._status_due = now + STATUS_EVERY
-            text = self._state_status_line()
+            text = self._status_line()
             if text != self._status:
-                self._status = news["STATUS"] = text
-        if news or self._unsent:
-            self._say(**news)
+                self._status = changes["STATUS"] = text
+        if changes or self._unsent:
+            self._send(**changes)
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
-        self._say(STOPPING="1", STATUS="stopping")
+        """Send STOPPING: the shutdown has begun."""
+        self._send(STOPPING="1", STATUS="stopping")
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _say(self, **news: str) -> None:
-        """Send what is new, and what systemd had no room for before."""
+    def _send(self, **changes: str) -> None:
+        """Send changes, and those that did not fit into systemd's queue before."""
         if self._socket is None:
             return
-        self._unsent |= news
+        self._unsent |= changes
         text = "\n".join(f"{name}={value}" for name, value in self._unsent.items())
         with contextlib.suppress(OSError):
             self._socket.sendto(text.encode(), self._address)
@@ -88,7 +88,7 @@ class Notifier:
 
 
 def status_line(pipelines: Sequence[Pipeline]) -> str:
-    """Say in one line how the BMS are, for `systemctl status`; those that are offline first."""
+    """Return the state of the fleet in one line, for `systemctl status`; offline BMS first."""
     online = [pipeline for pipeline in pipelines if pipeline.online]
     offline = [pipeline for pipeline in pipelines if not pipeline.online]
     parts = [f"{len(online)} of {len(pipelines)} BMS online"]
@@ -100,7 +100,7 @@ def status_line(pipelines: Sequence[Pipeline]) -> str:
 
 
 def _online(pipeline: Pipeline) -> str:
-    """Say how a BMS is: `main 28.5 %, charging`."""
+    """Return the state of a BMS that is online: `main 28.5 %, charging`."""
     charge = pipeline.reading("soc")
     words = [] if charge is None else [f"{charge} %"]
     state = pipeline.reading("charge_state")

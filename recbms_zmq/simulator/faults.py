@@ -59,6 +59,8 @@ KINDS: Final[dict[str, Kind]] = {
     "cut": Kind("connections break off in the middle of a frame", None),
     "refuse": Kind("connections break off, new ones are refused", _STATE),
     "close": Kind("connections are closed as soon as they are open", _STATE),
+    "goodbye": Kind("a close frame is sent, but the connection stays open without data", _STATE),
+    "no-pong": Kind("pings are never answered, and nothing is read; frames still come", _STATE),
     "stall": Kind("nothing is sent; connections stay open, pings are answered", _STATE),
     "freeze": Kind("nothing is sent or answered, like a dead network", _STATE),
     "burst": Kind("frames are held back, then sent all at once", _STATE),

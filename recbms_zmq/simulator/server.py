@@ -28,6 +28,8 @@ from recbms_zmq.simulator.traffic import Link, Traffic
 from recbms_zmq.text import masked
 
 _CLOSE_TIMEOUT: Final = 1.0  # s; then a client without an answer to the close frame is dropped
+_UNREAD: Final[set[Link]] = {"deaf", "frozen", "parting"}
+_CLOSE_FRAME: Final = b"\x88\x02\x03\xe8"  # RFC 6455, 5.5.1: code 1000, no reason
 
 
 class SimulatorServer:
@@ -118,8 +120,10 @@ class SimulatorServer:
             if step.breaks or step.link == "refusing":
                 self._break_off(is_cut=step.breaks == "cut")
             await self._listen(step.link != "refusing")
-            if "frozen" in {step.link, self._link}:
-                self._freeze(step.link == "frozen")
+            if self._link == "parting" and step.link != "parting":
+                self._break_off(is_cut=False)
+            if {step.link, self._link} & _UNREAD:
+                self._read(step.link not in _UNREAD)
             if step.messages or step.link != self._link:
                 self._messages = step.messages
                 self._link = step.link
@@ -164,6 +168,12 @@ class SimulatorServer:
         messages: tuple[WebsocketMessage, ...] = self._traffic.greeting(self._elapsed)
         with suppress(ConnectionClosed):
             while self._traffic.link != "closing":
+                if self._traffic.link == "parting":
+                    # By hand: the library would close the connection after the answer.
+                    connection.transport.write(_CLOSE_FRAME)
+                    self._read(False)
+                    await self._wait_while("parting")
+                    break
                 changed = self._changed
                 for message in messages:
                     self._sending(message)
@@ -191,13 +201,14 @@ class SimulatorServer:
             else:
                 connection.transport.abort()
 
-    def _freeze(self, is_frozen: bool) -> None:
+    def _read(self, is_reading: bool) -> None:
+        """Read from all connections or from none. What is not read is not answered."""
         for connection in self._connections:
             if connection.protocol.state is State.OPEN:
-                if is_frozen:
-                    connection.transport.pause_reading()
-                else:
+                if is_reading:
                     connection.transport.resume_reading()
+                else:
+                    connection.transport.pause_reading()
 
     @property
     def _elapsed(self) -> float:

@@ -24,23 +24,28 @@ SETTINGS_INTERVAL: Final = 60.0
 _MOST_HELD: Final = 1000  # frames of a burst
 _DAMAGE: Final = 400  # stream of random numbers
 
-Link = Literal["up", "stalled", "frozen", "closing", "refusing"]
-"""`up`: connections work. `stalled`: nothing is sent. `frozen`: nothing is sent or answered.
+Link = Literal["up", "deaf", "stalled", "frozen", "parting", "closing", "refusing"]
+"""`up`: connections work. `deaf`: nothing is read. `stalled`: nothing is sent. `frozen`: nothing is
+sent or read. `parting`: a close frame is sent, nothing is read, and the connections stay open.
 `closing`: connections are closed as soon as they are open. `refusing`: no port is open."""
 
 _LINKS: Final[tuple[tuple[str, Link], ...]] = (  # the first active one counts
     ("refuse", "refusing"),
     ("close", "closing"),
+    ("goodbye", "parting"),
     ("freeze", "frozen"),
     ("stall", "stalled"),
+    ("no-pong", "deaf"),
 )
+
+_SENDING: Final = ("up", "deaf")
 
 
 class Step(NamedTuple):
     """What to do now.
 
     Attributes:
-        messages: to send on every connection; none unless the link is up.
+        messages: to send on every connection; none unless the link is up or deaf.
         link: the state of the module's connections from now on.
         breaks: break connections now; `cut`: after half of a frame.
 
@@ -99,7 +104,7 @@ class Traffic:
             self._held.append(self._newest)
         self.due = min([self._frame_due, *self._schedule.next_times(elapsed)])
         messages: tuple[WebsocketMessage, ...] = ()
-        if self.link != "up":
+        if self.link not in _SENDING:
             self._held.clear()
         elif "burst" not in names:
             messages = tuple(self._held)
@@ -109,7 +114,7 @@ class Traffic:
 
     def greeting(self, elapsed: float) -> tuple[WebsocketMessage, ...]:
         """Return the first messages of a new connection: the settings and the newest status."""
-        if self.link != "up":
+        if self.link not in _SENDING:
             return ()
         settings = self._message(
             self.bms.settings_frame(elapsed), self._schedule.for_extra_frame(elapsed)

@@ -1,8 +1,8 @@
-"""Unix sockets for `ipc://` endpoints, bound by us and handed to libzmq.
+"""Unix sockets for `ipc://` endpoints, bound here and given to libzmq.
 
-libzmq removes whatever it finds at a path, a live service's socket or a plain file alike, and
-does it again when it closes. So the path is made and removed here: what a live process serves is
-never touched, and what a dead one left behind is cleaned up.
+libzmq removes whatever file is at the path, a socket in use as well as a plain file, and removes it
+again when it closes. So the path is created and removed here: a socket that a running process
+serves is not touched, and one that a dead process left behind is replaced.
 """
 
 import contextlib
@@ -19,34 +19,35 @@ _BACKLOG: Final = 100  # libzmq's default
 
 
 class IpcPath:
-    """A Unix socket at a path, listening.
+    """A listening Unix socket at a path.
 
     Args:
-        path: where.
-        mode: of the socket; connecting needs the right to write to it.
+        path: of the socket.
+        mode: of the socket; a client needs write permission to connect.
+        ignore_lock: bind even if another process holds the lock of the folder.
 
     Raises:
-        OSError: EADDRINUSE if a live process serves the path, or is just about to; EEXIST if
-            there is something else than a socket; or why a socket cannot be made there.
+        OSError: EADDRINUSE if a running process serves the path, or holds the lock; EEXIST if the
+            file at the path is not a socket; or why no socket can be created there.
 
     """
 
-    def __init__(self, path: Path, mode: int) -> None:
+    def __init__(self, path: Path, mode: int, *, ignore_lock: bool = False) -> None:
         self._path = path
-        with _locked(path.parent):
+        with _locked(path.parent, ignore=ignore_lock):
             _remove_if_dead(path)
             self._socket = _listen(path, mode)
             self._inode = _inode(path)
 
     def detach(self) -> int:
-        """Give the file descriptor away; who takes it has to close it."""
+        """Return the file descriptor; the caller closes it."""
         return self._socket.detach()
 
     def remove(self) -> None:
-        """Remove the path, if it is still ours.
+        """Remove the path, unless another process has replaced the socket.
 
-        Do this before the socket is closed: so nobody can take the path for a dead one's, bind it
-        anew, and have it removed here.
+        To be called before the socket is closed: otherwise another service could find the path
+        dead and bind it, between the two, and this would remove its socket.
         """
         with contextlib.suppress(OSError):
             if _inode(self._path) == self._inode:
@@ -54,18 +55,20 @@ class IpcPath:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep two services from looking, cleaning up and binding at the same time.
+def _locked(folder: Path, *, ignore: bool) -> Iterator[None]:
+    """Keep two services from removing a dead socket and binding at the same time.
 
-    The lock is on the folder itself, so no lock file is left behind; the kernel lets go of it
-    when the process dies.
+    The lock is on the folder itself, so no lock file is left behind, and the kernel releases it
+    when the process ends. Every user who can read the folder can take this lock; a service holds it
+    for a few milliseconds only, so the caller ignores one that is held for longer.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            raise OSError(errno.EADDRINUSE, "another process is just binding here") from exc
+            if not ignore:
+                raise OSError(errno.EADDRINUSE, "another process holds the lock") from exc
         yield
     finally:
         os.close(fd)
@@ -77,14 +80,14 @@ def _remove_if_dead(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise OSError(errno.EEXIST, "there is something at this path that is no socket")
+        raise OSError(errno.EEXIST, "the file at this path is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-        except BlockingIOError as exc:  # alive, and too busy to answer
+        except BlockingIOError as exc:  # in use; its queue of connections is full
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from exc
         else:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -94,7 +97,7 @@ def _listen(path: Path, mode: int) -> socket.socket:
     server = socket.socket(socket.AF_UNIX)
     try:
         server.setblocking(False)
-        # The socket is born with its mode, so that nobody can come in between.
+        # chmod after bind would leave a moment in which others can connect.
         umask = os.umask(0o777 & ~mode)
         try:
             server.bind(str(path))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from recbms_zmq.errors import OutputError
-from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.batch import Batch, Retained
 from recbms_zmq.sinks.ipc import IpcPath
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
 _BIND_AGAIN: Final = 0.1
+_LOCK_FOR: Final = 1.0  # seconds; a service holds the lock of an ipc:// folder for milliseconds
 _MORE: Final = int(zmq.SNDMORE)
 _LOOK_AFTER: Final = 0.02
 """Seconds after a message at which newcomers are looked for."""
@@ -53,7 +54,7 @@ class ZmqSink:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
-        self._retained: dict[bytes, bytes] = {}
+        self._retained: dict[bytes, Retained] = {}
         # What `Socket.send` calls; its own layer of Python around it takes twice as long again.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
         self._next_look: asyncio.TimerHandle | None = None
@@ -76,21 +77,21 @@ class ZmqSink:
 
         """
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + BIND_FOR
+        began = loop.time()
         while True:
             try:
-                return self._bind(endpoint)
+                return self._bind(endpoint, ignore_lock=loop.time() > began + _LOCK_FOR)
             except OSError as exc:  # zmq.ZMQError is none, and is made one by `_bind`
                 if exc.errno != errno.EADDRINUSE:
                     raise OutputError(f"cannot publish on {endpoint}: {exc.strerror}") from exc
-                if loop.time() >= give_up:
+                if loop.time() >= began + BIND_FOR:
                     raise OutputError(
                         f"cannot publish on {endpoint}: another process uses this address; "
                         "stop it, or choose another with --publish"
                     ) from exc
             await asyncio.sleep(_BIND_AGAIN)
 
-    def _bind(self, endpoint: str) -> str:
+    def _bind(self, endpoint: str, *, ignore_lock: bool) -> str:
         # With IPV6 set, libzmq would bind an IPv4 address as ::ffff:127.0.0.1.
         self._socket.set(zmq.IPV6, 1 if "[" in endpoint else 0)
         path = endpoint.removeprefix("ipc://")
@@ -99,13 +100,13 @@ class ZmqSink:
             if path in (endpoint, "*") or path.startswith("@"):
                 self._socket.bind(endpoint)
             else:
-                self._bind_path(path)
+                self._bind_path(path, ignore_lock=ignore_lock)
         except zmq.ZMQError as exc:
             raise OSError(exc.errno, zmq.strerror(exc.errno or 0)) from exc
         return bytes(self._socket.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
 
-    def _bind_path(self, path: str) -> None:
-        bound = IpcPath(Path(path), self._ipc_mode)
+    def _bind_path(self, path: str, *, ignore_lock: bool) -> None:
+        bound = IpcPath(Path(path), self._ipc_mode, ignore_lock=ignore_lock)
         self._ipc_paths.append(bound)
         self._socket.set(zmq.USE_FD, bound.detach())
         try:
@@ -124,12 +125,12 @@ class ZmqSink:
     def publish(self, batch: Batch) -> None:
         """Publish the messages of a batch; keep what is true for those who come later."""
         send, retained = self._send, self._retained
-        for topic, body, is_retained in batch.messages:
+        for topic, body, message in batch.messages:
             # Two calls cost a third of one `send_multipart`. Neither waits: a PUB socket drops.
             send(topic, _MORE)
             send(body)
-            if is_retained:
-                retained[topic] = body
+            if message is not None:
+                retained[topic] = message
         for topic in batch.expired:
             retained.pop(topic, None)
         # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
@@ -186,10 +187,10 @@ class ZmqSink:
         prefixes = tuple(self._newcomers)
         self._newcomers.clear()
         count = 0
-        for topic, body in self._retained.items():
+        for topic, message in self._retained.items():
             if topic.startswith(prefixes):
                 self._send(topic, _MORE)
-                self._send(body)
+                self._send(message.last_body())
                 count += 1
         loop = asyncio.get_running_loop()
         self._replay_due = loop.time() + count / _REPLAYED_A_SECOND

@@ -29,7 +29,7 @@ class SimulatedSource(LiveSource):
         while True:
             now = Instant.now()
             step = traffic.step(now.monotonic - start.monotonic)
-            if step.breaks or step.link in {"closing", "refusing"}:
+            if step.breaks or step.link in {"parting", "closing", "refusing"}:
                 if is_connected:
                     receiver.disconnected("the simulated connection broke off", now)
                 is_connected = False

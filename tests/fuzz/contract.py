@@ -40,9 +40,12 @@ class Contract:
         """Check a batch."""
         for topic, body, retained in batch.messages:
             message = self._message(topic, body)
-            assert retained == (message["kind"] != "event")
-            if retained:
+            assert (retained is None) == (message["kind"] == "event")
+            if retained is not None:
                 self.standing[message["topic"]] = message
+        newest = {topic: (body, retained) for topic, body, retained in batch.messages}
+        for body, retained in newest.values():
+            assert retained is None or retained.last_body() == body
         for topic in batch.expired:
             assert TOPIC.fullmatch(topic.decode("ascii"))
             self.standing.pop(topic.decode("ascii"), None)

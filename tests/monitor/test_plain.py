@@ -171,7 +171,7 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
         (
             ["--curve-server-key", "/does/not/exist"],
             78,
-            "cannot read the key file /does/not/exist: there is no such file",
+            "cannot read the key file /does/not/exist: No such file or directory",
         ),
         (
             ["--stale-after", "no", "sim:"],

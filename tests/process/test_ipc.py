@@ -1,6 +1,7 @@
 """`ipc://` paths of the real command: their mode, and whose they are."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -156,12 +157,23 @@ def test_a_busy_service_counts_as_alive(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize("kind", [fcntl.LOCK_EX, fcntl.LOCK_SH])
+def test_a_lock_that_another_user_holds_on_the_folder_does_not_stop_it(
+    kind: int, bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, kind)
+    service = run("--publish", f"ipc://{tmp_path}/pub", bms.url)
+    subscribe(service.endpoint()).message(key="soc")
+    os.close(folder)
+
+
 def test_a_file_at_the_path_is_never_removed(bms: FakeBms, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "pub"
     file.write_text("precious")
     endpoint = f"ipc://{file}"
     assert refusal(run("--publish", endpoint, bms.url)) == (
-        f"cannot publish on {endpoint}: there is something at this path that is no socket"
+        f"cannot publish on {endpoint}: the file at this path is not a socket"
     )
     assert file.read_text() == "precious"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
@@ -88,3 +89,29 @@ def test_it_does_not_touch_the_address_of_a_running_service(bms: FakeBms, run: R
     once = run("--once", bms.url, env={"RECBMS_PUBLISH": running.endpoint()})
     assert once.wait() == 0
     assert running.is_running
+
+
+def test_a_snapshot_alone_is_one_json_document(make_bms: MakeBms, run: Run) -> None:
+    service = run("--once", "--emit", "snapshot", make_bms().url)
+    assert service.wait() == 0
+    (line,) = service.stdout.all()
+    message = json.loads(line)
+    assert (message["kind"], message["payload"]["soc"]) == ("snapshot", 28.5)
+    assert message["payload"]["settings/capacity"] == 320
+
+
+def test_only_a_bms_that_emits_snapshots_alone_is_one_document(
+    make_bms: MakeBms, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "recbms.toml"
+    file.write_text(
+        f'[[bms]]\nname = "a"\nurl = "{make_bms().url}"\nemit = "snapshot"\n'
+        f'[[bms]]\nname = "ab"\nurl = "{make_bms().url}"\n'
+    )
+    service = run("--once", "--config", str(file))
+    assert service.wait() == 0
+    kinds: dict[str, set[str]] = {"a": set(), "ab": set()}
+    service.stdout.all()
+    for message in service.messages:
+        kinds[message["device"]].add(message["kind"])
+    assert kinds == {"a": {"snapshot"}, "ab": {"availability", "device", "reading"}}

@@ -18,7 +18,7 @@ from support.waiting import PATIENCE
 
 from recbms_zmq.service.systemd import STATUS_EVERY, Notifier
 
-News = dict[str, str]
+Changes = dict[str, str]
 
 
 class Manager:
@@ -26,7 +26,7 @@ class Manager:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.told: list[News] = []
+        self.told: list[Changes] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
         self._socket.setblocking(False)
@@ -36,7 +36,7 @@ class Manager:
         watched = {} if seconds is None else {"WATCHDOG_USEC": str(round(seconds * 1e6))}
         return {"NOTIFY_SOCKET": self.address, **watched, **more}
 
-    def until(self, last: Callable[[News], bool]) -> News:
+    def until(self, last: Callable[[Changes], bool]) -> Changes:
         """Wait until something is told of which this is true."""
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
@@ -46,7 +46,7 @@ class Manager:
                     return self.told[-1]
         raise AssertionError(f"not told; but {self.told}")
 
-    def everything(self) -> list[News]:
+    def everything(self) -> list[Changes]:
         """Return all that was told until now."""
         while select.select([self._socket], [], [], 0)[0]:
             self.told += self._read()
@@ -54,7 +54,7 @@ class Manager:
 
     def status(self, text: str) -> None:
         """Wait for a status."""
-        self.until(lambda news: news.get("STATUS") == text)
+        self.until(lambda changes: changes.get("STATUS") == text)
 
     def fill(self) -> None:
         """Let others tell things until there is no room for more."""
@@ -72,7 +72,7 @@ class Manager:
     def close(self) -> None:
         self._socket.close()
 
-    def _read(self) -> list[News]:
+    def _read(self) -> list[Changes]:
         lines = self._socket.recv(65536).decode().split("\n")
         return [dict(line.split("=", 1) for line in lines)]
 
@@ -85,8 +85,8 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
     made.close()
 
 
-def is_beat(news: News) -> bool:
-    return news.get("WATCHDOG") == "1"
+def is_beat(changes: Changes) -> bool:
+    return changes.get("WATCHDOG") == "1"
 
 
 def test_the_life_of_a_service_is_told(bms: FakeBms, run: Run, manager: Manager) -> None:
@@ -128,8 +128,8 @@ def test_the_status_tells_of_a_problem_and_of_who_is_offline(
     van = make_bms()
     van.stop()
     run("--no-stdout", f"house={house.url}", f"van={van.url}", env=manager.environment())
-    news = manager.until(lambda news: "house 28.5" in news.get("STATUS", ""))
-    assert news["STATUS"] == (
+    changes = manager.until(lambda changes: "house 28.5" in changes.get("STATUS", ""))
+    assert changes["STATUS"] == (
         "1 of 2 BMS online; van offline: connection refused; "
         "house 28.5 %, charging, problem: Cell voltage too high"
     )
@@ -179,11 +179,76 @@ def test_the_watchdog_is_not_fed_when_a_source_is_dead(
         env=manager.environment(seconds=0.6),
     )
     service.stderr.line("made by the test")
-    manager.until(lambda news: "good 28.5 %" in news.get("STATUS", ""))
+    manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
     heard = len(manager.told)
     good.send(status(soc=0.5))  # the loop goes on, and tells the state
-    manager.until(lambda news: "good 50.0 %" in news.get("STATUS", ""))
+    manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
     assert not any(map(is_beat, manager.told[heard:]))
+
+
+CANCELLED_READER = """
+import asyncio, sys
+from recbms_zmq import cli
+from recbms_zmq.service import fleet, service
+async def cancelled(bms, delay):
+    if bms.pipeline.name == "broken":
+        raise asyncio.CancelledError
+    await fleet.keep_running(bms, delay)
+service.keep_running = cancelled
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_the_watchdog_is_not_fed_when_a_reader_was_cancelled(
+    make_bms: MakeBms, run: Run, manager: Manager
+) -> None:
+    good = make_bms()
+    run(
+        *("--no-stdout", f"good={good.url}", f"broken={make_bms().url}"),
+        python=[sys.executable, "-c", CANCELLED_READER],
+        env=manager.environment(seconds=0.6),
+    )
+    manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
+    before = len(manager.told)
+    good.send(status(soc=0.5))
+    manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
+    assert not any(map(is_beat, manager.told[before:]))
+
+
+BLOCKED_LOOP = """
+import os, sys, time
+from recbms_zmq import cli
+from recbms_zmq.service import pipeline
+working = pipeline.Pipeline.received
+def blocking(self, data, at):
+    while b"0.5432" in data and not os.path.exists(sys.argv[-1] + ".go"):
+        time.sleep(0.01)
+    return working(self, data, at)
+pipeline.Pipeline.received = blocking
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_the_watchdog_is_not_fed_while_the_loop_is_blocked(
+    bms: FakeBms, run: Run, manager: Manager, tmp_path: Path
+) -> None:
+    config = tmp_path / "recbms.toml"
+    config.write_text(f'[[bms]]\nurl = "{bms.url}"\n')
+    interval = 0.4
+    run(
+        *("--no-stdout", "--config", str(config)),
+        python=[sys.executable, "-c", BLOCKED_LOOP],
+        env=manager.environment(seconds=interval),
+    )
+    manager.until(lambda changes: "main 28.5 %" in changes.get("STATUS", ""))
+    manager.until(is_beat)
+    bms.send(status(soc=0.5432))
+    while select.select([manager._socket], [], [], 2 * interval)[0]:
+        manager.everything()  # systemd would restart us after this silence
+    Path(f"{config}.go").touch()
+    manager.until(is_beat)
 
 
 @pytest.mark.parametrize("manager", ["path"], indirect=True)
@@ -196,7 +261,7 @@ def test_a_watchdog_that_is_not_for_us_is_not_fed(
     settings = {"WATCHDOG_PID": pid, "WATCHDOG_USEC": usec}
     given = {name: value for name, value in settings.items() if value is not None}
     run("--no-stdout", bms.url, env=manager.environment() | given)
-    manager.until(lambda news: "main 28.5 %" in news.get("STATUS", ""))
+    manager.until(lambda changes: "main 28.5 %" in changes.get("STATUS", ""))
     assert not any(map(is_beat, manager.told))
 
 

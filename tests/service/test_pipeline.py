@@ -279,7 +279,7 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
         ),
         "main: a message was dropped: unknown message type ('hello'); counted in link/bad_frames",
         (
-            "main: fields that could not be read were left out ($.bms_array.master.soc); "
+            "main: fields that cannot be read were left out ($.bms_array.master.soc); "
             "counted in link/bad_frames"
         ),
     ]
@@ -292,7 +292,7 @@ def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> N
     assert len(sentence) < 300
 
 
-def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
+def test_a_reason_is_logged_once_and_again_when_it_changes_or_has_ended(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bench = Bench()
@@ -309,7 +309,7 @@ def test_trouble_is_said_once_and_again_when_it_changes_or_has_ended(
     assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
-def test_a_trouble_is_over_when_the_connection_has_proven_good(
+def test_a_connection_is_good_again_after_half_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -355,7 +355,7 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
     assert waited == ["yes"]
 
 
-def test_offline_and_online_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_offline_and_online_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(stale_after=30)
     bench.send(STATUS)
@@ -367,7 +367,7 @@ def test_offline_and_online_are_said_in_the_log(caplog: pytest.LogCaptureFixture
     bench.pipeline.tick(Instant(32, WALL + 32))
     assert [record.getMessage() for record in caplog.records] == [
         "main: online",
-        "main: offline: no status frame for 30 s",
+        "main: offline: no status frame for 30 s; what to do: recbms-zmq check ADDRESS",
     ]
 
 

@@ -1,18 +1,19 @@
-"""What a pipeline tells the log, and when."""
+"""What a pipeline logs, and when."""
 
 import logging
 
 import pytest
-from support.frames import STATUS
+from support.frames import STATUS, status
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import PROVEN, Pipeline
+from recbms_zmq.service.pipeline import STABLE_AFTER, Pipeline
 
 LOST = "connection lost"
+OFFLINE = "main: offline: no status frame for 20 s; what to do: recbms-zmq check ADDRESS"
 
 
 def at(seconds: float) -> Instant:
@@ -28,7 +29,7 @@ def pipeline(caplog: pytest.LogCaptureFixture) -> Pipeline:
     return pipeline
 
 
-def test_a_link_that_breaks_every_second_is_one_trouble(
+def test_a_link_that_breaks_every_second_is_logged_once(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(100):
@@ -38,17 +39,17 @@ def test_a_link_that_breaks_every_second_is_one_trouble(
     assert caplog.messages == ["main: online", "main: connection lost; trying again"]
 
 
-def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
+def test_a_link_that_was_good_for_a_while_is_logged_again_when_it_breaks(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     for start in (0.0, 1000.0):
         pipeline.connected(at(start))
-        for second in range(int(PROVEN) + 2):
+        for second in range(int(STABLE_AFTER) + 2):
             pipeline.received(STATUS.encode(), at(start + second))
-        pipeline.disconnected(LOST, at(start + PROVEN + 2))
-        pipeline.connected(at(start + PROVEN + 3))
-        for second in range(int(PROVEN) + 2):
-            pipeline.received(STATUS.encode(), at(start + PROVEN + 3 + second))
+        pipeline.disconnected(LOST, at(start + STABLE_AFTER + 2))
+        pipeline.connected(at(start + STABLE_AFTER + 3))
+        for second in range(int(STABLE_AFTER) + 2):
+            pipeline.received(STATUS.encode(), at(start + STABLE_AFTER + 3 + second))
         pipeline.tick(at(start + 500))
     assert (
         caplog.messages
@@ -56,7 +57,7 @@ def test_a_trouble_that_is_over_is_said_again_when_it_comes_again(
             "main: online",
             "main: connection lost; trying again",
             "main: the connection is good again",
-            "main: offline: no status frame for 20 s",
+            OFFLINE,
         ]
         * 2
     )
@@ -74,7 +75,7 @@ def test_another_reason_is_logged_at_once(
     ]
 
 
-def test_going_offline_is_said_whoever_notices_it(
+def test_going_offline_is_logged_before_the_reason_of_the_link(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     pipeline.connected(at(0))
@@ -82,6 +83,70 @@ def test_going_offline_is_said_whoever_notices_it(
     pipeline.disconnected("nothing came for 20 s", at(21))
     assert caplog.messages == [
         "main: online",
-        "main: offline: no status frame for 20 s",
+        OFFLINE,
         "main: nothing came for 20 s; trying again",
+    ]
+
+
+def test_an_empty_reason_of_a_recording_is_not_logged_as_nothing(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline.disconnected("", at(1))
+    assert caplog.messages == ["main: connection lost; trying again"]
+    assert pipeline.reason == "connection lost"
+
+
+NO_ERROR = {"present": 0, "addr": 0, "st": 0, "con_st": 0}
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "advice"),
+    [
+        (
+            {"present": 1, "addr": 2, "st": 2, "con_st": 3},
+            "error 2, Cell voltage too low, unit 2, cell 3",
+            "REC's manual: discharging is switched off now. Plug in the charger.",
+        ),
+        (
+            {"present": 1, "addr": 2, "st": 4, "con_st": 1},
+            "error 4, Cell temperature too high, unit 2, sensor 1",
+            "REC's manual: charging and discharging are switched off now. ",
+        ),
+        (
+            {"present": 1, "addr": 2, "st": 99, "con_st": 1},
+            "error 99, Error 99, unit 2, cell 1",
+            "look it up in REC's manual",
+        ),
+        ({"present": 1}, "Error", "look it up in REC's manual"),
+    ],
+)
+def test_an_alarm_is_logged_once_when_it_is_raised_and_once_when_it_is_cleared(
+    pipeline: Pipeline,
+    caplog: pytest.LogCaptureFixture,
+    error: dict[str, int],
+    text: str,
+    advice: str,
+) -> None:
+    for second, erro in enumerate([NO_ERROR, error, error, error, NO_ERROR, NO_ERROR]):
+        pipeline.received(status(erro=erro).encode(), at(second))
+    online, raised, cleared = caplog.records
+    assert online.getMessage() == "main: online"
+    assert raised.levelname == "WARNING"
+    assert raised.getMessage().startswith(f"main: alarm raised: {text}")
+    assert advice in raised.getMessage()
+    assert cleared.levelname == "INFO"
+    assert cleared.getMessage().startswith(f"main: alarm cleared: {text}")
+
+
+def test_an_alarm_that_gives_way_to_another_is_cleared_first(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    for second, number in enumerate((1, 2)):
+        error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
+        pipeline.received(status(erro=error).encode(), at(second))
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "main: online",
+        "main: alarm raised: error 1",
+        "main: alarm cleared: error 1",
+        "main: alarm raised: error 2",
     ]

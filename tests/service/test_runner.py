@@ -1,10 +1,16 @@
-"""A program's end: what must not hold it up."""
+"""Tests of the threads for look-ups, and of the end of a program that uses them."""
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from recbms_zmq.service.runner import DaemonThreads
 
 
-def test_nothing_that_is_left_is_looked_through_for_garbage() -> None:
+def test_the_end_collects_no_garbage() -> None:
     code = (
         "import asyncio, gc; from recbms_zmq.service.runner import run\n"
         "run(asyncio.sleep(0)); print(gc.get_freeze_count() > 0, len(gc.get_objects()) < 100)"
@@ -13,3 +19,54 @@ def test_nothing_that_is_left_is_looked_through_for_garbage() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
+def test_so_many_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
+    threads = DaemonThreads(most=3)
+    running, go = threading.Semaphore(0), threading.Event()
+    order: list[int] = []
+
+    def call(number: int) -> int:
+        order.append(number)
+        running.release()
+        assert go.wait(60)
+        return number
+
+    futures = [threads.submit(call, number) for number in range(10)]
+    for _ in range(3):
+        assert running.acquire(timeout=60)
+    assert sorted(order) == [0, 1, 2]
+    go.set()
+    assert [future.result(60) for future in futures] == list(range(10))
+    assert order[3:] == sorted(order[3:])
+
+
+def test_an_error_is_raised_where_the_result_is_awaited() -> None:
+    future: Future[int] = DaemonThreads().submit(int, "x")
+    with pytest.raises(ValueError, match="invalid literal"):
+        future.result(60)
+
+
+def test_without_a_thread_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OSError, match="no thread can be started; raise the limit"):
+        DaemonThreads().submit(int, "1")
+
+
+def test_a_call_waits_for_a_running_thread_when_no_other_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = DaemonThreads()
+    go = threading.Event()
+    first = threads.submit(go.wait, 60)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    second = threads.submit(int, "1")
+    go.set()
+    assert (first.result(60), second.result(60)) == (True, 1)

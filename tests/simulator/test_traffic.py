@@ -97,6 +97,20 @@ def test_links_change_between_frames_too() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fault", "link", "count"), [("no-pong", "deaf", 1), ("goodbye", "parting", 0)]
+)
+def test_a_link_that_is_not_read_sends_frames_only_before_its_close_frame(
+    fault: str, link: str, count: int
+) -> None:
+    module = traffic(f"{fault} at 1s for 500ms")
+    acting = [step for _, step in live(module, 2) if step.link == link]
+    assert [len(step.messages) for step in acting] == [count] * 5
+    module = traffic(f"{fault} at 0s")
+    module.step(0)
+    assert len(module.greeting(0)) == 2 * count
+
+
 def test_connections_break_once() -> None:
     steps = live(traffic("drop at 300ms, cut every 500ms"), 1.2)
     assert [(time, step.breaks) for time, step in steps if step.breaks] == [

@@ -39,7 +39,7 @@ def socket_pair() -> tuple[int, int]:
 
 def batch(*lines: tuple[int, bytes]) -> Batch:
     """Return a batch of messages, each with the number of its topic."""
-    return Batch([(b"topic/%d" % topic, body, True) for topic, body in lines], [])
+    return Batch([(b"topic/%d" % topic, body, None) for topic, body in lines], [])
 
 
 class Sent:
