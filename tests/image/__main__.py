@@ -20,7 +20,7 @@ RUN: Final = (
     *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"),
     *("--volume", "recbms-zmq:/var/lib/recbms-zmq"),
 )
-CAN_FAIL: Final = ("etc/pip.conf", "etc/ssl/certs/ca-certificates.crt")
+INDEX_SETTINGS: Final = ("etc/pip.conf", "etc/ssl/certs/ca-certificates.crt")
 
 
 class Podman:
@@ -52,17 +52,23 @@ def expect(what: str, condition: Callable[[], bool], seconds: float = 60) -> Non
     print("ok  " if found else "FAIL", what, f"({time.monotonic() - began:.2f} s)", flush=True)
 
 
-def base_image(folder: Path, podman: Podman) -> None:
-    """Make the image that the Dockerfile builds on."""
-    root = folder / "root"
+def install_debian(root: Path) -> None:
+    """Install what the base image needs."""
     words = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(root)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    (root / "usr/bin/python").symlink_to("python3")
-    for name in CAN_FAIL:  # how this machine reaches the package index
+
+
+def base_image(root: Path, folder: Path, podman: Podman) -> None:
+    """Make the image that the Dockerfile builds on."""
+    python = root / "usr/bin/python"
+    if not python.is_symlink():
+        python.symlink_to("python3")
+    for name in INDEX_SETTINGS:  # how this machine reaches the package index
         if Path("/", name).exists():
             shutil.copy(Path("/", name), root / name)
     archive = folder / "root.tar"
-    subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True)
+    words = ["tar", "-C", str(root), "--exclude=./proc/*", "--exclude=./sys/*", "-cf"]
+    subprocess.run([*words, str(archive), "."], check=True)
     podman("import", str(archive), "docker.io/library/python:3.13-slim")
 
 
@@ -133,7 +139,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         podman = Podman(folder)
-        base_image(folder, podman)
+        if len(sys.argv) > 1:
+            root = Path(sys.argv[1])
+        else:
+            root = folder / "root"
+            install_debian(root)
+        base_image(root, folder, podman)
         build(folder, podman)
         look(podman)
         podman("system", "reset", "--force", check=False)
