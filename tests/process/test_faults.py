@@ -62,6 +62,7 @@ LINKS: Final = {
     "cut every 1s": "connection lost",
     "refuse every 4s for 500ms": "connection lost",
     "close every 4s for 500ms": "connection closed by the BMS (code 1000)",
+    "goodbye every 4s for 500ms": "connection closed by the BMS (code 1000)",
 }
 
 
@@ -171,6 +172,12 @@ def test_a_field_that_is_wrong_costs_itself_and_is_back_with_the_next_frame(
         assert said[said.index(None) + 1] is not None
 
 
+def test_a_bms_that_never_pongs_is_read_on(start: Start, run: Run) -> None:
+    service = begin(start, run, "no-pong at 0s for 1h", simulated="--rate 20")
+    wait_for_count(service, "link/frames", 60)
+    assert said_of(end(service), "link/reconnects") == [0]
+
+
 def test_binary_messages_that_hold_a_frame_are_read(start: Start, run: Run) -> None:
     service = begin(start, run, "binary 100%", simulated="--rate 20")
     wait_for_count(service, "link/frames", 10)
@@ -247,5 +254,16 @@ def test_an_unknown_error_number_is_an_alarm_all_the_same(start: Start, run: Run
 
 def test_every_fault_has_been_met_here() -> None:
     links = {faults.partition(" ")[0] for faults in LINKS}
-    others = {"stall", "freeze", "burst", "binary", "huge", "empty", "unit", "clock", "alarm"}
+    others = {
+        "no-pong",
+        "stall",
+        "freeze",
+        "burst",
+        "binary",
+        "huge",
+        "empty",
+        "unit",
+        "clock",
+        "alarm",
+    }
     assert links | set(DROPPED) | set(FIELDS) | others == set(KINDS)
