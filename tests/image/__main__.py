@@ -126,9 +126,8 @@ def look(podman: Podman) -> None:
     expect("the next one takes them over", lambda: health(podman)[0] == 0)
     expect("it ends with 0", lambda: stop() == 0, 0)
 
-    listing = podman(
-        "run", "--rm", *RUN[1:], "--entrypoint", "find", image, "/", "-xdev", "-name", "secret.txt"
-    )
+    find = [*RUN[1:], "--entrypoint", "find", image, "/", "-xdev", "-name", "secret.txt"]
+    listing = podman("run", "--rm", *find, check=False)  # some folders are for root only
     expect("nothing but the wheel was sent", lambda: listing.stdout == "", 0)
 
 
