@@ -168,20 +168,25 @@ def _is_host(name: str) -> bool:
 
 
 def source(given: Any) -> str:
-    """Read where frames come from; the parts behind the scheme are checked when it is opened."""
+    """Read where frames come from; the parts after the scheme are checked when it is opened.
+
+    The scheme is in lower case in what is returned, so that everything else can compare it.
+    """
     expected = (
         "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
     )
     if not isinstance(given, str) or not given.isprintable():
         raise ValueError(expected)
-    if re.match("replay:.", given):  # a file's name may hold spaces
-        return given
-    if " " in given:
+    scheme, colon, rest = given.partition(":")
+    url = f"{scheme.lower()}{colon}{rest}"
+    if re.match("replay:.", url):  # a file's name may hold spaces
+        return url
+    if " " in url:
         raise ValueError(expected)
-    if given in ("-", "sim:") or given.startswith("sim:?"):
-        return given
+    if url in ("-", "sim:") or url.startswith("sim:?"):
+        return url
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         valid = (
             parts.scheme in ("ws", "wss", "http", "https")
             and parts.hostname
@@ -193,4 +198,4 @@ def source(given: Any) -> str:
     if not valid:
         hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
         raise ValueError(expected + hint)
-    return given
+    return url

@@ -1,16 +1,28 @@
-"""What sources that connect over a network have in common: TLS, and failures in words."""
+"""What the sources that connect over a network share: TLS, redirects, and failures in words."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
+import socket
 import ssl
+from functools import lru_cache
 from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from recbms_zmq.errors import InvalidResponse
+from recbms_zmq.text import masked, printable, shortened
+from recbms_zmq.wire.redaction import redact_text
 
 OPEN_TIMEOUT: Final = 10.0
-"""Seconds for a connection to be made."""
+"""Seconds for a connection to be made, with the look-up of its name, or for an HTTP request."""
+MAX_REDIRECTS: Final = 3
+"""Redirects in a row: from `/ws` to `/ws/`, and from there to TLS, are two."""
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
+@lru_cache  # it takes 20 ms to make, and 800 KiB with the certificates of the system
 def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
     """Make the TLS settings for `wss://` and `https://`.
 
@@ -30,30 +42,85 @@ def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
 
 
 def require_fingerprint(transport: asyncio.BaseTransport, fingerprint: str) -> None:
-    """Check that the other side's certificate is the one that is expected.
+    """Check that the other side's certificate is the expected one.
 
     Raises:
-        ssl.SSLCertVerificationError: it has another SHA-256 fingerprint.
+        ssl.SSLError: it has another SHA-256 fingerprint, or there is none.
 
     """
     tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        raise ssl.SSLError(1, "the connection has no certificate")
     found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
     if found != fingerprint:
         raise ssl.SSLCertVerificationError(1, f"certificate has SHA-256 {found}")
 
 
+def follow_redirect(url: str, location: str) -> str:
+    """Return the address to which a redirect of the same server points.
+
+    Only another path, or TLS instead of none: anything else would make every device that can answer
+    in place of the BMS a way to other hosts of the network.
+
+    Args:
+        url: that was asked for, `ws`, `wss`, `http` or `https`.
+        location: the header of the response; `http` in it means `ws` if `url` is a websocket's.
+
+    Raises:
+        InvalidResponse: it points to somewhere else.
+
+    """
+    old = urlsplit(url)
+    scheme = "http" + ("s" if _is_secure(old) else "")
+    try:
+        new = urlsplit(urljoin(old._replace(scheme=scheme).geturl(), location))
+        is_allowed = _is_same_server(old, new)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        is_allowed = False
+    if not is_allowed:
+        shown = shortened(redact_text(printable(masked(location))))
+        raise InvalidResponse(f"the BMS redirects to another server, which is refused: {shown}")
+    family = old.scheme.removesuffix("s") if old.scheme in ("https", "wss") else old.scheme
+    user, at, _ = old.netloc.rpartition("@")  # the same server: the password is still for it
+    return new._replace(
+        scheme=family + ("s" if _is_secure(new) else ""),
+        netloc=user + at + new.netloc.rpartition("@")[2],
+        fragment="",
+    ).geturl()
+
+
+def _is_secure(parts: SplitResult) -> bool:
+    return parts.scheme in ("https", "wss")
+
+
+def _is_same_server(old: SplitResult, new: SplitResult) -> bool:
+    if new.hostname != old.hostname or new.scheme not in _DEFAULT_PORTS:
+        return False
+    ports = [parts.port or _DEFAULT_PORTS[parts.scheme] for parts in (old, new)]
+    if _is_secure(new) == _is_secure(old):
+        return ports[0] == ports[1]
+    # To TLS: on the same port, or from the usual port to the usual port.
+    return _is_secure(new) and (ports[0] == ports[1] or ports == [80, 443])
+
+
 def explain_failure(exc: OSError) -> str:
-    """Say in a few words why there is no connection, and never the URL: it may hold secrets."""
+    """Return why there is no connection: a few words, never empty, without the URL's secrets."""
     if isinstance(exc, ssl.SSLError):
         # Python's own have these, those of `require_fingerprint` only a text.
-        words = getattr(exc, "verify_message", "") or getattr(exc, "reason", "") or exc
-        return f"TLS failed: {words}"[:200]
+        words = getattr(exc, "verify_message", "") or getattr(exc, "reason", "") or exc.strerror
+        return f"TLS failed: {words}"[:200] if words else "TLS failed"
     if isinstance(exc, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
-    if exc.errno is not None and exc.errno > 0:
-        return os.strerror(exc.errno).lower()
-    # asyncio has tried several addresses, and each failed in its own way.
-    numbers = dict.fromkeys(re.findall(r"\[Errno (\d+)\]", str(exc)))
-    if numbers:
-        return "; ".join(os.strerror(int(number)).lower() for number in numbers)
-    return (exc.strerror or f"no connection: {exc}").lower()[:200]  # name resolution has no errno
+    if isinstance(exc, socket.gaierror):
+        return f"the name cannot be looked up: {exc.strerror or exc}".lower().rstrip(": ")
+    # asyncio may have tried several addresses, and each failed in its own way: then there is no
+    # number, but a text with all of them.
+    texts = [exc.errno] if exc.errno else map(int, re.findall(r"\[Errno (\d+)\]", str(exc)))
+    words = "; ".join(dict.fromkeys(map(_in_words, texts))) or str(exc).strip(" ;:,.").lower()
+    return words[:200] or "no connection"
+
+
+def _in_words(number: int) -> str:
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "no file descriptor is left: raise LimitNOFILE of the unit, or `ulimit -n`"
+    return os.strerror(number).lower()

@@ -1,4 +1,4 @@
-"""Frames from a BMS's websocket: connects, reads, reconnects for ever, and never sends any data.
+"""Frames of a BMS's websocket: connects, reads, reconnects for ever, and never sends any data.
 
 What the module at the other end can bear decides the settings: it is a small embedded server, so
 no compression, a ping no more often than every 30 s, and delays between connections that grow.
@@ -6,7 +6,9 @@ no compression, a ping no more often than every 30 s, and delays between connect
 
 import asyncio
 import contextlib
+import logging
 import ssl
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidURI,
     PayloadTooBig,
+    ProtocolError,
     ProxyError,
     SecurityError,
 )
@@ -26,18 +29,23 @@ from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.errors import UsageError
+from recbms_zmq.errors import InvalidResponse, UsageError
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
-from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
-from recbms_zmq.text import masked
+from recbms_zmq.sources.connection import CLOSE_TIMEOUT, BmsConnection
+from recbms_zmq.sources.network import (
+    MAX_REDIRECTS,
+    OPEN_TIMEOUT,
+    explain_failure,
+    follow_redirect,
+    tls_context,
+)
+from recbms_zmq.text import masked, printable
 from recbms_zmq.wire.redaction import redact_text
 
-PING_INTERVAL: Final = 30.0
-TURN: Final = 16
-"""Frames that are taken before others have their turn: `recv` does not wait while there are more,
-and one flooding BMS must not keep the rest waiting."""
-CLOSE_TIMEOUT: Final = 0.1  # for the other side's goodbye; it must not delay our exit
+_REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
+
+_log = logging.getLogger(__name__)
 
 
 class WebSocketSource(LiveSource):
@@ -46,14 +54,14 @@ class WebSocketSource(LiveSource):
     Args:
         url: `ws://` or `wss://`.
         silence: seconds without any message after which the connection is renewed.
-        max_frame: bytes; the library closes a connection that sends a longer message.
+        max_frame: bytes; a connection that sends a longer message is closed.
         tls: for `wss://`, made by `network.tls_context`; None for the system's authorities.
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
         proxy: URL of an HTTP or SOCKS proxy.
         spread: seconds over which a fleet comes back after an outage.
 
     Raises:
-        UsageError: an address is wrong, or the pinned certificate would not be looked at.
+        UsageError: an address is wrong.
 
     """
 
@@ -70,89 +78,127 @@ class WebSocketSource(LiveSource):
         proxy: str | None = None,
         spread: float = 0.0,
     ) -> None:
-        _check(url, proxy, fingerprint)
+        _check(url, proxy)
         self._url = url
         self._silence = silence
+        self._fingerprint = fingerprint
         self._backoff = Backoff(spread)
-        self._arguments: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "compression": None,
             "max_size": max_frame,
             "open_timeout": OPEN_TIMEOUT,
-            "ping_interval": PING_INTERVAL,
-            "ping_timeout": PING_INTERVAL,
+            "ping_interval": None,  # `BmsConnection` has pings of its own
             "close_timeout": CLOSE_TIMEOUT,
             "proxy": proxy,
             "reconnect_delays": lambda: self._backoff.delays,
         }
         if tls is not None:
-            self._arguments["ssl"] = tls
-        if fingerprint is not None:
-            self._arguments["create_connection"] = _pinned(fingerprint)
+            self._options["ssl"] = tls
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled."""
 
-        def note(exc: Exception) -> None:
+        def failed(exc: Exception) -> None:
             # None of these is fatal: what is wrong with a module now may be right tomorrow.
             receiver.disconnected(explain(exc), Instant.now())
 
-        connections = aiter(connect(self._url, process_exception=note, **self._arguments))
+        create = partial(
+            BmsConnection,
+            owner=_Delivery(receiver, self._backoff),
+            silence=self._silence,
+            fingerprint=self._fingerprint,
+        )
+        connections = aiter(
+            _Connector(
+                self._url, process_exception=failed, create_connection=create, **self._options
+            )
+        )
         async with contextlib.aclosing(connections):  # type: ignore[type-var]
             async for connection in connections:
-                receiver.connected(Instant.now())
+                assert isinstance(connection, BmsConnection)
                 try:
-                    reason = await self._read(connection, receiver)
+                    await connection.wait_closed()
                 except asyncio.CancelledError:
-                    await connection.close()  # else the library says "internal error"
+                    await connection.close()  # else the library sends "internal error"
                     raise
+                if connection.error is not None:
+                    raise connection.error
+                reason = connection.reason or explain(connection.protocol.close_exc)
                 receiver.disconnected(reason, Instant.now())
                 # The library would reconnect at once after a connection that worked.
                 await asyncio.sleep(next(self._backoff.delays))
 
-    async def _read(self, connection: ClientConnection, receiver: Receiver) -> str:
-        """Deliver the messages of one connection; return why it ended."""
-        loop = asyncio.get_running_loop()
-        last = loop.time()
-        silent = proven = False
-        turn = 0
-        watch: asyncio.TimerHandle
 
-        def renew_if_silent() -> None:
-            nonlocal silent, watch
-            left = last + self._silence - loop.time()
-            if left <= 0:
-                silent = True
-                connection.transport.abort()
-            else:
-                watch = loop.call_later(left, renew_if_silent)
+class _Delivery:
+    """From a connection to the receiver, with the times."""
 
-        watch = loop.call_later(self._silence, renew_if_silent)
+    def __init__(self, receiver: Receiver, backoff: Backoff) -> None:
+        self._receiver = receiver
+        self._backoff = backoff
+        self._is_proven = False
+
+    def opened(self) -> None:
+        self._is_proven = False
+        self._receiver.connected(Instant.now())
+
+    def message(self, data: bytes) -> None:
+        if self._receiver.received(data, Instant.now()) and not self._is_proven:
+            self._is_proven = True
+            self._backoff.reset()
+
+
+class _Connector(connect):
+    """Connects, and follows redirects on the same server only."""
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._first_uri = uri
+        self._hops = 0
+        self._logged = ""
+
+    async def connect(self) -> ClientConnection:
+        """Connect to the address that was given, wherever it has redirected to before."""
+        self._hops = 0
+        self._go_to(self._first_uri)
+        return await super().connect()
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the address to go on with, or why there is none."""
+        if not isinstance(exc, InvalidStatus) or exc.response.status_code not in _REDIRECTS:
+            return exc
+        # Two of the same header are a LookupError.
+        location = next(iter(exc.response.headers.get_all("Location")), None)
+        if location is None:
+            return exc
+        self._hops += 1
+        if self._hops > MAX_REDIRECTS:
+            return InvalidResponse(f"the BMS redirects more than {MAX_REDIRECTS} times")
         try:
-            while True:
-                # As bytes: the decoder checks UTF-8 where it matters, once.
-                data = await connection.recv(decode=False)
-                now = Instant.now()
-                last = loop.time()
-                if receiver.received(data, now) and not proven:
-                    proven = True
-                    self._backoff.reset()
-                turn += 1
-                if not turn % TURN:
-                    await asyncio.sleep(0)
-        except ConnectionClosed as exc:
-            return f"nothing came for {self._silence:g} s" if silent else explain(exc)
-        finally:
-            watch.cancel()
+            target = follow_redirect(self.uri, location)
+            self._go_to(target)
+        except (InvalidResponse, InvalidURI, ValueError) as error:
+            return error
+        if target != self._logged:
+            self._logged = target
+            _log.info("%s redirects to %s", masked(self._first_uri), printable(masked(target)))
+        return target
+
+    def _go_to(self, uri: str) -> None:
+        self.uri = uri
+        self.ws_uri = parse_uri(uri)
+        if self.ws_uri.secure:
+            # One context for all that have no options; the library would make one each time.
+            self.create_connection_kwargs.setdefault("ssl", tls_context(None, pinned=False))
+        else:
+            self.create_connection_kwargs.pop("ssl", None)
 
 
-def _check(url: str, proxy: str | None, fingerprint: str | None) -> None:
-    """Refuse what would fail at every single connection, or be overlooked."""
+def _check(url: str, proxy: str | None) -> None:
+    """Refuse what would fail at every single connection."""
     try:
-        secure = parse_uri(url).secure
+        parse_uri(url)
     except (InvalidURI, ValueError) as exc:
         raise UsageError(f"{masked(url)} is no address of a websocket: {_why(exc)}") from exc
-    if fingerprint is not None and not secure:
-        raise UsageError(f"--tls-fingerprint: {masked(url)} has no certificate, only wss:// has")
     try:
         is_socks = proxy is not None and parse_proxy(proxy).scheme.startswith("socks")
     except (InvalidProxy, ValueError) as exc:
@@ -166,41 +212,38 @@ def _why(exc: Exception) -> str:
     return getattr(exc, "msg", "") or "a part of it is not valid"
 
 
-def _pinned(fingerprint: str) -> type[ClientConnection]:
-    """Make connections that go on only if the certificate is the one that is expected."""
-
-    class PinnedConnection(ClientConnection):
-        async def handshake(self, *args: Any, **kwargs: Any) -> None:
-            require_fingerprint(self.transport, fingerprint)
-            await super().handshake(*args, **kwargs)
-
-    return PinnedConnection
-
-
 def explain(exc: BaseException) -> str:
-    """Say in a few words why there is no connection, and never the URL: it may hold secrets."""
+    """Return why there is no connection: a few words, never empty, without the URL's secrets."""
     if isinstance(exc, ConnectionClosed):
-        if isinstance(exc.__cause__, PayloadTooBig) or (exc.sent and exc.sent.code == 1009):
-            return "connection closed: a message was longer than --max-frame"
-        return (
-            f"connection closed by the BMS (code {exc.rcvd.code})"
-            if exc.rcvd
-            else ("connection lost")
-        )
+        return redact_text(printable(_explain_closed(exc)))[:200]
     if isinstance(exc, InvalidURI):
-        return "the BMS redirects to an address that is not ws:// or wss://"
+        return "the BMS redirects to an address that is not valid"
     if isinstance(exc, InvalidHandshake):
-        return redact_text(_explain_handshake(exc))[:200]  # the library quotes headers
+        return redact_text(printable(_explain_handshake(exc)))[:200]  # the library quotes headers
+    if isinstance(exc, InvalidResponse):
+        return str(exc)
     if isinstance(exc, OSError):
         return explain_failure(exc)
     return f"no connection ({type(exc).__name__})"
+
+
+def _explain_closed(exc: ConnectionClosed) -> str:
+    error = exc.__cause__
+    if isinstance(error, PayloadTooBig):
+        return "connection closed: a message was longer than --max-frame"
+    if isinstance(error, ProtocolError | UnicodeError):
+        return f"connection closed: the BMS broke the websocket protocol: {error}".rstrip(": ")
+    if exc.rcvd is None:
+        return "connection lost"
+    # Code, meaning, and the BMS's own words.
+    return f"connection closed by the BMS, code {exc.rcvd}"
 
 
 def _explain_handshake(exc: InvalidHandshake) -> str:
     if isinstance(exc, InvalidStatus):
         return f"the BMS answered with HTTP status {exc.response.status_code}"
     if isinstance(exc, ProxyError):
-        return f"the proxy gives no connection: {exc}"
+        return f"the proxy gives no connection: {exc}".rstrip(": ")
     if isinstance(exc, InvalidMessage | SecurityError):
         return "the BMS gave no valid answer"
-    return f"the BMS does not speak websocket: {exc}"
+    return f"the BMS does not speak websocket: {exc}".rstrip(": ")

@@ -162,13 +162,13 @@ def test_options_can_be_given_in_words_of_the_environment() -> None:
         "RECBMS_NO_STDOUT": "true",
         "RECBMS_HWM": "7",
         "RECBMS_TIMEOUT": "2.5",
-        "RECBMS_CA_FILE": "/etc/ca.pem",
+        "RECBMS_PROXY": "http://p",
         "RECBMS_LOG_LEVEL": "debug",
         "HOME": "/nowhere",
     }
     found = config(env=env)
     assert found.publish == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "ipc:///x")
-    assert (found.bms[0].bare, found.bms[0].ca_file) == (True, Path("/etc/ca.pem"))
+    assert (found.bms[0].bare, found.bms[0].proxy) == (True, "http://p")
     assert (found.no_stdout, found.hwm, found.timeout, found.log_level) == (True, 7, 2.5, "debug")
 
 
@@ -592,7 +592,6 @@ def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
         publish=["tcp://127.0.0.1:*", "ipc://@x"],
         ipc_mode="0660",
         poll_interval="7",
-        tls_fingerprint="ab" * 32,
     )
     toml.write_text(as_toml(shown), encoding="utf-8")
     assert loaded(file=toml).config == shown.config

@@ -57,6 +57,21 @@ def node_modules() -> Path:
 
 
 @cache
+def signalk_modules() -> Path:
+    """Return the folder of the Signal K server, installed from a package-lock.json."""
+    npm = _command("npm")
+    locks = HERE / "signalk"
+
+    def install(path: Path) -> None:
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(locks / name, path)
+        _run([npm, "ci"], cwd=path)
+
+    lock = (locks / "package-lock.json").read_bytes()
+    return _installed("signalk", lock, install) / "node_modules"
+
+
+@cache
 def home_assistant_python() -> Path:
     """Return an interpreter that has Home Assistant, installed from home-assistant.txt."""
     interpreter = _interpreter()

@@ -96,7 +96,7 @@ def test_from_a_copy_of_the_repository_to_messages_and_back(
     flows = (str(path) for path in repository_files() if path.parts[0] == "flows")
     installed = {name for name in flows if not name.startswith("flows/pictures/")}
     assert {f"flows/{name}" for name in names} == installed
-    stranger.types("cd ~ && recbms/bin/recbms-zmq files pipes --copy .")
+    stranger.types(block("signal k files"))
     stranger.types(block("mqtt install") + "~/recbms/bin/python ~/pipes/to_mqtt.py --help")
     stranger.types(block("install extras") + "~/recbms/bin/recbms-zmq completion bash")
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 import time
 from typing import Any
 
@@ -90,8 +91,8 @@ def test_a_bms_that_accepts_and_closes_is_not_hammered(make_bms: MakeBms, run: R
         assert len(closing.requests) <= 2 + (time.monotonic() - began) / (0.75 * 4)
     assert sorted(log(service, "trying again")) == [
         "closing: the BMS gave no valid answer; trying again",
-        "flapping: connection closed by the BMS (code 1000); trying again",
-        "nonsense: connection closed by the BMS (code 1000); trying again",
+        "flapping: connection closed by the BMS, code 1000 (OK); trying again",
+        "nonsense: connection closed by the BMS, code 1000 (OK); trying again",
     ]
 
 
@@ -224,7 +225,7 @@ def test_garbage_is_counted_logged_once_per_kind_and_costs_nothing_else(
     assert service.message(key="link/bad_frames")["payload"] == 3 * len(BAD)
     assert service.message(key="soc")["payload"] == 28.5
     assert len(bms.connections) == 1
-    kinds = [line.partition(" (")[0] for line in log(service, "dropped")]
+    kinds = [re.split(r" \(|;", line)[0] for line in log(service, "dropped")]
     assert sorted(kinds) == [
         "main: a message was dropped: an object without type and without bms_array",
         "main: a message was dropped: not JSON",
@@ -298,7 +299,10 @@ def test_what_is_wrong_with_a_link_is_said_in_words(make_bms: MakeBms, run: Run)
     expected = {
         "missing": (b"HTTP/1.1 404 Not Found\r\n\r\n", "the BMS answered with HTTP status 404"),
         "plain": (b"HTTP/1.1 200 OK\r\n\r\nhello", "the BMS answered with HTTP status 200"),
-        "captive": (redirect, "the BMS redirects to an address that is not ws:// or wss://"),
+        "captive": (
+            redirect,
+            "the BMS redirects to another server, which is refused: http://login.example/",
+        ),
         "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n", "the BMS gave no valid answer"),
         "endless": (b"x" * 100_000, "the BMS gave no valid answer"),
         "mute": (None, mute),
@@ -370,7 +374,7 @@ NEVER = {
         "--proxy: ftp://***@127.0.0.1 is no proxy: scheme ftp isn't supported"
     ),
     f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
-        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate, only wss:// has"
+        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate; only wss:// and https:// have"
     ),
 }
 
