@@ -16,7 +16,7 @@ from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs
-from recbms_zmq.service.fleet import Bms, build_fleet, tick
+from recbms_zmq.service.fleet import Bms, advance_when_due, build_fleet
 from recbms_zmq.service.runner import run
 from recbms_zmq.service.service import FLUSH
 from recbms_zmq.service.shutdown import call_on_signals
@@ -71,7 +71,7 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
     recorder.start(start)
     bms.pipeline.start(start)
     source = asyncio.create_task(bms.source.run(recorder))
-    ticker = asyncio.create_task(tick([bms]))
+    timer = asyncio.create_task(advance_when_due([bms]))
     try:
         await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -79,8 +79,8 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
         recorder.stop(end)
         bms.pipeline.stop(end)
         source.cancel()
-        ticker.cancel()
-        results = await asyncio.gather(source, ticker, return_exceptions=True)
+        timer.cancel()
+        results = await asyncio.gather(source, timer, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
