@@ -184,7 +184,7 @@ class Reporter:
         After a suspend or a gap in a recording there may be thousands of missed ones. They would
         all be equal, so only the newest before the next change is published.
         """
-        end = min(now, self._stale_due)
+        end = min(now, self._stale_due, *(stream.held_due for stream in self._streams))
         missed = floor((end - self._availability_due) / self._options.refresh)
         return self._availability_due + max(0, missed) * self._options.refresh
 

@@ -157,7 +157,7 @@ class Pipeline:
             self._bad_frames = bad_before + 1
             self._log_once(f"a message was dropped: {exc.kind}", exc.detail)
             if isinstance(exc, NoBatteryData):
-                self._publish(self._reporter.on_empty_status(exc.kind, at))
+                self._publish(self._reporter.on_empty_status(exc.kind, at), at)
             return False
         return True
 

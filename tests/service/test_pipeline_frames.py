@@ -37,7 +37,7 @@ class Bench:
         return self.pipeline.received(frame.encode(), Instant(seconds, 1.8e9 + seconds))
 
     def tick(self, seconds: float) -> None:
-        self.pipeline.tick(Instant(seconds, 1.8e9 + seconds))
+        self.pipeline.advance(Instant(seconds, 1.8e9 + seconds))
 
     def payloads(self, key: str) -> list[Any]:
         messages = map(json.loads, self.bodies)

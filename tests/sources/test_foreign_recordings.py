@@ -68,7 +68,7 @@ def without_repeats(bodies: list[bytes]) -> list[Any]:
         if message["key"] != "availability":
             kept.append(message)
         elif (state := (message["payload"], message["reason"])) != last:
-            kept.append((message["ts"], *state))
+            kept.append(state)
             last = state
     return kept
 
