@@ -1,4 +1,4 @@
-"""`recbms-zmq check`: is a BMS, or a running service, alive? And if not, what to do."""
+"""`recbms-zmq check`: is a BMS, or a running service, alive? If not, what to do."""
 
 import argparse
 import asyncio
@@ -27,11 +27,11 @@ examples:
 
 In a Dockerfile: HEALTHCHECK CMD ["recbms-zmq", "check", "--brief"]
 
-exit codes: 0 alive (of a service: all BMS are online); 1 the service is there, but a BMS is
-offline; 2 wrong option; 69 nothing there: no status frame, or no service; 78 a file cannot be used.
-Alarms and odd settings are reported, but do not change the exit code.
+exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is offline; 2 wrong
+option; 69 no status frame, or no service; 78 a file cannot be used.
+Alarms and unusual settings are reported, but do not change the exit code.
 
-Without a target it asks {DEFAULT_PUBLISH}.
+Without a target it checks the service at {DEFAULT_PUBLISH}.
 """
 
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
     parser.usage = "%(prog)s [OPTIONS] [TARGET]"
     parser.description = (
-        "Tell whether a BMS or a running service is alive, and what to do if it is not."
+        "Check whether a BMS or a running service is alive, and print what to do if it is not."
     )
     parser.epilog = EPILOG
     parser.add_argument(
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Check."""
+    """Check the target, and return the exit code."""
     seconds = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -97,7 +97,7 @@ async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
 
 
 async def _addresses(url: str, seconds: float) -> list[str]:
-    """Return what the name in an address resolves to; nothing if it has none, or that fails."""
+    """Resolve the name in an address; return nothing if it has none, or that fails."""
     host = urlsplit(url).hostname if "://" in url else None
     if host is None or _is_address(host):
         return []
@@ -107,7 +107,7 @@ async def _addresses(url: str, seconds: float) -> list[str]:
                 host, None, type=socket.SOCK_STREAM
             )
     except OSError:
-        return []  # the connection will say so
+        return []  # the connection reports it
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
@@ -127,6 +127,6 @@ def _check_service(args: argparse.Namespace, seconds: float) -> int:
     endpoint = read_argument("TARGET", readers.endpoint, args.target)
     with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
         found = query.ask(devices, seconds)
-    said = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
-    print("; ".join(said) if args.brief else "\n".join(said))
+    lines = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
+    print(("; " if args.brief else "\n").join(lines))
     return 0 if all(each.payload == "online" for each in found) else 1
