@@ -4,11 +4,13 @@ Texts of the BMS are foreign: they are made printable, and the serial number is 
 """
 
 import textwrap
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+import msgspec
 
 from recbms_zmq.check.firmware import KeyDifferences
-from recbms_zmq.check.next_steps import next_step
+from recbms_zmq.check.next_steps import NO_FRAME, SILENT, WEB_PAGE, next_step
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.check.rules import Advice, review
 from recbms_zmq.text import printable
@@ -19,7 +21,9 @@ WIDTH: Final = 80
 _INDENT: Final = 14
 
 
-def full_report(probe: Probe, target: str, addresses: list[str], seconds: float) -> list[str]:
+def full_report(
+    probe: Probe, target: str, addresses: list[str], seconds: float, command: str = ""
+) -> list[str]:
     """Return the report: the facts line by line, and the verdict as the last line.
 
     Args:
@@ -27,17 +31,79 @@ def full_report(probe: Probe, target: str, addresses: list[str], seconds: float)
         target: the address of the BMS, masked.
         addresses: what its name resolves to, empty if it has none.
         seconds: the time that a status frame had to arrive.
+        command: the command to read this BMS, if the user did not know its address.
 
     """
-    lines = [target]
-    for label, text in _parts(probe, addresses):
-        lines += textwrap.wrap(
+    parts = list(_parts(probe, addresses))
+    if command:
+        parts.append(("to read it", command))
+    return [target, *_wrapped(parts), verdict(probe, seconds)]
+
+
+def nothing_found(target: str, failures: Mapping[str, str], step: str) -> list[str]:
+    """Return the report on a target where no address was a BMS; the verdict is the last line.
+
+    Args:
+        target: as the user gave it, masked.
+        failures: why, by masked address.
+        step: what to do.
+
+    """
+    parts = [("failure", f"{url}: {why}") for url, why in failures.items()]
+    return [target, *_wrapped([*parts, ("what to do", step)]), nothing_found_verdict(failures)]
+
+
+def nothing_found_verdict(failures: Mapping[str, str]) -> str:
+    """Return the verdict on a target where no address was a BMS, one line."""
+    return _printable("no BMS found: " + "; ".join(f"{u}: {why}" for u, why in failures.items()))
+
+
+def as_json(probe: Probe, seconds: float) -> dict[str, Any]:
+    """Return the facts of the report for programs, as values that JSON has."""
+    readings = _readings(probe)
+    step = None if probe.arrivals else what_to_do(probe)
+    count = len(probe.arrivals)
+    interval = (probe.arrivals[-1] - probe.arrivals[0]) / (count - 1) if count > 1 else None
+    keys = [keys for keys in (probe.status_keys, probe.settings_keys) if keys is not None]
+    facts = {
+        "alive": bool(count),
+        "verdict": verdict(probe, seconds),
+        "connected_after": probe.connected_after,
+        "failures": probe.failures,
+        "next_step": step,
+        "status_frames": count,
+        "frame_interval": interval,
+        "websocket": probe.is_typed if count else None,
+        "unknown_keys": [key for each in keys for key in each.unknown],
+        "missing_keys": [key for each in keys for key in each.missing],
+        "dropped_messages": probe.bad,
+        "unreadable_fields": sorted(probe.dropped),
+        "device": msgspec.to_builtins(probe.normalizer.description) if count else None,
+        "alarm": _alarm(readings) if readings.get("problem") else None,
+        "readings": readings,
+        "settings": [advice._asdict() for advice in _advice(probe)],
+    }
+    return cast("dict[str, Any]", _redacted(facts))
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {_printable(key): _redacted(item) for key, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _wrapped(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for label, text in parts:
+        yield from textwrap.wrap(
             _printable(text),
             WIDTH,
             initial_indent=f"  {label:<{_INDENT - 2}}",
             subsequent_indent=" " * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-    return [*lines, verdict(probe, seconds)]
 
 
 def verdict(probe: Probe, seconds: float) -> str:
@@ -62,7 +128,7 @@ def _parts(probe: Probe, addresses: list[str]) -> Iterator[tuple[str, str]]:
     for failure in probe.failures:
         yield "failure", failure
     if not probe.arrivals:
-        yield from _what_to_do(probe)
+        yield "what to do", what_to_do(probe)
         return
     readings = _readings(probe)
     yield "frames", ", ".join(_frames(probe))
@@ -158,21 +224,21 @@ def _settings(probe: Probe) -> Iterator[tuple[str, str]]:
         yield "settings", f"{remark.level}: {remark.text}"
 
 
-def _what_to_do(probe: Probe) -> Iterator[tuple[str, str]]:
-    step = next_step(probe.failures[-1]) if probe.failures else None
+def what_to_do(probe: Probe) -> str:
+    """Return what the owner can do if no status frame came."""
+    if probe.is_web_page:
+        return WEB_PAGE
     if probe.bad:
-        step = (
-            "The answer is not a frame of a BMS: is this the address of the module's websocket, "
-            "ws://HOST/ws?"
-        )
-    elif step is None and probe.connected_after is not None:
-        step = (
-            "The module answers, but sends nothing: is the BMS behind it on, and is the cable "
-            "between them (RS-485) connected?"
-        )
-    elif step is None:
-        step = "Is the module on, and this machine in its network?"
-    yield "what to do", step
+        return NO_FRAME
+    step = next_step(probe.failures[-1]) if probe.failures else None
+    if step is None and probe.connected_after is not None:
+        step = SILENT
+    return step or "Is the module on, and this machine in its network?"
+
+
+def why_not(probe: Probe) -> str:
+    """Return what came instead of a status frame, in a few words."""
+    return _printable(_what_came_instead(probe))
 
 
 def _what_came_instead(probe: Probe) -> str:

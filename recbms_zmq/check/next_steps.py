@@ -3,40 +3,69 @@
 import re
 from typing import Final
 
+_IS_IT_ON: Final = (
+    "Is the module on, and this machine in its network? Try to open its web page in a browser."
+)
+_REFUSED: Final = (
+    "A device is at this address, but it serves no web page at this port: is it the module's "
+    "address?"
+)
+NO_FRAME: Final = (
+    "The answer is not a frame of a BMS: is this the address of the module's websocket, "
+    "ws://HOST/ws?"
+)
+WEB_PAGE: Final = (
+    "A web page came instead of a frame: a login page, or another device at this address. Open it "
+    "in a browser. If it asks for a password: http://USER:PASSWORD@HOST/cell."
+)
+SILENT: Final = (
+    "The module answers, but sends nothing: is the BMS behind it on, and is the cable between them "
+    "(RS-485) connected?"
+)
+NOT_A_MODULE: Final = (
+    "A web server answers, but it has neither /ws nor /cell of a REC module: another device may "
+    "have this address now. Look up the module's address in the router, or open its web page."
+)
+_TOO_MANY: Final = (
+    "The module has too many clients, or is starting. How many it serves is not documented: it is "
+    "a small device. Close its web page in all browsers, stop other programs that read it, and let "
+    "them read this program's output instead. Then wait a minute."
+)
 _STEPS: Final = (
+    (r"connection refused", _REFUSED),
+    (r"no answer within|timed out|no route to host|unreachable|host is down", _IS_IT_ON),
     (
-        r"connection refused",
-        "A device is at this address, but it serves no web page there: is it the module's address?",
-    ),
-    (
-        r"no answer within|timed out|no route to host|unreachable|host is down",
-        "Is the module on, and this machine in its network? Try to open its web page in a browser.",
-    ),
-    (
-        (
-            r"name or service not known|nodename|no address|temporary failure in name resolution"
-            r"|name resolution"
-        ),
+        r"name or service not known|nodename|no address|name resolution|look(ed)?[- ]up",
         "The name cannot be resolved: check its spelling, or give the IP address instead.",
     ),
     (
-        r"HTTP status (200|404|400|426)|does not speak websocket|no valid answer",
-        (
-            "Module firmware before SW164_2 (January 2025) has no websocket: try http://HOST/cell. "
-            "If that fails as well, this is not the module, or the path is wrong."
-        ),
-    ),
-    (
-        r"HTTP status (401|403)",
+        r"HTTP status (401|403)|HTTP status 407",
         "The module asks for a password: add it to the address, ws://USER:PASSWORD@HOST/ws.",
     ),
-    (r"HTTP status 30", "The server redirects to another address: use that one."),
+    (r"HTTP status (429|503)", _TOO_MANY),
+    (r"redirect|HTTP status 30", "The server redirects to another address: use that one."),
+    (
+        r"HTTP status 5",
+        "The module has an error of its own: switch it off and on, or wait a minute.",
+    ),
+    (
+        r"HTTP status|does not speak websocket|no valid answer",
+        (
+            "Module firmware before SW164_2 (January 2025) has no websocket, only "
+            "http://HOST/cell; newer firmware has ws://HOST/ws. `recbms-zmq check HOST` tries both."
+        ),
+    ),
     (r"TLS failed", "REC's module has no TLS of its own: is it ws:// rather than wss://?"),
     (r"too many|--max-frame", "The answer is far larger than a BMS's: this is not a REC module."),
     (
         r"connection lost|closed",
         "The module closed the connection: how many other clients does it have?",
     ),
+)
+_ANSWERED: Final = re.compile(
+    r"HTTP status (?!401|403|407|429|503|30)|does not speak websocket|no valid answer"
+    r"|not a frame of a BMS",
+    re.IGNORECASE,
 )
 
 
@@ -46,3 +75,8 @@ def next_step(failure: str) -> str | None:
         if re.search(pattern, failure, re.IGNORECASE):
             return step
     return None
+
+
+def may_be_elsewhere(failure: str) -> bool:
+    """Return whether a web server answered in a way that makes another path worth a try."""
+    return bool(_ANSWERED.search(failure))

@@ -36,6 +36,7 @@ class Probe:
         status_keys, settings_keys: how their keys differ from the known ones.
         settings: the first settings frame, without the serial number.
         bad: number of dropped messages by the kind of their error.
+        is_web_page: whether one of them was HTML.
         dropped: fields that could not be read.
 
     """
@@ -50,6 +51,7 @@ class Probe:
         self.settings_keys: KeyDifferences | None = None
         self.settings: Settings | None = None
         self.bad: dict[str, int] = {}
+        self.is_web_page = False
         self.dropped: set[str] = set()
         self.normalizer = Normalizer()
         self._source = source
@@ -74,6 +76,7 @@ class Probe:
         if reason in self.failures:
             self.failures.remove(reason)
         self.failures.append(reason)
+        self._changed.set()
 
     def received(self, data: bytes, at: Instant) -> bool:
         """Decode one raw message; return whether it was a valid frame."""
@@ -91,6 +94,9 @@ class Probe:
                     self.status_keys = compare(raw, type(frame))
         except FrameError as exc:
             self.bad[exc.kind] = self.bad.get(exc.kind, 0) + 1
+            self.is_web_page = (
+                self.is_web_page or data[:100].lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"<"
+            )
             return False
         finally:
             self._changed.set()
@@ -100,14 +106,21 @@ class Probe:
     async def drain(self) -> None:
         """Return at once: no reader is slow here."""
 
-    async def run(self, seconds: float, *, stay: bool) -> None:
-        """Wait for a status frame, at most `seconds`; then read on for more facts if `stay`."""
+    async def run(self, seconds: float, *, stay: bool, retry: bool = True) -> None:
+        """Wait for a status frame, at most `seconds`; then read on for more facts.
+
+        Args:
+            seconds: the time that a status frame has to arrive.
+            stay: read on after the first one, for the frame rate and the settings.
+            retry: go on after a failed connection.
+
+        """
         task = asyncio.create_task(self._source.run(self))
         task.add_done_callback(lambda _: self._changed.set())
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    while not (self.arrivals or task.done()):
+                    while not (self.arrivals or task.done() or (self.failures and not retry)):
                         await self._next_change()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STAY):

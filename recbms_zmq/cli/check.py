@@ -2,11 +2,12 @@
 
 import argparse
 import asyncio
-import ipaddress
 import os
+import shlex
 import socket
 import sys
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import Any
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
@@ -16,11 +17,12 @@ from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
-from recbms_zmq.text import masked
+from recbms_zmq.text import ascii_json, masked
 
 EPILOG = f"""\
 examples:
-  recbms-zmq check ws://192.168.8.2/ws     a BMS: what is there, how it is, what to do if it fails
+  recbms-zmq check 192.168.8.2             find the BMS there, and the command that reads it
+  recbms-zmq check ws://192.168.8.2/ws     is it alive, how is it, and what to do if not
   recbms-zmq check --brief ws://192.168.8.2/ws
   recbms-zmq check                         the service on this machine: are its BMS online?
   recbms-zmq check --device main tcp://192.168.8.20:5556
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
     parser.usage = "%(prog)s [OPTIONS] [TARGET]"
     parser.description = (
-        "Check whether a BMS or a running service is alive, and print what to do if it is not."
+        "Find out whether a BMS or a running service is alive, and what to do if it is not."
     )
     parser.epilog = EPILOG
     parser.add_argument(
@@ -47,13 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=DEFAULT_PUBLISH,
         metavar="TARGET",
-        help="a BMS (ws://HOST/ws, http://HOST/cell, replay:FILE, ...), or where a service "
-        "publishes (tcp://ADDRESS:PORT, ipc://PATH)",
+        help="a BMS (HOST, HOST:PORT, ws://HOST/ws, http://HOST/cell, replay:FILE, ...), or where "
+        "a service publishes (tcp://ADDRESS:PORT, ipc://PATH)",
     )
     parser.add_argument(
         "--timeout", default="10", metavar="SECONDS", help="wait at most this long (default: 10)"
     )
-    parser.add_argument("--brief", action="store_true", help="print the verdict only, one line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--brief", action="store_true", help="print the verdict only, one line")
+    form.add_argument("--json", action="store_true", help="print a JSON object, for programs")
     service = parser.add_argument_group("of a service")
     service.add_argument(
         "--device", action="append", metavar="ID", help="only this BMS; can be given more than once"
@@ -69,37 +73,95 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Check the target, and return the exit code."""
+    """Check a BMS or a service; return the exit code."""
     seconds = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
         return _check_service(args, seconds)
-    config = load_one(vars(args), args.target, os.environ)
-    logs.set_up(config.log_level)
-    return run(_check_bms(config, seconds, brief=args.brief))
+    from recbms_zmq.check.addresses import candidates
+
+    urls = candidates(args.target)
+    configs = {url: load_one(vars(args), url, os.environ) for url in urls or (args.target,)}
+    logs.set_up(next(iter(configs.values())).log_level)
+    return run((_find_bms if urls else _check_bms)(args, configs, seconds))
 
 
-async def _check_bms(config: Config, seconds: float, *, brief: bool) -> int:
-    from recbms_zmq.check.findings import full_report, verdict
+async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
+    """Check the BMS at a complete address."""
+    from recbms_zmq.check.findings import as_json, full_report, verdict
     from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
 
+    (config,) = configs.values()
     (bms,) = config.bms
     probe = Probe(open_source(bms))
-    addresses = [] if brief else await _addresses(bms.url, seconds)
-    await probe.run(seconds, stay=not brief)
-    if brief:
+    addresses = [] if args.brief else await _addresses(bms.url, seconds)
+    await probe.run(seconds, stay=not args.brief)
+    url = masked(bms.url)
+    if args.json:
+        facts = {"target": url, "url": url, "command": None, "addresses": addresses}
+        print(ascii_json(facts | as_json(probe, seconds)))
+    elif args.brief:
         print(verdict(probe, seconds))
     else:
-        print("\n".join(full_report(probe, masked(bms.url), addresses, seconds)))
+        print("\n".join(full_report(probe, url, addresses, seconds)))
     return 0 if probe.arrivals else Unavailable.exit_code
 
 
+async def _find_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
+    """Find the address of a BMS, and check it."""
+    from recbms_zmq.check import findings
+    from recbms_zmq.check.search import search
+    from recbms_zmq.service.connect import open_source
+
+    target = masked(args.target)
+    addresses = [] if args.brief else await _addresses(next(iter(configs)), seconds)
+    found = await search(
+        list(configs),
+        lambda url: open_source(configs[url].bms[0]),
+        seconds,
+        stay=not args.brief,
+    )
+    failures = {masked(url): why for url, why in found.failures.items()}
+    url = None if found.url is None else masked(found.url)
+    command = "" if url is None else shlex.join(["recbms-zmq", "run", *_given(args), url])
+    if args.json:
+        facts = findings.as_json(found.probe, seconds)
+        facts |= {"target": target, "url": url, "command": command or None, "addresses": addresses}
+        if url is None:
+            facts |= {
+                "verdict": findings.nothing_found_verdict(failures),
+                "failures": [f"{each}: {why}" for each, why in failures.items()],
+                "next_step": found.next_step,
+            }
+        print(ascii_json(facts))
+    elif url is None:
+        lines = findings.nothing_found(target, failures, found.next_step)
+        print("\n".join(lines[-1:] if args.brief else lines))
+    elif args.brief:
+        print(f"{findings.verdict(found.probe, seconds)}; to read it: {command}")
+    else:
+        print("\n".join(findings.full_report(found.probe, url, addresses, seconds, command)))
+    return Unavailable.exit_code if url is None else 0
+
+
+def _given(args: argparse.Namespace) -> Sequence[str]:
+    """Return the options of a source as they were given, for the command to type."""
+    words: list[str] = []
+    for option in SOURCE_OPTIONS:
+        value = getattr(args, option.name)
+        if value is not None and option.name != "log_level":
+            words += [option.flag, masked(str(value))]
+    return words
+
+
 async def _addresses(url: str, seconds: float) -> list[str]:
-    """Resolve the name in an address; return nothing if it has none, or that fails."""
-    host = urlsplit(url).hostname if "://" in url else None
-    if host is None or _is_address(host):
+    """Return what the name in an address resolves to; nothing if it has none, or that fails."""
+    from recbms_zmq.check.addresses import needs_look_up
+
+    host = needs_look_up(url)
+    if host is None:
         return []
     try:
         async with asyncio.timeout(seconds):
@@ -107,16 +169,8 @@ async def _addresses(url: str, seconds: float) -> list[str]:
                 host, None, type=socket.SOCK_STREAM
             )
     except OSError:
-        return []  # the connection reports it
+        return []  # the connection fails with a reason
     return list(dict.fromkeys(str(each[4][0]) for each in found))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
@@ -125,8 +179,20 @@ def _check_service(args: argparse.Namespace, seconds: float) -> int:
     prefix = read_argument("--prefix", readers.name, args.prefix)
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
     endpoint = read_argument("TARGET", readers.endpoint, args.target)
-    with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
-        found = query.ask(devices, seconds)
+    facts: dict[str, Any] = {"target": endpoint}
+    try:
+        with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
+            found = query.ask(devices, seconds)
+    except Unavailable as exc:
+        if args.json:
+            print(ascii_json(facts | {"alive": False, "verdict": str(exc), "bms": []}))
+        raise
     lines = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
-    print(("; " if args.brief else "\n").join(lines))
-    return 0 if all(each.payload == "online" for each in found) else 1
+    is_alive = all(each.payload == "online" for each in found)
+    if args.json:
+        bms = [{"device": m.device, "state": m.payload, "reason": m.reason} for m in found]
+        facts |= {"alive": is_alive, "verdict": "; ".join(lines), "bms": bms}
+        print(ascii_json(facts))
+    else:
+        print("; ".join(lines) if args.brief else "\n".join(lines))
+    return 0 if is_alive else 1

@@ -25,7 +25,7 @@ from recbms_zmq.config.layers import (
 )
 from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, build
 from recbms_zmq.errors import UsageError
-from recbms_zmq.text import quoted
+from recbms_zmq.text import masked, quoted
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
 """Set by systemd for a unit with StateDirectory=: paths, separated by colons."""
@@ -105,6 +105,7 @@ def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
     found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
     if found["url"].value.startswith("http"):
         _check_polling(found)
+    _check_network(found)
     return found
 
 
@@ -151,14 +152,26 @@ def _values(found: Layer) -> dict[str, Any]:
 
 def _check_polling(found: Mapping[str, Setting]) -> None:
     """Check the options that concern polling a BMS over HTTP."""
-    interval, stale_after, proxy = found["poll_interval"], found["stale_after"], found["proxy"]
+    interval, stale_after = found["poll_interval"], found["stale_after"]
     if interval.value >= stale_after.value:
         wrong = stale_after if interval.origin == "default" else interval
         raise wrong.error(
             f"{wrong.origin}: polled every {interval.value:g} s, the BMS would be offline "
             f"after {stale_after.value:g} s; make --stale-after longer than --poll-interval"
         )
-    if proxy.value is not None:
+
+
+def _check_network(found: Mapping[str, Setting]) -> None:
+    """Refuse TLS options and a proxy that would have no effect with this address."""
+    url = found["url"].value
+    for name in ("ca_file", "tls_fingerprint"):
+        given = found[name]
+        if given.value is not None and not url.startswith(("wss:", "https:")):
+            raise given.error(
+                f"{given.origin}: {masked(url)} has no certificate; only wss:// and https:// have"
+            )
+    proxy = found["proxy"]
+    if proxy.value is not None and not url.startswith(("ws:", "wss:")):
         raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can use a proxy")
 
 

@@ -184,20 +184,25 @@ def _is_host(name: str) -> bool:
 
 
 def source(given: Any) -> str:
-    """Read the address of a BMS. What is behind the scheme is checked by the source itself."""
+    """Read the address of a BMS, and return it with its scheme in lower case.
+
+    What is behind the scheme is checked by the source itself.
+    """
     expected = (
         "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"
     )
     if not isinstance(given, str) or not given.isprintable():
         raise ValueError(expected)
-    if re.match("replay:.", given):  # a file's name may hold spaces
-        return given
-    if " " in given:
+    scheme, colon, rest = given.partition(":")
+    url = f"{scheme.lower()}{colon}{rest}"
+    if re.match("replay:.", url):  # a file's name may hold spaces
+        return url
+    if " " in url:
         raise ValueError(expected)
-    if given in ("-", "sim:") or given.startswith("sim:?"):
-        return given
+    if url in ("-", "sim:") or url.startswith("sim:?"):
+        return url
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         valid = (
             parts.scheme in ("ws", "wss", "http", "https")
             and parts.hostname
@@ -209,4 +214,4 @@ def source(given: Any) -> str:
     if not valid:
         hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
         raise ValueError(expected + hint)
-    return given
+    return url

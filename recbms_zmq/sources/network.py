@@ -42,13 +42,15 @@ def tls_context(ca_file: str | None, *, pinned: bool) -> ssl.SSLContext:
 
 
 def require_fingerprint(transport: asyncio.BaseTransport, fingerprint: str) -> None:
-    """Check that the other side's certificate is the one that is expected.
+    """Check that the other side's certificate is the expected one.
 
     Raises:
-        ssl.SSLCertVerificationError: it has another SHA-256 fingerprint.
+        ssl.SSLError: it has another SHA-256 fingerprint, or there is none.
 
     """
     tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        raise ssl.SSLError(1, "the connection has no certificate")
     found = hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
     if found != fingerprint:
         raise ssl.SSLCertVerificationError(1, f"certificate has SHA-256 {found}")

@@ -61,7 +61,7 @@ class WebSocketSource(LiveSource):
         spread: seconds over which a fleet comes back after an outage.
 
     Raises:
-        UsageError: an address is wrong, or the pinned certificate could not be checked.
+        UsageError: an address is wrong.
 
     """
 
@@ -78,7 +78,7 @@ class WebSocketSource(LiveSource):
         proxy: str | None = None,
         spread: float = 0.0,
     ) -> None:
-        _check(url, proxy, fingerprint)
+        _check(url, proxy)
         self._url = url
         self._silence = silence
         self._fingerprint = fingerprint
@@ -193,14 +193,12 @@ class _Connector(connect):
             self.create_connection_kwargs.pop("ssl", None)
 
 
-def _check(url: str, proxy: str | None, fingerprint: str | None) -> None:
-    """Refuse what would fail at every single connection, or be overlooked."""
+def _check(url: str, proxy: str | None) -> None:
+    """Refuse what would fail at every single connection."""
     try:
-        secure = parse_uri(url).secure
+        parse_uri(url)
     except (InvalidURI, ValueError) as exc:
         raise UsageError(f"{masked(url)} is no address of a websocket: {_why(exc)}") from exc
-    if fingerprint is not None and not secure:
-        raise UsageError(f"--tls-fingerprint: {masked(url)} has no certificate, only wss:// has")
     try:
         is_socks = proxy is not None and parse_proxy(proxy).scheme.startswith("socks")
     except (InvalidProxy, ValueError) as exc:

@@ -69,7 +69,7 @@ ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
         (readers.network, "192.168.8.0/24", ip_network("192.168.8.0/24")),
         (readers.network, "fe80::/10", ip_network("fe80::/10")),
         (readers.source, "ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
-        (readers.source, "WS://bms.local:81/ws?a=b", "WS://bms.local:81/ws?a=b"),
+        (readers.source, "WS://bms.local:81/ws?a=B", "ws://bms.local:81/ws?a=B"),
         (readers.source, "wss://[::1]:8443", "wss://[::1]:8443"),
         (readers.source, "http://h/cell", "http://h/cell"),
         (readers.source, "https://h/cell", "https://h/cell"),

@@ -1,5 +1,6 @@
 """`recbms-zmq check`: is a BMS, or a service, alive?"""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -74,6 +75,45 @@ def test_a_healthy_bms_is_described(start: Run, make_bms: MakeBms) -> None:
 
 def test_one_line_is_enough_for_a_script(start: Run, bms: FakeBms) -> None:
     assert output(start("check", "--brief", bms.url), 0) == f"alive: {STATE}\n"
+
+
+def test_a_host_is_enough_and_the_report_has_the_command_to_type(
+    start: Run, make_bms: MakeBms
+) -> None:
+    bms = make_bms(greeting=SEVERAL)
+    address, found, verdict = report(output(start("check", f"http://{bms.authority}/"), 0))
+    assert (address, verdict) == (bms.url, f"alive: {STATE}")
+    assert found[-1] == ("to read it", f"recbms-zmq run {bms.url}")
+
+
+def test_the_command_to_type_repeats_the_options_and_no_password(
+    start: Run, make_bms: MakeBms
+) -> None:
+    bms = make_bms()
+    options = ("--max-frame", "5000")
+    text = output(start("check", "--brief", *options, f"owner:secret@{bms.authority}"), 0)
+    url = bms.url.replace("//", "//***@")
+    assert text == f"alive: {STATE}; to read it: recbms-zmq run --max-frame 5000 '{url}'\n"
+
+
+def test_json_has_the_facts_for_programs(start: Run, make_bms: MakeBms) -> None:
+    bms = make_bms(greeting=SEVERAL)
+    facts = json.loads(output(start("check", "--json", bms.authority), 0))
+    assert {key: facts[key] for key in ("alive", "url", "command", "alarm", "status_frames")} == {
+        "alive": True,
+        "url": bms.url,
+        "command": f"recbms-zmq run {bms.url}",
+        "alarm": None,
+        "status_frames": 4,
+    }
+    assert facts["readings"]["soc"] == 28.5
+    assert [advice["level"] for advice in facts["settings"]] == ["note"]
+    bms.stop()
+    facts = json.loads(output(start("check", "--json", "--timeout", "1", bms.url), 69))
+    assert (facts["alive"], facts["failures"]) == (False, ["connection refused"])
+    assert facts["next_step"].startswith("A device is at this address")
+    facts = json.loads(output(start("check", "--json", bms.authority), 69))
+    assert (facts["alive"], facts["url"]) == (False, None)
 
 
 def test_an_alarm_and_wrong_settings_are_reported_with_advice(
@@ -153,9 +193,9 @@ def test_without_a_websocket_the_older_firmware_is_suggested(
             (
                 "what to do",
                 (
-                    "Module firmware before SW164_2 (January 2025) has no websocket: try "
-                    "http://HOST/cell. If that fails as well, this is not the module, or the path "
-                    "is wrong."
+                    "Module firmware before SW164_2 (January 2025) has no websocket, only "
+                    "http://HOST/cell; newer firmware has ws://HOST/ws. `recbms-zmq check HOST` "
+                    "tries both."
                 ),
             ),
         ],
@@ -238,6 +278,13 @@ def test_every_bms_of_a_service_is_reported(run: Run, start: Run, make_bms: Make
     online = [f"{device}: online (status frames arrive)" for device in ("a", "b", "gone")]
     assert output(start("check", endpoint), 0).splitlines() == online
     assert output(start("check", "--brief", endpoint), 0) == "; ".join(online) + "\n"
+    facts = json.loads(output(start("check", "--json", endpoint), 0))
+    assert facts["alive"]
+    assert [(each["device"], each["state"]) for each in facts["bms"]] == [
+        ("a", "online"),
+        ("b", "online"),
+        ("gone", "online"),
+    ]
     assert output(start("check", "--device", "b", "--device", "a", endpoint), 0).splitlines() == [
         online[1],
         online[0],

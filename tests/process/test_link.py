@@ -374,7 +374,7 @@ NEVER = {
         "--proxy: ftp://***@127.0.0.1 is no proxy: scheme ftp isn't supported"
     ),
     f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
-        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate, only wss:// has"
+        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate; only wss:// and https:// have"
     ),
 }
 
