@@ -113,6 +113,7 @@ class Service:
         if self._config.publish:
             self._pub = pub = ZmqSink(
                 hwm=self._config.hwm,
+                max_clients=self._config.max_clients,
                 ipc_mode=self._config.ipc_mode,
                 authenticator=self._authenticator,
             )

@@ -554,6 +554,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'prefix = "recbms"  # default',
         "# state_dir is not set",
         "hwm = 10000  # default",
+        "max_clients = 256  # default",
         "allow_plaintext = false  # default",
         "# curve_secret_key is not set",
         "# curve_allow is not set",
