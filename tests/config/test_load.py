@@ -620,6 +620,7 @@ VALID = {
     "tls_fingerprint": st.just("AB:" * 31 + "ab"),
     "max_frame": st.integers(1024, 2**30).map(str),
     "hwm": st.integers(1, 2**31 - 1).map(str),
+    "max_clients": st.integers(1, 1000).map(str),
     "poll_interval": st.floats(1, 29).map(str),
     "stale_after": st.floats(30, 1e9).map(str),
     "proxy": st.tuples(st.sampled_from(LOGINS), HOSTS).map("".join).map("socks5h://".__add__),
