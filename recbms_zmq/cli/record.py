@@ -19,7 +19,7 @@ from recbms_zmq.config.options import SOURCE_OPTIONS, Config
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, Unavailable
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service import logs
-from recbms_zmq.service.fleet import Bms, build_fleet, tick
+from recbms_zmq.service.fleet import Bms, advance_when_due, build_fleet
 from recbms_zmq.service.runner import run
 from recbms_zmq.service.shutdown import FLUSH, call_on_signals
 from recbms_zmq.sinks.stdout import StdoutSink
@@ -84,7 +84,10 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
     recorder.start(start)
     bms.pipeline.start(start)
     source = asyncio.create_task(bms.source.run(recorder))
-    others = [asyncio.create_task(tick([bms])), asyncio.create_task(_show_progress(bms))]
+    others = [
+        asyncio.create_task(advance_when_due([bms])),
+        asyncio.create_task(_show_progress(bms)),
+    ]
     try:
         await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:

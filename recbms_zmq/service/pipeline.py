@@ -37,6 +37,10 @@ def unlimited(counters: Counters) -> Counters:
     return counters
 
 
+def unscheduled(due: float) -> None:
+    """Leave it to the next frame to publish what is due."""
+
+
 class Pipeline:
     """Receives the frames of one BMS (as a `sources.Receiver`), and publishes its messages.
 
@@ -51,6 +55,8 @@ class Pipeline:
     Attributes:
         meter: counts energy; unknown until its `resume`.
         limit_counters: returns what may be published of the meter's totals.
+        schedule: takes the monotonic time at which `advance` has something to do next, whenever
+            that can have changed.
         has_settings: whether a settings frame has come in this run.
 
     """
@@ -70,6 +76,7 @@ class Pipeline:
         self.has_settings = False
         self.meter = EnergyMeter(max_gap=energy_max_gap)
         self.limit_counters: Callable[[Counters], Counters] = unlimited
+        self.schedule: Callable[[float], None] = unscheduled
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish_batch = publish
@@ -107,13 +114,17 @@ class Pipeline:
         items = self._readings.items() if self._readings else ()
         return next((value for sensor, value in items if sensor.key == key), None)
 
+    def next_due(self, now: float) -> float:
+        """Return the monotonic time, not before `now`, at which `advance` has something to do."""
+        return self._reporter.next_due(now)
+
     def start(self, at: Instant) -> None:
         """Publish the first message of the run: `offline`."""
         self._publish_batch(self._reporter.start(at))
 
-    def tick(self, at: Instant) -> None:
+    def advance(self, at: Instant) -> None:
         """Publish what is due without a frame."""
-        self._publish(self._reporter.advance(at))
+        self._publish(self._reporter.advance(at), at)
 
     def stop(self, at: Instant) -> None:
         """Publish the final `offline`: this BMS is no longer read."""
@@ -123,15 +134,15 @@ class Pipeline:
         """Record a new connection."""
         self._connections += 1
         self._connected_at = at.monotonic
-        self.tick(at)
-        self._publish(self._reporter.on_connected(at))
+        self.advance(at)
+        self._publish(self._reporter.on_connected(at), at)
         _log.debug("%s: connected", self.name)
 
     def disconnected(self, reason: str, at: Instant) -> None:
         """Record that there is no connection, and log the reason if it is a new one."""
         reason = reason or "connection lost"  # a recording can hold an empty one
-        self.tick(at)  # what was due before has another reason
-        self._publish(self._reporter.on_disconnected(reason, at))
+        self.advance(at)  # what was due before has another reason
+        self._publish(self._reporter.on_disconnected(reason, at), at)
         if reason != self._logged_problem:
             self._logged_problem = reason
             _log.warning("%s: %s; trying again", self.name, reason)
@@ -162,7 +173,7 @@ class Pipeline:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._publish(self._reporter.on_settings(readings, normalizer.description, at))
+            self._publish(self._reporter.on_settings(readings, normalizer.description, at), at)
             return
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
@@ -173,16 +184,17 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        self._publish(self._reporter.on_status(readings, normalizer.description, at))
+        self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarm != self._alarm:
             self._log_alarm(readings.alarm)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
             self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
 
-    def _publish(self, batch: Batch) -> None:
+    def _publish(self, batch: Batch, at: Instant) -> None:
         """Publish, and log when the BMS has become online or offline."""
         self._publish_batch(batch)
+        self.schedule(self._reporter.next_due(at.monotonic))
         if self.online == self._was_online:
             return
         self._was_online = self.online

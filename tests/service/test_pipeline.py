@@ -360,11 +360,11 @@ def test_offline_and_online_are_logged(caplog: pytest.LogCaptureFixture) -> None
     bench = Bench(stale_after=30)
     bench.send(STATUS)
     assert bench.pipeline.online
-    bench.pipeline.tick(Instant(29, WALL + 29))
-    bench.pipeline.tick(Instant(31, WALL + 31))
+    bench.pipeline.advance(Instant(29, WALL + 29))
+    bench.pipeline.advance(Instant(31, WALL + 31))
     assert not bench.pipeline.online
     assert bench.pipeline.reason == "no status frame for 30 s"
-    bench.pipeline.tick(Instant(32, WALL + 32))
+    bench.pipeline.advance(Instant(32, WALL + 32))
     assert [record.getMessage() for record in caplog.records] == [
         "main: online",
         "main: offline: no status frame for 30 s; what to do: recbms-zmq check ADDRESS",

@@ -44,7 +44,7 @@ def lived(events: list[tuple[Any, float, float]]) -> tuple[list[bytes], list[byt
         else:
             recorder.disconnected(what, now)
         now = Instant(now.monotonic + 0.1, now.wall + 0.1)
-        device.tick(now)
+        device.advance(now)
     recorder.stop(now)
     device.stop(now)
     return contract.bodies, lines
