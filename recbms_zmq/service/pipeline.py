@@ -84,6 +84,7 @@ class Pipeline:
         self._publish_batch = publish
         self._drained = drained
         self._address = address
+        self._messages = 0
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
@@ -100,6 +101,11 @@ class Pipeline:
     def online(self) -> bool:
         """Whether a valid status frame came within `--stale-after`."""
         return self._reporter.online
+
+    @property
+    def messages(self) -> int:
+        """The number of raw messages in this run, valid or not."""
+        return self._messages
 
     @property
     def reason(self) -> str:
@@ -146,6 +152,7 @@ class Pipeline:
 
     def received(self, data: bytes, at: Instant) -> bool:
         """Process one raw message; return whether it was a valid frame."""
+        self._messages += 1
         bad_before = self._bad_frames
         try:
             frame, dropped = decode(data)
