@@ -128,6 +128,16 @@ def test_the_subscriber_prints_the_state(bms: FakeBms, run: Run, shell: Shell) -
     shell(f"{code} {service.endpoint()}").stdout.line("recbms/main/soc 28.5")
 
 
+def test_the_subscriber_ends_without_a_traceback(bms: FakeBms, run: Run, shell: Shell) -> None:
+    endpoint = run("--report", "all", bms.url).endpoint()
+    code = block("subscriber command").rstrip()
+    assert shell(f"set +o pipefail; {code} {endpoint} | head -n 1").stderr.text() == ""
+    running = shell(f"exec {code} {endpoint}")
+    running.stdout.line("recbms/main/soc 28.5")
+    assert running.stop(signal.SIGINT) == -signal.SIGINT
+    assert running.stderr.text() == ""
+
+
 def test_encrypted_over_the_network(bms: FakeBms, home: Home, shell: Shell) -> None:
     finished(shell(block("curve server")))
     finished(shell(block("curve client")))
