@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,11 @@ from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS
-from recbms_zmq.errors import OutputError
+from recbms_zmq.errors import OutputError, ReaderGone, Unavailable
 from recbms_zmq.service import logs
 
 EPILOG = """\
-A recording holds everything the BMS sent, and when, except for its serial number: that is the
+A recording has everything that the BMS sent, and when, except for its serial number: that is the
 password of the module's firmware page, and is always redacted. So it can be given to others, who
 then see what you saw:
 
@@ -26,8 +27,8 @@ then see what you saw:
 It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
 recbms_zmq/sources/recording.py.
 
-exit codes: 0 stopped as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot
-be read; 141 the reader of stdout has gone.
+exit codes: 0 stopped as asked; 2 wrong option; 69 no frame came; 73 the file exists, or cannot be
+written; 78 the source cannot be read; 141 the reader of stdout has closed it.
 """
 
 
@@ -37,12 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    parser.add_argument("--force", action="store_true", help="overwrite a FILE that exists")
     parser.add_argument("--duration", metavar="SECONDS", help="end after this time")
     declare(parser, SOURCE_OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Record."""
+    """Record, and return the exit code."""
     from recbms_zmq.service.record import record_to
     from recbms_zmq.service.runner import run
 
@@ -50,19 +52,41 @@ def main(args: argparse.Namespace) -> int:
     duration = read_argument("--duration", readers.number("seconds", above=True), args.duration)
     output = read_argument("--output", readers.path, args.output)
     logs.set_up(config.log_level)
-    with _output(output) as fd:
+    with _output(output, force=args.force) as fd:
         run(record_to(config, fd, output, duration))
     return 0
 
 
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[int | None]:
+def _output(path: Path | None, *, force: bool) -> Iterator[int | None]:
     if path is None:
-        yield None if sys.stdout is None else sys.stdout.fileno()
+        if sys.stdout is None:
+            raise ReaderGone("standard output is closed")
+        yield sys.stdout.fileno()
         return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
+    if _is_special(path):
+        flags = os.O_WRONLY | os.O_CLOEXEC
     try:
-        file = path.open("wb", buffering=0)
+        fd = os.open(path, flags, 0o666)
+    except FileExistsError as exc:
+        raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
-    with file:
-        yield file.fileno()
+    try:
+        yield fd
+    except Unavailable:
+        if flags & os.O_EXCL:  # a recording of nothing would be in the way of the next one
+            path.unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether this is a device or a pipe, which is never overwritten."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
