@@ -5,14 +5,15 @@ import math
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import zmq
-
-from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
-from recbms_zmq.errors import ReaderGone, Unavailable
+from recbms_zmq.errors import Unavailable
+
+if TYPE_CHECKING:
+    from recbms_zmq.client.subscriber import Subscriber
 
 EPILOG = """\
 examples:
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_curve_options(parser: "argparse._ActionsContainer") -> None:
-    """Declare with which keys to come in."""
+    """Declare the keys for CURVE."""
     parser.add_argument(
         "--curve-server-key",
         metavar="FILE",
@@ -59,17 +60,19 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--curve-secret-key",
         metavar="FILE",
-        help="with CURVE: this client's key, which the service has to know; without it, a new one",
+        help="with CURVE: this client's key, which the service has to accept (default: a new one)",
     )
 
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
+    import zmq
+
+    from recbms_zmq.client.subscriber import Subscriber
+
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
-    if sys.stdout is None:
-        raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         zmq.Context() as context,
@@ -83,7 +86,9 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(subscriber: Subscriber, count: int | None, timeout: float | None) -> None:
+def _print(subscriber: "Subscriber", count: int | None, timeout: float | None) -> None:
+    import zmq
+
     printed = 0
     out = sys.stdout.buffer
     sub = subscriber.socket
@@ -116,7 +121,7 @@ def _deadline(timeout: float | None) -> float:
     return math.inf if timeout is None else time.monotonic() + timeout
 
 
-def _print_refusal(subscriber: Subscriber, printed: set[str]) -> None:
+def _print_refusal(subscriber: "Subscriber", printed: set[str]) -> None:
     """Print each service that refused the connection once: no message comes from it."""
     _, refused, endpoint = subscriber.read_event()
     if refused and endpoint not in printed:

@@ -1,33 +1,22 @@
 """`recbms-zmq record`: what a BMS sends, with its times, as lines that can be replayed."""
 
 import argparse
-import asyncio
 import contextlib
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import declare, read_argument
-from recbms_zmq.config.options import SOURCE_OPTIONS, Config
-from recbms_zmq.errors import OutputError, RecBmsError
-from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.config.options import SOURCE_OPTIONS
+from recbms_zmq.errors import OutputError, ReaderGone, Unavailable
 from recbms_zmq.service import logs
-from recbms_zmq.service.fleet import Bms, build_fleet, tick
-from recbms_zmq.service.runner import run
-from recbms_zmq.service.service import FLUSH
-from recbms_zmq.service.shutdown import call_on_signals
-from recbms_zmq.sinks.stdout import StdoutSink
-from recbms_zmq.sources.recording import Recorder
-
-MOST_WAITING: Final = 2**26
-"""Bytes that may wait for a reader who has stalled. A recording must not have holes."""
 
 EPILOG = """\
-A recording holds everything the BMS sent, and when, except for its serial number: that is the
+A recording has everything that the BMS sent, and when, except for its serial number: that is the
 password of the module's firmware page, and is always redacted. So it can be given to others, who
 then see what you saw:
 
@@ -38,8 +27,8 @@ then see what you saw:
 It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
 recbms_zmq/sources/recording.py.
 
-exit codes: 0 stopped as asked; 2 wrong option; 73 the file cannot be written; 78 the source cannot
-be read; 141 the reader of stdout has gone.
+exit codes: 0 stopped as asked; 2 wrong option; 69 no frame came; 73 the file exists, or cannot be
+written; 78 the source cannot be read; 141 the reader of stdout has closed it.
 """
 
 
@@ -49,95 +38,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    parser.add_argument("--force", action="store_true", help="overwrite a FILE that exists")
     parser.add_argument("--duration", metavar="SECONDS", help="end after this time")
     declare(parser, SOURCE_OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Record."""
+    """Record, and return the exit code."""
+    from recbms_zmq.service.record import record_to
+    from recbms_zmq.service.runner import run
+
     config = load_one(vars(args), args.source, os.environ)
     duration = read_argument("--duration", readers.number("seconds", above=True), args.duration)
     output = read_argument("--output", readers.path, args.output)
     logs.set_up(config.log_level)
-    with _output(output) as fd:
-        run(_record_to(config, fd, output, duration))
+    with _output(output, force=args.force) as fd:
+        run(record_to(config, fd, output, duration))
     return 0
 
 
-async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Future[None]") -> None:
-    """Read a BMS until it has no more, or until `ended`; write down what comes, line by line."""
-    recorder = Recorder(bms.pipeline, write)
-    start = bms.source.now()
-    recorder.start(start)
-    bms.pipeline.start(start)
-    source = asyncio.create_task(bms.source.run(recorder))
-    ticker = asyncio.create_task(tick([bms]))
-    try:
-        await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        end = bms.source.now()
-        recorder.stop(end)
-        bms.pipeline.stop(end)
-        source.cancel()
-        ticker.cancel()
-        results = await asyncio.gather(source, ticker, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-
-
-async def _record_to(
-    config: Config, fd: int | None, path: Path | None, duration: float | None
-) -> None:
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-
-    def end(error: RecBmsError | None = None) -> None:
-        if not ended.done():
-            ended.set_result(None) if error is None else ended.set_exception(error)
-
-    def failed(error: RecBmsError) -> None:
-        full = OutputError(f"cannot write {path} any more; is the disk full?")
-        end(error if path is None else full)
-
-    call_on_signals(end)
-    if duration is not None:
-        loop.call_later(duration, end)
-    output = _Output(StdoutSink(fd, failed), end)
-    try:
-        (bms,) = build_fleet(config, lambda _: None, output.sink.drain)
-        await record(bms, output.write, ended)
-        await output.sink.drain(FLUSH if ended.done() else None)
-    finally:
-        output.sink.close()
-    if ended.done():
-        ended.result()
-
-
-class _Output:
-    """Where the lines go: all of them, or the recording ends."""
-
-    def __init__(self, sink: StdoutSink, end: Callable[[RecBmsError], None]) -> None:
-        self.sink = sink
-        self._end = end
-        self._waiting = 0
-
-    def write(self, line: bytes) -> None:
-        """Write a line, or keep it for a reader who is slow."""
-        self.sink.publish(Batch([(b"", line, None)], [], complete=True))
-        self._waiting = 0 if self.sink.is_idle else self._waiting + len(line)
-        if self._waiting > MOST_WAITING:
-            self._end(OutputError("nobody reads the recording, and too much of it waits"))
-
-
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[int | None]:
+def _output(path: Path | None, *, force: bool) -> Iterator[int | None]:
     if path is None:
-        yield None if sys.stdout is None else sys.stdout.fileno()
+        if sys.stdout is None:
+            raise ReaderGone("standard output is closed")
+        yield sys.stdout.fileno()
         return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
+    if _is_special(path):
+        flags = os.O_WRONLY | os.O_CLOEXEC
     try:
-        file = path.open("wb", buffering=0)
+        fd = os.open(path, flags, 0o666)
+    except FileExistsError as exc:
+        raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
-    with file:
-        yield file.fileno()
+    try:
+        yield fd
+    except Unavailable:
+        if flags & os.O_EXCL:  # a recording of nothing would be in the way of the next one
+            path.unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether this is a device or a pipe, which is never overwritten."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)

@@ -1,10 +1,8 @@
 """The rows of the sensor table that come from the BMS's settings frame.
 
-All are diagnostic and disabled at first: they are for the installer, not for every day. They read
-a `frames.Settings`. REC's ratios become percentages, its codes words where the words are known.
-
-The serial number (`Settings.serial`) is not here: it is the password of the module's firmware
-page.
+All are diagnostic, and disabled in Home Assistant until a user enables them: they are for the
+installer. They read a `frames.Settings`. REC's ratios become percentages, and codes become words
+where the words are known. `Settings.serial` has no row: it is the password of the module.
 """
 
 from functools import lru_cache, partial
@@ -13,8 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from recbms_zmq.sensors.formulas import percent
-from recbms_zmq.sensors.pack import plain_text
+from recbms_zmq.sensors.display_text import plain_text
+from recbms_zmq.sensors.scale import settings_percent
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.wire.chemistry import chemistry
 from recbms_zmq.wire.frames import CellLocation, Settings
@@ -156,14 +154,14 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
     _setting(
         "soc_hysteresis",
         "state of charge hysteresis",
-        lambda settings: percent(settings.soc_hysteresis),
+        lambda settings: settings_percent(settings, settings.soc_hysteresis),
         **_PERCENT,
         about="At the end of charge.",
     ),
     _setting(
         "soc_manual_reset",
         "state of charge manual reset",
-        lambda settings: percent(settings.soc_manual_reset),
+        lambda settings: settings_percent(settings, settings.soc_manual_reset),
         **_PERCENT,
         about="Reads back the present state of charge.",
     ),
@@ -237,7 +235,7 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
         lambda settings: settings.baud_rates and settings.baud_rates.bms,
         unit="bit/s",
     ),
-    _setting("clock", "clock", _clock, about="Of the BMS, as it says it."),
+    _setting("clock", "clock", _clock, about="Of the BMS, as it sends it."),
     _setting("module_address", "module address", about="Probably that of the Wi-Fi module."),
     _setting(
         "temperature_unit_code",

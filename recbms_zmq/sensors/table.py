@@ -1,10 +1,10 @@
-"""The sensor table: everything this program can say about a BMS, one row a sensor.
+"""The sensor table: every sensor that is published of a BMS, one row per sensor.
 
-A row is all there is to a sensor: its key, its name, its unit, the words Home Assistant needs, and
-the formula that reads it. Messages, `recbms-zmq sensors`, the README's table and the flows are
-made from these rows or checked against them; to add a sensor, add a row.
+A row has the key, the name, the unit, what Home Assistant needs, and the formula that reads the
+sensor. Messages, `recbms-zmq sensors`, the tables of the documentation and the flows are made from
+these rows or checked against them. To add a sensor, add a row.
 
-The BMS's settings have a table of their own in `settings_sensors`.
+The rows of the settings are in `settings_table`.
 """
 
 from functools import partial
@@ -60,7 +60,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soc",
         name="State of charge",
-        value=lambda pack: formulas.percent(pack.master.state_of_charge),
+        value=lambda pack: pack.soc,
         unit="%",
         decimals=1,
         device_class="battery",
@@ -70,7 +70,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soh",
         name="State of health",
-        value=lambda pack: formulas.percent(pack.master.state_of_health),
+        value=lambda pack: pack.soh,
         unit="%",
         decimals=1,
         icon="mdi:battery-heart-variant",
@@ -80,14 +80,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_max",
         name="Maximum temperature",
-        value=lambda pack: pack.master.temperature_max,
+        value=lambda pack: pack.temperature_max,
         **_TEMPERATURE,
         about="The warmest of all temperature sensors.",
     ),
     Sensor(
         key="cell_voltage_min",
         name="Minimum cell voltage",
-        value=lambda pack: pack.master.cell_voltage_min,
+        value=lambda pack: pack.cell_voltage_min,
         decimals=3,
         **_VOLTAGE,
         about="The lowest cell of the whole pack.",
@@ -95,7 +95,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage_max",
         name="Maximum cell voltage",
-        value=lambda pack: pack.master.cell_voltage_max,
+        value=lambda pack: pack.cell_voltage_max,
         decimals=3,
         **_VOLTAGE,
         about="The highest cell of the whole pack.",
@@ -351,7 +351,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
         icon="mdi:omega",
         **_MEASURED,
         **_OFF_AT_FIRST,
-        about="Internal resistance; the BMS computes it anew only on current steps above 20 A.",
+        about="Internal resistance; the BMS measures it only on current steps above 20 A.",
     ),
     Sensor(
         key="cell_balancing/{unit}/{number}",
@@ -411,7 +411,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
 )
 
 STATUS_SENSORS: Final[tuple[Sensor, ...]] = PACK_SENSORS + UNIT_SENSORS + LINK_SENSORS
-"""What a status frame gives; settings frames give `SETTINGS_SENSORS`."""
+"""The sensors of a status frame; those of a settings frame are `SETTINGS_SENSORS`."""
 
 SENSORS: Final[tuple[Sensor, ...]] = STATUS_SENSORS + SETTINGS_SENSORS
 """The whole table."""

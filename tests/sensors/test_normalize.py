@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
@@ -33,12 +35,12 @@ def pack_of(**master: Any) -> Status:
     return Status(bms_array=BmsArray(master=Master(**master)))
 
 
-def units_of(*slaves: Slave) -> Status:
-    return Status(bms_array=BmsArray(master=Master(), slaves=list(slaves)))
+def units_of(*slaves: Slave, **master: Any) -> Status:
+    return Status(bms_array=BmsArray(master=Master(**master), slaves=list(slaves)))
 
 
 def exactly(values: dict[str, Any]) -> list[tuple[str, Any, type]]:
-    """Tell 1 from 1.0 and True, and one order from another."""
+    """Return something that differs for 1, 1.0 and True, and for another order."""
     return [(key, value, type(value)) for key, value in values.items()]
 
 
@@ -63,7 +65,7 @@ def test_the_remaining_capacity_comes_with_the_settings_and_goes_with_them() -> 
     assert values_of(normalizer.status(STATUS)) == REAL_STATUS
 
 
-def test_the_link_is_told_of_when_it_is_known() -> None:
+def test_the_link_sensors_are_there_when_the_link_is_known() -> None:
     readings = Normalizer().status(STATUS, ARRIVAL, Link(17, 2, 1, 1.0049))
     assert values_of(readings) == REAL_STATUS | {
         "last_update": ARRIVAL,
@@ -103,7 +105,7 @@ def test_a_cell_without_a_value_keeps_its_column() -> None:
     }
 
 
-def test_a_status_with_a_unit_only_says_what_the_unit_says() -> None:
+def test_a_status_with_one_unit_only_has_the_readings_of_the_unit() -> None:
     frame = Status(bms_array=BmsArray(slaves={0: Slave(address=7, bms_temperature=25.04)}))
     assert values_of(Normalizer().status(frame)) == {
         "cell_min": None,
@@ -151,7 +153,7 @@ def test_numbers_of_cells_are_rounded_like_all_others() -> None:
     }
 
 
-def test_what_is_not_finite_is_no_reading() -> None:
+def test_a_value_that_is_not_finite_is_no_reading() -> None:
     largest = 1.7976931348623157e308
     readings = Normalizer().status(
         pack_of(
@@ -168,10 +170,75 @@ def test_what_is_not_finite_is_no_reading() -> None:
     assert {"voltage", "temperature_max"}.isdisjoint(values_of(nan))
 
 
-def test_the_idle_current_is_up_to_the_user() -> None:
+def test_the_idle_current_is_an_option() -> None:
     frame = pack_of(current=0.5)
     assert values_of(Normalizer().status(frame))["charge_state"] == "charging"
     assert values_of(Normalizer(idle_current=0.5).status(frame))["charge_state"] == "idle"
+
+
+MILLIVOLTS = st.floats(2.5, 3.65)
+
+
+@given(
+    cells=st.lists(MILLIVOLTS, min_size=1, max_size=6),
+    noise=st.tuples(*[st.floats(-5e-4, 5e-4)] * 2),
+    voltage=st.floats(0, 1000),
+    current=st.floats(-500, 500),
+    soc=st.floats(0, 1),
+    capacity=st.floats(1, 2000),
+    idle_current=st.sampled_from([0.0, 0.1, 0.5]),
+)
+def test_all_numbers_of_a_frame_agree_as_they_are_shown(
+    cells: list[float],
+    noise: tuple[float, float],
+    voltage: float,
+    current: float,
+    soc: float,
+    capacity: float,
+    idle_current: float,
+) -> None:
+    normalizer = Normalizer(idle_current=idle_current)
+    settings = values_of(normalizer.settings(Settings(capacity=capacity)))
+    shown = values_of(
+        normalizer.status(
+            units_of(
+                Slave(address=2, cell_voltages=[*cells], temperatures=[*cells]),
+                voltage=voltage,
+                current=current,
+                state_of_charge=soc,
+                state_of_health=1.0,
+                cell_voltage_min=min(cells) + noise[0],
+                cell_voltage_max=max(cells) + noise[1],
+                temperature_max=max(cells) + noise[0],
+            )
+        )
+    )
+    voltages = [shown[f"cell_voltage/2/{n}"] for n in range(1, len(cells) + 1)]
+    temperatures = [shown[f"temperature/2/{n}"] for n in range(1, len(cells) + 1)]
+    low, high = shown["cell_voltage_min"], shown["cell_voltage_max"]
+    assert (low, high) == (min(voltages), max(voltages))
+    assert shown[f"cell_voltage/{shown['cell_min']}"] == low
+    assert shown[f"cell_voltage/{shown['cell_max']}"] == high
+    assert shown["cell_voltage_delta"] == round(high - low, 3)
+    assert shown["temperature_max"] == max(temperatures)
+    assert shown["power"] == round(shown["voltage"] * shown["current"], 1) + 0.0
+    assert shown["capacity_remaining"] == round(
+        shown["soc"] / 100 * settings["settings/capacity"], 1
+    )
+    amperes = shown["current"]
+    state = "idle" if abs(amperes) <= idle_current else "charging" if amperes > 0 else "discharging"
+    assert shown["charge_state"] == state
+    assert (shown["charging"], shown["discharging"]) == (
+        state == "charging",
+        state == "discharging",
+    )
+
+
+def test_the_difference_is_that_of_the_shown_voltages() -> None:
+    frame = pack_of(cell_voltage_min=3.4046, cell_voltage_max=3.4124)
+    shown = values_of(Normalizer().status(frame))
+    assert (shown["cell_voltage_min"], shown["cell_voltage_max"]) == (3.405, 3.412)
+    assert shown["cell_voltage_delta"] == 0.007
 
 
 # --- alarms ---
@@ -182,7 +249,7 @@ def test_the_idle_current_is_up_to_the_user() -> None:
     [
         (ErrorState(present=0, unit_address=2), "x", None),
         (ErrorState(number=1), "x", UNKNOWN),
-        (None, None, UNKNOWN),
+        (None, "x", UNKNOWN),
         (
             ErrorState(present=1, unit_address=2, number=1, location=3),
             "",
@@ -203,7 +270,7 @@ def test_an_alarm_is_active_none_or_unknown(
 # --- the description ---
 
 
-def test_the_description_is_put_together_from_both_frames_without_the_serial_number() -> None:
+def test_the_description_has_both_frames_without_the_serial_number() -> None:
     normalizer = Normalizer()
     assert normalizer.description == DeviceInfo(units=())
     normalizer.status(STATUS)
@@ -222,7 +289,7 @@ def test_the_description_is_put_together_from_both_frames_without_the_serial_num
     )
 
 
-def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() -> None:
+def test_the_serial_number_is_in_the_description_only_with_include_serial() -> None:
     normalizer = Normalizer(include_serial=True)
     readings = normalizer.settings(SETTINGS)
     assert normalizer.description.serial == "1A-2261"
@@ -233,7 +300,7 @@ def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() ->
     assert normalizer.description.serial is None
 
 
-def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
+def test_a_unit_without_its_address_gets_no_other_one() -> None:
     normalizer = Normalizer()
     addresses = []
     for slave in (
@@ -243,13 +310,18 @@ def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
         Slave(),
         Slave(),  # twice: then it is so, as with older firmware
     ):
-        normalizer.status(units_of(slave))
+        normalizer.status(units_of(slave, voltage=13.0))
         addresses.append([unit.address for unit in normalizer.description.units])
     assert addresses == [[2], [], [2], [], [1]]
 
 
-def test_frames_without_units_do_not_make_addresses_forgotten() -> None:
+def test_a_frame_without_units_does_not_change_whether_units_have_addresses() -> None:
     normalizer = Normalizer()
-    for frame in (units_of(Slave(address=2)), pack_of(), units_of(Slave())):
+    master = {"voltage": 13.0}
+    for frame in (
+        units_of(Slave(address=2), **master),
+        pack_of(**master),
+        units_of(Slave(), **master),
+    ):
         normalizer.status(frame)
     assert normalizer.description.units == ()
