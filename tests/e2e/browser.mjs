@@ -56,7 +56,7 @@ const pages = {
     entity: async (page) => {
         await login(page);
         await page.goto(order.url);
-        await page.getByText(order.file).first().waitFor({ timeout: 60000 });
+        await page.getByText(order.file).first().waitFor({ timeout: 90000 });
         return null;
     },
 
