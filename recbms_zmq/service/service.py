@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
@@ -24,7 +24,7 @@ from recbms_zmq.service.fleet import (
     keep_running,
     start_delay,
 )
-from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
+from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
 from recbms_zmq.service.systemd import Notifier, status_line
 from recbms_zmq.service.timer import Timer
 from recbms_zmq.sinks import Sink
@@ -35,9 +35,6 @@ from recbms_zmq.text import masked
 if TYPE_CHECKING:  # loaded only where they are used
     from recbms_zmq.service.counters import CounterStore
     from recbms_zmq.sinks.zap import Authenticator
-
-FLUSH: Final = 0.1
-"""Seconds in which slow readers can take the last messages, and a BMS can close its connection."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
