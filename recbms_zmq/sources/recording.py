@@ -115,8 +115,6 @@ class Recorder:
     """
 
     def __init__(self, receiver: Receiver, write: Callable[[bytes], None]) -> None:
-        self.frames = 0
-        """Messages recorded, valid frames or not."""
         self._receiver = receiver
         self._write = write
 
@@ -141,7 +139,6 @@ class Recorder:
 
     def received(self, data: bytes, at: Instant) -> bool:
         """Take one raw message; return whether it was a valid frame."""
-        self.frames += 1
         redacted = redact(data)
         text, base64 = None, None
         try:

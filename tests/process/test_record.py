@@ -1,24 +1,17 @@
 """`recbms-zmq record`: what a BMS sends, as lines that can be replayed."""
 
-import asyncio
+import contextlib
 import fcntl
 import json
 import os
-import re
+import pty
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
-from support.waiting import eventually
-
-import recbms_zmq.cli.record as record_command
-from recbms_zmq.config.load import load
-from recbms_zmq.service.fleet import build_fleet
 
 
 def events(lines: list[bytes]) -> list[dict[str, Any]]:
@@ -118,61 +111,6 @@ def test_a_reader_that_goes_ends_it_quietly(start: Run, bms: FakeBms) -> None:
     assert recorder.wait() == 141
 
 
-def test_a_file_is_overwritten_with_force_only(start: Run, tmp_path: Path) -> None:
-    path = tmp_path / "capture.jsonl"
-    path.write_text("precious", encoding="ascii")
-    words = ("record", "sim:?rate=20", "--duration", "0.5", "-o", str(path))
-    refused = start(*words)
-    assert refused.wait() == 73
-    assert refused.stderr.text() == f"recbms-zmq: {path} exists; --force overwrites it\n"
-    assert path.read_text(encoding="ascii") == "precious"
-    assert start(*words, "--force").wait() == 0
-    assert b"precious" not in path.read_bytes()
-
-
-def test_it_logs_how_much_is_recorded(start: Run, tmp_path: Path) -> None:
-    path = tmp_path / "capture.jsonl"
-    recorder = start("record", "-", "-o", str(path), stdin=subprocess.PIPE)
-    recorder.stdin.write(b"one\ntwo")
-    recorder.stdin.close()
-    assert recorder.wait() == 0
-    assert recorder.stderr.text().endswith(f" main: 2 frames recorded in {path}\n")
-
-
-def test_a_bms_that_sends_nothing_is_an_exit_code(start: Run, make_bms: MakeBms) -> None:
-    bms = make_bms(greeting=())
-    recorder = start("record", bms.url)
-    recorder.stdout.line('"connected"')
-    assert recorder.stop() == 69
-    assert recorder.stderr.text().endswith(
-        "recbms-zmq: main: no frame came: waiting for the first status frame\n"
-    )
-    assert [e["event"] for e in events(recorder.stdout.all())] == ["start", "connected", "end"]
-
-
-def test_progress_is_logged_for_as_long_as_it_records(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(record_command, "PROGRESS", 0.05)
-    caplog.set_level("INFO", "recbms_zmq.cli.record")
-
-    async def run() -> None:
-        (bms,) = build_fleet(load({}, ["sim:?rate=100"], {}).config, lambda _: None)
-        ended = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(record_command.record(bms, lambda _: None, ended))
-        await asyncio.to_thread(eventually, lambda: len(caplog.messages) >= 2, "two lines")
-        ended.set_result(None)
-        await task
-
-    asyncio.run(run())
-    assert re.fullmatch(r"main: \d+ frames recorded in \d+ s", caplog.messages[-1])
-
-
-def test_recording_loads_no_zeromq(start: Run) -> None:
-    script = "import sys, recbms_zmq.cli.record; sys.exit('zmq' in sys.modules)"
-    assert start(python=[sys.executable, "-c", script]).wait() == 0
-
-
 def test_a_file_that_cannot_be_written_is_said(start: Run, tmp_path: Path) -> None:
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
@@ -182,6 +120,60 @@ def test_a_file_that_cannot_be_written_is_said(start: Run, tmp_path: Path) -> No
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73
     full.stderr.line("recbms-zmq: cannot write /dev/full any more; is the disk full?")
+
+
+def test_a_file_that_exists_is_overwritten_only_by_force(
+    start: Run, bms: FakeBms, tmp_path: Path
+) -> None:
+    path = tmp_path / "capture.jsonl"
+    path.write_text("precious")
+    refused = start("record", bms.url, "-o", str(path), "--duration", "1")
+    assert refused.wait() == 73
+    assert refused.stderr.text() == (
+        f"recbms-zmq: {path} exists; choose another name, or overwrite: --force\n"
+    )
+    assert path.read_text() == "precious"
+    forced = start("record", bms.url, "-o", str(path), "--duration", "1", "--force")
+    assert forced.wait() == 0
+    assert without_times(path.read_bytes().splitlines()) == [*EXPECTED, {"event": "end"}]
+
+
+def test_without_a_frame_it_fails_with_the_reason_and_leaves_no_file(
+    start: Run, make_bms: MakeBms, tmp_path: Path
+) -> None:
+    path = tmp_path / "capture.jsonl"
+    away = make_bms()
+    away.stop()
+    recorder = start("record", away.url, "-o", str(path), "--duration", "1")
+    assert recorder.wait() == 69
+    assert recorder.stderr.all()[-1].decode() == (
+        "recbms-zmq: nothing was recorded: no frame came (connection refused)"
+    )
+    assert not path.exists()
+
+
+def test_the_end_is_logged_with_the_number_of_frames(start: Run, bms: FakeBms) -> None:
+    recorder = start("record", bms.url, "--duration", "1")
+    assert recorder.wait() == 0
+    assert recorder.stderr.all()[-1].endswith(b"main: 2 frames recorded")
+
+
+def test_a_device_and_a_pipe_are_no_files_to_overwrite(start: Run, bms: FakeBms) -> None:
+    assert start("record", bms.url, "-o", "/dev/null", "--duration", "1").wait() == 0
+
+
+def test_a_terminal_shows_frames_and_time(start: Run, bms: FakeBms, tmp_path: Path) -> None:
+    primary, secondary = pty.openpty()
+    path = tmp_path / "capture.jsonl"
+    recorder = start("record", bms.url, "-o", str(path), "--duration", "3", stderr=secondary)
+    os.close(secondary)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with the process
+        while b"\r2 frames in 0:00:0" not in shown:
+            shown += os.read(primary, 4096)
+    assert b"\r2 frames in 0:00:0" in shown
+    assert recorder.stop() == 0
+    os.close(primary)
 
 
 def test_a_duration_has_to_be_a_number(start: Run) -> None:
