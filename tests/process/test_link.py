@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import re
 import time
 from typing import Any
 
 import pytest
+from support import raw_websocket as raw
 from support.bms import Connection, FakeBms, Message, close_at_once
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
@@ -406,3 +408,34 @@ def test_alarms_are_events_once_a_change(make_bms: MakeBms, run: Run) -> None:
         {"event": "alarm_raised", **odd},
         {"event": "alarm_cleared", **odd},
     ]
+
+
+@pytest.mark.parametrize("flood", ["pongs", "pings", "fragments", "bad frames", "long frames"])
+def test_a_flood_delays_neither_the_other_bms_nor_the_end(
+    flood: str, make_bms: MakeBms, run: Run
+) -> None:
+    keys = ",".join(f'"k{number}":{number}' for number in range(60_000))
+    data = {
+        "pongs": raw.frame(raw.PONG),
+        "pings": raw.frame(raw.PING),
+        "fragments": raw.frame(raw.TEXT & 0x7F) + raw.frame(raw.FRAGMENT) * 1000,
+        "bad frames": raw.frame(raw.TEXT, b"{}"),
+        "long frames": raw.frame(raw.TEXT, f'{{"type":"status",{keys}}}'.encode()),
+    }[flood]
+    first = data * (2**16 // len(data) + 1)
+    if flood == "fragments":
+        first, data = data, raw.frame(raw.FRAGMENT)
+    endless = itertools.chain([first], itertools.repeat(data * (2**16 // len(data) + 1)))
+    server = raw.RawWebSocket(endless)
+    try:
+        good = make_bms()
+        service = run("--no-publish", f"flood={server.url}", f"good={good.url}")
+        service.message(device="good", key="soc", payload=28.5)
+        for number in range(10):
+            good.send(status(soc=number / 100))
+            service.message(device="good", key="soc", payload=float(number))
+        assert service.stop() == 0
+    finally:
+        server.close()
+    last = [m for m in service.messages if m["key"] == "availability"][-2:]
+    assert [(m["payload"], m["reason"]) for m in last] == [("offline", "stopped")] * 2

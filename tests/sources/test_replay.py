@@ -300,7 +300,8 @@ def test_a_disk_that_fails_on_the_way_is_named(
                 raise OSError(errno.EIO, "Input/output error")
             return super().readline(size)
 
-    monkeypatch.setattr(Path, "open", lambda *_, **__: Failing(path.read_bytes()))
+    content = path.read_bytes()
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Failing(content))
     with pytest.raises(ConfigError, match=f"cannot read the recording {path}: Input/output error"):
         asyncio.run(source.run(RecordingReceiver()))
 
