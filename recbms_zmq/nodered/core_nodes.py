@@ -135,7 +135,7 @@ def delay(seconds: int) -> Properties:
 def trigger(seconds: int, *, extend: bool) -> Properties:
     """Return a trigger node that speaks some time after the first message.
 
-    With `extend`, after the last: every message begins the time anew.
+    With `extend`, after the last: every message restarts the time.
     """
     return {
         "op1": "",

@@ -89,7 +89,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "inject",
         "tick",
         "Every second",
-        "The page is drawn anew at most this often, and the charts count by it.",
+        "The page is drawn at most this often, and the charts count by it.",
         **core_nodes.inject(
             [{"p": "control", "v": "tick", "vt": "str"}, {"p": "payload", "v": "", "vt": "date"}],
             every=1,

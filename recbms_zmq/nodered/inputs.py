@@ -105,7 +105,7 @@ def _exec(group: Group) -> str:
         "start",
         "Start at deploy",
         "Starts the program once, when the flow is deployed. Pressing the button while it runs "
-        "would start a second one: to start it anew, press *Restart*.",
+        "would start a second one: to restart it, press *Restart*.",
         **core_nodes.inject([], once=True),
     )
     program = group.add(
@@ -235,7 +235,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
 
 
 def _start_again(group: Group, program: str) -> None:
-    """Add to the lines below the program what starts it anew."""
+    """Add to the lines below the program what restarts it."""
     canvas = group.canvas
     group.line(1)
     back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)

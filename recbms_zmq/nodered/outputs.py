@@ -307,7 +307,7 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
             "entities",
             "Entity id and state",
             "Makes of every reading a `POST /api/states/…`. The entities have no unique id and no "
-            "device, and are gone after a restart of Home Assistant until they are said again.",
+            "device, and are gone after a restart of Home Assistant until the next value is sent.",
             **core_nodes.function("states"),
         )
     api = group.add(

@@ -63,7 +63,7 @@ def control_out(group: Group, key: str) -> str:
 
 
 def announce(group: Group, key: str, event: str) -> str:
-    """End a line that tells of a start: everything is sent again; return the link node."""
+    """End a line that begins with a start: everything is sent again; return the link node."""
     wait = group.add(
         "trigger",
         f"{key}-settle",

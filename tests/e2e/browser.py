@@ -1,4 +1,4 @@
-"""A real browser, told what to do by `browser.mjs`."""
+"""A real browser, driven by `browser.mjs`."""
 
 import json
 import subprocess

@@ -118,7 +118,7 @@ def test_a_value_that_is_not_known_is_unknown_and_text_can_become_empty_again(
 def test_only_what_changed_is_sent_to_home_assistant(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
 ) -> None:
-    # Everything is said again twice a second; the time of the last update is news each time. At
+    # Everything is refreshed twice a second; the time of the last update changes each time. At
     # rest, so that nothing is counted.
     bms.change(ibat=0)
     home_assistant.ask("recbms_test_tools/record")

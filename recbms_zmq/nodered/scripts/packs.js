@@ -4,7 +4,7 @@
 //      msg.control = 'offline'  nothing is known any more: the service has ended or is silent;
 //                    'tick'     every second; msg.payload is the time, ms since 1970.
 // Out: at a tick, if there is news, and else every ten seconds, so that a page that hears nothing
-//      knows that nobody is there:
+//      shows that the connection is lost:
 //      1. {packs: […], note}: charge, power, alarms; for the template *Battery*;
 //      2. the same with the cells and temperatures; for the template *Cells*.
 //
@@ -35,7 +35,7 @@ const hear = {
     },
     availability(pack) {
         if (msg.payload === 'online' && pack.live === false) {
-            pack.values = {}; // everything is said again; what is not is no longer there
+            pack.values = {}; // every reading is sent again; others are gone
         }
         pack.live = msg.payload === 'online';
         pack.reason = msg.reason;
@@ -135,12 +135,12 @@ function alarm({ values }) {
     }
     const number = values.error_number ?? null;
     const words = values.error_text || alarms[number]?.text || 'Error';
-    const said = values.error_message || '';
+    const message = values.error_message || '';
     const where = place({ number, unit: values.error_unit, cell: values.error_cell });
     return {
         title: `Alarm${number === null ? '' : ` ${number}`}: ${words}${where}`,
         meaning: alarms[number]?.meaning ?? '',
-        message: words.includes(said) ? '' : `The BMS says: ${said}`,
+        message: words.includes(message) ? '' : `The BMS says: ${message}`,
     };
 }
 
@@ -231,7 +231,7 @@ function units(pack, between) {
     const found = new Map();
     for (const key of keysOf(pack, 'cell_voltage').slice(0, MAX_CELLS)) {
         const one = cell(pack, between, key);
-        // A cell that has gone has said "unknown" last, and the description does not count it.
+        // The last value of a cell that has gone is null, and the description does not count it.
         if (!sizes || one.number <= (sizes.get(one.unit) ?? 0)) {
             found.set(one.unit, [...(found.get(one.unit) ?? []), one]);
         }

@@ -3,7 +3,7 @@
 // node-red-contrib-home-assistant-websocket (0.80.3) leaves a promise rejected and unhandled when the
 // connection ends while it fetches Home Assistant's registries. Node.js ends the process then, and
 // with it every flow. This handler ignores that rejection. Every other one gets what Node.js does
-// when nobody has a handler.
+// without a handler.
 
 const CONNECTION_LOST = 3; // ERR_CONNECTION_LOST of home-assistant-js-websocket
 const OURS = Symbol.for('recbms-zmq.unhandledRejection'); // the handlers of all our tabs have it

@@ -1,4 +1,4 @@
-// On Start: waits for a first message; when none comes, a sentence tells what to do.
+// On Start: waits for a first message; when none comes, it shows a sentence with what to do.
 
 context.set('tables', TABLES);
 context.set('is_missing', undefined);
