@@ -56,7 +56,9 @@ const pages = {
     entity: async (page) => {
         await login(page);
         await page.goto(order.url);
-        await page.getByText(order.file).first().waitFor({ timeout: 90000 });
+        // A card that is hidden can have the same text.
+        const text = page.getByText(order.file).filter({ visible: true });
+        await text.first().waitFor({ timeout: 60000 });
         return null;
     },
 
