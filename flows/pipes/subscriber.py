@@ -10,6 +10,7 @@ nothing else of recbms-zmq.
 
 import argparse
 import json
+import signal
 import sys
 from typing import Any
 
@@ -69,4 +70,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Ctrl-C, and `| head`, end it without a traceback.
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
     main()

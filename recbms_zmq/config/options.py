@@ -149,9 +149,9 @@ class BmsConfig(Struct, frozen=True, kw_only=True):
     proxy: Annotated[
         str | None,
         About(
-            readers.text,
-            "for ws:// and wss://: connect through this proxy; without it none is used, whatever "
-            "the environment says",
+            readers.proxy,
+            "for ws:// and wss://: connect through this proxy; without it none is used, also not "
+            "that of the environment",
             "URL",
         ),
     ] = None

@@ -23,7 +23,7 @@ from e2e.waiting import free_port
 
 
 class Server:
-    """A server; `command` starts it, and `ready` stands in its log when it listens."""
+    """A server; `command` starts it, and `ready` is in its log when it listens."""
 
     def __init__(self, folder: Path, command: Sequence[str], ready: str) -> None:
         self._log = folder / f"{Path(command[0]).name}.log"
@@ -52,7 +52,7 @@ class Server:
 
 
 class Nats(Server):
-    """A NATS server that speaks MQTT too, configured by flows/pipes/nats.conf."""
+    """A NATS server that takes MQTT too, configured by flows/pipes/nats.conf."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -74,7 +74,7 @@ class Nats(Server):
 
     @contextmanager
     def subscribed(self, subject: str) -> Iterator[BufferedIOBase]:
-        """Give what a subscriber that speaks NATS's own protocol reads."""
+        """Give what a subscriber with NATS's own protocol reads."""
         address = ("127.0.0.1", self._own_port)
         with socket.create_connection(address, PATIENCE) as client, client.makefile("rwb") as file:
             file.write(f'CONNECT {{"verbose":false}}\r\nSUB {subject} 1\r\nPING\r\n'.encode())
@@ -85,7 +85,7 @@ class Nats(Server):
 
 
 class Redis(Server):
-    """A Redis that writes down what it is told."""
+    """A Redis that keeps what it gets on disk."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()

@@ -1,6 +1,6 @@
 """The pipes of flows/pipes/README.md, word for word, into real servers.
 
-Only addresses are changed. What arrives is compared with what the same service says on ZeroMQ.
+Only addresses are changed. What arrives is compared with what the same service publishes on ZeroMQ.
 """
 
 import json
@@ -39,12 +39,12 @@ NASTY = "x\"; '$(id)' `id` \\\" \\\\ %s \r\nFLUSHALL\r\n*1\r\n$8\r\nFLUSHALL\r\n
 
 
 class Consumer:
-    """An MQTT client that keeps what comes, in order, and whether it was said to be retained."""
+    """An MQTT client that keeps what comes, in order, and its retain flag."""
 
     def __init__(self, port: int) -> None:
         self.received: list[tuple[bytes, bool]] = []
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_message = self._hear
+        self._client.on_message = self._keep
         self._client.on_connect = self._subscribe
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
@@ -54,7 +54,7 @@ class Consumer:
     def _subscribe(self, *_: Any) -> None:
         self._client.subscribe("recbms/#", qos=1)
 
-    def _hear(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+    def _keep(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         assert json.loads(message.payload)["topic"] == message.topic
         self.received.append((bytes(message.payload), message.retain))
 
@@ -76,8 +76,8 @@ def state(bodies: Any) -> State:
     return found
 
 
-def said(reference: Subscriber) -> list[bytes]:
-    """Return the bodies of all that the service has said until now."""
+def sent(reference: Subscriber) -> list[bytes]:
+    """Return the bodies of all that the service has published until now."""
     while reference.socket.poll(0):
         reference.received.append(reference.socket.recv_multipart())
     return reference.bodies
@@ -103,7 +103,7 @@ def by_topic(bodies: list[bytes]) -> dict[str, list[bytes]]:
     return found
 
 
-def news(bodies: list[bytes]) -> list[bytes]:
+def without_repeats(bodies: list[bytes]) -> list[bytes]:
     """Return what subscriber.py takes for new, which is each message once."""
     messages = runpy.run_path(str(ROOT / "flows" / "pipes" / "subscriber.py"))["Filter"]()
     return [body for body in bodies if messages.is_new(json.loads(body))]
@@ -152,7 +152,7 @@ def started(server: S, cleared: ExitStack) -> S:
 
 @pytest.fixture
 def bms(make_bms: MakeBms) -> FakeBms:
-    """A BMS that sends what it is told to, and nothing else."""
+    """A BMS that sends what the test wants, and nothing else."""
     return make_bms(greeting=[SETTINGS, STATUS])
 
 
@@ -206,18 +206,18 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
     bms.send(status(vbat=9.87))
     reference.message(key="voltage", payload=9.87)
 
-    wait_until_same(live.newest, lambda: state(said(reference)))
+    wait_until_same(live.newest, lambda: state(sent(reference)))
     # The events too, which are no state.
-    wait_until_same(lambda: set(said(reference)) - {body for body, _ in live.received}, set)
+    wait_until_same(lambda: set(sent(reference)) - {body for body, _ in live.received}, set)
     everything = [body for body, _ in live.received]
-    assert news(everything) == everything
+    assert without_repeats(everything) == everything
     assert any(json.loads(body)["kind"] == "event" for body in everything)
     late = Consumer(port)
     cleared.callback(late.close)
     # The same state, all of it retained, and no event.
     wait_until_same(
         lambda: sorted(late.received),
-        lambda: sorted((body, True) for body in state(said(reference)).values()),
+        lambda: sorted((body, True) for body in state(sent(reference)).values()),
     )
 
     os.kill(stages(pipe.program.pid)["recbms_zmq"], signal.SIGTERM)
@@ -226,7 +226,7 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
     eventually(lambda: matches(json.loads(live.received[-1][0]), goodbye), "the last message")
 
 
-def test_who_speaks_nats_hears_it_too(
+def test_a_nats_client_gets_it_too(
     nats: Nats, bms: FakeBms, pipeline: Callable[..., Pipeline]
 ) -> None:
     with nats.subscribed("recbms.main.soc") as heard:
@@ -257,12 +257,12 @@ def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
     eventually(lambda: has_voltage(consumer.newest(), 19), "the newest voltage")
     late = Consumer(broker.port)  # the broker had forgotten everything
     cleared.callback(late.close)
-    topics = set(state(said(reference)))
+    topics = set(state(sent(reference)))
     eventually(lambda: topics <= set(late.newest()), "all is there again")
     assert has_voltage(late.newest(), 19)
 
     bodies = [body for body, _ in consumer.received]
-    once = news(bodies)
+    once = without_repeats(bodies)
     assert len(set(once)) == len(once)
     assert set(once) == set(bodies)
     assert pipe.program.is_running
@@ -287,7 +287,7 @@ def test_a_broker_that_hangs_costs_values_in_between_and_no_memory(
             reference.message(key="voltage", payload=10 + number / 100)
     finally:
         os.kill(broker.program.pid, signal.SIGCONT)
-    wait_until_same(consumer.newest, lambda: state(said(reference)))
+    wait_until_same(consumer.newest, lambda: state(sent(reference)))
     heard = [json.loads(body)["seq"] for body, _ in consumer.received if b'/voltage"' in body]
     assert heard == sorted(heard)
     assert heard[-1] > len(heard) + 50, "nothing was left out, so the pipe was never full"
@@ -305,15 +305,15 @@ def test_redis_has_every_message_byte_for_byte_whatever_is_in_it(
     # A line as long as no other: all of a large pack in one.
     bms.send(status(vbat=9.87, units=16, cells=32))
     reference.message(kind="snapshot", device="main")
-    eventually(lambda: has_voltage(state(said(reference)), 9.87), "the last voltage")
+    eventually(lambda: has_voltage(state(sent(reference)), 9.87), "the last voltage")
 
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
-    wait_until_same(lambda: set(said(reference)) - set(redis.entries("recbms/main")), set)
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
+    wait_until_same(lambda: set(sent(reference)) - set(redis.entries("recbms/main")), set)
     entries = redis.entries("recbms/main")
     assert json.loads(entries[0])["payload"] == "offline"  # the first message of a run
     found = by_topic(entries)
-    for topic, bodies in by_topic(news(said(reference))).items():
-        # What the reference has missed at the start, it was told the last of.
+    for topic, bodies in by_topic(without_repeats(sent(reference))).items():
+        # Of what the reference missed at the start, it got the last.
         assert found[topic][-len(bodies) :] == bodies
     assert max(map(len, entries)) > 20_000
     assert any(json.loads(body)["kind"] == "event" for body in entries)
@@ -335,14 +335,14 @@ def test_a_redis_that_hangs_costs_values_in_between(
             reference.message(key="voltage", payload=number / 100)
     finally:
         os.kill(redis.program.pid, signal.SIGCONT)
-    eventually(lambda: has_voltage(state(said(reference)), frames[-1] / 100), "the last frame")
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
+    eventually(lambda: has_voltage(state(sent(reference)), frames[-1] / 100), "the last frame")
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
     heard = by_topic(redis.entries("recbms/main"))["recbms/main/voltage"]
     assert 1 < len(heard) < len(frames), "nothing was left out, so the pipe was never full"
-    assert news(heard) == heard
+    assert without_repeats(heard) == heard
 
 
-def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_tells_it_all(
+def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_has_the_whole_state(
     redis: Redis,
     lively_bms: ScriptedBms,
     pipeline: Callable[..., Pipeline],
@@ -361,39 +361,39 @@ def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_tells_it_all(
     reference = subscribe(pipe.endpoint)
     reference.message(key="voltage", payload=11)
     lively_bms.is_silent = True
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
 
     entries = redis.entries("recbms/main")
     assert entries[: len(before)] == before
     assert len({json.loads(body)["run"] for body in entries}) == 2
-    assert news(entries) == entries
+    assert without_repeats(entries) == entries
 
 
 def test_a_consumer_of_redis_counts_a_repeat_once(
     redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], subscribe: Subscribe
 ) -> None:
-    # With `listen`, two subscribers: each is told all again when the other comes.
+    # With `listen`, two subscribers: each gets everything again when the other connects.
     pipe = pipeline(
         f"~/recbms/bin/recbms-zmq run --no-stdout {bms.url} & "
         + to_redis(redis.port, bms.url).replace(f"run {bms.url}", 'listen "$RECBMS_PUBLISH"')
     )
     reference = subscribe(pipe.endpoint)
     reference.message(key="settings/remote_switch")
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
     newcomer = subscribe(pipe.endpoint)
     newcomer.message(key="settings/remote_switch")
     bms.send(status(vbat=9.87))
     reference.message(key="voltage", payload=9.87)
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(said(reference)))
+    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
 
     entries = redis.entries("recbms/main")
     assert len(set(entries)) < len(entries), "nothing was repeated"
-    once = news(entries)
+    once = without_repeats(entries)
     assert len(set(once)) == len(once)
     assert set(once) == set(entries)
 
 
-def test_as_a_service_the_last_message_arrives_though_all_are_told_to_end(
+def test_as_a_service_the_last_message_arrives_though_all_are_signalled(
     redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], tmp_path: Path
 ) -> None:
     config = tmp_path / "config.toml"

@@ -193,12 +193,12 @@ def test_a_broker_that_is_away_at_the_start_gets_the_last_state(
     wait_until_equal(lambda: availability(newest), ("online", "online"))
     config = "homeassistant/device/recbms_main/config"
     eventually(lambda: config in newest, "the discovery message")
-    # And one that comes back with an empty memory is told everything that is not repeated.
+    # One that comes back with an empty memory gets what is not refreshed by itself.
     broker.kill()
     newest.clear()
     broker.start()
     kept = {config, STATUS, AVAILABILITY, "recbms/main/device"}
-    eventually(lambda: kept <= set(newest), "what is not repeated by itself", 90)
+    eventually(lambda: kept <= set(newest), "what is not refreshed", 90)
 
 
 @pytest.mark.parametrize("victim", ["recbms_zmq", "to_mqtt.py"])

@@ -12,6 +12,8 @@ from support.fixtures import Run, Start
 from support.frames import status
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 
 class Keys:
     """Key pairs made by the real command: of the service, a listed and an unlisted client."""
@@ -171,7 +173,8 @@ def test_keygen_writes_files_that_pyzmq_reads_and_only_the_owner_can_read_the_se
     assert process.wait() == 0
     secret, public = tmp_path / "boat.key_secret", tmp_path / "boat.key"
     assert process.stdout.text() == (
-        f"{secret}: keep it secret, and here\n{public}: give it to the other side\n"
+        f"{secret}: secret; it stays on this machine\n"
+        f"{public}: public; copy it to the other machine\n"
     )
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
@@ -204,15 +207,16 @@ def test_a_key_file_that_cannot_be_used_is_one_sentence_and_78(
         (
             ["--curve-secret-key", "K"],
             (
-                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
-                "keys of clients, or --curve-allow-any for all who know this service's public key"
+                "--curve-secret-key: choose which clients can connect: --curve-allow FOLDER with "
+                "their public keys, or --curve-allow-any for all that know this service's public "
+                "key"
             ),
         ),
-        (["--curve-allow", "D"], "--curve-allow: means nothing without --curve-secret-key"),
-        (["--curve-allow-any"], "--curve-allow-any: means nothing without --curve-secret-key"),
+        (["--curve-allow", "D"], "--curve-allow: has no effect without --curve-secret-key"),
+        (["--curve-allow-any"], "--curve-allow-any: has no effect without --curve-secret-key"),
         (
             ["--curve-secret-key", "K", "--curve-allow", "D", "--curve-allow-any"],
-            "--curve-allow-any: --curve-allow says the opposite; choose one",
+            "--curve-allow-any: contradicts --curve-allow; choose one",
         ),
         (
             ["--allow-ip", "192.168.8.1/24"],
@@ -242,8 +246,8 @@ def test_without_curve_an_address_that_others_can_reach_needs_to_be_meant(
     everywhere = f"tcp://0.0.0.0:{number}"
     refused = run("--publish", everywhere, "--allow-ip", "127.0.0.1", bms.url)
     assert sentence(refused, 2) == (
-        f"--publish: other machines can reach {everywhere}, and anybody there could read it; "
-        "encrypt with --curve-secret-key, or if it may be read by anybody, say --allow-plaintext"
+        f"--publish: other machines can reach {everywhere}, and read what is "
+        "published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
     )
     assert guarded(run, keys, "--publish", everywhere, bms.url).endpoint() == everywhere
 

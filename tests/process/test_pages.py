@@ -21,6 +21,8 @@ from support.home import Home
 from support.pages import ROOT, block
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 BMS = "ws://192.168.8.2/ws"
 SECOND_BMS = "ws://192.168.8.3/ws"
 HERE = "tcp://127.0.0.1:5556"
@@ -124,6 +126,16 @@ def test_the_subscriber_prints_the_state(bms: FakeBms, run: Run, shell: Shell) -
     service = run(bms.url)
     code = block("subscriber command").rstrip()
     shell(f"{code} {service.endpoint()}").stdout.line("recbms/main/soc 28.5")
+
+
+def test_the_subscriber_ends_without_a_traceback(bms: FakeBms, run: Run, shell: Shell) -> None:
+    endpoint = run("--report", "all", bms.url).endpoint()
+    code = block("subscriber command").rstrip()
+    assert shell(f"set +o pipefail; {code} {endpoint} | head -n 1").stderr.text() == ""
+    running = shell(f"exec {code} {endpoint}")
+    running.stdout.line("recbms/main/soc 28.5")
+    assert running.stop(signal.SIGINT) == -signal.SIGINT
+    assert running.stderr.text() == ""
 
 
 def test_encrypted_over_the_network(bms: FakeBms, home: Home, shell: Shell) -> None:

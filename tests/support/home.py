@@ -1,4 +1,4 @@
-"""A user's home directory after the quick start, to run what the pages say word for word."""
+"""A user's home directory after the quick start, to run the pages' commands word for word."""
 
 import sys
 from pathlib import Path
