@@ -336,6 +336,45 @@ def test_a_disk_that_hangs_stops_neither_the_counters_nor_the_end(
     assert logged(service, "were not written within") == 1
 
 
+HANGING_START = """
+import sys, time
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.open_regular = lambda *_, **__: time.sleep(3600)
+sys.exit(cli.main())
+"""
+
+
+def test_a_disk_that_hangs_at_the_start_does_not_stop_the_end(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    python = [sys.executable, "-c", HANGING_START]
+    service = count("--state-dir", str(tmp_path / "state"), pack.url, python=python)
+    eventually((tmp_path / "state").is_dir, "the start has reached the disk")
+    assert service.stop() == 0
+
+
+NO_DNS = """
+import socket, sys, time
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.SAVE_EVERY = 0.01
+socket.getaddrinfo = lambda *_, **__: time.sleep(3600)
+sys.exit(cli.main())
+"""
+
+
+def test_look_ups_that_hang_do_not_stop_the_writes(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    away = [f"away{number}=ws://away{number}.example/ws" for number in range(12)]
+    python = [sys.executable, "-c", NO_DNS]
+    service = count("--state-dir", str(tmp_path), *away, f"main={pack.url}", python=python)
+    until_above(service, "energy_charged", 0.02)
+    wait_until_kept(tmp_path, 0.02)
+    assert service.stop() == 0
+
+
 def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
