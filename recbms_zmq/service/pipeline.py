@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.errors import FrameError
+from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.pack import Alarm, require_data
 from recbms_zmq.sensors.sensor import Unknown
 from recbms_zmq.wire.alarms import ALARMS
 from recbms_zmq.wire.decode import decode
@@ -24,6 +24,8 @@ STABLE_AFTER: Final = 30.0
 """Seconds for which a connection has to carry frames until it counts as good again. One that breaks
 every few seconds is logged once, not every few seconds."""
 _MOST_DETAIL: Final = 200  # characters of a foreign text in a line of the log
+_MOST_REMARKS: Final = 64
+"""Remarks that are logged in one run: a BMS that sends nonsense can have thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class Pipeline:
         self._connected_at = float("-inf")
         self._was_online = False
         self._logged_kinds: set[str] = set()
+        self._logged_remarks: set[str] = set()
 
     @property
     def online(self) -> bool:
@@ -160,6 +163,8 @@ class Pipeline:
         except FrameError as exc:
             self._bad_frames = bad_before + 1
             self._log_once(f"a message was dropped: {exc.kind}", exc.detail)
+            if isinstance(exc, NoBatteryData):
+                self._publish(self._reporter.on_empty_status(exc.kind, at), at)
             return False
         return True
 
@@ -175,10 +180,11 @@ class Pipeline:
             self.has_settings = True
             self._publish(self._reporter.on_settings(readings, normalizer.description, at), at)
             return
+        # Before anything is counted: a frame that is dropped must leave the energy alone.
+        master = require_data(frame).master or Master()
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
         link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
-        master = (frame.bms_array and frame.bms_array.master) or Master()
         energy = self.limit_counters(self.meter.add(at.monotonic, master.voltage, master.current))
         readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
@@ -187,6 +193,8 @@ class Pipeline:
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarm != self._alarm:
             self._log_alarm(readings.alarm)
+        if normalizer.description.remarks:
+            self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
             self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
@@ -213,12 +221,23 @@ class Pipeline:
         if isinstance(alarm, Unknown):
             return
         if self._alarm is not None:
+            if self._alarm.is_same(alarm):
+                return
             _log.info("%s: alarm cleared: %s", self.name, _alarm_text(self._alarm))
         if alarm is not None:
             known = ALARMS.get(alarm.number or 0)
             advice = (known and known.meaning) or "look it up in REC's manual"
             _log.warning("%s: alarm raised: %s; %s", self.name, _alarm_text(alarm), advice)
         self._alarm = alarm
+
+    def _log_remarks(self, remarks: tuple[str, ...]) -> None:
+        """Log each remark once; `device` messages have those that are true now."""
+        for remark in remarks:
+            if remark not in self._logged_remarks and len(self._logged_remarks) < _MOST_REMARKS:
+                self._logged_remarks.add(remark)
+                _log.warning("%s: %s", self.name, remark)
+                if len(self._logged_remarks) == _MOST_REMARKS:
+                    _log.warning("%s: no more remarks are logged in this run", self.name)
 
     def _log_once(self, kind: str, detail: str) -> None:
         """Log once per kind: a module that sends bad frames sends one every second."""

@@ -12,6 +12,8 @@ from support.fixtures import Run, Start
 from support.frames import status
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 
 class Keys:
     """Key pairs made by the real command: of the service, a listed and an unlisted client."""

@@ -18,6 +18,8 @@ from support.waiting import PATIENCE
 
 from recbms_zmq.service.systemd import STATUS_EVERY, Notifier
 
+pytestmark = pytest.mark.slow
+
 Changes = dict[str, str]
 
 

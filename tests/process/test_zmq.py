@@ -16,6 +16,8 @@ from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 2**20
 LAST = "settings/remote_switch"
 

@@ -286,7 +286,7 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> None:
-    cells = ",".join(f'"{n}":"x"' for n in range(32))
+    cells = ",".join(f'"{n}":"x"' for n in range(32)) + ',"31":3.3'
     Bench().send(b'{"type":"status","bms_array":{"slave":[{"nap":{%s}}]}}' % cells.encode())
     (sentence,) = warnings(caplog)
     assert len(sentence) < 300
