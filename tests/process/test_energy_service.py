@@ -212,7 +212,7 @@ def test_after_kill_9_a_counter_stands_still_until_the_total_has_reached_it(
     assert {key: first(again, key) for key in COUNTERS} == reserved
 
 
-def test_a_second_process_is_told_who_has_the_counters_and_the_first_is_not_disturbed(
+def test_a_second_process_is_refused_and_the_first_is_not_disturbed(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
     owner = count("--state-dir", str(tmp_path), pack.url)
@@ -257,7 +257,7 @@ def test_a_process_that_starts_while_its_predecessor_ends_takes_the_counters_ove
     ],
     ids=["empty", "zeros", "cut", "a counter missing", "negative", "infinite", "nested"],
 )
-def test_a_damaged_file_is_moved_aside_reported_and_counted_anew(
+def test_a_damaged_file_is_renamed_and_logged_and_counters_start_at_zero(
     pack: Pack, count: Counting, tmp_path: Path, damage: bytes
 ) -> None:
     (tmp_path / "main.energy.json").write_bytes(damage)
@@ -406,7 +406,7 @@ def test_systemds_state_directory_is_used_unless_another_is_given(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "given", "third"]
 
 
-def test_once_says_nothing_of_the_counters_and_does_not_touch_them(
+def test_once_prints_no_counters_and_does_not_touch_them(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
     write_counters(tmp_path, energy_charged=5.0)
@@ -509,7 +509,7 @@ def test_a_gap_beyond_the_limit_counts_nothing(pack: Pack, count: Counting) -> N
     assert service.message(key="energy_charged", seq=20)["payload"] == 0.0
 
 
-def test_what_a_simulated_pack_counted_is_what_its_state_of_charge_says(
+def test_the_counters_of_a_simulated_pack_agree_with_its_state_of_charge(
     count: Counting, tmp_path: Path
 ) -> None:
     # 600 simulated seconds go by in one; the service counts by its own.
