@@ -1,4 +1,4 @@
-"""How a run ends: by a signal, by the end of its reader, by the end of the process that started it."""
+"""How a run ends: by a signal, or by the end of its reader or of the process that started it."""
 
 import asyncio
 import itertools
