@@ -190,7 +190,7 @@ def test_a_file_size_limit_leaves_what_fits(bms: FakeBms, run: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [["--no-publish"], ["--once"]])
-def test_a_closed_stdout_is_reported_and_ends_it(
+def test_a_closed_stdout_is_one_sentence_and_141(
     arguments: list[str], bms: FakeBms, run: Run
 ) -> None:
     shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
