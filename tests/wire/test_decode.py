@@ -405,6 +405,11 @@ def test_a_byte_order_mark_changes_nothing(frame: bytes, *, as_text: bool) -> No
     assert decode(marked.decode() if as_text else marked) == decode(frame)
 
 
+def test_only_one_byte_order_mark_is_ignored() -> None:
+    with pytest.raises(MalformedFrame, match=r"^not JSON"):
+        decode(b"\xef\xbb\xbf" * 100_000 + STATUS)
+
+
 def calls_in(data: bytes) -> int:
     """Return how many functions are called while this is decoded, in Python and in C."""
     calls = 0
