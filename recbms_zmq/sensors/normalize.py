@@ -19,13 +19,14 @@ from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Pack, Unit, require_data
+from recbms_zmq.sensors.pack import Alarm, Pack, require_data
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.chemistry import chemistry, model
 from recbms_zmq.wire.frames import Master, Settings, Status
 
@@ -133,8 +134,7 @@ class Normalizer:
             addressed=self._addressed,
         )
         if pack.addressed is not None:
-            # By the last frame with units: one without addresses, for any reason, has no say about
-            # those after the next.
+            # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
         units = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
