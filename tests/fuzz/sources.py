@@ -41,7 +41,7 @@ class Taker:
         return True
 
     async def drain(self) -> None:
-        """Nobody is slow here."""
+        """Wait for no reader."""
 
     def _note(self, at: Instant) -> None:
         assert at.monotonic >= self._last
@@ -116,7 +116,7 @@ def recording(data: bytes) -> None:
 
 
 def _is_part(part: list[bytes], whole: list[bytes]) -> bool:
-    """Tell whether all of one list comes in the other, in the same order."""
+    """Return whether all of one list comes in the other, in the same order."""
     rest = iter(whole)
     return all(item in rest for item in part)
 
