@@ -37,6 +37,8 @@ _SPARE_DESCRIPTORS: Final = 16
 _MAX_LOGGED: Final = 1000
 """Clients that are remembered, so that each is logged once for each reason."""
 
+_LOG_AGAIN: Final = 3600.0  # seconds between two log lines about missing descriptors
+
 _QUEUED: Final = 2**19
 """Messages in the queues of all subscribers together. An entry takes 128 bytes, so this is 64 MiB;
 the messages themselves are shared."""
@@ -103,7 +105,7 @@ class Clients:
         self._local_names: set[int | str | bytes] = set()
         self._names: dict[int, str] = {}  # of connections, in the order of their arrival
         self._failure = ""  # of the handshake on the connection that ends next
-        self._short = False  # of descriptors
+        self._shortage_logged = -_LOG_AGAIN
         self._monitor = pub.get_monitor_socket(_EVENTS)
         pub.set(zmq.SNDHWM, hwm)
 
@@ -147,8 +149,6 @@ class Clients:
                 self._failure = _why_failed(value)
         if failed in (errno.EMFILE, errno.ENFILE):
             self._make_room(accepted)
-        elif accepted:
-            self._short = False
         self._adapt_hwm()
 
     def _accept(self, connection: int, endpoint: str) -> None:
@@ -172,8 +172,9 @@ class Clients:
 
     def _make_room(self, accepted: int) -> None:
         """End a shortage of descriptors, in which libzmq's listener would try without a pause."""
-        if not self._short:
-            self._short = True
+        now = asyncio.get_running_loop().time()
+        if now >= self._shortage_logged + _LOG_AGAIN:
+            self._shortage_logged = now
             _log.warning(
                 "no file descriptor is left for new subscribers; raise the limit: ulimit -n, or "
                 "LimitNOFILE= in the systemd unit"

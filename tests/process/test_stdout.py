@@ -230,12 +230,13 @@ def test_a_log_that_nobody_reads_holds_up_nothing(
         bms.send("{}")
         lines.line("an object without type")
         assert service.stop() == 0
-    # How many of the four lines (`online` and three complaints) found room is the reader's affair;
-    # those that did not are counted in the next one that did.
-    told = [line for line in map(bytes.decode, lines.all()) if not line.startswith("{")]
-    words = ("online", "not JSON", "not a JSON object", "unknown message type")
-    arrived = sum(any(word in line for line in told) for word in words)
-    lost = sum(int(n) for line in told for n in re.findall(r"\((\d+) lines before this one", line))
+    # Log lines that find no room are counted in the next line that does.
+    logged = [line for line in map(bytes.decode, lines.all()) if not line.startswith("{")]
+    words = ("online", "add up to", "not JSON", "not a JSON object", "unknown message type")
+    arrived = sum(any(word in line for line in logged) for word in words)
+    lost = sum(
+        int(n) for line in logged for n in re.findall(r"\((\d+) lines before this one", line)
+    )
     if make is not terminal:  # which takes lines in pieces, so that two writers mix theirs
         assert arrived + lost == len(words)
     assert json.loads(lines.all()[-1])["reason"] == "stopped"
