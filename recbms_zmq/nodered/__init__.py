@@ -10,6 +10,7 @@ Nothing here runs with the service: it is imported by `recbms-zmq flow` alone.
 """
 
 from recbms_zmq.nodered.build import FILES, flow_json
+from recbms_zmq.nodered.lovelace import lovelace_yaml
 from recbms_zmq.nodered.options import SOURCES, TARGETS, FlowOptions
 
-__all__ = ["FILES", "SOURCES", "TARGETS", "FlowOptions", "flow_json"]
+__all__ = ["FILES", "SOURCES", "TARGETS", "FlowOptions", "flow_json", "lovelace_yaml"]

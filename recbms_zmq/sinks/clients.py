@@ -5,8 +5,8 @@ messages. When no descriptor is left, its listener tries without a pause (100 % 
 libzmq offers is a monitor that reports the file descriptor of each connection. When that is shut
 down, libzmq closes the connection as if the client had closed it.
 
-The descriptor that the kernel gives is the lowest free number, so its number tells how close the
-process is to its limit: nothing has to be counted, whatever else the process opens.
+The descriptor that the kernel gives is the lowest free number, so its number shows how close the
+process is to its limit, whatever else it opens.
 """
 
 import asyncio
@@ -233,7 +233,7 @@ def _why_failed(error: int) -> str:
 
 
 def _local_name(endpoint: str) -> int | str | bytes:
-    """Return what tells the local end of a connection to this endpoint: its port, or its path."""
+    """Return what identifies the local end of a connection to this endpoint: its port or path."""
     if endpoint.startswith("tcp:"):
         return int(endpoint.rpartition(":")[2])
     path = endpoint.removeprefix("ipc://")

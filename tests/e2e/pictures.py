@@ -7,7 +7,6 @@ therefore the view's graphs show four minutes instead of 24 hours. Look at the p
 they are committed: nothing else does.
 """
 
-import json
 import os
 import tempfile
 import time
@@ -24,8 +23,6 @@ PICTURES = FLOWS / "pictures"
 DAY_S = 240
 PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
 FRONTEND = """\
-frontend:
-history:
 lovelace:
   dashboards:
     rec-bms:
@@ -33,7 +30,6 @@ lovelace:
       title: Battery
       filename: battery.yaml
 """
-STEPS_DONE = ["user", "core_config", "analytics", "integration"]
 
 
 def main() -> None:
@@ -81,10 +77,6 @@ def _onboard(home_assistant: HomeAssistant) -> None:
     dashboard = home_assistant.folder / "battery.yaml"
     dashboard.write_text("views:\n  - !include view.yaml\n")
     home_assistant.start()
-    home_assistant.stop()
-    done = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": STEPS_DONE}}
-    (home_assistant.folder / ".storage" / "onboarding").write_text(json.dumps(done))
-    home_assistant.start()
 
 
 def _editor(node_red: NodeRed, name: str, **env: str) -> None:
@@ -93,7 +85,7 @@ def _editor(node_red: NodeRed, name: str, **env: str) -> None:
 
 
 def _view(home_assistant: HomeAssistant) -> None:
-    home_assistant.ask("nodered_stand_in/compile_statistics")
+    home_assistant.ask("recbms_test_tools/compile_statistics")
     url = f"{home_assistant.url}/rec-bms/rec-bms"
     browse("home-assistant", url, PICTURES / "home-assistant.png", home_assistant.token)
 

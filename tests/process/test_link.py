@@ -400,8 +400,10 @@ def test_alarms_are_events_once_a_change(make_bms: MakeBms, run: Run) -> None:
     service = run("--no-publish", bms.url)
     service.message(kind="event", seq=4)
     events = [m["payload"] for m in service.messages if m["kind"] == "event"]
-    low: dict[str, Any] = {"number": 2, "text": "Cell voltage too low", "unit": 2, "cell": 3}
-    odd: dict[str, Any] = {"number": 42, "text": "Error 42: odd thing", "unit": 2, "cell": 3}
+    where = {"unit": 2, "cell": 3}
+    text = "Cell voltage too low"
+    low: dict[str, Any] = {"number": 2, "text": text, "advice": "Plug in the charger.", **where}
+    odd: dict[str, Any] = {"number": 42, "text": "Error 42: odd thing", "advice": "", **where}
     assert events == [
         {"event": "alarm_raised", **low},
         {"event": "alarm_cleared", **low},

@@ -170,7 +170,7 @@ def test_a_file_gets_whole_lines_and_is_appended_to(bms: FakeBms, run: Run, tmp_
     assert [json.loads(line)["seq"] for line in lines][-1] == 3
 
 
-def test_a_full_disk_is_said_and_ends_it(bms: FakeBms, run: Run) -> None:
+def test_a_full_disk_is_reported_and_ends_it(bms: FakeBms, run: Run) -> None:
     with Path("/dev/full").open("wb") as full:
         service = run("--no-publish", bms.url, stdout=full)
         assert service.wait() == 73
@@ -190,7 +190,9 @@ def test_a_file_size_limit_leaves_what_fits(bms: FakeBms, run: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [["--no-publish"], ["--once"]])
-def test_a_closed_stdout_is_said_and_ends_it(arguments: list[str], bms: FakeBms, run: Run) -> None:
+def test_a_closed_stdout_is_one_sentence_and_141(
+    arguments: list[str], bms: FakeBms, run: Run
+) -> None:
     shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
     service = run(*arguments, bms.url, python=shell)
     assert service.wait() == 141

@@ -104,7 +104,7 @@ def test_without_descriptors_the_bms_is_read_and_subscribers_come_back(
 
 
 def rests(service: Command) -> bool:
-    """Tell whether the process needs less than a fifth of a core for a while."""
+    """Return whether the process needs less than a fifth of a core for a while."""
     began, used = time.monotonic(), cpu_seconds(service)
     time.sleep(0.5)
     return cpu_seconds(service) - used < 0.2 * (time.monotonic() - began)

@@ -45,7 +45,7 @@ def batch(*lines: tuple[int, bytes]) -> Batch:
 
 
 class Sent:
-    """Remembers what was sent, and makes lines that tell topic, count and length."""
+    """Remembers what was sent, and makes lines that hold topic, count and length."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
@@ -173,14 +173,14 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
 
 
 @pytest.mark.parametrize("polled", [False, True])
-def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_goes_is_reported_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if polled:
         monkeypatch.setattr(stdout, "open_writer", descriptors._PolledWriter)
-    told: list[RecBmsError] = []
+    reported: list[RecBmsError] = []
     ours, theirs = os.pipe()
 
     async def main() -> None:
-        sink = StdoutSink(theirs, told.append)
+        sink = StdoutSink(theirs, reported.append)
         os.close(ours)
         for _ in range(3):
             sink.publish(batch((1, b"line"), (2, b"line")))
@@ -190,7 +190,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
 
     asyncio.run(main())
     os.close(theirs)
-    assert [type(error) for error in told] == [ReaderGone]
+    assert [type(error) for error in reported] == [ReaderGone]
 
 
 def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:

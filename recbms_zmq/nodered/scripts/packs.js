@@ -44,14 +44,23 @@ const hear = {
         pack.info = msg.payload;
     },
     event(pack) {
-        pack.events.unshift({ at: Date.parse(msg.ts), ...msg.payload });
-        pack.events.length = Math.min(pack.events.length, MAX_EVENTS);
+        const { events } = pack;
+        // A program that is started again reports an alarm again that is still there.
+        if (!events.length || !isSame(events[0], msg.payload)) {
+            events.unshift({ at: Date.parse(msg.ts), ...msg.payload });
+            events.length = Math.min(events.length, MAX_EVENTS);
+        }
     },
 };
 
+function isSame(one, other) {
+    return ['event', 'number', 'unit', 'cell'].every((word) => one[word] === other[word]);
+}
+
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
-    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, events: [], heard: null };
+    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, heard: null };
+    pack.events = context.get('events')[id] ??= []; // they outlive a deploy
     pack.name = msg.device_name;
     if (pack.run !== msg.run) {
         pack.run = msg.run;
@@ -87,6 +96,15 @@ function text(key, value, signed = false) {
 function tile(pack, key) {
     const { name, unit } = sensors[key];
     return { key, name, unit, value: text(key, pack.values[key], key === 'current') };
+}
+
+/** In W, and above 1000 W in kW, which takes no more room. */
+function power({ power: value }) {
+    if (!isNumber(value) || Math.abs(value) < 1000) {
+        return { power_text: text('power', value, true), power_unit: 'W' };
+    }
+    const sign = value > 0 ? '+' : '\u2212';
+    return { power_text: sign + (Math.abs(value) / 1000).toFixed(2), power_unit: 'kW' };
 }
 
 function timeLeft({ values }) {
@@ -156,7 +174,7 @@ function battery(pack) {
         about: about(pack),
         soc: isNumber(values.soc) ? values.soc : null,
         soc_text: text('soc', values.soc),
-        power_text: text('power', values.power, true),
+        ...power(values),
         state: values.charge_state ?? null,
         time: timeLeft(pack),
         tiles: TILES.map((key) => tile(pack, key)),
