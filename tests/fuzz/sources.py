@@ -89,6 +89,8 @@ class _Socket:
 def _reference(data: bytes) -> bytes:
     response = http.client.HTTPResponse(_Socket(data))  # type: ignore[arg-type]
     response.begin()
+    if response.status < 200:
+        raise http.client.HTTPException("it skips 100 Continue, but no other 1xx")
     if response.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
         raise http.client.HTTPException("it knows no others, and takes them for none")
     return response.read()
