@@ -58,7 +58,7 @@ def schema() -> dict[str, Any]:
 
 
 def markdown() -> str:
-    """Return the table as Markdown, as it stands in the README."""
+    """Return the table as Markdown, as it is in REFERENCE.md."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
     for key, *rest in map(_cells, SENSORS):
         lines.append("| " + " | ".join((f"`{key}`", *rest)) + " |")

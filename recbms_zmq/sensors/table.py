@@ -1,8 +1,8 @@
 """The sensor table: everything this program can say about a BMS, one row a sensor.
 
 A row is all there is to a sensor: its key, its name, its unit, the words Home Assistant needs, and
-the formula that reads it. Messages, `recbms-zmq sensors`, the README's table and the flows are
-made from these rows or checked against them; to add a sensor, add a row.
+the formula that reads it. Messages, `recbms-zmq sensors`, the table of REFERENCE.md and the flows
+are made from these rows or checked against them; to add a sensor, add a row.
 
 The BMS's settings have a table of their own in `settings_sensors`.
 """

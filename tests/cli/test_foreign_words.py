@@ -1,6 +1,6 @@
 """Whatever a user says, in a file, in the environment or on the command line: it works or is told.
 
-Told means one sentence, with one of the exit codes that the README names, and without a password.
+The answer is one sentence, with one of the exit codes of REFERENCE.md, and without a password.
 """
 
 import os

@@ -24,7 +24,7 @@ from recbms_zmq.service.fleet import build_fleet
 LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
 CODES = {0, 1, 2, 69, 73, 78, 141}
-"""All exit codes that the README names."""
+"""All exit codes that REFERENCE.md lists."""
 PASSWORD = "pa55w0rd-Zq"
 """Where it stands in front of an `@`, nobody may see it."""
 
@@ -97,7 +97,7 @@ def check_sentence(sentence: str) -> None:
 
 
 def check_answer(code: Any, err: str) -> None:
-    """See that a command has ended as the README says."""
+    """Check that a command has ended with an exit code of REFERENCE.md."""
     assert code in CODES, (code, err)
     lines = err.splitlines()
     assert all(line.startswith("recbms-zmq: ") for line in lines), err
