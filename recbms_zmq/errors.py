@@ -5,6 +5,7 @@ Whose fault it is decides the class::
     RecBmsError
     ├── FrameError              the BMS sent something unusable; costs that frame, never the process
     │   ├── MalformedFrame      not JSON, or JSON of another shape
+    │   │   └── NoBatteryData   a status without any data of a battery
     │   └── UnknownFrameType    JSON with a `type` we do not know
     ├── InvalidResponse         the BMS answered over HTTP, but with no frame; costs that answer
     ├── DamagedRecording        a line of a recording that cannot be read; costs that line
@@ -41,6 +42,13 @@ class FrameError(RecBmsError):
 
 class MalformedFrame(FrameError):
     """Not JSON, or not a JSON object of a known shape."""
+
+
+class NoBatteryData(MalformedFrame):
+    """A status without any data of a battery: the module answers, but has no link to the BMS."""
+
+    def __init__(self) -> None:
+        super().__init__("the module answers, but knows nothing of the BMS: RS-485 cable?")
 
 
 class UnknownFrameType(FrameError):

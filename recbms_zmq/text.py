@@ -1,6 +1,6 @@
-"""Text as people and programs may see it: without secrets, control characters, or endless words.
+"""Text for people: without secrets and control characters, and of limited length.
 
-What a user or a BMS gave may be a URL with a password, of any length, with anything in it.
+A text from a user or a BMS may be a URL with a password, of any length, with any character in it.
 """
 
 import json
@@ -10,22 +10,26 @@ from typing import Any, Final
 
 import msgspec
 
-_SCHEME: Final = re.compile(r"[\['\"]*(?:[\w-]+=)?[\w+.-]+://")
-_QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL)
+# A URL, also one with a slash too few. What these schemes name is a path, without credentials.
+_NO_LOGIN: Final = r"(?!ipc:|replay:|sim:|file:)"
+_URL: Final = re.compile(rf"(?<![\w+.-]){_NO_LOGIN}[a-z][\w+.-]*:/+", re.IGNORECASE)
+_USER_AND_PASSWORD: Final = re.compile(
+    rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
+)
+_QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
 
 def masked(value: str) -> str:
-    """Return one value, perhaps a URL, without what may be a secret in it.
+    """Return a value without the credentials and the query of a URL in it.
 
-    Everything in front of the last `@` goes, and the query of a `ws:` or `http:` URL. That hides
-    too much of an odd value rather than too little: a password can hold an `@` or a `/` itself.
+    Credentials are what is between `://` and the last `@`, because a password can hold an `@` or a
+    `/` itself, and what looks like `user:password@host`. An `@` of a path or a name stays.
     """
-    before, at, after = value.rpartition("@")
-    scheme = _SCHEME.match(before)
-    start = scheme[0] if scheme else ""
-    if at and before != start:  # ipc://@NAME is no secret
-        value = f"{start}***@{after}"
+    start = _URL.search(value) or _USER_AND_PASSWORD.match(value)
+    at = value.rfind("@")
+    if start and at > start.end():
+        value = f"{value[: start.end()]}***{value[at:]}"
     return _QUERY.sub(r"\1?***", value)
 
 
@@ -35,12 +39,12 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text that fits into a sentence: it may be of any length, and was not made by us."""
+    """Return a foreign text, cut to a length that fits into a sentence."""
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def quoted(value: Any) -> str:
-    """Return what was given as it is quoted in a sentence: without secrets, and not too long."""
+    """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
         text = repr(masked(value))
     else:
@@ -52,7 +56,7 @@ def quoted(value: Any) -> str:
 
 
 def masked_text(text: str) -> str:
-    """Return a text of many words without what may be a secret in them."""
+    """Return a text of many words, each as `masked` returns it."""
     return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 

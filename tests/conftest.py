@@ -39,6 +39,16 @@ for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave slow tests out of a run of everything, unless `-m` selects them.
+
+    In the first process only: xdist hands its options on to the workers.
+    """
+    is_everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if is_everything and config.option.markexpr == "not e2e":
+        config.option.markexpr = "not e2e and not slow"
+
+
 @pytest.fixture
 def make_bms() -> Iterator[MakeBms]:
     """Make BMS that listen at once; afterwards, see that nobody sent them data, or pings."""

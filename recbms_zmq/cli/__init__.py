@@ -1,8 +1,7 @@
-"""The commands of the command line, a module each; only the one that was asked for is imported.
+"""The command line: one module per command, imported only when the command is used.
 
-A command module has `add_arguments(parser)` and `main(args) -> int`, the exit code. What goes
-wrong is raised as an error of `recbms_zmq.errors`, which `dispatch` turns into a sentence and an
-exit code.
+A command module has `add_arguments(parser)` and `main(args) -> int`, which returns the exit code
+and raises errors of `recbms_zmq.errors`; `dispatch` prints them as a sentence.
 """
 
 from recbms_zmq.cli.dispatch import main

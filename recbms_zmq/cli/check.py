@@ -1,4 +1,4 @@
-"""`recbms-zmq check`: is a BMS, or a running service, alive? And if not, what to do."""
+"""`recbms-zmq check`: is a BMS, or a running service, alive? If not, what to do."""
 
 import argparse
 import asyncio
@@ -29,11 +29,11 @@ examples:
 
 In a Dockerfile: HEALTHCHECK CMD ["recbms-zmq", "check", "--brief"]
 
-exit codes: 0 alive (of a service: all BMS are online); 1 the service is there, but a BMS is
-offline; 2 wrong option; 69 nothing there: no status frame, or no service; 78 a file cannot be used.
-Alarms and odd settings are reported, but do not change the exit code.
+exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is offline; 2 wrong
+option; 69 no status frame, or no service; 78 a file cannot be used.
+Alarms and unusual settings are reported, but do not change the exit code.
 
-Without a target it asks {DEFAULT_PUBLISH}.
+Without a target it checks the service at {DEFAULT_PUBLISH}.
 """
 
 

@@ -1,8 +1,7 @@
 """`recbms-zmq completion`: a script that completes the command line in bash, zsh or fish.
 
-The script is written once and holds all commands and options, so that pressing Tab starts no
-Python (which takes a second on a small Raspberry Pi), and `run` has nothing to do with it. The
-optional package shtab writes it.
+The script holds all commands and options, so that Tab starts no Python, which takes a second on a
+small Raspberry Pi. The optional package shtab writes it.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from recbms_zmq.errors import ConfigError
 
 SHELLS: Final = ("bash", "zsh", "fish")
 EPILOG: Final = """\
-Put the script where your shell looks for it, once, and again after an update:
+Put the script where your shell finds it, and again after an update:
 
   bash (with the package bash-completion)
     mkdir -p ~/.local/share/bash-completion/completions
@@ -54,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     parser, commands = make_parser(*COMMANDS)
     for command, _ in commands.values():
         for action in command._actions:  # noqa: SLF001 argparse has no public list
-            _tell_words(action)
+            _add_choices(action)
             if action.metavar in ("FILE", "DIR", "FOLDER"):
                 kind = shtab.FILE if action.metavar == "FILE" else shtab.DIRECTORY
                 action.complete = kind  # type: ignore[attr-defined]
@@ -62,8 +61,8 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tell_words(action: Any) -> None:
-    """Let an option of `run` that takes one of some words say which."""
+def _add_choices(action: Any) -> None:
+    """Add the words to an option of `run` that takes one of some words."""
     option = BY_NAME.get(action.dest)
     if option is None or option.is_switch:
         return

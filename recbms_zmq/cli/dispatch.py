@@ -1,6 +1,6 @@
-"""The command line: finds the command, imports it, and turns its errors into sentences and codes.
+"""Finds the command, imports it, and turns its errors into sentences and exit codes.
 
-Start-up time counts on a Raspberry Pi, so nothing is imported here that the command does not need.
+The start has to be quick on a Raspberry Pi, so only what the command needs is imported.
 """
 
 import argparse
@@ -20,7 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "read one or more BMS; publish on stdout and ZeroMQ",
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
-    "check": "tell whether a BMS or a service is alive, and what to do if it is not",
+    "check": "check whether a BMS or a service is alive, and what to do if not",
     "monitor": "show packs live on the terminal",
     "record": "record what a BMS sends, to replay it later",
     "keygen": "make a CURVE key pair",
@@ -30,16 +30,18 @@ COMMANDS: Final[dict[str, str]] = {
     "files": "list, print or copy the flows, scripts and unit files",
     "completion": "print a script for completion with Tab in your shell",
 }
+CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
+"""Commands that do without stdout, by an option."""
 PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What comes of printing only, where commands print without asking first."""
+"""Errnos of a failed write to stdout: one sentence instead of a traceback."""
 EPILOG: Final = """\
 examples:
   recbms-zmq demo                         what it looks like, without a battery
   recbms-zmq monitor sim:                 the same as a live view in the terminal
   recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
   recbms-zmq listen                       what the service publishes, in another terminal
-  recbms-zmq run --help                   all about a command: options, examples, exit codes
+  recbms-zmq run --help                   options, examples, exit codes of a command
 
 It only ever reads: nothing is written to the BMS.
 """
@@ -53,10 +55,10 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors of one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage, which hides the sentence that matters."""
+        """Raise an error: argparse would print the usage, which hides the sentence."""
         from recbms_zmq.text import masked_text
 
-        # argparse quotes words that may be of any length.
+        # argparse quotes the words, which can have any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
         raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
 
@@ -65,20 +67,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that has no sign for mΩ, or a file name that is no text, is no error.
+        # For a terminal without a character for Ω, and for file names that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _dispatch(arguments)
         finally:
-            if sys.stdout is not None:  # it is when the program was started with stdout closed
+            if sys.stdout is not None:  # None in a program that is started with stdout closed
                 sys.stdout.flush()
     except RecBmsError as exc:
         return _explain(exc)
     except OSError as exc:
         if exc.errno not in CANNOT_WRITE:
             raise
-        # Python would try once more to write what is left, and complain.
+        # At exit, Python would try to write the rest, and print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if exc.errno == errno.EPIPE:
             return ReaderGone.exit_code
@@ -91,7 +93,9 @@ def _explain(error: RecBmsError) -> int:
     if str(error) and sys.stderr is not None:
         from recbms_zmq.text import printable
 
-        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)  # a path can hold anything
+        print(
+            f"{PROGRAM}: {printable(str(error))}", file=sys.stderr
+        )  # a path can have control characters
     return error.exit_code
 
 
@@ -99,7 +103,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
     """Make the parser, with the options of the wanted commands only.
 
     Returns:
-        the parser; the parser and the module of each command that was wanted and exists.
+        the parser; the parser and the module of each wanted command that exists.
 
     """
     from recbms_zmq.version import __version__
@@ -135,13 +139,13 @@ def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
     if not arguments:
-        parser.error(f"say what to do, for example {PROGRAM} demo")
+        parser.error(f"a command is missing; for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
         from recbms_zmq.text import did_you_mean, quoted
 
-        hint = did_you_mean(wanted, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        hint = did_you_mean(wanted, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         if "://" in wanted:
-            hint = f"; an address stands behind one, as in {PROGRAM} run {wanted}"
+            hint = f"; an address follows one, as in {PROGRAM} run {wanted}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.
@@ -150,10 +154,12 @@ def _dispatch(arguments: list[str]) -> int:
         from recbms_zmq.text import did_you_mean, masked, shortened
 
         known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
-        # What is behind the `=` may be a URL with a password.
+        # Behind `=` there may be a URL with a password.
         flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
         hint = did_you_mean(flag, known)
         shown = shortened(masked(flag))
         chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
+    if sys.stdout is None and args.command not in CHECK_STDOUT_THEMSELVES:
+        raise ReaderGone("standard output is closed")
     code: int = module.main(args)
     return code

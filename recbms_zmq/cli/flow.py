@@ -1,6 +1,6 @@
-"""`recbms-zmq flow`: prints a Node-RED flow, ready for Node-RED's Import, with one's own addresses.
+"""`recbms-zmq flow`: prints a Node-RED flow with the user's addresses, for Node-RED's Import.
 
-It connects to nothing and checks no address.
+It makes no connection.
 """
 
 import argparse
@@ -22,7 +22,7 @@ examples:
   recbms-zmq flow --target dashboard --url ws://192.168.8.2/ws > dashboard.json
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
 
-Import it in Node-RED: menu, Import, select a file. flows/README.md says which to choose.
+Import it in Node-RED: menu, Import, select a file. flows/README.md compares them.
 """
 
 
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--program",
         metavar="PATH",
-        help=f"how Node-RED finds this program, for exec and daemon (default: {default.program})",
+        help=f"path of this program for Node-RED, for exec and daemon (default: {default.program})",
     )
     parser.add_argument(
         "--sensors",
@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) -> None:
-    """Refuse options of other flows: who gives one expects to find it in this flow."""
+    """Refuse options that this flow does not use."""
     of_entities = options.target not in ("entity-nodes", "dashboard")
     for word, applies, where in (
         ("url", options.starts_program, "--source exec and daemon"),
@@ -121,11 +121,11 @@ def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) 
     ):
         if getattr(args, word) not in (None, False) and not applies:
             flag = f"--{word.replace('_', '-')}"
-            raise UsageError(f"{flag}: this flow has no use for it; it belongs to {where}")
+            raise UsageError(f"{flag}: has no effect in this flow; it belongs to {where}")
 
 
 def _word(given: str) -> str:
-    """Read what Node-RED puts into a command line without quotes."""
+    """Read a word that Node-RED puts into a command line without quotes."""
     if not given or not given.isprintable() or any(letter in given for letter in " \"'"):
         raise ValueError("one word without spaces and quotes")
     return given
@@ -139,10 +139,10 @@ def _quotable(given: str) -> str:
 
 
 def _sensors(given: str) -> tuple[str, ...]:
-    """Read the keys of sensors of the pack; cells and units have numbers that are not known."""
+    """Read keys of sensors of the pack. Keys of cells and units have numbers, which vary."""
     known = {sensor.key for sensor in SENSORS if "{" not in sensor.key}
     keys = tuple(key.strip() for key in given.split(","))
     for key in keys:
         if key not in known:
-            raise ValueError(f"keys of sensors with commas between them ({quoted(key)} is none)")
+            raise ValueError(f"keys of sensors, separated by commas ({quoted(key)} is not one)")
     return tuple(dict.fromkeys(keys))

@@ -1,4 +1,4 @@
-"""`recbms-zmq keygen`: makes a pair of CURVE keys, for a service or for a client."""
+"""`recbms-zmq keygen`: makes a CURVE key pair, for a service or for a client."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from recbms_zmq.curve import generate
 EPILOG = """\
 example, a service on one machine and a client on another:
   recbms-zmq keygen /etc/recbms/server
-  recbms-zmq keygen client          (on the client's machine; its secret never travels)
+  recbms-zmq keygen client          (on the client's machine, where its secret stays)
   mkdir /etc/recbms/clients; cp client.key /etc/recbms/clients/
   recbms-zmq run --curve-secret-key /etc/recbms/server.key_secret \\
       --curve-allow /etc/recbms/clients --publish 'tcp://*:5556' ws://192.168.8.2/ws
@@ -29,6 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the key files."""
     public, secret = generate(read_argument("NAME", readers.path, args.name))
-    print(f"{secret}: keep it secret, and here")
-    print(f"{public}: give it to the other side")
+    print(f"{secret}: secret; it stays on this machine")
+    print(f"{public}: public; copy it to the other machine")
     return 0

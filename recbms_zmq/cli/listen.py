@@ -12,7 +12,7 @@ from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
-from recbms_zmq.errors import ReaderGone, Unavailable
+from recbms_zmq.errors import Unavailable
 
 EPILOG = """\
 examples:
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_curve_options(parser: "argparse._ActionsContainer") -> None:
-    """Declare with which keys to come in."""
+    """Declare the keys for CURVE."""
     parser.add_argument(
         "--curve-server-key",
         metavar="FILE",
@@ -59,7 +59,7 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
     parser.add_argument(
         "--curve-secret-key",
         metavar="FILE",
-        help="with CURVE: this client's key, which the service has to know; without it, a new one",
+        help="with CURVE: this client's key, which the service has to accept (default: a new one)",
     )
 
 
@@ -68,8 +68,6 @@ def main(args: argparse.Namespace) -> int:
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
-    if sys.stdout is None:
-        raise ReaderGone("standard output is closed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         zmq.Context() as context,

@@ -26,7 +26,7 @@ OPTIONS = (
     *(option for option in SOURCE_OPTIONS if option.name != "log_level"),
     BY_NAME["idle_current"],
 )
-"""Options of `run` that matter to somebody who looks on."""
+"""Options of `run` that have an effect here."""
 _DUMB = (None, "", "dumb", "unknown")
 EPILOG = f"""\
 examples:

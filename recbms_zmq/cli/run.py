@@ -3,10 +3,12 @@
 import argparse
 import logging
 import os
+import sys
 
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import declare
 from recbms_zmq.config.options import OPTIONS
+from recbms_zmq.errors import ReaderGone
 from recbms_zmq.service import logs
 from recbms_zmq.service.runner import run
 
@@ -48,23 +50,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what `run` and `demo` have in common."""
-    parser.add_argument("--config", metavar="FILE", help="read options and BMS from a TOML file")
+    """Declare the options of `run` and `demo`."""
+    parser.add_argument(
+        "--config", metavar="FILE", help="read options and BMS from a TOML file; - is stdin"
+    )
     parser.add_argument(
         "--print-config",
         action="store_true",
-        help="show what applies and where it was set, as TOML; exit",
+        help="print the configuration, and where each option was set, as TOML; exit",
     )
     service = parser.add_argument_group("the service")
-    each = parser.add_argument_group("each BMS", "Can also stand in a [[bms]] table of the file.")
+    each = parser.add_argument_group(
+        "each BMS", "These can also be set in a [[bms]] table of the file."
+    )
     declare(service, (option for option in OPTIONS if not option.bms))
     declare(each, (option for option in OPTIONS if option.bms))
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the service."""
+    """Run the service, and return the exit code."""
     loaded = load(vars(args), args.sources, os.environ)
     if args.print_config:
+        if sys.stdout is None:
+            raise ReaderGone("standard output is closed")
         from recbms_zmq.config.toml import as_toml
 
         print(as_toml(loaded))

@@ -13,7 +13,7 @@ from recbms_zmq.sensors.table import SENSORS
 HEADINGS = ("key", "name", "unit", "what it is")
 
 EPILOG = """\
-In the keys U stands for the address of a unit, N for the number of a cell or sensor, from 1.
+In the keys, U is the address of a unit, N the number of a cell or sensor, from 1.
 
 examples:
   recbms-zmq sensors
@@ -58,7 +58,7 @@ def schema() -> dict[str, Any]:
 
 
 def markdown() -> str:
-    """Return the table as Markdown, as it is in REFERENCE.md."""
+    """Return the table as Markdown."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
     for key, *rest in map(_cells, SENSORS):
         lines.append("| " + " | ".join((f"`{key}`", *rest)) + " |")
@@ -73,7 +73,7 @@ def _text() -> str:
 
 
 def _cells(sensor: Sensor) -> tuple[str, str, str, str]:
-    """Return what the table shows of a sensor; U is a unit's address, N a number from 1."""
+    """Return a row of the table; U is a unit's address, N a number from 1."""
     marks = {"unit": "U", "number": "N"}
     about = sensor.about
     if sensor.options:

@@ -1,16 +1,14 @@
 """Reading files that a user names: regular files of a limited size.
 
-A FIFO would be waited for without end, `/dev/zero` has no end, and a link that somebody else made
-leads to a file that is not meant. So the kind is checked on the open descriptor, and opening
-never blocks.
+Opening a FIFO blocks, `/dev/zero` has no end, and in a folder that others can write to, a link may
+lead to any file. So opening never blocks, and the kind is checked on the open descriptor.
 """
 
 import errno
-import io
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 MOST_BYTES: Final = 2**22
 """A configuration of thousands of BMS fits."""
@@ -57,7 +55,7 @@ def read_regular(path: Path, *, most: int = MOST_BYTES, follow: bool = True) -> 
         return read_limited(file, most)
 
 
-def read_limited(file: io.BufferedIOBase, most: int = MOST_BYTES) -> bytes:
+def read_limited(file: BinaryIO, most: int = MOST_BYTES) -> bytes:
     """Return all that a file holds.
 
     Raises:

@@ -1,27 +1,38 @@
 """Where options are set: command line, environment and file, each read into a layer of its own.
 
-What beats what, and what goes together, is `config`'s business. Every mistake is one sentence that
-says where it is, what is expected, and what came.
+`load` puts the layers together. Each mistake is one sentence: where it is, what is expected, and
+what was given.
 """
 
+import errno
+import re
+import stat
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
+from recbms_zmq.config.files import read_limited, read_regular
 from recbms_zmq.config.option import Option
 from recbms_zmq.config.options import BY_NAME, OPTIONS, URL
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.text import did_you_mean, quoted
+from recbms_zmq.text import did_you_mean, masked, quoted
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
 SOURCE: Final = "SOURCE"
-"""How the command line is named where it gives a source."""
+"""Name of the command line as the origin of an address."""
+LOGIN_PREFIX: Final = "RECBMS_LOGIN_"
+"""Variables for `${...}` in the URLs of a file, which have no option of the same name."""
+_URLS: Final = ("url", "proxy")
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+# Process substitution, as in `--config <(command)`, is a pipe under such a name.
+_DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 
 
 class Setting(NamedTuple):
-    """The value of an option, where it was set, and whose mistake it is if it is wrong."""
+    """The value of an option, where it was set, and the error to raise if it is wrong."""
 
     value: Any
     origin: str
@@ -29,11 +40,11 @@ class Setting(NamedTuple):
 
 
 Layer = dict[str, Setting]
-"""Options that were set in one place, by their names."""
+"""Options by their names, as they are set in one place."""
 
 
 def read_command_line(given: Mapping[str, Any]) -> Layer:
-    """Read the options of the command line, given as texts by their names."""
+    """Read the options of the command line, which are texts by their names."""
     layer: Layer = {}
     for name, value in given.items():
         option = BY_NAME.get(name)
@@ -45,7 +56,7 @@ def read_command_line(given: Mapping[str, Any]) -> Layer:
 def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
     """Read the options of the environment; add a warning for each name that looks mistyped.
 
-    An empty variable counts as not set: that is how files of variables leave one out.
+    An empty variable counts as not set, because a file of variables cannot leave one out.
     """
     layer: Layer = {}
     known = {option.variable: option for option in OPTIONS}
@@ -56,9 +67,10 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
             option = known[variable]
             words = value.replace(",", " ").split() if option.many else value
             layer[option.name] = _read(option, words, variable, ConfigError)
-        elif variable.startswith("RECBMS_") and variable not in (
-            CONFIG_VARIABLE,
-            SOURCES_VARIABLE,
+        elif (
+            variable.startswith("RECBMS_")
+            and not variable.startswith(LOGIN_PREFIX)
+            and variable not in (CONFIG_VARIABLE, SOURCES_VARIABLE)
         ):
             near = did_you_mean(variable, known)
             if near:
@@ -67,7 +79,7 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
 
 
 def path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
-    """Return the path of the configuration file, if there is to be one."""
+    """Return the path of the configuration file, if one is given; `-` is stdin."""
     option = Option("config", readers.path, None, "")
     found: Path | None = None
     if given.get("config") is not None:
@@ -77,35 +89,80 @@ def path_of_file(given: Mapping[str, Any], environ: Mapping[str, str]) -> Path |
     return found
 
 
-def read_file(path: Path | None) -> tuple[Layer, list[Layer]]:
-    """Return the options at the top of the file, and those of each `[[bms]]` table."""
+def read_file(
+    path: Path | None, environ: Mapping[str, str], warnings: list[str]
+) -> tuple[Layer, list[Layer]]:
+    """Return the options at the top of the file, and those of each `[[bms]]` table.
+
+    `${NAME}` in a URL is the value of that variable of the environment, so that a password need
+    not be in the file. A warning is added for a file with a password that every user can read.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is wrong.
+
+    """
     if path is None:
         return {}, []
     import tomllib
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin so
+        content, is_public = _content(path)
+        document = tomllib.loads(content.decode("utf-8-sig"))  # some editors write the mark
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a number without end
+    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a huge number
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
-    top = _table(document, str(path), BY_NAME)
-    per_bms = {option.name: option for option in OPTIONS if option.bms}
-    per_bms["url"] = URL
+    if is_public and any(_has_password(table) for table in (document, *tables)):
+        warnings.append(
+            f"{path} holds a password, and every user of this machine can read it; "
+            f"run: chmod o-r {path}"
+        )
+    top = _table(document, str(path), BY_NAME, environ)
+    per_bms = {option.name: option for option in OPTIONS if option.bms} | {"url": URL}
     layers = []
     for number, table in enumerate(tables, 1):
         where = f"{path}: [[bms]] number {number}"
-        layer = _table(table, where, per_bms)
+        layer = _table(table, where, per_bms, environ)
         if "url" not in layer:
             raise ConfigError(f"{where}: url is missing; expected {_expected(readers.source)}")
         layers.append(layer)
     return top, layers
 
 
-def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> Layer:
+def _content(path: Path) -> tuple[bytes, bool]:
+    """Return the bytes of the file, and whether every user can read it."""
+    if str(path) == "-":
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "stdin is closed")
+        return read_limited(sys.stdin.buffer), False
+    if _DESCRIPTOR.fullmatch(str(path)):
+        with path.open("rb") as file:
+            return read_limited(file), False
+    return read_regular(path), bool(path.stat().st_mode & stat.S_IROTH)
+
+
+def _has_password(table: Mapping[str, Any]) -> bool:
+    urls = (table.get(name) for name in _URLS)
+    return any(isinstance(url, str) and url != masked(url) and "${" not in url for url in urls)
+
+
+def _with_variables(value: Any, origin: str, environ: Mapping[str, str]) -> Any:
+    """Return a URL with the values of the variables that it names."""
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            raise ConfigError(f"{origin}: the environment has no variable {match[1]}")
+        return environ[match[1]]
+
+    return _VARIABLE.sub(value_of, value) if isinstance(value, str) else value
+
+
+def _table(
+    table: dict[str, Any], where: str, known: Mapping[str, Option], environ: Mapping[str, str]
+) -> Layer:
     layer: Layer = {}
     for key, value in table.items():
         if key not in known:
@@ -114,14 +171,16 @@ def _table(table: dict[str, Any], where: str, known: Mapping[str, Option]) -> La
             else:
                 hint = did_you_mean(key, known)
             raise ConfigError(f"{where}: {quoted(key)} is not an option{hint}")
-        layer[key] = _read(known[key], value, f"{where}: {key}", ConfigError)
+        origin = f"{where}: {key}"
+        given = _with_variables(value, origin, environ) if key in _URLS else value
+        layer[key] = _read(known[key], given, origin, ConfigError)
     return layer
 
 
 def bms_layers(
     sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer]
 ) -> list[Layer]:
-    """Return one layer a BMS: those of the command line, else of the environment, else the file."""
+    """Return a layer for each BMS: of the command line, else the environment, else the file."""
     if sources:
         return [_named_source(source, SOURCE, UsageError) for source in sources]
     if words := environ.get(SOURCES_VARIABLE, "").split():
@@ -136,7 +195,7 @@ def bms_layers(
 def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
     name, equals, url = word.partition("=")
     layer: Layer = {}
-    if equals and not any(sign in name for sign in ":/?"):  # as in a URL, or sim:?units=2
+    if equals and not any(sign in name for sign in ":/?"):  # not as in ws://h/?a=b or sim:?units=2
         layer["name"] = _read(BY_NAME["name"], name, origin, error)
     else:
         url = word
@@ -145,7 +204,7 @@ def _named_source(word: str, origin: str, error: type[RecBmsError]) -> Layer:
 
 
 def without_name(above: Iterable[Layer], layer: Layer) -> list[Layer]:
-    """Drop `--name` for a BMS that has a name of its own on the command line."""
+    """Leave `--name` out for a BMS that is named on the command line, as in `boat=ws://...`."""
     named = "name" in layer and layer["name"].origin in (SOURCE, SOURCES_VARIABLE)
     return [
         {key: setting for key, setting in each.items() if not (named and key == "name")}
@@ -164,7 +223,7 @@ def _read(option: Option, value: Any, origin: str, error: type[RecBmsError]) -> 
             return Setting(tuple(found), origin, error)
         return Setting(option.read(value), origin, error)
     except ValueError as exc:
-        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        # Without the cause, whose traceback could show a password.
         raise error(f"{origin}: expected {exc}, got {quoted(value)}") from None
 
 

@@ -1,7 +1,7 @@
-"""What applies in this run: options from the command line, the environment, a file, and defaults.
+"""The configuration of a run: options from command line, environment, file, and defaults.
 
-Command line beats environment beats file; in the file a `[[bms]]` table beats the top level. What
-does not go together is refused with one sentence, as a wrong value is by `layers`.
+Command line beats environment beats file; in the file a `[[bms]]` table beats the top level.
+`layers` refuses wrong values, this module what does not go together, each with one sentence.
 """
 
 from collections import Counter
@@ -28,16 +28,16 @@ from recbms_zmq.errors import UsageError
 from recbms_zmq.text import masked, quoted
 
 STATE_VARIABLE: Final = "STATE_DIRECTORY"
-"""Set by systemd for a unit with StateDirectory=: paths with colons between them."""
+"""Set by systemd for a unit with StateDirectory=: paths, separated by colons."""
 
 
 class Loaded(NamedTuple):
-    """A configuration, and what is to be told of it.
+    """A configuration, and where it comes from.
 
     Attributes:
-        config: what applies.
-        service, bms: the same, with where each option of the service and of each BMS was set.
-        warnings: sentences about what was ignored.
+        config: the configuration.
+        service, bms: the options of the service and of each BMS, with where each was set.
+        warnings: sentences about what was ignored, or is risky.
 
     """
 
@@ -48,10 +48,10 @@ class Loaded(NamedTuple):
 
 
 def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str, str]) -> Loaded:
-    """Put the configuration together.
+    """Return the configuration of `run`.
 
     Args:
-        given: options of the command line by their names, as texts; `config` may be among them.
+        given: options of the command line by their names, as texts, and `config`.
         sources: `[NAME=]SOURCE` of the command line.
         environ: the environment.
 
@@ -62,11 +62,12 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     """
     warnings: list[str] = []
     above = (read_command_line(given), read_environment(environ, warnings))
-    top, tables = read_file(path_of_file(given, environ))
+    top, tables = read_file(path_of_file(given, environ), environ, warnings)
     sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)
+    _check_stdin_is_read_once(sets, given)
     bms = [build(BmsConfig, _values(found)) for found in sets]
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
@@ -80,12 +81,12 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
 
 
 def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) -> Config:
-    """Put the configuration together for a command that only reads one BMS.
+    """Return the configuration of a command that only reads one BMS.
 
     Args:
         given: `SOURCE_OPTIONS` of the command line by their names, as texts.
         source: `[NAME=]SOURCE`.
-        environ: the environment, of which only the same options count.
+        environ: the environment, of which only the same options are used.
 
     Raises:
         UsageError, ConfigError: as `load`.
@@ -98,7 +99,7 @@ def load_one(given: Mapping[str, Any], source: str, environ: Mapping[str, str]) 
 
 
 def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
-    """Find what applies to one BMS: its own layer is between those above and the file's top."""
+    """Return the options of one BMS: its own layer is between those above and the file's top."""
     layers = (*without_name(above, layer), layer, top)
     found = {"url": layer["url"]}
     found |= {option.name: find(option, layers) for option in OPTIONS if option.bms}
@@ -109,13 +110,13 @@ def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
 
 
 def _name_devices(fleet: Sequence[Layer]) -> None:
-    """Give every BMS a name for people that no other has: Home Assistant makes its ids of it."""
+    """Give each BMS its own name for people: Home Assistant makes its entity ids of it."""
     how_many = Counter(found["device_name"].value for found in fleet)
     for found in fleet:
         given, name = found["device_name"], found["name"].value
         text = given.value or "REC BMS"
         if name != "main" and (given.value is None or how_many[given.value] > 1):
-            text = f"{text} {name}"
+            text = f"{text[: 99 - len(name)]} {name}"  # as long as it may be in a file
         found["device_name"] = given._replace(value=text)
 
 
@@ -123,13 +124,15 @@ def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
     plain = _values(found)
     publish = found["publish"]
     if plain["once"] and publish.error is UsageError:
-        raise UsageError("--publish: --once prints the state on stdout, and nowhere else")
+        raise UsageError(
+            "--publish: has no effect with --once, which prints the state on stdout only"
+        )
     if plain["timeout"] is not None and not plain["once"] and found["timeout"].error is UsageError:
-        raise UsageError("--timeout: means nothing without --once")
+        raise UsageError("--timeout: has no effect without --once")
     if plain["no_publish"] or plain["once"]:
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:
-        raise UsageError("nothing to do: neither stdout nor ZeroMQ is wanted")
+        raise UsageError("nothing to do: --no-stdout and --no-publish leave no output")
     _check_curve(found)
     is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
     for endpoint in plain["publish"]:
@@ -137,9 +140,8 @@ def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
             raise publish.error(f"{publish.origin}: {endpoint} is given twice")
         if is_open and not readers.is_loopback(endpoint):
             raise publish.error(
-                f"{publish.origin}: other machines can reach {endpoint}, and anybody there could "
-                "read it; encrypt with --curve-secret-key, or if it may be read by anybody, "
-                "say --allow-plaintext"
+                f"{publish.origin}: other machines can reach {endpoint}, and read what is "
+                "published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
             )
     return build(Config, plain | {"bms": bms})
 
@@ -149,18 +151,18 @@ def _values(found: Layer) -> dict[str, Any]:
 
 
 def _check_polling(found: Mapping[str, Setting]) -> None:
-    """Check what goes together with polling a BMS over HTTP."""
+    """Check the options that concern polling a BMS over HTTP."""
     interval, stale_after = found["poll_interval"], found["stale_after"]
     if interval.value >= stale_after.value:
         wrong = stale_after if interval.origin == "default" else interval
         raise wrong.error(
-            f"{wrong.origin}: asked every {interval.value:g} s, the BMS would count as offline "
+            f"{wrong.origin}: polled every {interval.value:g} s, the BMS would be offline "
             f"after {stale_after.value:g} s; make --stale-after longer than --poll-interval"
         )
 
 
 def _check_network(found: Mapping[str, Setting]) -> None:
-    """Refuse what cannot apply to this address: its owner would believe in a protection."""
+    """Refuse TLS options and a proxy that would have no effect with this address."""
     url = found["url"].value
     for name in ("ca_file", "tls_fingerprint"):
         given = found[name]
@@ -170,25 +172,25 @@ def _check_network(found: Mapping[str, Setting]) -> None:
             )
     proxy = found["proxy"]
     if proxy.value is not None and not url.startswith(("ws:", "wss:")):
-        raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can go through a proxy")
+        raise proxy.error(f"{proxy.origin}: only ws:// and wss:// can use a proxy")
 
 
 def _check_curve(found: Mapping[str, Setting]) -> None:
-    """See that it is said who may come in: a server's public key is no secret, so it cannot say."""
+    """Check that the clients are chosen: the public key of the service is no secret."""
     secret, allow, allow_any = (
         found[name] for name in ("curve_secret_key", "curve_allow", "curve_allow_any")
     )
     given = allow if allow.value else allow_any
     if secret.value is None:
         if given.value:
-            raise given.error(f"{given.origin}: means nothing without --curve-secret-key")
+            raise given.error(f"{given.origin}: has no effect without --curve-secret-key")
     elif not given.value:
         raise secret.error(
-            f"{secret.origin}: say who may come in: --curve-allow FOLDER with the public keys of "
-            "clients, or --curve-allow-any for all who know this service's public key"
+            f"{secret.origin}: choose which clients can connect: --curve-allow FOLDER with their "
+            "public keys, or --curve-allow-any for all that know this service's public key"
         )
     elif allow.value and allow_any.value:
-        raise allow_any.error(f"{allow_any.origin}: --curve-allow says the opposite; choose one")
+        raise allow_any.error(f"{allow_any.origin}: contradicts --curve-allow; choose one")
 
 
 def _check_names(sets: Sequence[Layer]) -> None:
@@ -199,10 +201,15 @@ def _check_names(sets: Sequence[Layer]) -> None:
             from_words = url.origin in (SOURCE, SOURCES_VARIABLE)
             how = "as NAME=SOURCE" if from_words else "with name in its table"
             raise url.error(
-                f"{url.origin.removesuffix(': url')}: a second BMS is called "
-                f"{quoted(name)}; give it a name of its own, {how}"
+                f"{url.origin.removesuffix(': url')}: a second BMS has the name "
+                f"{quoted(name)}; give it its own name, {how}"
             )
         names.add(name)
+
+
+def _check_stdin_is_read_once(sets: Sequence[Layer], given: Mapping[str, Any]) -> None:
+    if given.get("config") == "-" and any(found["url"].value == "-" for found in sets):
+        raise UsageError("--config: stdin (-) is already the source of a BMS")
 
 
 def _check_stdin(sets: Sequence[Layer]) -> None:

@@ -52,10 +52,10 @@ class Option(NamedTuple):
 
 
 def read_argument(name: str, read: Reader, given: Any) -> Any:
-    """Read an argument that is no row of the table; None if it was not given.
+    """Read an argument that is no option of the table; None if it was not given.
 
     Raises:
-        UsageError: it is not what is expected.
+        UsageError: it is of another kind than `read` expects.
 
     """
     if given is None:
@@ -63,7 +63,7 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
     try:
         return read(given)
     except ValueError as exc:
-        # Not `from exc`: a traceback must not show more of the value than the sentence does.
+        # Without the cause, whose traceback could show a password.
         raise UsageError(f"{name}: expected {exc}, got {quoted(given)}") from None
 
 

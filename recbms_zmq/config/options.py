@@ -149,9 +149,9 @@ class BmsConfig(Struct, frozen=True, kw_only=True):
     proxy: Annotated[
         str | None,
         About(
-            readers.text,
-            "for ws:// and wss://: connect through this proxy; without it none is used, whatever "
-            "the environment says",
+            readers.proxy,
+            "for ws:// and wss://: connect through this proxy; without it none is used, also not "
+            "that of the environment",
             "URL",
         ),
     ] = None
@@ -200,6 +200,15 @@ class Config(Struct, frozen=True, kw_only=True):
             derived=True,
         ),
     ] = 0
+    max_clients: Annotated[
+        int,
+        About(
+            readers.count("subscribers", least=1),
+            "accept at most this many subscribers at a time; with more than 50 the messages that "
+            "may wait for each become fewer",
+            "SUBSCRIBERS",
+        ),
+    ] = 256
     allow_plaintext: Annotated[
         bool,
         About(

@@ -1,7 +1,8 @@
-"""The kinds of values an option can have: what is expected, in words, and how it is read.
+"""Readers: one for each kind of value that an option can have.
 
-Each reader takes a text (command line, environment) or a value of a TOML file, and raises
-`ValueError` with what is expected, to be put behind the option's name and before what came.
+A reader takes a text (from the command line or the environment) or a value of a TOML file, and
+returns the option's value. It raises `ValueError` with what it expects, as the middle of a
+sentence: `--refresh: expected seconds, a number of at least 0.01, got 'soon'`.
 """
 
 import math
@@ -84,8 +85,23 @@ def text(given: Any) -> str:
     return given
 
 
+def proxy(given: Any) -> str:
+    """Read the URL of a proxy. Its password may be long, so the limit is one of sanity."""
+    expected = "the URL of a proxy, such as http://HOST:PORT or socks5h://HOST:PORT"
+    if not isinstance(given, str) or not given.isprintable() or " " in given or len(given) > 4096:
+        raise ValueError(expected)
+    try:
+        parts = urlsplit(given)
+        valid = bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(expected)
+    return given
+
+
 def name(given: Any) -> str:
-    """Read a name that can stand in a topic."""
+    """Read a name that can be part of a topic."""
     if not isinstance(given, str) or not NAME.fullmatch(given) or len(given) > 64:
         raise ValueError("a name of a-z, 0-9, _ and -, at most 64 characters")
     return given
@@ -93,7 +109,7 @@ def name(given: Any) -> str:
 
 def path(given: Any) -> Path:
     """Read the path of a file."""
-    # A URL in the wrong place would be quoted as a path is, with its password.
+    # A URL here is a mistake, and a file of its name would be quoted with the password.
     if not isinstance(given, str) or not given or "\0" in given or _URL.match(given):
         raise ValueError("a path")
     try:
@@ -132,7 +148,7 @@ class Mode(int):
 
 
 def mode(given: Any) -> Mode:
-    """Read the mode of a file, octal digits. Not a number: 600 and 0o600 are told apart badly."""
+    """Read the mode of a file, octal digits as text: a TOML number 600 would be decimal."""
     if not isinstance(given, str) or not re.fullmatch(r"0?[0-7]{3}", given):
         raise ValueError('the mode of a file as octal text, such as "0660"')
     return Mode(int(given, 8))
@@ -149,7 +165,7 @@ def network(given: Any) -> Any:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether a ZeroMQ endpoint can be reached from this machine only."""
+    """Return whether only this machine can reach a ZeroMQ endpoint."""
     scheme, _, rest = address.partition("://")
     if scheme != "tcp":
         return True
@@ -158,7 +174,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _is_host(name: str) -> bool:
-    """Tell whether a name can be looked up at all; Python fails in its own way where not."""
+    """Return whether a name is one for a look-up: Python raises UnicodeError for some others."""
     if name.isascii():  # without the codec below, which takes a while to import
         return all(0 < len(label) < 64 for label in name.removesuffix(".").split("."))
     try:
@@ -168,9 +184,9 @@ def _is_host(name: str) -> bool:
 
 
 def source(given: Any) -> str:
-    """Read where frames come from; the parts after the scheme are checked when it is opened.
+    """Read the address of a BMS, and return it with its scheme in lower case.
 
-    The scheme is in lower case in what is returned, so that everything else can compare it.
+    What is behind the scheme is checked by the source itself.
     """
     expected = (
         "a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, or - for stdin"

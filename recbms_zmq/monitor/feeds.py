@@ -18,7 +18,13 @@ from recbms_zmq.errors import RecBmsError
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
+from recbms_zmq.service.fleet import (
+    advance_when_due,
+    allow_open_files,
+    build_fleet,
+    keep_running,
+    start_delay,
+)
 
 OnChange = Callable[[], None]
 EXPLAIN: Final = 0.5
@@ -53,7 +59,7 @@ class SourceFeed:
         for bms in self._fleet:
             bms.pipeline.start(bms.source.now())
         async with asyncio.TaskGroup() as group:
-            group.create_task(tick(self._fleet))
+            group.create_task(advance_when_due(self._fleet))
             group.create_task(self._explain())
             for index, bms in enumerate(self._fleet):
                 group.create_task(keep_running(bms, start_delay(index)))

@@ -91,6 +91,10 @@ class Reporter:
         """Record why there is no connection; it becomes part of the reason for `offline`."""
         return self._on_link(reason, at)
 
+    def on_empty_status(self, problem: str, at: Instant) -> Batch:
+        """Record that a status frame came, but without data; it does not make the BMS online."""
+        return self._on_link(problem, at)
+
     def on_status(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
         batch = self.advance(at)
@@ -180,7 +184,7 @@ class Reporter:
         After a suspend or a gap in a recording there may be thousands of missed ones. They would
         all be equal, so only the newest before the next change is published.
         """
-        end = min(now, self._stale_due)
+        end = min(now, self._stale_due, *(stream.held_due for stream in self._streams))
         missed = floor((end - self._availability_due) / self._options.refresh)
         return self._availability_due + max(0, missed) * self._options.refresh
 
@@ -190,7 +194,7 @@ class Reporter:
         self._link_problem = problem
         if self.online:
             # The last frame is younger than `stale_after`, but no other one can come now.
-            self._reason = f"no connection now: {problem}" if problem else ONLINE
+            self._reason = f"no new data: {problem}" if problem else ONLINE
         else:
             self._reason = problem or (WAITING if self._was_online else STARTING)
         return batch
@@ -230,6 +234,8 @@ class Reporter:
         if isinstance(alarm, Unknown) or alarm == self._alarm:
             return
         if self._alarm is not None:
+            if self._alarm.is_same(alarm):
+                return
             change = AlarmChange(event="alarm_cleared", **self._alarm._asdict())
             batch.messages.append(self._event.render(change, ts))
         if alarm is not None:

@@ -19,6 +19,7 @@ class DeviceInfo(Struct, frozen=True, omit_defaults=True):
         model, chemistry: in words, as far as they are known.
         capacity: Ah.
         serial: only with `--include-serial`, because it is the password of the module.
+        remarks: what cannot be true, or what the owner should put right; see `remarks`.
 
     """
 
@@ -27,3 +28,4 @@ class DeviceInfo(Struct, frozen=True, omit_defaults=True):
     chemistry: str | None = None
     capacity: float | None = None
     serial: str | None = None
+    remarks: tuple[str, ...] = ()

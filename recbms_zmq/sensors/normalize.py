@@ -1,8 +1,9 @@
 """From frames to readings: runs the sensor table over a frame.
 
-A `Normalizer` is pure but for what it remembers of one BMS: the capacity and model, which only the
-settings tell, and the columns of the last frame, which stay the same object while the shape of the
-pack stays the same. What is to be sent of the readings is `report`'s business.
+A `Normalizer` keeps what it knows of one BMS from frame to frame: capacity and model, which only
+settings frames have, the scale of the state of charge, the remarks, and the columns, which stay the
+same object as long as the pack has the same units and cells. `reporting` decides which readings are
+published.
 """
 
 from collections.abc import Iterator
@@ -11,29 +12,35 @@ from math import isfinite
 from operator import ne
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
+from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
+from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Pack, Unit
+from recbms_zmq.sensors.pack import Alarm, Pack, Unit, require_data
+from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
+from recbms_zmq.sensors.remarks import find as find_remarks
+from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.wire.chemistry import chemistry, model
-from recbms_zmq.wire.frames import Settings, Status
+from recbms_zmq.wire.frames import Master, Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
 _NO_VALUE: Final[Any] = object()
 
 
 class Readings(NamedTuple):
-    """What one frame says, as columns and a row.
+    """The readings of one frame, as columns and a row.
 
     Attributes:
         sensors: the columns; the same object as before unless the pack's shape has changed.
         values: one value a column; None where the frame has no reading for it.
         arrival: when the frame came, ISO 8601.
-        alarm: the active error, None when there is none, UNKNOWN when the frame does not say.
+        alarm: the active error; None without one, UNKNOWN when the frame has no error state.
 
     """
 
@@ -43,7 +50,7 @@ class Readings(NamedTuple):
     alarm: Alarm | Unknown | None = UNKNOWN
 
     def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
-        """Give every sensor that has a reading with its value, None for unknown."""
+        """Yield every sensor that has a reading, with its value; None for unknown."""
         for sensor, value in zip(self.sensors, self.values, strict=True):
             if value is not None:
                 yield sensor, None if isinstance(value, Unknown) else value
@@ -54,7 +61,7 @@ class Link(Struct, frozen=True):
 
     Attributes:
         frames: valid frames in this run.
-        bad_frames: frames that could not be used, or only in part.
+        bad_frames: frames that were dropped, and frames with fields that were.
         reconnects: connections made after the first one.
         frame_interval: seconds between the last two status frames.
 
@@ -67,18 +74,32 @@ class Link(Struct, frozen=True):
 
 
 class Normalizer:
-    """Makes readings of the frames of one BMS."""
+    """Makes readings of the frames of one BMS.
+
+    Args:
+        idle_current: A, up to which the pack is idle.
+        include_serial: whether the serial number, which is a password, is in `description`.
+
+    """
 
     def __init__(self, *, idle_current: float = 0.1, include_serial: bool = False) -> None:
         self._idle_current = idle_current
         self._include_serial = include_serial
+        self._scale = ScaleDetector()
+        self._admission = UnitAdmission()
+        self._remarks = Remarks()
         self._capacity: float | None = None
         self._addressed = False
         self._shape: list[int] = []
         self._status = _Columns(())
         self._settings = _Columns(())
         self.description = DeviceInfo(units=())
-        """What is known of the pack so far."""
+        """What is known of the pack so far; the same object until it changes."""
+
+    @property
+    def remarks_now(self) -> tuple[str, ...]:
+        """Remarks on the last status frame alone; those in `description` have hysteresis."""
+        return self._remarks.now
 
     def status(
         self,
@@ -96,22 +117,30 @@ class Normalizer:
             energy: the counters up to this frame; unknown ones give no reading.
 
         Raises:
-            MalformedFrame: the frame says nothing about a pack.
+            NoBatteryData: the frame has no data of a battery.
 
         """
+        master = require_data(frame).master or Master()
+        self._scale.update(master)
         pack = Pack.of(
             frame,
             arrival,
+            soc=self._scale.percent(master.state_of_charge),
+            soh=self._scale.percent(master.state_of_health),
             idle_current=self._idle_current,
             capacity=self._capacity,
             energy=energy,
             addressed=self._addressed,
         )
-        if pack.addressed is not None:  # by the last frame with units, so none decides for good
+        if pack.addressed is not None:
+            # By the last frame with units: one without addresses, for any reason, has no say about
+            # those after the next.
             self._addressed = pack.addressed
+        units = self._admission.admitted(pack.units)
+        self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
         raw = [formula(pack) for formula in _PACK_FORMULAS]
         shape = [0 if link is None else 1]
-        for unit in pack.units:
+        for unit in units:
             shape.append(unit.address)
             for row in UNIT_SENSORS:
                 found: Any = row.value(unit)
@@ -127,28 +156,41 @@ class Normalizer:
             self._status = _Columns(
                 (
                     *PACK_SENSORS,
-                    *(sensor for unit in pack.units for sensor in _unit_sensors(unit)),
+                    *(sensor for unit in units for sensor in _unit_sensors(unit)),
                     *(LINK_SENSORS if link is not None else ()),
                 )
             )
-            self.description = _describe_units(self.description, pack)
+            self._describe(units=tuple(map(_unit_info, units)))
         return Readings(self._status.sensors, self._status.rounded(raw), arrival, pack.alarm)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
         self._capacity = frame.capacity
-        self.description = DeviceInfo(
-            units=self.description.units,
+        serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
+        self._describe(
             model=model(frame),
             chemistry=chemistry(frame),
             capacity=frame.capacity,
-            serial=frame.serial[:32] if self._include_serial and frame.serial else None,
+            serial=serial if self._include_serial and serial else None,
         )
         sensors = settings_sensors(frame)
         if sensors is not self._settings.sensors:
             self._settings = _Columns(sensors)
         values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
+
+    def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
+        found = list(find_remarks(pack))
+        if self._scale.scale == "percent":
+            found.append(IN_PERCENT)
+        if not are_all_admitted:
+            found.append(ADDRESSES_CHANGE)
+        self._remarks.update(found)
+        if self._remarks.active is not self.description.remarks:
+            self._describe(remarks=self._remarks.active)
+
+    def _describe(self, **changes: Any) -> None:
+        self.description = msgspec.structs.replace(self.description, **changes)
 
 
 class _Columns:
@@ -161,7 +203,7 @@ class _Columns:
         self._rounded: list[Value | None] = [None] * len(sensors)
 
     def rounded(self, raw: list[Any]) -> list[Value | None]:
-        """Round a frame's values; only those that have changed, because to compare costs less."""
+        """Round a frame's values, but only those that have changed: comparing them costs less."""
         values = self._rounded.copy()
         for column in compress(range(len(raw)), map(ne, raw, self._raw)):
             values[column] = _rounded(raw[column], self._decimals[column])
@@ -170,14 +212,14 @@ class _Columns:
 
 
 def _rounded(value: Any, decimals: int | None) -> Value | None:
-    """Round a number to the sensor's decimals; what is not finite is no reading."""
+    """Round a number to the sensor's decimals; None if it is not finite, which is no reading."""
     if decimals is None or value is None or value is UNKNOWN:
         unchanged: Value | None = value
         return unchanged
     number: float = value
     if not isfinite(number):
         return None
-    # Adding zero makes -0.0 the 0.0 it is.
+    # Adding zero turns -0.0 into 0.0.
     return round(number, decimals) + 0.0 if decimals else round(number)
 
 
@@ -191,14 +233,5 @@ def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
                 yield row.at(unit.address, number)
 
 
-def _describe_units(known: DeviceInfo, pack: Pack) -> DeviceInfo:
-    return DeviceInfo(
-        units=tuple(
-            UnitInfo(unit.address, len(unit.cell_voltages), len(unit.temperatures))
-            for unit in pack.units
-        ),
-        model=known.model,
-        chemistry=known.chemistry,
-        capacity=known.capacity,
-        serial=known.serial,
-    )
+def _unit_info(unit: Unit) -> UnitInfo:
+    return UnitInfo(unit.address, len(unit.cell_voltages), len(unit.temperatures))

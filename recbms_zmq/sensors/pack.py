@@ -1,54 +1,84 @@
-"""What one status frame says of the pack, put in order.
+"""A status frame as a `Pack`: units by their addresses, cells as lists, the error, the texts.
 
-`Pack.of` resolves the units (by address), their cells (as lists), the active error and the texts,
-once a frame. What is computed from it for the sensors is in `formulas`.
+`Pack.of` does once per frame what several sensors need. `formulas` computes the sensors from it.
 
 Sign: current is positive while the pack is charged.
 """
 
-import html
-import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from recbms_zmq.errors import MalformedFrame
+from recbms_zmq.errors import NoBatteryData
+from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining, plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import ALARMS, alarm_text
-from recbms_zmq.wire.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Master, Slave, Status
-from recbms_zmq.wire.redaction import redact_text
+from recbms_zmq.wire.frames import (
+    MAX_CELLS,
+    MAX_SENSORS,
+    MAX_UNITS,
+    BmsArray,
+    ErrorState,
+    Master,
+    Slave,
+    Status,
+)
 
 _T = TypeVar("_T")
 _NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
+_STAND_IN: Final = 256
+"""Added to the position of a unit whose address another one has: no address is as large."""
+_NO_DATA: Final = {"clock_time", "clock_date", "address", "temperature_count"}
+"""Fields that a module can fill in without a BMS behind it."""
 ChargeState = Literal["charging", "discharging", "idle"]
-Direction = Literal["full", "empty"]
-MAX_TEXT: Final = 200
-"""Characters of a text that comes from the BMS; the real ones have about 20."""
+
+VOLTAGE_DECIMALS: Final = 2
+CURRENT_DECIMALS: Final = 2
+CELL_DECIMALS: Final = 3
+TEMPERATURE_DECIMALS: Final = 1
+PERCENT_DECIMALS: Final = 1
+CAPACITY_DECIMALS: Final = 1
+"""Decimals of the readings from which other ones are computed. Those are computed from the rounded
+values, so that the numbers on a display agree: 3.412 V less 3.405 V are 0.007 V."""
 
 
 class Alarm(NamedTuple):
-    """An error that is active now. `unit` is an address; `cell` a cell or sensor, from 1."""
+    """An error that is active. `unit` is an address; `cell` is a cell or sensor, from 1."""
 
     number: int | None
     text: str
     unit: int | None
     cell: int | None
 
+    def is_same(self, other: "Alarm | Unknown | None") -> bool:
+        """Return whether this is the same alarm, although its text may differ.
 
-class TimeRemaining(NamedTuple):
-    """REC's display text, taken apart. `minutes` is None for a text without a time."""
-
-    text: str
-    minutes: int | None
-    direction: Direction | None
+        The text of an error that is not in the table is the module's own, and can have a number in
+        it that changes with every frame.
+        """
+        return isinstance(other, Alarm) and (self.number, self.unit, self.cell) == (
+            other.number,
+            other.unit,
+            other.cell,
+        )
 
 
 class Unit(Struct, frozen=True, gc=False):
-    """One BMS unit. Lists hold one item a cell or sensor, None where the frame has no value."""
+    """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
+
+    Attributes:
+        address: 0 to 255 on RS-485; 256 and more is a stand-in for one that another unit has, too.
+        bms_temperature: of the board, °C.
+        temperatures: °C.
+        cell_voltages: V.
+        cell_resistances: Ω.
+        cell_balancing: whether the cell is being balanced.
+
+    """
 
     address: int
     bms_temperature: float | None
@@ -59,32 +89,42 @@ class Unit(Struct, frozen=True, gc=False):
 
 
 class Pack(Struct, frozen=True, gc=False):
-    """A status frame, put in order.
+    """A status frame in order.
 
     Attributes:
-        master: the whole pack's numbers as they came.
+        master: the numbers of the whole pack as they came.
+        soc, soh: state of charge and health, %.
         units: in the order of their addresses.
-        addressed: whether the frame tells addresses of units; None if it has no units.
+        addressed: whether the frame has addresses of units; None if it has no units.
+        shared_addresses: addresses that several units have, with how many.
         arrival: when the frame came, ISO 8601.
         capacity: Ah, once the settings are known.
-        cell_count: of all units; None if one of them does not say.
+        cell_count: of all units; None if one of them has no count.
         charge_state: None without a current.
         time_remaining: None if the frame has none.
-        alarm: the active error; None when there is none, UNKNOWN when the frame does not say.
+        alarm: the active error; None without one, UNKNOWN when the frame has no error state.
+        cell_voltage_min, cell_voltage_max: V, rounded so that they agree with the cells.
+        temperature_max: °C, rounded so that it agrees with the sensors.
         cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
         energy: the counters up to this frame.
 
     """
 
     master: Master
+    soc: float | None
+    soh: float | None
     units: tuple[Unit, ...]
     addressed: bool | None
+    shared_addresses: tuple[tuple[int, int], ...]
     arrival: str
     capacity: float | None
     cell_count: int | None
     charge_state: ChargeState | None
     time_remaining: TimeRemaining | None
     alarm: Alarm | Unknown | None
+    cell_voltage_min: float | None
+    cell_voltage_max: float | None
+    temperature_max: float | None
     cell_lowest: str | Unknown
     cell_highest: str | Unknown
     energy: Counters
@@ -95,6 +135,8 @@ class Pack(Struct, frozen=True, gc=False):
         frame: Status,
         arrival: str = "",
         *,
+        soc: float | None = None,
+        soh: float | None = None,
         idle_current: float = 0.1,
         capacity: float | None = None,
         energy: Counters = NOT_KNOWN,
@@ -105,57 +147,113 @@ class Pack(Struct, frozen=True, gc=False):
         Args:
             frame: as decoded.
             arrival: when it came, ISO 8601.
-            idle_current: amperes up to which the pack counts as idle.
-            capacity: of the pack, Ah, if it is known.
+            soc: state of charge of the frame, %.
+            soh: state of health of the frame, %.
+            idle_current: A, up to which the pack is idle.
+            capacity: Ah, if it is known.
             energy: the counters up to this frame.
-            addressed: whether the units are known to have addresses: one that comes without its
-                address is then left out, because nobody can say which one it is.
+            addressed: whether the units are known to have addresses. One that comes without its
+                address is then left out, because it could be any of them.
 
         Raises:
-            MalformedFrame: the frame says nothing about a pack.
+            NoBatteryData: see `require_data`.
 
         """
-        array = frame.bms_array
-        if array is None or (array.master is None and not array.slaves):
-            raise MalformedFrame("a status without any data")
+        array = require_data(frame)
         master = array.master or Master()
+        slaves = sorted(_numbered(array.slaves or {}))
+        has_addresses = any(slave.address is not None for _, slave in slaves)
         units: dict[int, Unit] = {}
         counts: list[int | None] = []
-        slaves = _numbered(array.slaves or {})
-        tells_addresses = any(slave.address is not None for _, slave in slaves)
-        is_whole = True
         for position, slave in slaves:
-            if slave.address is None and (addressed or tells_addresses):
-                is_whole = False
-                counts.append(None)
-                continue
-            # Older firmware tells no addresses: the position has to do, counted as REC counts.
-            address = position + 1 if slave.address is None else slave.address
-            if address not in units:  # of two with one address only the first can be believed
-                units[address] = _unit(address, slave)
-                counts.append(slave.cell_count)
+            counts.append(slave.cell_count)
+            address = slave.address
+            if address is None:
+                if addressed or has_addresses:
+                    counts[-1] = None
+                    continue
+                # Older firmware sends no addresses. REC counts the positions from 1.
+                address = position + 1
+            if address in units:
+                address = _STAND_IN + position
+            units[address] = _unit(address, slave)
         ordered = tuple(units[address] for address in sorted(units))
-        lowest, highest = _extreme_cells(ordered) if is_whole else (UNKNOWN, UNKNOWN)
+        voltages = _known(unit.cell_voltages for unit in ordered)
+        temperatures = _known(unit.temperatures for unit in ordered)
+        lowest: str | Unknown = UNKNOWN
+        highest: str | Unknown = UNKNOWN
+        # A cell without a voltage, or in a unit that was left out, may be either.
+        is_whole = len(units) == len(slaves)
+        if is_whole and 0 < len(voltages) == sum(len(unit.cell_voltages) for unit in ordered):
+            lowest = _cell(voltages.index(min(voltages)), ordered)
+            highest = _cell(voltages.index(max(voltages)), ordered)
         text = master.time_remaining
         return cls(
             master=master,
+            soc=soc,
+            soh=soh,
             units=ordered,
-            addressed=tells_addresses if slaves else None,
+            addressed=has_addresses if slaves else None,
+            shared_addresses=_shared(slaves) if ordered and ordered[-1].address > 255 else (),
             arrival=arrival,
             capacity=capacity,
             cell_count=_sum(counts),
             charge_state=_charge_state(master.current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=_alarm(master),
+            cell_voltage_min=_agreeing(master.cell_voltage_min, voltages, min, CELL_DECIMALS),
+            cell_voltage_max=_agreeing(master.cell_voltage_max, voltages, max, CELL_DECIMALS),
+            temperature_max=_agreeing(
+                master.temperature_max, temperatures, max, TEMPERATURE_DECIMALS
+            ),
             cell_lowest=lowest,
             cell_highest=highest,
             energy=energy,
         )
 
 
+def require_data(frame: Status) -> BmsArray:
+    """Return the array of a frame that has data of a battery.
+
+    Raises:
+        NoBatteryData: there is none. The module sends such frames when it answers, but has no
+            link to the BMS.
+
+    """
+    array = frame.bms_array
+    if array is not None:
+        if array.master is not None and (array.master.voltage is not None or _data(array.master)):
+            return array
+        if any(_data(slave) for _, slave in _numbered(array.slaves or {})):
+            return array
+    raise NoBatteryData
+
+
+def _data(struct: Struct) -> bool:
+    """Return whether any field has data."""
+    fields = (name for name in struct.__struct_fields__ if name not in _NO_DATA)
+    return any(_is_data(getattr(struct, name)) for name in fields)
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, ErrorState):
+        return value.present is not None
+    if isinstance(value, (dict, list)):
+        return any(
+            item is not None for item in (value.values() if isinstance(value, dict) else value)
+        )
+    return value is not None and value != ""
+
+
 def _numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, _T]]:
     pairs = items.items() if isinstance(items, dict) else enumerate(items)
     return [(number, item) for number, item in pairs if item is not None]
+
+
+def _shared(slaves: Sequence[tuple[int, Slave]]) -> tuple[tuple[int, int], ...]:
+    """Return the addresses that several units have, with how many of them."""
+    counts = Counter(slave.address for _, slave in slaves if slave.address is not None)
+    return tuple(sorted((address, count) for address, count in counts.items() if count > 1))
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
@@ -165,12 +263,13 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 
 
 def _unit(address: int, slave: Slave) -> Unit:
-    # A unit without cells makes no sense, so such a count hides none.
+    # There is no unit without cells, so a count of 0 hides none.
     cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
     return Unit(
         address=address,
         bms_temperature=slave.bms_temperature,
-        # Slots beyond the number of sensors or cells are unused, and may hold garbage.
+        # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
+        # temperatures, and the unused ones have values that look like cell voltages.
         temperatures=_in_order(slave.temperatures, slave.temperature_count),
         cell_voltages=_in_order(slave.cell_voltages, cells),
         cell_resistances=_in_order(slave.cell_resistances, cells),
@@ -187,22 +286,40 @@ def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list
     listed: list[_T | None]
     if not isinstance(items, dict) or tuple(items) == _NUMBERS[: len(items)]:
         listed = [*(items.values() if isinstance(items, dict) else items)]
-    else:  # with gaps, or in disorder
+    else:  # with gaps, or not in order
         listed = [*map(items.get, range(max(items) + 1))]
     return listed if count is None or count == len(listed) else listed[: max(count, 0)]
 
 
-def _extreme_cells(units: Sequence[Unit]) -> tuple[str | Unknown, str | Unknown]:
-    """Return lowest and highest cell, if all are known: a cell without a voltage may be either."""
-    voltages = [voltage for unit in units for voltage in unit.cell_voltages if voltage is not None]
-    if not voltages or len(voltages) < sum(len(unit.cell_voltages) for unit in units):
-        return UNKNOWN, UNKNOWN
-    lowest, highest = voltages.index(min(voltages)), voltages.index(max(voltages))
-    return _cell(lowest, units), _cell(highest, units)
+def _known(lists: Iterable[Sequence[float | None]]) -> list[float]:
+    return [value for values in lists for value in values if value is not None]
+
+
+def _agreeing(
+    given: float | None,
+    values: list[float],
+    choose: Callable[[list[float]], float],
+    decimals: int,
+) -> float | None:
+    """Return the master's lowest or highest value, rounded so that it agrees with the units'.
+
+    The module may send one measurement with one digit more or less, and then it is rounded in two
+    ways. So a difference of one in the last decimal is none; a larger one stays as it came.
+    """
+    rounded = shown(given, decimals)
+    if rounded is None or not values:
+        return rounded
+    extreme = round(choose(values), decimals)
+    return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
+
+
+def shown(value: float | None, decimals: int) -> float | None:
+    """Return a value as it is published; None if it is not finite, which is no reading."""
+    return round(value, decimals) if value is not None and isfinite(value) else None
 
 
 def _cell(index: int, units: Sequence[Unit]) -> str:
-    """Name a cell by its place among all cells, from 0."""
+    """Name a cell by its index among all cells, from 0."""
     for unit in units:
         if index < len(unit.cell_voltages):
             break
@@ -211,8 +328,10 @@ def _cell(index: int, units: Sequence[Unit]) -> str:
 
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
-    """Tell the direction of the current; at 0 A, and up to the idle current, a pack is idle."""
-    if current is None or not isfinite(current):
+    """Return the direction of the current; up to the idle current, and at 0 A, a pack is idle."""
+    # The current as it is shown: 0.10 A is not above an idle current of 0.1 A.
+    current = shown(current, CURRENT_DECIMALS)
+    if current is None:
         return None
     if abs(current) <= idle_current:
         return "idle"
@@ -229,28 +348,3 @@ def _alarm(master: Master) -> Alarm | Unknown | None:
     if error.number not in ALARMS and master.error_message:
         text += f": {plain_text(master.error_message)}"
     return Alarm(error.number, text, error.unit_address, error.location)
-
-
-# Before it no other number and no minus: `-1h 05 min` or `2 d 3h 05 min` must not be half read.
-_TIME = re.compile(r"[^\d-]*(\d{1,6}) ?h ?([0-5]?\d) ?min\D*", re.IGNORECASE | re.ASCII)
-
-
-@lru_cache(maxsize=256)  # the text changes once a minute, the frame every second
-def parse_time_remaining(text: str) -> TimeRemaining:
-    """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
-    plain = plain_text(text)
-    time = _TIME.fullmatch(plain)
-    word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
-    direction: Direction | None = None
-    if word:
-        direction = "full" if word[1].lower() == "full" else "empty"
-    return TimeRemaining(plain, int(time[1]) * 60 + int(time[2]) if time else None, direction)
-
-
-def plain_text(text: str) -> str:
-    """Return a display text without HTML, spaces folded, at most `MAX_TEXT` characters long.
-
-    The serial number goes too, should the BMS name itself by it.
-    """
-    without_tags = re.sub(r"<[^<>]*>", " ", text[: 4 * MAX_TEXT])
-    return redact_text(" ".join(html.unescape(without_tags).split()))[:MAX_TEXT]

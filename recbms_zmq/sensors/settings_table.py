@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from recbms_zmq.sensors.formulas import percent
-from recbms_zmq.sensors.pack import plain_text
+from recbms_zmq.sensors.display_text import plain_text
+from recbms_zmq.sensors.scale import settings_percent
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.wire.chemistry import chemistry
 from recbms_zmq.wire.frames import CellLocation, Settings
@@ -156,14 +156,14 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
     _setting(
         "soc_hysteresis",
         "state of charge hysteresis",
-        lambda settings: percent(settings.soc_hysteresis),
+        lambda settings: settings_percent(settings, settings.soc_hysteresis),
         **_PERCENT,
         about="At the end of charge.",
     ),
     _setting(
         "soc_manual_reset",
         "state of charge manual reset",
-        lambda settings: percent(settings.soc_manual_reset),
+        lambda settings: settings_percent(settings, settings.soc_manual_reset),
         **_PERCENT,
         about="Reads back the present state of charge.",
     ),

@@ -60,7 +60,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soc",
         name="State of charge",
-        value=lambda pack: formulas.percent(pack.master.state_of_charge),
+        value=lambda pack: pack.soc,
         unit="%",
         decimals=1,
         device_class="battery",
@@ -70,7 +70,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soh",
         name="State of health",
-        value=lambda pack: formulas.percent(pack.master.state_of_health),
+        value=lambda pack: pack.soh,
         unit="%",
         decimals=1,
         icon="mdi:battery-heart-variant",
@@ -80,14 +80,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_max",
         name="Maximum temperature",
-        value=lambda pack: pack.master.temperature_max,
+        value=lambda pack: pack.temperature_max,
         **_TEMPERATURE,
         about="The warmest of all temperature sensors.",
     ),
     Sensor(
         key="cell_voltage_min",
         name="Minimum cell voltage",
-        value=lambda pack: pack.master.cell_voltage_min,
+        value=lambda pack: pack.cell_voltage_min,
         decimals=3,
         **_VOLTAGE,
         about="The lowest cell of the whole pack.",
@@ -95,7 +95,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage_max",
         name="Maximum cell voltage",
-        value=lambda pack: pack.master.cell_voltage_max,
+        value=lambda pack: pack.cell_voltage_max,
         decimals=3,
         **_VOLTAGE,
         about="The highest cell of the whole pack.",

@@ -1,14 +1,13 @@
-"""From a configuration to a running fleet: sources, pipelines, and the two loops that drive them.
+"""From a configuration to a running fleet: sources, pipelines, and what drives them.
 
-Each BMS has a task (`keep_running`), and all share one ticker (`tick`) for what is due without a
-frame. Where messages go, and when the fleet ends, is decided by the caller.
+Each BMS has a task for its frames (`keep_running`), and a timer for what is due without a frame
+(`advance_when_due`). Where messages go, and when the fleet ends, is decided by the caller.
 """
 
 import asyncio
 import logging
 import resource
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.connect import open_source
 from recbms_zmq.service.pipeline import Pipeline, at_once
+from recbms_zmq.service.timer import Timer
 from recbms_zmq.sources import Source
 from recbms_zmq.text import masked
 
@@ -28,8 +28,8 @@ CONNECTS_PER_SECOND: Final = 100
 """Connections are opened at this pace, so that a start, or the end of a network outage, is not a
 thousand handshakes at once. A handshake costs about as much as ten frames."""
 _OTHER_FILES: Final = 64  # sockets of ZeroMQ and its subscribers, pipes, counters being written
-TICK: Final = 0.25
-"""Seconds between two checks for what is due. Messages have the time at which they were due."""
+OVERDUE: Final = 10.0
+"""Seconds by which a timer is late in a busy process at most."""
 RESTART: Final = 60.0
 """Seconds until a source that raised an unexpected error is started again."""
 
@@ -105,19 +105,44 @@ async def keep_running(bms: Bms, delay: float) -> None:
         await asyncio.sleep(RESTART)
 
 
-async def tick(fleet: Sequence[Bms], after_all: Callable[[float], None] = lambda _: None) -> None:
-    """Publish without end what is due without a frame.
+async def advance_when_due(fleet: Sequence[Bms]) -> None:
+    """Publish without end what falls due without a frame: `offline`, refreshes, held values.
 
-    Args:
-        fleet: of these BMS.
-        after_all: called after each round, with the monotonic time.
-
+    Each BMS has a timer for the next time at which it has something to do, so an idle process
+    sleeps. Raises what a pipeline raises.
     """
-    while True:
-        await asyncio.sleep(TICK)
-        for bms in fleet:
-            bms.pipeline.tick(bms.source.now())
-        after_all(time.monotonic())
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    timers = [_timer_of(bms, failed) for bms in fleet]
+    try:
+        await failed
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _timer_of(bms: Bms, failed: "asyncio.Future[None]") -> Timer:
+    source, pipeline = bms
+
+    def advance() -> None:
+        try:
+            pipeline.advance(source.now())
+        except Exception as exc:  # noqa: BLE001 whoever waits for the timers decides
+            if not failed.done():
+                failed.set_exception(exc)
+
+    def schedule(due: float) -> None:
+        timer.set(source.clock_time(due))
+
+    timer = Timer(advance)
+    pipeline.schedule = schedule
+    schedule(pipeline.next_due(source.now().monotonic))
+    return timer
+
+
+def is_overdue(bms: Bms) -> bool:
+    """Return whether something has been due for so long that neither frames nor timers work."""
+    limit = bms.source.now().monotonic - OVERDUE
+    return bms.pipeline.next_due(limit) <= limit
 
 
 def start_delay(index: int) -> float:

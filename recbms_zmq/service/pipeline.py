@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.errors import FrameError
+from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.pack import Alarm, require_data
 from recbms_zmq.sensors.sensor import Unknown
 from recbms_zmq.wire.alarms import ALARMS
 from recbms_zmq.wire.decode import decode
@@ -24,6 +24,8 @@ STABLE_AFTER: Final = 30.0
 """Seconds for which a connection has to carry frames until it counts as good again. One that breaks
 every few seconds is logged once, not every few seconds."""
 _MOST_DETAIL: Final = 200  # characters of a foreign text in a line of the log
+_MOST_REMARKS: Final = 64
+"""Remarks that are logged in one run: a BMS that sends nonsense can have thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,10 @@ async def at_once() -> None:
 def unlimited(counters: Counters) -> Counters:
     """Return the counters as they are."""
     return counters
+
+
+def unscheduled(due: float) -> None:
+    """Leave it to the next frame to publish what is due."""
 
 
 class Pipeline:
@@ -51,6 +57,8 @@ class Pipeline:
     Attributes:
         meter: counts energy; unknown until its `resume`.
         limit_counters: returns what may be published of the meter's totals.
+        schedule: takes the monotonic time at which `advance` has something to do next, whenever
+            that can have changed.
         has_settings: whether a settings frame has come in this run.
 
     """
@@ -70,11 +78,13 @@ class Pipeline:
         self.has_settings = False
         self.meter = EnergyMeter(max_gap=energy_max_gap)
         self.limit_counters: Callable[[Counters], Counters] = unlimited
+        self.schedule: Callable[[float], None] = unscheduled
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish_batch = publish
         self._drained = drained
         self._address = address
+        self._messages = 0
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
@@ -85,11 +95,17 @@ class Pipeline:
         self._connected_at = float("-inf")
         self._was_online = False
         self._logged_kinds: set[str] = set()
+        self._logged_remarks: set[str] = set()
 
     @property
     def online(self) -> bool:
         """Whether a valid status frame came within `--stale-after`."""
         return self._reporter.online
+
+    @property
+    def messages(self) -> int:
+        """The number of raw messages in this run, valid or not."""
+        return self._messages
 
     @property
     def reason(self) -> str:
@@ -101,13 +117,17 @@ class Pipeline:
         items = self._readings.items() if self._readings else ()
         return next((value for sensor, value in items if sensor.key == key), None)
 
+    def next_due(self, now: float) -> float:
+        """Return the monotonic time, not before `now`, at which `advance` has something to do."""
+        return self._reporter.next_due(now)
+
     def start(self, at: Instant) -> None:
         """Publish the first message of the run: `offline`."""
         self._publish_batch(self._reporter.start(at))
 
-    def tick(self, at: Instant) -> None:
+    def advance(self, at: Instant) -> None:
         """Publish what is due without a frame."""
-        self._publish(self._reporter.advance(at))
+        self._publish(self._reporter.advance(at), at)
 
     def stop(self, at: Instant) -> None:
         """Publish the final `offline`: this BMS is no longer read."""
@@ -117,21 +137,22 @@ class Pipeline:
         """Record a new connection."""
         self._connections += 1
         self._connected_at = at.monotonic
-        self.tick(at)
-        self._publish(self._reporter.on_connected(at))
+        self.advance(at)
+        self._publish(self._reporter.on_connected(at), at)
         _log.debug("%s: connected", self.name)
 
     def disconnected(self, reason: str, at: Instant) -> None:
         """Record that there is no connection, and log the reason if it is a new one."""
         reason = reason or "connection lost"  # a recording can hold an empty one
-        self.tick(at)  # what was due before has another reason
-        self._publish(self._reporter.on_disconnected(reason, at))
+        self.advance(at)  # what was due before has another reason
+        self._publish(self._reporter.on_disconnected(reason, at), at)
         if reason != self._logged_problem:
             self._logged_problem = reason
             _log.warning("%s: %s; trying again", self.name, reason)
 
     def received(self, data: bytes, at: Instant) -> bool:
         """Process one raw message; return whether it was a valid frame."""
+        self._messages += 1
         bad_before = self._bad_frames
         try:
             frame, dropped = decode(data)
@@ -142,6 +163,8 @@ class Pipeline:
         except FrameError as exc:
             self._bad_frames = bad_before + 1
             self._log_once(f"a message was dropped: {exc.kind}", exc.detail)
+            if isinstance(exc, NoBatteryData):
+                self._publish(self._reporter.on_empty_status(exc.kind, at), at)
             return False
         return True
 
@@ -155,27 +178,31 @@ class Pipeline:
             readings = normalizer.settings(frame, at.isoformat())
             self._frames += 1
             self.has_settings = True
-            self._publish(self._reporter.on_settings(readings, normalizer.description, at))
+            self._publish(self._reporter.on_settings(readings, normalizer.description, at), at)
             return
+        # Before anything is counted: a frame that is dropped must leave the energy alone.
+        master = require_data(frame).master or Master()
         interval = None if self._last_status is None else at.monotonic - self._last_status
         reconnects = max(0, self._connections - 1)
         link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
-        master = (frame.bms_array and frame.bms_array.master) or Master()
         energy = self.limit_counters(self.meter.add(at.monotonic, master.voltage, master.current))
         readings = normalizer.status(frame, at.isoformat(), link, energy)
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        self._publish(self._reporter.on_status(readings, normalizer.description, at))
+        self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarm != self._alarm:
             self._log_alarm(readings.alarm)
+        if normalizer.description.remarks:
+            self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
             self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
 
-    def _publish(self, batch: Batch) -> None:
+    def _publish(self, batch: Batch, at: Instant) -> None:
         """Publish, and log when the BMS has become online or offline."""
         self._publish_batch(batch)
+        self.schedule(self._reporter.next_due(at.monotonic))
         if self.online == self._was_online:
             return
         self._was_online = self.online
@@ -194,12 +221,23 @@ class Pipeline:
         if isinstance(alarm, Unknown):
             return
         if self._alarm is not None:
+            if self._alarm.is_same(alarm):
+                return
             _log.info("%s: alarm cleared: %s", self.name, _alarm_text(self._alarm))
         if alarm is not None:
             known = ALARMS.get(alarm.number or 0)
             advice = (known and known.meaning) or "look it up in REC's manual"
             _log.warning("%s: alarm raised: %s; %s", self.name, _alarm_text(alarm), advice)
         self._alarm = alarm
+
+    def _log_remarks(self, remarks: tuple[str, ...]) -> None:
+        """Log each remark once; `device` messages have those that are true now."""
+        for remark in remarks:
+            if remark not in self._logged_remarks and len(self._logged_remarks) < _MOST_REMARKS:
+                self._logged_remarks.add(remark)
+                _log.warning("%s: %s", self.name, remark)
+                if len(self._logged_remarks) == _MOST_REMARKS:
+                    _log.warning("%s: no more remarks are logged in this run", self.name)
 
     def _log_once(self, kind: str, detail: str) -> None:
         """Log once per kind: a module that sends bad frames sends one every second."""

@@ -11,14 +11,22 @@ import os
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.service.fleet import allow_open_files, build_fleet, keep_running, start_delay, tick
-from recbms_zmq.service.shutdown import call_at_end_of, call_on_signals
+from recbms_zmq.service.fleet import (
+    advance_when_due,
+    allow_open_files,
+    build_fleet,
+    is_overdue,
+    keep_running,
+    start_delay,
+)
+from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
 from recbms_zmq.service.systemd import Notifier, status_line
+from recbms_zmq.service.timer import Timer
 from recbms_zmq.sinks import Sink
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
@@ -27,9 +35,6 @@ from recbms_zmq.text import masked
 if TYPE_CHECKING:  # loaded only where they are used
     from recbms_zmq.service.counters import CounterStore
     from recbms_zmq.sinks.zap import Authenticator
-
-FLUSH: Final = 0.1
-"""Seconds in which slow readers can take the last messages, and a BMS can close its connection."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -56,7 +61,9 @@ class Service:
         self._counters: CounterStore | None = None
         self._fleet = build_fleet(config, self._publish, self._drained)
         pipelines = [bms.pipeline for bms in self._fleet]
-        self._notifier = Notifier(os.environ, lambda: status_line(pipelines))
+        self._readers: list[asyncio.Task[None]] = []
+        self._notifier = Notifier(os.environ, lambda: status_line(pipelines), self._is_alive)
+        self._notify = Timer(self._notify_when_due)
         self._ended: asyncio.Future[None]
 
     async def run(self) -> None:
@@ -80,6 +87,16 @@ class Service:
         if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.publish(batch)
+        self._notifier.changed()
+        self._notify.set(self._notifier.next_due)
+
+    def _notify_when_due(self) -> None:
+        self._notifier.update(time.monotonic())
+        self._notify.set(self._notifier.next_due)
+
+    def _is_alive(self) -> bool:
+        """Return whether all BMS are read, and their timers run; a silent BMS is alive."""
+        return not any(map(_has_died, self._readers)) and not any(map(is_overdue, self._fleet))
 
     def _end(self, error: BaseException | None = None) -> None:
         if not self._ended.done():
@@ -116,6 +133,7 @@ class Service:
         if self._config.publish:
             self._pub = pub = ZmqSink(
                 hwm=self._config.hwm,
+                max_clients=self._config.max_clients,
                 ipc_mode=self._config.ipc_mode,
                 authenticator=self._authenticator,
             )
@@ -140,21 +158,16 @@ class Service:
             bms.pipeline.start(bms.source.now())
         if self._counters is not None:
             self._counters.start()
-        tasks = [
+        self._readers = tasks = [
             asyncio.create_task(keep_running(bms, start_delay(index)))
             for index, bms in enumerate(self._fleet)
         ]
         last = asyncio.create_task(self._end_after(tasks))
-        # A silent BMS is no reason for a restart by systemd; a reader that has died is one.
-        ticker = asyncio.create_task(
-            tick(
-                self._fleet,
-                lambda now: self._notifier.update(now, alive=not any(map(_has_died, tasks))),
-            )
-        )
-        # Without the ticker no BMS would become offline: end, and let systemd start us again.
-        ticker.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
-        self._notifier.ready(time.monotonic())
+        timers = asyncio.create_task(advance_when_due(self._fleet))
+        # Without the timers no BMS would become offline: end, and let systemd start us again.
+        timers.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
+        self._notifier.ready()
+        self._notify_when_due()
         try:
             await self._ended
         finally:
@@ -165,7 +178,8 @@ class Service:
                 if not task.done():
                     task.cancel()
                     bms.pipeline.stop(bms.source.now())
-            others = (ticker, last)
+            self._notify.cancel()
+            others = (timers, last)
             for task in others:
                 task.cancel()
             # The last write runs while connections are closed. Its end is waited for after all

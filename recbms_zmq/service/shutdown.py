@@ -4,9 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from typing import TextIO
+from typing import Final, TextIO
 
 from recbms_zmq.errors import UsageError
+
+FLUSH: Final = 0.1
+"""Seconds in which slow readers can take the last messages, and a BMS can close its connection."""
 
 
 def call_on_signals(end: Callable[[], None]) -> None:

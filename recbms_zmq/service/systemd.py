@@ -1,7 +1,7 @@
 """Notifications to systemd: READY, STATUS, WATCHDOG and STOPPING.
 
 The protocol is that of sd_notify(3): datagrams to the socket in $NOTIFY_SOCKET. Without that
-variable nothing is sent. The caller decides whether the service is alive.
+variable nothing is sent. Times are arguments; the caller decides whether the service is alive.
 """
 
 import contextlib
@@ -11,9 +11,12 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
 from recbms_zmq.service.pipeline import Pipeline
+from recbms_zmq.service.timer import NEVER
 
 STATUS_EVERY: Final = 5.0
 """Seconds between two checks of the status line, which is sent when it has changed."""
+RETRY: Final = 1.0
+"""Seconds until what did not fit into systemd's queue is sent again."""
 _MOST_NAMED: Final = 5  # BMS in one status line
 
 
@@ -23,10 +26,16 @@ class Notifier:
     Args:
         environ: systemd's variables are removed from it, so that no child process uses them.
         status: returns the status line.
+        is_alive: returns whether frames and timers are still processed.
 
     """
 
-    def __init__(self, environ: MutableMapping[str, str], status: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        environ: MutableMapping[str, str],
+        status: Callable[[], str],
+        is_alive: Callable[[], bool],
+    ) -> None:
         address = environ.pop("NOTIFY_SOCKET", "")
         usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
@@ -37,34 +46,50 @@ class Notifier:
         # Twice per interval, as sd_watchdog_enabled(3) recommends.
         is_watched = usec.isdecimal() and int(usec) > 0 and pid in ("", str(os.getpid()))
         self._beat_every = int(usec) / 2e6 if is_watched else 0.0
-        self._beat_due = 0.0 if is_watched else float("inf")
+        self._beat_due = 0.0 if is_watched else NEVER
         self._status_line = status
+        self._is_alive = is_alive
         self._status = ""
         self._status_due = 0.0
+        self._may_have_changed = True
         self._unsent: dict[str, str] = {}
+        self._retry_due = NEVER
 
-    def ready(self, now: float) -> None:
-        """Send READY: all sockets are open. `now` is monotonic, in seconds."""
+    def ready(self) -> None:
+        """Note that all sockets are open; `update` sends READY."""
         self._unsent["READY"] = "1"
-        self.update(now, alive=True)
 
-    def update(self, now: float, *, alive: bool) -> None:
+    def changed(self) -> None:
+        """Note that the status line may have changed."""
+        self._may_have_changed = True
+
+    @property
+    def next_due(self) -> float:
+        """The monotonic time from which `update` has something to do, in seconds."""
+        if self._socket is None:
+            return NEVER
+        status_due = self._status_due if self._may_have_changed else NEVER
+        return min(self._beat_due, status_due, self._retry_due)
+
+    def update(self, now: float) -> None:
         """Send what is due: WATCHDOG if the service is alive, and a STATUS that has changed."""
         if self._socket is None:
             return
         changes: dict[str, str] = {}
-        if not alive:
-            self._unsent.pop("WATCHDOG", None)
-        elif now >= self._beat_due:
+        if now >= self._beat_due:
             self._beat_due = now + self._beat_every
-            changes["WATCHDOG"] = "1"
-        if now >= self._status_due:
+            self._unsent.pop("WATCHDOG", None)
+            if self._is_alive():
+                changes["WATCHDOG"] = "1"
+        if self._may_have_changed and now >= self._status_due:
+            self._may_have_changed = False
             self._status_due = now + STATUS_EVERY
             text = self._status_line()
             if text != self._status:
                 self._status = changes["STATUS"] = text
         if changes or self._unsent:
             self._send(**changes)
+            self._retry_due = now + RETRY if self._unsent else NEVER
 
     def stopping(self) -> None:
         """Send STOPPING: the shutdown has begun."""

@@ -1,7 +1,8 @@
-"""Messages on ZeroMQ: an XPUB socket that tells late joiners what is true now.
+"""Messages on ZeroMQ: an XPUB socket that replays the last message of each topic to new clients.
 
-Socket options and their reasons are in `_tune`. Who may subscribe is decided in `access`, paths
-of `ipc://` endpoints are made in `ipc`.
+What belongs to it is beside it: when to replay in `replay`, limits of subscriptions and connections
+in `subscriptions` and `clients`, which clients may subscribe in `zap`, paths of `ipc://` endpoints
+in `ipc`. Socket options and their reasons are in `_set_options`.
 """
 
 import asyncio
@@ -9,15 +10,18 @@ import contextlib
 import errno
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
 from recbms_zmq.errors import OutputError
 from recbms_zmq.reporting.batch import Batch, Retained
+from recbms_zmq.sinks.clients import Clients
 from recbms_zmq.sinks.ipc import IpcPath
+from recbms_zmq.sinks.replay import ReplayPlan
+from recbms_zmq.sinks.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from recbms_zmq.sinks.zap import Authenticator
@@ -27,47 +31,57 @@ BIND_FOR: Final = 5.0
 _BIND_AGAIN: Final = 0.1
 _LOCK_FOR: Final = 1.0  # seconds; a service holds the lock of an ipc:// folder for milliseconds
 _MORE: Final = int(zmq.SNDMORE)
-_LOOK_AFTER: Final = 0.02
-"""Seconds after a message at which newcomers are looked for."""
-_REPLAYED_A_SECOND: Final = 20_000
-"""Messages of replays in a second, on the average. Each replay goes to all subscribers: a crowd of
-newcomers, answered one by one, would fill the queues of those who are here, and cost them messages.
-"""
+_POLLIN: Final = int(zmq.POLLIN)
 _LINGER_MS: Final = 100
-_REQUESTS_A_TURN: Final = 1000
-_MAX_INBOUND: Final = 512  # bytes; all that may come in are subscriptions
+_REQUESTS_PER_TURN: Final = 1000
+_MAX_INBOUND: Final = 512  # bytes; the largest is the handshake of CURVE, about 300
 
 
 class ZmqSink:
     """Publishes two-frame messages, `[topic, body]`, on any number of endpoints.
 
     Args:
-        hwm: messages that may wait for a slow subscriber before it loses some.
+        hwm: messages that may wait for a slow subscriber before it loses some; fewer if there are
+            many subscribers.
+        max_clients: subscribers at a time.
         ipc_mode: of the sockets of `ipc://` paths.
         authenticator: decides which clients may subscribe; None accepts all.
 
     """
 
     def __init__(
-        self, *, hwm: int, ipc_mode: int = 0o600, authenticator: "Authenticator | None" = None
+        self,
+        *,
+        hwm: int,
+        max_clients: int,
+        ipc_mode: int = 0o600,
+        authenticator: "Authenticator | None" = None,
     ) -> None:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
         self._retained: dict[bytes, Retained] = {}
-        # What `Socket.send` calls; its own layer of Python around it takes twice as long again.
+        # What `Socket.send` and `Socket.get` call; pyzmq's layer of Python doubles their time.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
-        self._next_look: asyncio.TimerHandle | None = None
-        self._newcomers: set[bytes] = set()  # prefixes of those who wait for a replay
+        get = functools.partial(zmq.backend.Socket.get, self._socket, int(zmq.EVENTS))
+        self._events: Callable[[], Any] = get
+        self._plan = ReplayPlan()
         self._next_replay: asyncio.TimerHandle | None = None
-        self._replay_due = 0.0
+        self._subscriptions = Subscriptions()
         self._watched = False
         self._ipc_mode = ipc_mode
         self._ipc_paths: list[IpcPath] = []
         self._authenticator = authenticator
-        _tune(self._socket, hwm)
+        _set_options(self._socket)
+        self._clients = Clients(
+            self._socket,
+            hwm=hwm,
+            max_clients=max_clients,
+            encrypted=authenticator is not None and authenticator.encrypts,
+            closed=self._subscriptions.close,
+        )
         if authenticator is not None:
-            authenticator.attach(self._context, self._socket)
+            authenticator.attach(self._context, self._socket, self._clients.refusals)
 
     async def bind(self, endpoint: str) -> str:
         """Bind an endpoint; return it as it was bound (with the port, if that was `*`).
@@ -80,8 +94,8 @@ class ZmqSink:
         began = loop.time()
         while True:
             try:
-                return self._bind(endpoint, ignore_lock=loop.time() > began + _LOCK_FOR)
-            except OSError as exc:  # zmq.ZMQError is none, and is made one by `_bind`
+                bound = self._bind(endpoint, ignore_lock=loop.time() > began + _LOCK_FOR)
+            except OSError as exc:  # zmq.ZMQError is none; `_bind` converts it
                 if exc.errno != errno.EADDRINUSE:
                     raise OutputError(f"cannot publish on {endpoint}: {exc.strerror}") from exc
                 if loop.time() >= began + BIND_FOR:
@@ -89,14 +103,19 @@ class ZmqSink:
                         f"cannot publish on {endpoint}: another process uses this address; "
                         "stop it, or choose another with --publish"
                     ) from exc
+            else:
+                self._clients.add_endpoint(bound)
+                return bound
             await asyncio.sleep(_BIND_AGAIN)
 
     def _bind(self, endpoint: str, *, ignore_lock: bool) -> str:
-        # With IPV6 set, libzmq would bind an IPv4 address as ::ffff:127.0.0.1.
-        self._socket.set(zmq.IPV6, 1 if "[" in endpoint else 0)
+        # With IPV6 set, libzmq binds an IPv4 address as ::ffff:127.0.0.1. A wildcard is bound for
+        # both; libzmq itself falls back to IPv4 on a system without IPv6.
+        is_ipv6 = "[" in endpoint or endpoint.startswith("tcp://*")
+        self._socket.set(zmq.IPV6, int(is_ipv6))
         path = endpoint.removeprefix("ipc://")
         try:
-            # Linux itself keeps an abstract name (@) unique; `*` is a fresh path of libzmq's own.
+            # Linux keeps an abstract name (@) unique; `*` is a new path of libzmq's own.
             if path in (endpoint, "*") or path.startswith("@"):
                 self._socket.bind(endpoint)
             else:
@@ -115,101 +134,109 @@ class ZmqSink:
             self._socket.set(zmq.USE_FD, -1)
 
     def start(self) -> None:
-        """Begin to answer newcomers."""
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._welcome)
+        """Start to answer subscriptions."""
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read_subscriptions)
         self._watched = True
-        self._welcome()
+        self._read_subscriptions()
+        self._clients.start()
         if self._authenticator is not None:
             self._authenticator.start()
 
     def publish(self, batch: Batch) -> None:
-        """Publish the messages of a batch; keep what is true for those who come later."""
+        """Publish the messages of a batch; keep the last of each topic for later subscribers."""
         send, retained = self._send, self._retained
         for topic, body, message in batch.messages:
-            # Two calls cost a third of one `send_multipart`. Neither waits: a PUB socket drops.
+            # Two calls cost a third of one `send_multipart`. Neither blocks: XPUB drops instead.
             send(topic, _MORE)
             send(body)
             if message is not None:
                 retained[topic] = message
         for topic in batch.expired:
             retained.pop(topic, None)
-        # A send can swallow the event that announces a newcomer, so look afterwards; not at once,
-        # because a look takes as long as three messages.
-        if self._next_look is None and self._watched:
-            self._next_look = asyncio.get_running_loop().call_later(_LOOK_AFTER, self._look)
+        # The descriptor is edge-triggered, and a send can consume the event that would make it
+        # readable: without this look a subscription could wait for the next batch.
+        if self._watched and self._events() & _POLLIN:
+            self._read_subscriptions()
 
     def close(self) -> None:
-        """Close the socket; what is on its way gets `_LINGER_MS` to leave, meanwhile."""
+        """Close the socket; messages in its queues get `_LINGER_MS` to leave."""
         if self._socket.closed:
             return
         if self._watched:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            if self._next_replay is not None:
+                self._next_replay.cancel()
         for path in self._ipc_paths:
             path.remove()
         if self._authenticator is not None:
             self._authenticator.close()
+        self._clients.close()
         self._socket.close()
 
     def term(self) -> None:
-        """Wait until everything has left, or the time for it is over."""
+        """Wait until the queues are empty, or `_LINGER_MS` are over."""
         self.close()
         self._context.term()
 
-    def _look(self) -> None:
-        self._next_look = None
-        self._welcome()
+    def _read_subscriptions(self) -> None:
+        """Read new subscriptions, and plan a replay of what they match.
 
-    def _welcome(self) -> None:
-        """Answer new subscriptions with what is retained.
-
-        The file descriptor tells of a change only once, and any call on the socket, a replay's
-        sends too, can be the one that takes note of it. So after each one there is another look,
-        in the next turn of the event loop: nobody can keep us here.
+        Any call on the socket can consume the event that makes the descriptor readable, so this is
+        called after each call, and after it has read anything in the next turn of the event loop.
         """
         if self._socket.closed:
             return
-        looks = 0
-        while looks < _REQUESTS_A_TURN and int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:
-            request = self._socket.recv(zmq.NOBLOCK)
-            if request[:1] == b"\x01":
-                self._newcomers.add(request[1:])
-            looks += 1
-        if self._newcomers and self._next_replay is None:
-            loop = asyncio.get_running_loop()
-            self._next_replay = loop.call_at(self._replay_due, self._replay)
-        if looks:
-            asyncio.get_running_loop().call_soon(self._welcome)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for _ in range(_REQUESTS_PER_TURN):
+            if not self._events() & _POLLIN:
+                break
+            self._read_subscription(self._socket.recv(zmq.NOBLOCK, copy=False), now)
+        else:
+            loop.call_soon(self._read_subscriptions)
+        due = self._plan.due
+        if due is not None and self._next_replay is None:
+            self._next_replay = loop.call_at(due, self._replay)
+
+    def _read_subscription(self, frame: zmq.Frame, now: float) -> None:
+        request = frame.bytes
+        kind, prefix = request[:1], request[1:]
+        try:
+            connection = int(frame.get(zmq.SRCFD))
+        except zmq.ZMQError:  # libzmq cancels the subscriptions of a connection that has ended
+            return
+        excess = None
+        if kind == b"\x01":
+            excess = self._subscriptions.add(connection, prefix, now)
+            self._plan.add(prefix)
+        elif kind == b"\x00":
+            excess = self._subscriptions.remove(connection, prefix, now)
+        if excess is not None:
+            self._clients.disconnect(*excess)
 
     def _replay(self) -> None:
         self._next_replay = None
-        if self._socket.closed:
-            return
-        prefixes = tuple(self._newcomers)
-        self._newcomers.clear()
-        count = 0
-        for topic, message in self._retained.items():
-            if topic.startswith(prefixes):
+        loop = asyncio.get_running_loop()
+        due = self._plan.due
+        if due is not None and due <= loop.time():
+            for topic, message in self._plan.replay(self._retained, loop.time()):
                 self._send(topic, _MORE)
                 self._send(message.last_body())
-                count += 1
-        loop = asyncio.get_running_loop()
-        self._replay_due = loop.time() + count / _REPLAYED_A_SECOND
-        loop.call_soon(self._welcome)
+        self._read_subscriptions()
 
 
 @contextlib.contextmanager
 def _batch_threads() -> Iterator[None]:
-    """Start threads meanwhile that do not interrupt us, where the system knows such a thing.
+    """Create threads meanwhile with the policy SCHED_BATCH, where the system has it.
 
-    Every message wakes libzmq's thread. Where there is no other core for it, it takes ours at once,
-    sends one message, and sleeps again: three changes of thread a frame, and twice the CPU time.
-    A thread for batch work waits until we have nothing to do, and sends the frame's messages, or
-    those of a hundred BMS, in one go. Threads inherit this, and any user may ask for it; libzmq's
-    own option for it ends the process where the system refuses.
+    Every message wakes libzmq's I/O thread. On a single core that thread preempts this one, sends
+    one message, and sleeps again: three switches a frame, and twice the CPU time. With SCHED_BATCH
+    it waits until this thread is idle, and sends all messages of the frame at once. Threads inherit
+    the policy, and any user may set it; libzmq's own option ends the process where it is refused.
     """
     changed = False
-    with contextlib.suppress(AttributeError, OSError):  # macOS; a sandbox
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # and not what somebody chose for us
+    with contextlib.suppress(AttributeError, OSError):  # macOS; a sandbox that refuses it
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # keep any other policy
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
             changed = True
     try:
@@ -219,12 +246,14 @@ def _batch_threads() -> Iterator[None]:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
-def _tune(pub: "zmq.Socket[bytes]", hwm: int) -> None:
-    pub.set(zmq.XPUB_VERBOSE, 1)  # tell of every subscription, also of one that others have
-    pub.set(zmq.SNDHWM, hwm)
+def _set_options(pub: "zmq.Socket[bytes]") -> None:
+    pub.set(zmq.XPUB_VERBOSER, 1)  # report every subscription and cancellation, also repeated ones
+    # One request of a connection at a time: libzmq reads a pipe until it is empty, and a client
+    # that fills it as fast as it is read would keep this thread there.
+    pub.set(zmq.RCVHWM, 1)
     pub.set(zmq.LINGER, _LINGER_MS)
     pub.set(zmq.MAXMSGSIZE, _MAX_INBOUND)
-    # A subscriber that lost power never says goodbye: find out, and free its queue.
+    # A subscriber that lost power closes no connection; heartbeats find out, and free its queue.
     pub.set(zmq.HEARTBEAT_IVL, 30_000)
     pub.set(zmq.HEARTBEAT_TIMEOUT, 60_000)
     pub.set(zmq.TCP_KEEPALIVE, 1)

@@ -38,6 +38,9 @@ class Source(Protocol):
     def now(self) -> Instant:
         """Tell the time of what it delivers: the clock's, or the place in a recording."""
 
+    def clock_time(self, monotonic: float) -> float:
+        """Return when its monotonic time will be this, on the clock; infinity for never."""
+
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled, or until there is nothing more."""
 
@@ -51,3 +54,7 @@ class LiveSource:
     def now(self) -> Instant:
         """Read the clock."""
         return Instant.now()
+
+    def clock_time(self, monotonic: float) -> float:
+        """Return the time itself."""
+        return monotonic

@@ -1,29 +1,44 @@
 """Frames of older module firmware, which has no websocket: `GET http://HOST/cell` now and then.
 
-One request a connection, never a second one while the first is out, no redirect and no proxy. The
-standard library's own client blocks, and a thread for each of a thousand BMS is not light; so the
-connection is asyncio's, and `http.client` reads the headers.
+One request a connection, never a second one while the first is out, and no proxy. The responses are
+read by the HTTP parser of `websockets`, in pieces, over a connection of asyncio: a thread for each
+request, which `http.client` needs, costs 100 threads when 100 BMS do not answer.
 """
 
 import asyncio
-import http.client
-import io
-import re
+import logging
 import ssl
 from base64 import b64encode
+from collections.abc import Generator
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
+
+from websockets.exceptions import WebSocketException
+from websockets.http11 import Response, read_body
+from websockets.streams import StreamReader
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
-from recbms_zmq.sources.network import OPEN_TIMEOUT, explain_failure, require_fingerprint
+from recbms_zmq.sources.network import (
+    MAX_REDIRECTS,
+    OPEN_TIMEOUT,
+    REDIRECTS,
+    explain_failure,
+    follow_redirect,
+    require_fingerprint,
+    tls_context,
+)
+from recbms_zmq.text import masked, printable
 from recbms_zmq.version import __version__
 
-_LONGEST_HEAD: Final = 2**16
-_DIGITS: Final = re.compile(r"[0-9A-Fa-f]{1,16}")
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: .*)?\r?\n")
+_PIECE: Final = 2**12
+"""Bytes that are parsed in one turn of the event loop: a chunk of one byte takes some 10 us."""
+_MAX_FRAMING: Final = 2**17
+"""Bytes beside the content: status line, headers, and the sizes of a few thousand chunks."""
+
+_log = logging.getLogger(__name__)
 
 
 class HttpSource(LiveSource):
@@ -32,8 +47,8 @@ class HttpSource(LiveSource):
     Args:
         url: `http://` or `https://`; a user and password in it are sent (basic authentication).
         interval: seconds from one request to the next.
-        max_frame: bytes; a longer answer is given up.
-        tls: for `https://`, made by `network.tls_context`.
+        max_frame: bytes of the longest response; the parser takes 1 MiB at most.
+        tls: for `https://`, made by `network.tls_context`; None for the system's authorities.
         fingerprint: SHA-256 of the only certificate to accept, lower-case hex.
         spread: seconds over which a fleet comes back after an outage.
 
@@ -51,11 +66,8 @@ class HttpSource(LiveSource):
         fingerprint: str | None = None,
         spread: float = 0.0,
     ) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname is not None  # `values.source` has refused an URL without a host
-        self._host = parts.hostname
-        self._port = parts.port or (80 if tls is None else 443)
-        self._request = _request(url)
+        self._url = url
+        self._logged = ""
         self._interval = interval
         self._max_frame = max_frame
         self._tls = tls
@@ -65,45 +77,63 @@ class HttpSource(LiveSource):
     async def run(self, receiver: Receiver) -> None:
         """Deliver until cancelled."""
         loop = asyncio.get_running_loop()
-        linked = False
+        is_connected = False
         while True:
             began = loop.time()
-            reason, linked = await self._poll(receiver, linked)
+            reason, is_connected = await self._poll(receiver, is_connected)
             if reason is None:
                 await asyncio.sleep(began + self._interval - loop.time())
             else:
-                linked = False
+                is_connected = False
                 receiver.disconnected(reason, Instant.now())
                 await asyncio.sleep(next(self._backoff.delays))
 
-    async def _poll(self, receiver: Receiver, linked: bool) -> tuple[str | None, bool]:
-        """Ask once; return what was wrong, and whether the receiver knows of a link."""
+    async def _poll(self, receiver: Receiver, is_connected: bool) -> tuple[str | None, bool]:
+        """Make one request; return what was wrong, and whether the receiver counts as connected."""
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
-                data = await self._fetch()
+                data = await self._get()
         except InvalidResponse as exc:
-            return str(exc), linked
+            return str(exc), is_connected
         except OSError as exc:
-            return explain_failure(exc), linked
+            return explain_failure(exc), is_connected
         now = Instant.now()
-        if not linked:
+        if not is_connected:
             receiver.connected(now)
         if not receiver.received(data, now):
             return "the answer is not a frame of a BMS", True
         self._backoff.reset()
         return None, True
 
-    async def _fetch(self) -> bytes:
+    async def _get(self) -> bytes:
+        """Return the content at the address, or where it redirects to."""
+        url = self._url
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._request(url)
+            location = next(iter(response.headers.get_all("Location")), None)
+            if response.status_code not in REDIRECTS or location is None:
+                return content(response)
+            url = follow_redirect(url, location)
+            if url != self._logged:
+                self._logged = url
+                _log.info("%s redirects to %s", masked(self._url), printable(masked(url)))
+        raise InvalidResponse(f"the BMS redirects more than {MAX_REDIRECTS} times")
+
+    async def _request(self, url: str) -> Response:
+        parts = urlsplit(url)
+        is_secure = parts.scheme == "https"
+        tls = (self._tls or tls_context(None, pinned=False)) if is_secure else None
+        port = parts.port or (443 if is_secure else 80)
         reader, writer = await asyncio.open_connection(
-            self._host, self._port, ssl=self._tls, limit=_LONGEST_HEAD, happy_eyeballs_delay=0.25
+            parts.hostname, port, ssl=tls, limit=_PIECE, happy_eyeballs_delay=0.25
         )
         try:
             if self._fingerprint is not None:
                 require_fingerprint(writer.transport, self._fingerprint)
-            writer.write(self._request)
-            return await read_answer(reader, self._max_frame)
+            writer.write(_request(url))
+            return await read_response(reader, self._max_frame)
         finally:
-            writer.transport.abort()  # all was read, or is not wanted: nothing to wait for
+            writer.transport.abort()  # everything is read, or not wanted: nothing to wait for
 
 
 def _request(url: str) -> bytes:
@@ -126,72 +156,74 @@ def _request(url: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
-    """Read an HTTP/1 answer; return its content, at most `limit` bytes.
+def content(response: Response) -> bytes:
+    """Return what a response holds.
 
     Raises:
-        InvalidResponse: it is no HTTP, has another status than 200, is too long or not whole.
+        InvalidResponse: its status is not 200.
+
+    """
+    if response.status_code != 200:
+        raise InvalidResponse(f"the BMS answered with HTTP status {response.status_code}")
+    return bytes(response.body)
+
+
+async def read_response(reader: asyncio.StreamReader, limit: int) -> Response:
+    """Read an HTTP/1 response, its content only if its status is 200.
+
+    Args:
+        reader: of the connection.
+        limit: bytes of the content.
+
+    Raises:
+        InvalidResponse: it is not HTTP, too long or incomplete.
         OSError: the connection failed.
 
     """
+    stream = StreamReader()
+    parser = _parse(stream, limit)
+    unread = limit + _MAX_FRAMING
     try:
-        return await _read_answer(reader, limit)
-    except (ValueError, EOFError, http.client.HTTPException) as exc:
+        while unread >= 0:
+            next(parser)
+            data = await reader.read(_PIECE)
+            unread -= len(data)
+            stream.feed_data(data) if data else stream.feed_eof()
+            await asyncio.sleep(0)  # `read` does not yield while there is more
+    except StopIteration as end:
+        response: Response = end.value
+        return response
+    except (ValueError, EOFError, LookupError, NotImplementedError, WebSocketException) as exc:
         raise InvalidResponse("the BMS gave no valid answer") from exc
+    raise InvalidResponse(_TOO_LONG)
 
 
-async def _read_answer(reader: asyncio.StreamReader, limit: int) -> bytes:
-    status = _STATUS_LINE.fullmatch(await reader.readline())
-    if status is None:
-        raise http.client.BadStatusLine("")
-    if status[1] != b"200":
-        elsewhere = ", which points elsewhere" if status[1].startswith(b"3") else ""
-        raise InvalidResponse(f"the BMS answered with HTTP status {status[1].decode()}{elsewhere}")
-    headers = await _read_headers(reader)
-    if headers.get("Transfer-Encoding", "identity").lower() != "identity":
-        return await _read_chunks(reader, limit)
-    length = headers.get("Content-Length")
-    if length is None:
-        return await _read_to_the_end(reader, limit)
-    return await reader.readexactly(_checked(length, 10, limit))
+_TOO_LONG: Final = "the answer was longer than --max-frame"
 
 
-async def _read_headers(reader: asyncio.StreamReader) -> http.client.HTTPMessage:
-    head = io.BytesIO()
-    while (line := await reader.readline()) not in (b"\r\n", b"\n"):
-        head.write(line)
-        if not line or head.tell() > _LONGEST_HEAD:
-            raise http.client.HTTPException
-    head.seek(0)
-    return http.client.parse_headers(head)
+def _parse(stream: StreamReader, limit: int) -> Generator[None, None, Response]:
+    """Read one response, and what a server may send in front of it (`100 Continue`)."""
 
+    def read_line(most: int, error: type[Exception]) -> Generator[None, None, bytes]:
+        line = yield from stream.read_line(most, error)
+        # A small server may end its lines without the carriage return that the parser wants.
+        return bytes(line) if line.endswith(b"\r\n") else bytes(line[:-1]) + b"\r\n"
 
-async def _read_chunks(reader: asyncio.StreamReader, limit: int) -> bytes:
-    content = bytearray()
-    while size := _checked((await reader.readline()).partition(b";")[0].decode(), 16, limit):
-        _check_length(len(content) + size, limit)
-        content += await reader.readexactly(size)
-        if await reader.readline() not in (b"\r\n", b"\n"):
-            raise http.client.HTTPException
-    return bytes(content)
-
-
-async def _read_to_the_end(reader: asyncio.StreamReader, limit: int) -> bytes:
-    content = bytearray()
-    while part := await reader.read(_LONGEST_HEAD):
-        content += part
-        _check_length(len(content), limit)
-    return bytes(content)
-
-
-def _checked(length: str, base: int, limit: int) -> int:
-    """Read a length. Not all that Python takes for a number is one: `1_0`, `+5`, `0x5`."""
-    if not _DIGITS.fullmatch(length.strip()):
-        raise http.client.HTTPException
-    _check_length(int(length, base), limit)
-    return int(length, base)
-
-
-def _check_length(length: int, limit: int) -> None:
-    if length > limit:
-        raise InvalidResponse("the answer was longer than --max-frame")
+    status = 100
+    while status < 200:
+        # As for a proxy: HTTP/1.0 is good enough, and the content can wait for its length.
+        response = yield from Response.parse(
+            read_line, stream.read_exact, stream.read_to_eof, proxy=True
+        )
+        status = response.status_code
+    headers = response.headers
+    if status == 200:
+        length = headers.get("Content-Length", "")
+        if length.isdecimal() and len(length) < 20 and int(length) > limit:
+            raise InvalidResponse(_TOO_LONG)
+        response.body = yield from read_body(
+            status, headers, read_line, stream.read_exact, stream.read_to_eof
+        )
+        if len(response.body) > limit:
+            raise InvalidResponse(_TOO_LONG)
+    return response

@@ -31,6 +31,7 @@ from recbms_zmq.sources.recording import (
 
 SCHEME: Final = "replay:"
 _AROUND_A_FRAME: Final = 1024
+_SHORTEST_WAIT: Final = 0.01
 _ESCAPED: Final = 6  # bytes of a line that one byte of a frame may take, as \u001f
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,14 @@ class ReplaySource:
             return self._place
         passed = (time.monotonic() - self._reached) * self._speed
         return self._place.at(min(self._place.monotonic + passed, self._next.monotonic))
+
+    def clock_time(self, monotonic: float) -> float:
+        """Return when the replay will have reached a time, never at full speed."""
+        if not self._speed:
+            return float("inf")
+        left: float = (monotonic - self.now().monotonic) / self._speed
+        # A slow reader stops the replay at a line, and that can be right before this time.
+        return time.monotonic() + max(_SHORTEST_WAIT, left)
 
     async def run(self, receiver: Receiver) -> None:
         """Deliver until the end of the recording, or until cancelled."""

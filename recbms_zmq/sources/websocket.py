@@ -10,7 +10,7 @@ import logging
 import ssl
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -36,14 +36,13 @@ from recbms_zmq.sources.connection import CLOSE_TIMEOUT, BmsConnection
 from recbms_zmq.sources.network import (
     MAX_REDIRECTS,
     OPEN_TIMEOUT,
+    REDIRECTS,
     explain_failure,
     follow_redirect,
     tls_context,
 )
 from recbms_zmq.text import masked, printable
 from recbms_zmq.wire.redaction import redact_text
-
-_REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +163,7 @@ class _Connector(connect):
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Return the address to go on with, or why there is none."""
-        if not isinstance(exc, InvalidStatus) or exc.response.status_code not in _REDIRECTS:
+        if not isinstance(exc, InvalidStatus) or exc.response.status_code not in REDIRECTS:
             return exc
         # Two of the same header are a LookupError.
         location = next(iter(exc.response.headers.get_all("Location")), None)

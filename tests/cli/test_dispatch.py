@@ -44,7 +44,7 @@ def test_the_help_names_every_command() -> None:
     [
         (
             [],
-            "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
+            "a command is missing; for example recbms-zmq demo (try: recbms-zmq --help)",
         ),
         (
             ["--stale"],
@@ -115,10 +115,10 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
     ("word", "hint"),
     [
         ("rnu", "did you mean run?"),
-        ("battery", f"there are {', '.join(dispatch.COMMANDS)}"),
+        ("battery", f"the commands are {', '.join(dispatch.COMMANDS)}"),
         (
             "ws://u:secret@192.168.8.2/ws",
-            "an address stands behind one, as in recbms-zmq run ws://***@192.168.8.2/ws",
+            "an address follows one, as in recbms-zmq run ws://***@192.168.8.2/ws",
         ),
     ],
 )
@@ -209,7 +209,7 @@ def test_the_configuration_is_printed_and_nothing_is_started() -> None:
     )
     assert (code, err) == (0, "")
     assert "\nstale_after = 20.0  # --stale-after\n" in out
-    assert '\nurl = "ws://***@192.168.8.2/ws"  # SOURCE\nname = "house"  # SOURCE\n' in out
+    assert '\nurl = "ws://${RECBMS_LOGIN_HOUSE_URL}@192.168.8.2/ws"  # SOURCE; ' in out
 
 
 def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

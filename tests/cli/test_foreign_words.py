@@ -1,6 +1,6 @@
-"""Whatever a user says, in a file, in the environment or on the command line: it works or is told.
+"""Any file, environment and command line is accepted, or refused with one sentence.
 
-The answer is one sentence, with one of the exit codes of REFERENCE.md, and without a password.
+The sentence has one of the documented exit codes, and no password.
 """
 
 import os
@@ -85,7 +85,7 @@ IN_ENVIRONMENT = ANY.map(lambda text: text.replace("\0", ""))
 def test_any_environment_is_a_configuration_or_one_sentence(
     environ: dict[str, str], sources: list[str]
 ) -> None:
-    words.check_loading({}, sources, environ, says="RECBMS_")
+    words.check_loading({}, sources, environ, origin="RECBMS_")
 
 
 # --- the command line ---

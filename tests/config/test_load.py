@@ -4,13 +4,21 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbms_zmq.config.load import Loaded, load, load_one
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, ReportOptions
+from recbms_zmq.config.options import (
+    BY_NAME,
+    OPTIONS,
+    SOURCE_OPTIONS,
+    BmsConfig,
+    Config,
+    ReportOptions,
+)
 from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 
@@ -281,7 +289,7 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"refresh": "0"},
             "--refresh: expected seconds, a number of at least 0.01, got '0'",
         ),
-        ([URL], {"timeout": "5"}, "--timeout: means nothing without --once"),
+        ([URL], {"timeout": "5"}, "--timeout: has no effect without --once"),
         ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
         (
             [URL],
@@ -292,30 +300,29 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             [URL],
             {"publish": ["tcp://*:5556"]},
             (
-                "--publish: other machines can reach tcp://*:5556, and anybody there could "
-                "read it; encrypt with --curve-secret-key, "
-                "or if it may be read by anybody, say --allow-plaintext"
+                "--publish: other machines can reach tcp://*:5556, and read what "
+                "is published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
             ),
         ),
         (
             [URL],
             {"no_publish": "true", "no_stdout": "true"},
-            "nothing to do: neither stdout nor ZeroMQ is wanted",
+            "nothing to do: --no-stdout and --no-publish leave no output",
         ),
         (
             [URL],
             {"once": "true", "no_stdout": "true"},
-            "nothing to do: neither stdout nor ZeroMQ is wanted",
+            "nothing to do: --no-stdout and --no-publish leave no output",
         ),
         (
             [URL],
             {"once": "true", "publish": ["tcp://127.0.0.1:1"]},
-            "--publish: --once prints the state on stdout, and nowhere else",
+            "--publish: has no effect with --once, which prints the state on stdout only",
         ),
         (
             [URL, "ws://other/ws"],
             {},
-            "SOURCE: a second BMS is called 'main'; give it a name of its own, as NAME=SOURCE",
+            "SOURCE: a second BMS has the name 'main'; give it its own name, as NAME=SOURCE",
         ),
         (
             [URL],
@@ -326,7 +333,7 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             ["http://h/cell"],
             {"poll_interval": "30"},
             (
-                "--poll-interval: asked every 30 s, the BMS would count as offline after 30 s; "
+                "--poll-interval: polled every 30 s, the BMS would be offline after 30 s; "
                 "make --stale-after longer than --poll-interval"
             ),
         ),
@@ -334,32 +341,33 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             ["http://h/cell"],
             {"stale_after": "10"},
             (
-                "--stale-after: asked every 10 s, the BMS would count as offline after 10 s; "
+                "--stale-after: polled every 10 s, the BMS would be offline after 10 s; "
                 "make --stale-after longer than --poll-interval"
             ),
         ),
         (
             ["http://h/cell"],
             {"proxy": "http://p"},
-            "--proxy: only ws:// and wss:// can go through a proxy",
+            "--proxy: only ws:// and wss:// can use a proxy",
         ),
         (
             [URL],
             {"curve_secret_key": "/key"},
             (
-                "--curve-secret-key: say who may come in: --curve-allow FOLDER with the public "
-                "keys of clients, or --curve-allow-any for all who know this service's public key"
+                "--curve-secret-key: choose which clients can connect: --curve-allow FOLDER with "
+                "their public keys, or --curve-allow-any for all that know this service's public "
+                "key"
             ),
         ),
         (
             [URL],
             {"curve_allow": "/keys"},
-            "--curve-allow: means nothing without --curve-secret-key",
+            "--curve-allow: has no effect without --curve-secret-key",
         ),
         (
             [URL],
             {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"},
-            "--curve-allow-any: --curve-allow says the opposite; choose one",
+            "--curve-allow-any: contradicts --curve-allow; choose one",
         ),
         (["a=-", "b=-"], {}, "only one BMS can be read from stdin (-)"),
         (
@@ -391,14 +399,14 @@ def test_a_mistake_on_the_command_line_is_one_sentence(
         ),
         (
             {"RECBMS_SOURCES": "a=ws://h/ws a=ws://g/ws"},
-            "RECBMS_SOURCES: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE",
+            "RECBMS_SOURCES: a second BMS has the name 'a'; give it its own name, as NAME=SOURCE",
         ),
         (
             {"RECBMS_PUBLISH": "tcp://192.168.8.5:5556"},
             (
                 "RECBMS_PUBLISH: other machines can reach tcp://192.168.8.5:5556, "
-                "and anybody there could read it; encrypt with --curve-secret-key, "
-                "or if it may be read by anybody, say --allow-plaintext"
+                "and read what "
+                "is published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
             ),
         ),
         (
@@ -473,16 +481,15 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
         (
             'publish = "tcp://*:5556"\n' + BMS,
             (
-                "THE_FILE: publish: other machines can reach tcp://*:5556, and anybody there could "
-                "read it; encrypt with --curve-secret-key, "
-                "or if it may be read by anybody, say --allow-plaintext"
+                "THE_FILE: publish: other machines can reach tcp://*:5556, and read what "
+                "is published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
             ),
         ),
         (
             BMS + BMS,
             (
-                "THE_FILE: [[bms]] number 2: a second BMS is called 'main'; give it a name of its "
-                "own, with name in its table"
+                "THE_FILE: [[bms]] number 2: a second BMS has the name 'main'; give it its "
+                "own name, with name in its table"
             ),
         ),
         (
@@ -530,7 +537,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     assert str(refused.value) == f"cannot read {tmp_path}: Is a directory"
 
 
-# --- what is told of it ---
+# --- what is printed of it ---
 
 
 def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -> None:
@@ -539,6 +546,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
     )
     env = {"RECBMS_LOG_LEVEL": "debug"}
     given = {"bare": "true", "publish": ["ipc:///x", "ipc:///y"], "config": str(toml)}
+    toml.chmod(0o600)
     assert as_toml(load(given, [], env)).splitlines() == [
         'publish = ["ipc:///x", "ipc:///y"]  # --publish',
         "no_publish = false  # default",
@@ -546,6 +554,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'prefix = "recbms"  # default',
         "# state_dir is not set",
         "hwm = 10000  # default",
+        "max_clients = 256  # default",
         "allow_plaintext = false  # default",
         "# curve_secret_key is not set",
         "# curve_allow is not set",
@@ -558,7 +567,10 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'log_level = "debug"  # RECBMS_LOG_LEVEL',
         "",
         "[[bms]]",
-        f'url = "ws://***@h/ws"  # {toml}: [[bms]] number 1: url',
+        (
+            f'url = "ws://${{RECBMS_LOGIN_MAIN_URL}}@h/ws"  # {toml}: [[bms]] number 1: url; '
+            "set RECBMS_LOGIN_MAIN_URL to the USER:PASSWORD of this URL"
+        ),
         'name = "main"  # default',
         'device_name = "REC BMS"  # default',
         'emit = "readings"  # default',
@@ -573,28 +585,141 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         "max_frame = 1048576  # default",
         "# ca_file is not set",
         "# tls_fingerprint is not set",
-        f'proxy = "http://***@p"  # {toml}: [[bms]] number 1: proxy',
+        (
+            f'proxy = "http://${{RECBMS_LOGIN_MAIN_PROXY}}@p"  # {toml}: [[bms]] number 1: '
+            "proxy; set RECBMS_LOGIN_MAIN_PROXY to the USER:PASSWORD of this URL"
+        ),
         "include_serial = false  # default",
     ]
 
 
-def test_what_is_shown_is_a_file_that_configures_the_same(toml: Path) -> None:
-    shown = loaded(
-        "house=http://192.168.8.2/cell",
-        'boat=replay:a "file".jsonl',
-        "van=sim:",
-        env={
-            "RECBMS_ALLOW_IP": "10.0.0.0/8 ::1",
-            "RECBMS_STATE_DIR": "/var/lib/a b",
-            "RECBMS_TIMEOUT": "2.5",
-        },
-        device_name="Gr\u00fc\u00dfe \U0001f50b \\",
-        publish=["tcp://127.0.0.1:*", "ipc://@x"],
-        ipc_mode="0660",
-        poll_interval="7",
-    )
+LOGINS = ["", "u:pa55w0rd@", "t0k%40en@"]
+HOSTS = st.sampled_from(["h", "bms.local:81", "[::1]:8080", "192.168.8.2"])
+PATHS = st.sampled_from(["/ws", "/a@b/ws", "/", "/cell"])
+QUERIES = st.sampled_from(["", "?token=pa55w0rd", "?a=1&b=x@y"])
+NUMBERS = st.floats(0.01, 1e6).map(str)
+FILES = st.sampled_from(
+    ["/etc/me@home/x", "/a b", "c:\\\\d", "/\u00fc\u2028\x7f", "~/x", "/${HOME}/x"]
+)
+VALID = {
+    "prefix": st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True),
+    "name": st.from_regex(r"[a-z0-9_-]{1,64}", fullmatch=True),
+    "device_name": st.text(st.characters(codec="utf-8"), min_size=1, max_size=100).filter(
+        lambda text: text.isprintable() and bool(text.strip())
+    ),
+    "publish": st.lists(
+        st.sampled_from(["tcp://127.0.0.1:1", "ipc://@x", "ipc:///me@home/y", "tcp://[::1]:*"]),
+        min_size=1,
+        unique=True,
+    ),
+    "allow_ip": st.lists(st.sampled_from(["10.0.0.0/8", "::1", "192.168.8.2"]), unique=True),
+    "emit": st.sampled_from(["readings", "snapshot", "both"]),
+    "report": st.sampled_from(["changes", "all"]),
+    "log_level": st.sampled_from(["debug", "info", "warning", "error"]),
+    "ipc_mode": st.sampled_from(["0600", "660", "0666"]),
+    "tls_fingerprint": st.just("AB:" * 31 + "ab"),
+    "max_frame": st.integers(1024, 2**30).map(str),
+    "hwm": st.integers(1, 2**31 - 1).map(str),
+    "max_clients": st.integers(1, 1000).map(str),
+    "poll_interval": st.floats(1, 29).map(str),
+    "stale_after": st.floats(30, 1e9).map(str),
+    "proxy": st.tuples(st.sampled_from(LOGINS), HOSTS).map("".join).map("socks5h://".__add__),
+    **dict.fromkeys(("refresh", "min_interval", "idle_current", "energy_max_gap"), NUMBERS),
+    "timeout": NUMBERS,
+    **dict.fromkeys(("state_dir", "ca_file"), FILES),
+    **dict.fromkeys(
+        ("bare", "include_serial", "no_publish", "allow_plaintext", "exit_on_stdin_close"),
+        st.sampled_from(["true", "no"]),
+    ),
+}
+TOGETHER = {"no_stdout", "once", "curve_secret_key", "curve_allow", "curve_allow_any"}
+SOURCES = st.one_of(
+    st.tuples(
+        st.sampled_from(["ws://", "wss://"]), st.sampled_from(LOGINS), HOSTS, PATHS, QUERIES
+    ).map("".join),
+    st.sampled_from(["sim:?units=2", "replay:/me@home/a b?speed=2", "-"]),
+)
+
+
+@given(st.fixed_dictionaries({}, optional=VALID), st.lists(SOURCES, min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_shown_configures_the_same(
+    toml: Path, given_options: dict[str, Any], urls: list[str]
+) -> None:
+    if {"ca_file", "tls_fingerprint", "proxy"} & given_options.keys():
+        urls = [url for url in urls if url.startswith("wss:")] or ["wss://h/ws"]
+    if urls.count("-") > 1:
+        urls = ["-"]
+    names = ["", "boat=", "a-van="]
+    env = {"RECBMS_TIMEOUT": given_options.pop("timeout", "")}
+    shown = load(given_options, [name + url for name, url in zip(names, urls, strict=False)], env)
+    text = as_toml(shown)
+    toml.write_text(text, encoding="utf-8")
+    assert "pa55w0rd" not in text
+    assert "t0k%40en" not in text
+    assert load({"config": str(toml)}, [], _secrets(text, shown)).config == shown.config
+    assert text.count("set RECBMS_LOGIN_") == len(_secrets(text, shown))
+
+
+def _secrets(text: str, shown: Loaded) -> dict[str, str]:
+    """Set the variables that the comments name, to what is in the URLs."""
+    env: dict[str, str] = {}
+    for bms in shown.config.bms:
+        for key in ("url", "proxy"):
+            parts = urlsplit(getattr(bms, key) or "")
+            name = f"RECBMS_LOGIN_{bms.name.upper().replace('-', '_')}_{key.upper()}"
+            env |= {name: parts.netloc.rpartition("@")[0], f"{name}_QUERY": parts.query}
+    return {name: secret for name, secret in env.items() if f"${{{name}}}" in text}
+
+
+def test_every_option_is_in_this_property() -> None:
+    assert set(VALID) | TOGETHER == set(BY_NAME)
+
+
+def test_keys_and_switches_that_need_each_other_are_shown_for_the_same_configuration(
+    toml: Path,
+) -> None:
+    for name, value in (("curve_allow", "/d@e"), ("curve_allow_any", "true")):
+        keys: dict[str, Any] = {"curve_secret_key": "/a@b/k", name: value}
+        shown = loaded(URL, no_stdout="true", **keys)
+        toml.write_text(as_toml(shown), encoding="utf-8")
+        assert load({"config": str(toml)}, [], {}).config == shown.config
+    shown = loaded(URL, once="true")
     toml.write_text(as_toml(shown), encoding="utf-8")
-    assert loaded(file=toml).config == shown.config
+    assert load({"config": str(toml)}, [], {}).config == shown.config
+
+
+def test_a_variable_that_is_not_set_is_named(toml: Path) -> None:
+    toml.write_text('[[bms]]\nurl = "ws://${RECBMS_LOGIN_HOUSE}@h/ws"\n')
+    with pytest.raises(ConfigError) as refused:
+        load({"config": str(toml)}, [], {})
+    assert str(refused.value) == (
+        f"{toml}: [[bms]] number 1: url: the environment has no variable RECBMS_LOGIN_HOUSE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "warned"),
+    [
+        ('url = "ws://u:secret@h/ws"', 0o644, True),
+        ('url = "ws://u:secret@h/ws"', 0o604, True),
+        ('url = "ws://h/ws"\nproxy = "http://u:secret@p"', 0o644, True),
+        ('url = "ws://u:secret@h/ws"', 0o640, False),
+        ('url = "ws://${RECBMS_LOGIN_HOUSE}@h/ws"', 0o644, False),
+        ('url = "wss://h/ws"\nca_file = "/me@home/ca.pem"', 0o644, False),
+    ],
+)
+def test_a_password_that_every_user_can_read_is_warned_of(
+    toml: Path, line: str, mode: int, warned: bool
+) -> None:
+    toml.write_text(f"[[bms]]\n{line}\n")
+    toml.chmod(mode)
+    warning = (
+        f"{toml} holds a password, and every user of this machine can read it; "
+        f"run: chmod o-r {toml}"
+    )
+    found = load({"config": str(toml)}, [], {"RECBMS_LOGIN_HOUSE": "u:p"})
+    assert found.warnings == ([warning] if warned else [])
 
 
 def test_what_is_shown_can_be_read_by_people_and_by_toml(toml: Path) -> None:

@@ -73,6 +73,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "prefix": "recbms",
         "state_dir": None,
         "hwm": None,
+        "max_clients": 256,
         "allow_plaintext": False,
         "curve_secret_key": None,
         "curve_allow": None,

@@ -92,7 +92,7 @@ def report(wire: Sequence[bytes], options: ReportOptions, *, secret: bytes = b""
         now += STEP
         is_good = device.received(data, Instant(now, now))
         _check_what_stands(truth, data, contract, is_good=is_good, everything=options is ALL)
-        device.tick(Instant(now + 2, now + 2))
+        device.advance(Instant(now + 2, now + 2))
     device.stop(Instant(now + 100, now + 100))
     return contract
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import ConfigError, InvalidResponse
-from recbms_zmq.sources.http import read_answer
+from recbms_zmq.sources.http import content, read_response
 from recbms_zmq.sources.recording import LONGEST_GAP, FrameRecord, Start, read_record
 from recbms_zmq.sources.replay import ReplaySource
 from recbms_zmq.sources.stdin import StdinSource
@@ -65,12 +65,12 @@ def answered(*parts: bytes) -> bytes | str:
 
     async def read() -> bytes:
         reader = asyncio.StreamReader(limit=2**16)
-        task = asyncio.create_task(read_answer(reader, LIMIT))
+        task = asyncio.create_task(read_response(reader, LIMIT))
         for part in parts:
             reader.feed_data(part)
             await asyncio.sleep(0)
         reader.feed_eof()
-        return await task
+        return content(await task)
 
     try:
         return _run(read())

@@ -1,4 +1,4 @@
-"""Targets for what a user says: configuration file, environment, command line.
+"""Targets for what a user gives: configuration file, environment, command line.
 
 The command line is run for real, up to where a service would begin; a fence keeps it from writing
 files and from opening sockets.
@@ -24,17 +24,17 @@ from recbms_zmq.service.fleet import build_fleet
 LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
 CODES = {0, 1, 2, 69, 73, 78, 141}
-"""All exit codes that REFERENCE.md lists."""
+"""All exit codes that the README names."""
 PASSWORD = "pa55w0rd-Zq"
 """Where it stands in front of an `@`, nobody may see it."""
 
 
 def configuration(data: bytes) -> None:
-    """A file is a configuration, or one sentence says what is wrong with it."""
+    """A file is a configuration, or is refused with one sentence."""
     with tempfile.TemporaryDirectory(prefix="recbms-fuzz-") as folder:
         path = Path(folder) / "recbms.toml"
         path.write_bytes(data)
-        check_loading({"config": str(path)}, [], {}, says=str(path))
+        check_loading({"config": str(path)}, [], {}, origin=str(path))
 
 
 def environment(data: bytes) -> None:
@@ -42,7 +42,7 @@ def environment(data: bytes) -> None:
     pairs = (item.partition("=") for item in data.decode("utf-8", "surrogateescape").split("\0"))
     variables = {name: value for name, equals, value in pairs if equals}
     variables.pop("RECBMS_CONFIG", None)
-    check_loading({}, [], variables, says="RECBMS_")
+    check_loading({}, [], variables, origin="RECBMS_")
 
 
 def arguments(data: bytes) -> None:
@@ -54,14 +54,14 @@ def arguments(data: bytes) -> None:
 
 
 def check_loading(
-    given: dict[str, Any], sources: Sequence[str], environ: dict[str, str], *, says: str
+    given: dict[str, Any], sources: Sequence[str], environ: dict[str, str], *, origin: str
 ) -> None:
     """Load a configuration and open its sources; if that is refused, hold the words to account."""
     try:
         loaded = load(given, sources, environ)
     except ConfigError as exc:
         sentence = str(exc)
-        known = (says, "two BMS are called", "only one BMS", "cannot read")
+        known = (origin, "a second BMS", "only one BMS", "cannot read")
         assert sentence.startswith(known)
     except UsageError as exc:
         sentence = str(exc)
@@ -97,7 +97,7 @@ def check_sentence(sentence: str) -> None:
 
 
 def check_answer(code: Any, err: str) -> None:
-    """Check that a command has ended with an exit code of REFERENCE.md."""
+    """Check that a command has ended as documented."""
     assert code in CODES, (code, err)
     lines = err.splitlines()
     assert all(line.startswith("recbms-zmq: ") for line in lines), err

@@ -60,7 +60,7 @@ def test_an_alarm_is_said_with_what_to_do() -> None:
         (
             f"REC BMS: {NORMAL}. Alarm 1: Cell voltage too high (unit 3, cell 12). REC's manual: "
             "charging is switched off now. Wait: the BMS balances the cells down. "
-            "Message of the BMS: Over?[2Jvolt"
+            "Message of the BMS: Over[2Jvolt"
         )
     ]
 

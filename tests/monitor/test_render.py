@@ -188,7 +188,7 @@ def test_cells_beyond_and_near_their_limits_stand_out() -> None:
 
 def test_a_pack_without_values_has_question_marks_not_numbers() -> None:
     bms = MonitoredBms()
-    bms.frame('{"type":"status","bms_array":{"master":{}}}')
+    bms.frame('{"type":"status","bms_array":{"master":{"st_naprav":1}}}')
     shown = text(render(bms.model, View(), (80, 24), 0.0))
     assert "? %" in shown
     assert "? V   ? A   ? W" in shown

@@ -251,19 +251,22 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
         (["--program", ""], "--program: expected one word without spaces and quotes, got ''"),
         (
             ["--target", "entity-nodes", "--sensors", "soc,charge"],
-            "('charge' is none), got 'soc,charge'",
+            "('charge' is not one), got 'soc,charge'",
         ),
         (["--target", "entity-nodes", "--sensors", "cell_voltage/{unit}/{number}"], "keys of"),
         (
             ["--source", "zmq", "--url", "ws://10.0.0.7/ws"],
-            "--url: this flow has no use for it; it belongs to --source exec and daemon",
+            "--url: has no effect in this flow; it belongs to --source exec and daemon",
         ),
         (
             ["--target", "dashboard", "--all-sensors"],
-            "--all-sensors: this flow has no use for it; it belongs to --target discovery, states",
+            "--all-sensors: has no effect in this flow; it belongs to --target discovery, states",
         ),
-        (["--sensors", "soc"], "--sensors: this flow has no use for it"),
-        (["--source", "zeromq-node", "--program", "/opt/recbms-zmq"], "--program: this flow has"),
+        (["--sensors", "soc"], "--sensors: has no effect in this flow"),
+        (
+            ["--source", "zeromq-node", "--program", "/opt/recbms-zmq"],
+            "--program: has no effect in this flow",
+        ),
     ],
 )
 def test_a_wrong_option_gets_one_sentence(

@@ -245,7 +245,7 @@ def test_a_server_that_is_not_a_bms(start: Run, make_bms: MakeBms) -> None:
     text = output(start("check", "--brief", "--timeout", "2", bms.url), 69)
     assert text == (
         "no status frame within 2 s: the answer is not a frame of a BMS (not JSON, "
-        "unknown message type, a status without any data)\n"
+        "unknown message type, the module answers, but knows nothing of the BMS: RS-485 cable?)\n"
     )
 
 

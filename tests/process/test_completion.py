@@ -15,6 +15,8 @@ from support.terminal import PROMPT, Terminal
 
 from recbms_zmq.cli.dispatch import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 
 class Shell(NamedTuple):
     """How a shell is started, and where it looks for the script, by the words of `--help`.

@@ -14,6 +14,8 @@ from support.fixtures import Run
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources.recording import Recorder
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 300
 
 

@@ -14,6 +14,8 @@ from support.bms import FakeBms
 from support.fixtures import Run, Start
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 WATCHED = """
 import os, sys
 

@@ -17,6 +17,8 @@ from support.home import Home
 from support.pages import ROOT
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ROOT / "flows" / "service"
 INSTRUCTIONS = re.sub(r"\\\n", "", (FOLDER / "Dockerfile").read_text()).splitlines()
 PUBLISHED = "tcp://0.0.0.0:5556"

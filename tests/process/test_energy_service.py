@@ -21,6 +21,8 @@ from support.frames import status
 from support.process import Command
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 COUNTERS = {"energy_charged": 3, "energy_discharged": 3, "charge_in": 2, "charge_out": 2}
 """Keys and decimals."""
 # The real program but for one number: a minute is long for a test that is to end it many times.

@@ -12,6 +12,8 @@ from support.process import Command
 
 from recbms_zmq.simulator.faults import KINDS
 
+pytestmark = pytest.mark.slow
+
 Messages = list[dict[str, Any]]
 UNIT_2: Final = (
     "bms_temperature/2",

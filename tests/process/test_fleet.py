@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.bms import Connection
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import matches
 from support.subscriber import Subscriber
+
+pytestmark = pytest.mark.slow
 
 SIZE = 60
 FLEET = {f"b{number}" for number in range(SIZE)}

@@ -61,7 +61,7 @@ def test_an_interval_that_makes_the_bms_look_offline_is_refused(start: Run) -> N
     service = start("run", "--poll-interval", "60", "http://192.168.8.3/cell")
     assert service.wait() == 2
     assert service.stderr.text() == (
-        "recbms-zmq: --poll-interval: asked every 60 s, the BMS would count as offline after "
+        "recbms-zmq: --poll-interval: polled every 60 s, the BMS would be offline after "
         "30 s; make --stale-after longer than --poll-interval\n"
     )
 
@@ -69,6 +69,4 @@ def test_an_interval_that_makes_the_bms_look_offline_is_refused(start: Run) -> N
 def test_a_proxy_is_refused_rather_than_gone_around(start: Run) -> None:
     service = start("run", "--proxy", "http://127.0.0.1:1", "http://192.168.8.3/cell")
     assert service.wait() == 2
-    assert service.stderr.text() == (
-        "recbms-zmq: --proxy: only ws:// and wss:// can go through a proxy\n"
-    )
+    assert service.stderr.text() == ("recbms-zmq: --proxy: only ws:// and wss:// can use a proxy\n")

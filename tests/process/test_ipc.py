@@ -17,6 +17,8 @@ from support.waiting import eventually
 
 from recbms_zmq.sinks.ipc import IpcPath
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(process: Command) -> str:
     """Return the sentence with which a service that cannot bind ends."""

@@ -20,6 +20,8 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.websocket import WebSocketSource
 
+pytestmark = pytest.mark.slow
+
 
 def availability(service: Command) -> list[str]:
     return [m["payload"] for m in service.messages if m["kind"] == "availability"]

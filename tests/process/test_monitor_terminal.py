@@ -14,6 +14,8 @@ from support.frames import SETTINGS, status
 from support.process import PACKAGE_PARENT
 from support.terminal import PROMPT, Terminal
 
+pytestmark = pytest.mark.slow
+
 SCREENS = Path(__file__).parents[1] / "screens"
 Open = Callable[..., Terminal]
 

@@ -80,7 +80,7 @@ def test_it_does_not_publish_and_says_so(run: Run) -> None:
     service = run("--once", "--publish", "tcp://127.0.0.1:*", "ws://127.0.0.1:1")
     assert service.wait() == 2
     assert service.stderr.text() == (
-        "recbms-zmq: --publish: --once prints the state on stdout, and nowhere else\n"
+        "recbms-zmq: --publish: has no effect with --once, which prints the state on stdout only\n"
     )
 
 

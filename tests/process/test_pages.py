@@ -21,6 +21,8 @@ from support.home import Home
 from support.pages import ROOT, block
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 BMS = "ws://192.168.8.2/ws"
 SECOND_BMS = "ws://192.168.8.3/ws"
 HERE = "tcp://127.0.0.1:5556"

@@ -1,14 +1,16 @@
 """`recbms-zmq record`: what a BMS sends, as lines that can be replayed."""
 
+import contextlib
 import fcntl
 import json
 import os
+import pty
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from support.bms import FakeBms
-from support.fixtures import Run
+from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
 
 
@@ -118,6 +120,60 @@ def test_a_file_that_cannot_be_written_is_said(start: Run, tmp_path: Path) -> No
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73
     full.stderr.line("recbms-zmq: cannot write /dev/full any more; is the disk full?")
+
+
+def test_a_file_that_exists_is_overwritten_only_by_force(
+    start: Run, bms: FakeBms, tmp_path: Path
+) -> None:
+    path = tmp_path / "capture.jsonl"
+    path.write_text("precious")
+    refused = start("record", bms.url, "-o", str(path), "--duration", "1")
+    assert refused.wait() == 73
+    assert refused.stderr.text() == (
+        f"recbms-zmq: {path} exists; choose another name, or overwrite: --force\n"
+    )
+    assert path.read_text() == "precious"
+    forced = start("record", bms.url, "-o", str(path), "--duration", "1", "--force")
+    assert forced.wait() == 0
+    assert without_times(path.read_bytes().splitlines()) == [*EXPECTED, {"event": "end"}]
+
+
+def test_without_a_frame_it_fails_with_the_reason_and_leaves_no_file(
+    start: Run, make_bms: MakeBms, tmp_path: Path
+) -> None:
+    path = tmp_path / "capture.jsonl"
+    away = make_bms()
+    away.stop()
+    recorder = start("record", away.url, "-o", str(path), "--duration", "1")
+    assert recorder.wait() == 69
+    assert recorder.stderr.all()[-1].decode() == (
+        "recbms-zmq: nothing was recorded: no frame came (connection refused)"
+    )
+    assert not path.exists()
+
+
+def test_the_end_is_logged_with_the_number_of_frames(start: Run, bms: FakeBms) -> None:
+    recorder = start("record", bms.url, "--duration", "1")
+    assert recorder.wait() == 0
+    assert recorder.stderr.all()[-1].endswith(b"main: 2 frames recorded")
+
+
+def test_a_device_and_a_pipe_are_no_files_to_overwrite(start: Run, bms: FakeBms) -> None:
+    assert start("record", bms.url, "-o", "/dev/null", "--duration", "1").wait() == 0
+
+
+def test_a_terminal_shows_frames_and_time(start: Run, bms: FakeBms, tmp_path: Path) -> None:
+    primary, secondary = pty.openpty()
+    path = tmp_path / "capture.jsonl"
+    recorder = start("record", bms.url, "-o", str(path), "--duration", "3", stderr=secondary)
+    os.close(secondary)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with the process
+        while b"\r2 frames in 0:00:0" not in shown:
+            shown += os.read(primary, 4096)
+    assert b"\r2 frames in 0:00:0" in shown
+    assert recorder.stop() == 0
+    os.close(primary)
 
 
 def test_a_duration_has_to_be_a_number(start: Run) -> None:

@@ -18,6 +18,8 @@ from support.frames import STATUS, status
 from support.process import Command
 from support.raw_server import raw_server
 
+pytestmark = pytest.mark.slow
+
 SERIAL = "1A-73519264"  # longer than the real one, which times and ports can hold by chance
 SETTINGS = REAL_SETTINGS.replace("1A-2261", SERIAL)
 USER, PASSWORD, PROXY_PASSWORD, TOKEN = "Wilhelmina", "s3/cr@t-1", "s3cret-2", "s3cret-3"

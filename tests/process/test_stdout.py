@@ -22,6 +22,8 @@ from support.process import Lines, command
 from support.subscriber import Subscriber
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 2**20
 
 

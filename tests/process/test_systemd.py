@@ -18,6 +18,8 @@ from support.waiting import PATIENCE
 
 from recbms_zmq.service.systemd import STATUS_EVERY, Notifier
 
+pytestmark = pytest.mark.slow
+
 Changes = dict[str, str]
 
 
@@ -186,6 +188,35 @@ def test_the_watchdog_is_not_fed_when_a_source_is_dead(
     assert not any(map(is_beat, manager.told[heard:]))
 
 
+BROKEN_TIMERS = """
+import sys
+from recbms_zmq import cli
+from recbms_zmq.service import fleet
+class Broken(fleet.Timer):
+    def set(self, due):
+        pass
+fleet.Timer = Broken
+fleet.OVERDUE = 0.5
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_the_watchdog_is_not_fed_when_what_is_due_is_not_done(
+    bms: FakeBms, run: Run, manager: Manager
+) -> None:
+    run(
+        *("--no-stdout", "--refresh", "1", bms.url),  # the availability is due every second
+        python=[sys.executable, "-c", BROKEN_TIMERS],
+        env=manager.environment(seconds=0.4),
+    )
+    manager.until(is_beat)
+    while select.select([manager._socket], [], [], 2.0)[0]:  # until there are no more beats
+        manager.everything()
+    bms.send(status(soc=0.5))  # with a frame all is done that is due
+    manager.until(is_beat)
+
+
 CANCELLED_READER = """
 import asyncio, sys
 from recbms_zmq import cli
@@ -278,12 +309,12 @@ class TestNotifier:
 
     def test_the_watchdog_is_fed_twice_as_often_as_asked_for(self, manager: Manager) -> None:
         environ = manager.environment(seconds=10.0, WATCHDOG_PID=str(os.getpid()), HOME="/")
-        notifier = Notifier(environ, lambda: "well")
+        notifier = make_notifier(environ)
         assert environ == {"HOME": "/"}
-        notifier.ready(100.0)
-        for tenth in range(1, 200):
-            notifier.update(100.0 + tenth / 10, alive=True)
+        notifier.ready()
+        times = run_until(notifier, 119.9)
         notifier.close()
+        assert times == [100.0, 105.0, 110.0, 115.0]
         assert manager.everything() == [
             {"READY": "1", "WATCHDOG": "1", "STATUS": "well"},
             {"WATCHDOG": "1"},
@@ -291,12 +322,11 @@ class TestNotifier:
             {"WATCHDOG": "1"},
         ]
 
-    def test_it_is_fed_again_as_soon_as_it_may_be(self, manager: Manager) -> None:
-        notifier = Notifier(manager.environment(seconds=2.0), lambda: "well")
-        notifier.ready(100.0)
-        for second in range(1, 4):
-            notifier.update(100.0 + second, alive=False)
-        notifier.update(103.5, alive=True)
+    def test_it_is_fed_at_the_next_beat_after_which_it_may_be(self, manager: Manager) -> None:
+        alive = iter([True, False, False, True])
+        notifier = make_notifier(manager.environment(seconds=2.0), is_alive=lambda: next(alive))
+        notifier.ready()
+        assert run_until(notifier, 103.0) == [100.0, 101.0, 102.0, 103.0]
         notifier.close()
         assert manager.everything()[1:] == [{"WATCHDOG": "1"}]
 
@@ -304,10 +334,11 @@ class TestNotifier:
         self, manager: Manager
     ) -> None:
         states = iter(range(1000))
-        notifier = Notifier(manager.environment(), lambda: str(next(states)))
-        notifier.ready(100.0)
-        for tenth in range(1, int(STATUS_EVERY * 20) + 1):
-            notifier.update(100.0 + tenth / 10, alive=True)
+        notifier = make_notifier(manager.environment(), status=lambda: str(next(states)))
+        notifier.ready()
+        for tenth in range(int(STATUS_EVERY * 20) + 1):
+            notifier.changed()
+            run_until(notifier, 100.0 + tenth / 10)
         notifier.close()
         assert manager.everything() == [
             {"READY": "1", "STATUS": "0"},
@@ -315,14 +346,43 @@ class TestNotifier:
             {"STATUS": "2"},
         ]
 
+    def test_it_has_nothing_to_do_while_nothing_changes(self, manager: Manager) -> None:
+        notifier = make_notifier(manager.environment())
+        notifier.ready()
+        run_until(notifier, 100.0)
+        assert notifier.next_due == float("inf")
+        notifier.changed()
+        assert notifier.next_due == 100.0 + STATUS_EVERY
+        notifier.close()
+        assert notifier.next_due == float("inf")
+
     def test_what_systemd_had_no_room_for_is_told_later(self, manager: Manager) -> None:
         manager.fill()
-        notifier = Notifier(manager.environment(seconds=1.0), lambda: "well")
-        notifier.ready(100.0)
+        notifier = make_notifier(manager.environment(seconds=1.0), is_alive=lambda: False)
+        notifier.ready()
+        notifier.update(100.0)
         before = len(manager.everything())
-        notifier.update(100.1, alive=False)
+        assert notifier.next_due <= 101.0
+        notifier.update(101.0)
         notifier.close()
         assert manager.everything()[before:] == [{"READY": "1", "STATUS": "well"}]
+
+
+def make_notifier(
+    environ: dict[str, str],
+    status: Callable[[], str] = lambda: "well",
+    is_alive: Callable[[], bool] = lambda: True,
+) -> Notifier:
+    return Notifier(environ, status, is_alive)
+
+
+def run_until(notifier: Notifier, end: float, start: float = 100.0) -> list[float]:
+    """Update whenever it is due; return the times."""
+    times = []
+    while (due := max(start, notifier.next_due)) <= end:
+        notifier.update(due)
+        times.append(due)
+    return times
 
 
 def test_no_child_inherits_the_notify_socket(bms: FakeBms, run: Run, tmp_path: Path) -> None:

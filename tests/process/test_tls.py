@@ -12,6 +12,8 @@ from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.raw_server import raw_server
 
+pytestmark = pytest.mark.slow
+
 
 class Certificate(NamedTuple):
     """A certificate signed by itself, and what a server needs to show it."""

@@ -13,6 +13,8 @@ from support.process import command, environment
 
 from recbms_zmq.errors import ConfigError, UsageError
 
+pytestmark = pytest.mark.slow
+
 SERVICE = ROOT / "flows" / "service"
 UNITS = (SERVICE / "recbms-zmq.service", ROOT / "flows" / "pipes" / "recbms-zmq-mqtt.service")
 CONFIG = SERVICE / "config.toml"

@@ -12,77 +12,121 @@ from support.fixtures import MakeBms, Run, Start
 from support.process import PACKAGE_PARENT
 
 from recbms_zmq import __version__
+from recbms_zmq.cli.dispatch import COMMANDS
 
 URL = "ws://127.0.0.1:1/ws"
 
-WRONG_OPTIONS = {
-    "": "say what to do, for example recbms-zmq demo (try: recbms-zmq --help)",
-    "rnu": "'rnu' is not a command; did you mean run? (try: recbms-zmq --help)",
-    "run": (
-        "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
-    ),
-    "run 192.168.8.2": (
-        "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
-        "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
-    ),
-    f"run --stale {URL}": (
-        "--stale is not an option or argument of recbms-zmq run; did you mean --stale-after? "
-        "(try: recbms-zmq run --help)"
-    ),
-    f"run --stale-after soon {URL}": (
-        "--stale-after: expected seconds, a number above 0, got 'soon'"
-    ),
-    f"run --emit all {URL}": "--emit: expected one of readings, snapshot, both, got 'all'",
-    f"run --publish 5556 {URL}": (
-        "--publish: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got '5556'"
-    ),
-    f"run --no-stdout --no-publish {URL}": ("nothing to do: neither stdout nor ZeroMQ is wanted"),
-    f"run a={URL} a={URL}": (
-        "SOURCE: a second BMS is called 'a'; give it a name of its own, as NAME=SOURCE"
-    ),
-    "check tcp://u:secret@h": (
-        "TARGET: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, got 'tcp://***@h'"
-    ),
-    "run --hwm": "argument --hwm: expected one argument (try: recbms-zmq run --help)",
-}
+# Which sentence answers which mistake is tested in tests/config and tests/cli.
 
 
-@pytest.mark.parametrize("words", WRONG_OPTIONS)
-def test_a_wrong_option_is_one_sentence_and_2(words: str, start: Start) -> None:
-    process = start(*words.split())
-    assert process.wait() == 2
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (
+            ["run", "--emit", "all", URL],
+            2,
+            "--emit: expected one of readings, snapshot, both, got 'all'",
+        ),
+        (
+            ["run", "--config", "/no/such/file"],
+            78,
+            "cannot read /no/such/file: No such file or directory",
+        ),
+        (
+            ["run", "--once", "--timeout", "0.1", URL],
+            69,
+            "no status frame within 0.1 s (main: connection refused)",
+        ),
+    ],
+)
+def test_a_failure_has_an_exit_code_and_one_sentence(
+    start: Start, arguments: list[str], code: int, sentence: str
+) -> None:
+    process = start(*arguments)
+    assert process.wait() == code
     assert process.stdout.all() == []
-    (line,) = process.stderr.all()
-    assert line.decode().startswith(f"recbms-zmq: {WRONG_OPTIONS[words]}")
+    assert process.stderr.all()[-1].decode() == f"recbms-zmq: {sentence}"
+    assert b"Traceback" not in b"".join(process.stderr.all())
 
 
-WRONG_FILES = {
-    "bms = 5": "{path}: bms: expected [[bms]] tables, got 5",
-    "[[bms]]": "{path}: [[bms]] number 1: url is missing; expected a source: ",
-    "report = 'everything'": "{path}: report: expected one of changes, all, got 'everything'",
-    "[[bms]]\nurl = 'ws://x'\nstale = 1": (
-        "{path}: [[bms]] number 1: 'stale' is not an option; did you mean stale_after?"
-    ),
-    "[[bms]": "{path} is not valid TOML: ",
-}
+CLOSED_STDOUT = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" >&-', "sh"]
 
 
-@pytest.mark.parametrize("content", WRONG_FILES)
-def test_a_wrong_file_is_one_sentence_and_78(content: str, run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "recbms.toml"
-    path.write_text(content, encoding="utf-8")
-    process = run("--config", str(path))
-    assert process.wait() == 78
-    (line,) = process.stderr.all()
-    assert line.decode().startswith(f"recbms-zmq: {WRONG_FILES[content].format(path=path)}")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["run", "--no-publish", "sim:"], ["run", "--once", "sim:"], ["demo", "--no-publish"]),
+        *(["run", "--print-config", "sim:"], ["record", "sim:"], ["check", "sim:"], ["sensors"]),
+        *(["listen"], ["monitor", "sim:"], ["flow"], ["completion", "bash"], ["simulate"]),
+        *(["keygen", "key"], ["files"]),
+    ],
+    ids=" ".join,
+)
+def test_with_stdout_closed_a_command_ends_with_a_sentence(
+    start: Start, arguments: list[str], tmp_path: Path
+) -> None:
+    process = start(*arguments, python=CLOSED_STDOUT, cwd=tmp_path)
+    assert process.wait() == 141
+    assert process.stderr.all()[-1].startswith(b"recbms-zmq: standard output is closed")
+    assert b"Traceback" not in b"".join(process.stderr.all())
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_not_there_is_78(run: Run, tmp_path: Path) -> None:
-    process = run("--config", str(tmp_path / "none.toml"))
-    assert process.wait() == 78
-    assert process.stderr.text() == (
-        f"recbms-zmq: cannot read {tmp_path}/none.toml: No such file or directory\n"
+def test_every_command_is_in_this_table() -> None:
+    (mark,) = (
+        mark
+        for mark in test_with_stdout_closed_a_command_ends_with_a_sentence.pytestmark  # type: ignore[attr-defined]
     )
+    assert {arguments[0] for arguments in mark.args[1]} == set(COMMANDS)
+
+
+def test_with_stdout_closed_a_service_without_it_runs(bms: FakeBms, run: Run) -> None:
+    service = run("--no-stdout", bms.url, python=CLOSED_STDOUT)
+    service.stderr.line("main: online")
+    assert service.stop() == 0
+
+
+def test_with_stdout_closed_a_recording_to_a_file_is_made(
+    bms: FakeBms, start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "capture.jsonl"
+    recorder = start("record", "-o", str(path), "--duration", "1", bms.url, python=CLOSED_STDOUT)
+    assert recorder.wait() == 0
+    assert path.read_bytes().count(b"frame") > 1
+
+
+@pytest.mark.parametrize("option", ["--config", "--ca-file"])
+@pytest.mark.parametrize("kind", ["fifo", "device", "huge"])
+def test_a_file_that_is_none_is_refused_at_once(
+    start: Start, tmp_path: Path, option: str, kind: str
+) -> None:
+    path = tmp_path / "file"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(3 * 2**30)  # sparse
+    process = start("run", "--no-publish", option, str(path), "wss://127.0.0.1:1/ws")
+    assert process.wait() == 78
+    (line,) = process.stderr.all()
+    why = "it has more than 4,194,304 bytes" if kind == "huge" else "it is not a regular file"
+    verb = "read" if option == "--config" else "use the certificates in"
+    assert line.decode() == f"recbms-zmq: cannot {verb} {path}: {why}"
+
+
+def test_the_configuration_can_come_from_a_pipe(bms: FakeBms, start: Start) -> None:
+    document = f'no_publish = true\n[[bms]]\nname = "piped"\nurl = "{bms.url}"\n'
+    process = start("run", "--once", "--config", "-", stdin=subprocess.PIPE)
+    process.stdin.write(document.encode())
+    process.stdin.close()
+    assert process.wait() == 0
+    assert process.message(key="soc")["device"] == "piped"
+    substitution = f"exec {sys.executable} -m recbms_zmq run --once --config <(printf '%s' \"$1\")"
+    again = start(document, python=["bash", "-c", substitution, "bash"])
+    assert again.wait() == 0
+    assert again.message(key="soc")["device"] == "piped"
 
 
 def test_a_wrong_variable_is_78_and_one_that_is_none_a_warning(bms: FakeBms, run: Run) -> None:
@@ -188,16 +232,7 @@ def test_the_version_is_printed(start: Start) -> None:
     assert process.stdout.text() == f"recbms-zmq {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "demo", "listen", "sensors"])
-def test_every_command_explains_itself(command: str, start: Start) -> None:
-    process = start(command, "--help")
-    assert process.wait() == 0
-    assert process.stdout.text().startswith(f"usage: recbms-zmq {command} ")
-    assert process.stderr.all() == []
-
-
-# What `run` has no use for: other commands' parts, other ways of doing the same, and what is
-# needed for options that were not given.
+# What `run` does not use: parts of other commands, and what options need that are not given.
 UNWANTED = {
     "difflib",
     "http.server",

@@ -209,11 +209,11 @@ def test_a_reason_describes_the_link_as_it_is_now() -> None:
         reasons.append(story.reporter.reason)
     assert reasons == [
         "status frames arrive",
-        "no connection now: connection refused",
+        "no new data: connection refused",
         "status frames arrive",
-        "no connection now: connection reset",
+        "no new data: connection reset",
         "status frames arrive",
-        "no connection now: connection reset",
+        "no new data: connection reset",
         "no status frame for 30 s: connection reset",
         "connection refused",
         "connected, waiting for a status frame",
@@ -427,6 +427,19 @@ def test_a_held_value_is_not_published_while_offline() -> None:
     story = online(min_interval=50, stale_after=30, refresh=1000)
     story.status(1, {"soc": 51})
     assert story.advance(100) == ["availability=offline"]
+
+
+@pytest.mark.parametrize("emit", ["readings", "snapshot", "both"])
+def test_nothing_that_was_held_is_published_while_offline_or_after(emit: str) -> None:
+    story = online(emit=emit, min_interval=50, stale_after=30, refresh=1000)
+    assert story.settings(0.5, {"capacity": 320}) == (["capacity=320"] * (emit != "snapshot"))
+    story.settings(1, {"capacity": 300})
+    story.status(2, {"soc": 51})
+    assert story.advance(500) == ["availability=offline"]
+    back = story.status(501, {"soc": 52})
+    assert back[0] == "availability=online"
+    assert not any("51" in line for line in back)
+    assert story.advance(530) == []
 
 
 def test_a_refresh_obeys_min_interval() -> None:

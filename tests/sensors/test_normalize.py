@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
@@ -33,8 +35,8 @@ def pack_of(**master: Any) -> Status:
     return Status(bms_array=BmsArray(master=Master(**master)))
 
 
-def units_of(*slaves: Slave) -> Status:
-    return Status(bms_array=BmsArray(master=Master(), slaves=list(slaves)))
+def units_of(*slaves: Slave, **master: Any) -> Status:
+    return Status(bms_array=BmsArray(master=Master(**master), slaves=list(slaves)))
 
 
 def exactly(values: dict[str, Any]) -> list[tuple[str, Any, type]]:
@@ -174,6 +176,71 @@ def test_the_idle_current_is_up_to_the_user() -> None:
     assert values_of(Normalizer(idle_current=0.5).status(frame))["charge_state"] == "idle"
 
 
+MILLIVOLTS = st.floats(2.5, 3.65)
+
+
+@given(
+    cells=st.lists(MILLIVOLTS, min_size=1, max_size=6),
+    noise=st.tuples(*[st.floats(-5e-4, 5e-4)] * 2),
+    voltage=st.floats(0, 1000),
+    current=st.floats(-500, 500),
+    soc=st.floats(0, 1),
+    capacity=st.floats(1, 2000),
+    idle_current=st.sampled_from([0.0, 0.1, 0.5]),
+)
+def test_all_numbers_of_a_frame_agree_as_they_are_shown(
+    cells: list[float],
+    noise: tuple[float, float],
+    voltage: float,
+    current: float,
+    soc: float,
+    capacity: float,
+    idle_current: float,
+) -> None:
+    normalizer = Normalizer(idle_current=idle_current)
+    settings = values_of(normalizer.settings(Settings(capacity=capacity)))
+    shown = values_of(
+        normalizer.status(
+            units_of(
+                Slave(address=2, cell_voltages=[*cells], temperatures=[*cells]),
+                voltage=voltage,
+                current=current,
+                state_of_charge=soc,
+                state_of_health=1.0,
+                cell_voltage_min=min(cells) + noise[0],
+                cell_voltage_max=max(cells) + noise[1],
+                temperature_max=max(cells) + noise[0],
+            )
+        )
+    )
+    voltages = [shown[f"cell_voltage/2/{n}"] for n in range(1, len(cells) + 1)]
+    temperatures = [shown[f"temperature/2/{n}"] for n in range(1, len(cells) + 1)]
+    low, high = shown["cell_voltage_min"], shown["cell_voltage_max"]
+    assert (low, high) == (min(voltages), max(voltages))
+    assert shown[f"cell_voltage/{shown['cell_min']}"] == low
+    assert shown[f"cell_voltage/{shown['cell_max']}"] == high
+    assert shown["cell_voltage_delta"] == round(high - low, 3)
+    assert shown["temperature_max"] == max(temperatures)
+    assert shown["power"] == round(shown["voltage"] * shown["current"], 1) + 0.0
+    assert shown["capacity_remaining"] == round(
+        shown["soc"] / 100 * settings["settings/capacity"], 1
+    )
+    amperes = shown["current"]
+    state = "idle" if abs(amperes) <= idle_current else "charging" if amperes > 0 else "discharging"
+    assert shown["charge_state"] == state
+    assert (shown["charging"], shown["discharging"]) == (
+        state == "charging",
+        state == "discharging",
+    )
+
+
+def test_the_difference_is_that_of_the_shown_voltages() -> None:
+    frame = pack_of(cell_voltage_min=3.4046, cell_voltage_max=3.4124)
+    shown = values_of(Normalizer().status(frame))
+    assert (shown["cell_voltage_min"], shown["cell_voltage_max"]) == (3.405, 3.412)
+    assert shown["cell_voltage_delta"] == 0.007
+
+
 # --- alarms ---
 
 
@@ -182,7 +249,7 @@ def test_the_idle_current_is_up_to_the_user() -> None:
     [
         (ErrorState(present=0, unit_address=2), "x", None),
         (ErrorState(number=1), "x", UNKNOWN),
-        (None, None, UNKNOWN),
+        (None, "x", UNKNOWN),
         (
             ErrorState(present=1, unit_address=2, number=1, location=3),
             "",
@@ -243,13 +310,18 @@ def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
         Slave(),
         Slave(),  # twice: then it is so, as with older firmware
     ):
-        normalizer.status(units_of(slave))
+        normalizer.status(units_of(slave, voltage=13.0))
         addresses.append([unit.address for unit in normalizer.description.units])
     assert addresses == [[2], [], [2], [], [1]]
 
 
 def test_frames_without_units_do_not_make_addresses_forgotten() -> None:
     normalizer = Normalizer()
-    for frame in (units_of(Slave(address=2)), pack_of(), units_of(Slave())):
+    master = {"voltage": 13.0}
+    for frame in (
+        units_of(Slave(address=2), **master),
+        pack_of(**master),
+        units_of(Slave(), **master),
+    ):
         normalizer.status(frame)
     assert normalizer.description.units == ()

@@ -28,7 +28,7 @@ def test_only_the_first_try_is_spread() -> None:
 
 
 def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedProcess[str]:
-    """Ask for 100 BMS with so many open files allowed; tell the limit that is left."""
+    """Ask for 100 BMS with so many open files allowed; return the limit that is left."""
     code = (
         "import resource, sys; from recbms_zmq.errors import RecBmsError\n"
         "from recbms_zmq.service.fleet import allow_open_files\n"

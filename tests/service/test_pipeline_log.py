@@ -50,7 +50,7 @@ def test_a_link_that_was_good_for_a_while_is_logged_again_when_it_breaks(
         pipeline.connected(at(start + STABLE_AFTER + 3))
         for second in range(int(STABLE_AFTER) + 2):
             pipeline.received(STATUS.encode(), at(start + STABLE_AFTER + 3 + second))
-        pipeline.tick(at(start + 500))
+        pipeline.advance(at(start + 500))
     assert (
         caplog.messages
         == [

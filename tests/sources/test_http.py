@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import backoff
-from recbms_zmq.sources.http import HttpSource, read_answer
+from recbms_zmq.sources.http import HttpSource, content, read_response
 from recbms_zmq.sources.network import tls_context
 
 TEXT = CELL.decode()
@@ -54,6 +54,9 @@ def chunked(*parts: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
 
 
+MANY_REDIRECTS = "the BMS redirects more than 3 times"
+
+
 def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) -> None:
     module = make_module()
     calls = run_source(HttpSource(module.url, interval=0.01), 4)
@@ -68,8 +71,9 @@ def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) 
     [
         pytest.param(answer(), id="with its length"),
         pytest.param(chunked(CELL[:10], CELL[10:]), id="in chunks"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(), id="after 100 Continue"),
         pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + CELL, id="until the connection ends"),
-        pytest.param(b"HTTP/1.1 200\nServer: old\n\n" + CELL, id="with bare newlines"),
+        pytest.param(b"HTTP/1.1 200 OK\nServer: old\n\n" + CELL, id="with bare newlines"),
     ],
 )
 def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
@@ -85,6 +89,10 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
         (b"\x00\xff\n\n", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc", "the BMS gave no valid answer"),
+        (answer(headers="Content-Length: 5\r\n"), "the BMS gave no valid answer"),
+        (answer(headers="Transfer-Encoding: gzip\r\n"), "the BMS gave no valid answer"),
+        (answer()[:-1], "the BMS gave no valid answer"),
+        (answer(headers=f"Location: {'/x' * 5}\r\n", status="302 Found"), MANY_REDIRECTS),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n", "the BMS gave no valid answer"),
         (b"HTTP/1.1 200 OK\r\na: " + b"b" * 200_000, "the BMS gave no valid answer"),
@@ -98,9 +106,9 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
         (answer(status="404 Not Found"), "the BMS answered with HTTP status 404"),
         (
             answer(status="302 Found", headers="Location: http://127.0.0.1:1/secret\r\n"),
-            "the BMS answered with HTTP status 302, which points elsewhere",
+            "the BMS redirects to another server, which is refused: http://127.0.0.1:1/secret",
         ),
-        (answer(b" " * 2000), "the answer was longer than --max-frame"),
+        (answer(b" " * 1025), "the answer was longer than --max-frame"),
         (chunked(b" " * 600, b" " * 600), "the answer was longer than --max-frame"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2000, "the answer was longer than --max-frame"),
     ],
@@ -108,10 +116,35 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
 def test_a_bad_answer_is_said_in_words_and_asked_again(
     make_module: MakeModule, bad: bytes, reason: str
 ) -> None:
-    module = make_module(bad, answer())
+    requests = 4 if reason == MANY_REDIRECTS else 1
+    module = make_module(*[bad] * requests, answer())
     calls = run_source(HttpSource(module.url, max_frame=1024), 3)
     assert calls == [("disconnected", reason), ("connected", ""), ("frame", TEXT)]
-    assert len(module.requests) == 2
+    assert len(module.requests) == requests + 1
+
+
+def test_an_answer_of_exactly_max_frame_is_taken(make_module: MakeModule) -> None:
+    text = b" " * (1024 - len(CELL)) + CELL
+    for whole in (answer(text), chunked(text), b"HTTP/1.0 200 OK\r\n\r\n" + text):
+        calls = run_source(HttpSource(make_module(whole).url, max_frame=1024), 2)
+        assert calls == [("connected", ""), ("frame", text.decode())]
+
+
+def test_a_redirect_on_the_same_server_is_followed(
+    make_module: MakeModule, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "recbms_zmq")
+    moved = answer(status="301 Moved", headers="Location: /json/cell\r\n")
+    module = make_module(moved, answer(), moved, answer())
+    source = HttpSource(module.url.replace("//", "//me:secret@"), interval=0.01)
+    assert run_source(source, 3) == [("connected", ""), ("frame", TEXT), ("frame", TEXT)]
+    paths = [request.split()[1] for request in module.requests]
+    assert paths == [b"/cell", b"/json/cell"] * 2
+    assert all(b"Authorization" in request for request in module.requests)
+    (line,) = (
+        record.message for record in caplog.records if record.name == "recbms_zmq.sources.http"
+    )
+    assert line.endswith(f" redirects to http://***@{module.authority}/json/cell")
 
 
 @pytest.mark.usefixtures("delays")
@@ -212,7 +245,7 @@ async def _read(data: bytes, limit: int) -> bytes:
     reader = asyncio.StreamReader(limit=2**16)
     reader.feed_data(data)
     reader.feed_eof()
-    return await read_answer(reader, limit)
+    return content(await read_response(reader, limit))
 
 
 @given(st.binary() | st.binary().map(lambda data: b"HTTP/1.1 200 OK\r\n" + data))

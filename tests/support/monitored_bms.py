@@ -70,7 +70,7 @@ class MonitoredBms:
     def tick(self, at: float) -> None:
         """Let time pass without a frame."""
         self._now = at
-        self._device.tick(Instant(at, WALL + at))
+        self._device.advance(Instant(at, WALL + at))
 
     def replay(self, at: float) -> None:
         """Let the service say again what it last said."""

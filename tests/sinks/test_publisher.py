@@ -1,0 +1,403 @@
+"""The PUB side in this process, with real sockets: who is answered, and who is disconnected."""
+
+import asyncio
+import contextlib
+import errno
+import functools
+import logging
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from support.subscriber import Subscriber
+from support.waiting import PATIENCE, eventually
+
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.sinks import clients, publisher, subscriptions
+from recbms_zmq.sinks.publisher import ZmqSink
+
+
+class Body(bytes):
+    """A body that is retained as it is."""
+
+    def last_body(self) -> bytes:
+        return self
+
+
+def batch(*topics: bytes) -> Batch:
+    return Batch([(topic, b"{}", Body(b"{}")) for topic in topics], [])
+
+
+@contextlib.asynccontextmanager
+async def started(
+    *endpoints: str, max_clients: int = 256, **options: Any
+) -> AsyncIterator[tuple[ZmqSink, str]]:
+    """Give a sink that publishes, and its last endpoint."""
+    sink = ZmqSink(hwm=options.pop("hwm", 1000), max_clients=max_clients, **options)
+    try:
+        for each in endpoints or ("tcp://127.0.0.1:*",):
+            endpoint = await sink.bind(each)
+        sink.start()
+        yield sink, endpoint
+    finally:
+        sink.term()
+
+
+async def happens(condition: Callable[[], object], _what: str) -> None:
+    """Wait for a condition while the event loop runs."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110, what is waited for has no event
+            await asyncio.sleep(0.005)
+
+
+def connect(endpoint: str) -> socket.socket:
+    """Connect as a client that never begins the handshake."""
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return socket.create_connection((host, int(port)))
+
+
+def is_closed(sock: socket.socket) -> bool:
+    """Tell whether the other side has closed, or begins a handshake."""
+    sock.settimeout(PATIENCE)
+    try:
+        while sock.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def has_clients(sink: ZmqSink, count: int) -> bool:
+    return len(sink._clients._names) == count
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+
+
+# --- subscribers that another call on the socket overlooks ---
+
+
+def test_a_subscription_that_a_publish_takes_note_of_is_answered() -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+                # The event loop does not run, and this look makes the descriptor unreadable.
+                eventually(lambda: sink._events() & zmq.POLLIN, "a subscription")
+                sink.publish(Batch([(b"other", b"{}", None)], []))
+                await asyncio.to_thread(subscriber.message)
+                await asyncio.to_thread(subscriber.message)
+                assert [topic for topic, _ in subscriber.received] == [b"other", b"topic"]
+
+    asyncio.run(main())
+
+
+def test_a_subscription_that_a_replay_takes_note_of_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.ExitStack() as stack:
+                second: list[Subscriber] = []
+                replay = sink._plan.replay
+
+                def replay_while_another_subscribes(*arguments: Any) -> Any:
+                    if not second:
+                        second.append(
+                            stack.enter_context(contextlib.closing(Subscriber(endpoint, "top")))
+                        )
+                        eventually(lambda: sink._events() & zmq.POLLIN, "a subscription")
+                    return replay(*arguments)
+
+                monkeypatch.setattr(sink._plan, "replay", replay_while_another_subscribes)
+                first = stack.enter_context(contextlib.closing(Subscriber(endpoint)))
+                await asyncio.to_thread(first.message)
+                await asyncio.to_thread(second[0].message)
+
+    asyncio.run(main())
+
+
+def test_more_subscriptions_than_are_read_at_a_time_are_all_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "_REQUESTS_PER_TURN", 2)
+    topics = [b"topic/%d" % number for number in range(20)]
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(*topics))
+            subscriber = Subscriber(endpoint, *[topic.decode() for topic in topics])
+            with contextlib.closing(subscriber):
+                missing = set(topics)
+                while missing:
+                    await asyncio.to_thread(subscriber.message)
+                    missing.discard(subscriber.received[-1][0])
+
+    asyncio.run(main())
+
+
+def test_a_subscription_before_the_start_is_answered() -> None:
+    async def main() -> None:
+        sink = ZmqSink(hwm=1000, max_clients=1)
+        endpoint = await sink.bind("tcp://127.0.0.1:*")
+        sink.publish(batch(b"topic"))
+        with contextlib.closing(Subscriber(endpoint)) as subscriber:
+            eventually(lambda: sink._events() & zmq.POLLIN, "a subscription")
+            sink.start()
+            await asyncio.to_thread(subscriber.message)
+        sink.term()
+
+    asyncio.run(main())
+
+
+def test_expired_topics_are_not_replayed() -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"gone", b"kept"))
+            sink.publish(Batch([(b"gone", b"null", Body(b"null"))], [b"gone", b"never seen"]))
+            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+                await asyncio.to_thread(subscriber.message)
+                assert subscriber.received == [[b"kept", b"{}"]]
+
+    asyncio.run(main())
+
+
+# --- at rest ---
+
+
+def test_at_rest_it_does_not_wake_up() -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+                await asyncio.to_thread(subscriber.message)
+                loop: Any = asyncio.get_running_loop()
+                select, turns = loop._selector.select, 0
+
+                def count(timeout: float | None) -> Any:
+                    nonlocal turns
+                    turns += 1
+                    return select(timeout)
+
+                # What the end of the replay leaves behind; then nothing is due.
+                await asyncio.sleep(0.1)
+                loop._selector.select = count
+                await asyncio.sleep(1)
+                assert turns <= 2
+
+    asyncio.run(main())
+
+
+# --- limits of connections ---
+
+
+def test_a_client_too_many_is_refused_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with started(max_clients=2) as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.ExitStack() as stack:
+                accepted = [stack.enter_context(connect(endpoint)) for _ in range(2)]
+                await happens(lambda: len(sink._clients._names) == 2, "two clients")
+                for _ in range(3):
+                    refused = stack.enter_context(connect(endpoint))
+                    assert await asyncio.to_thread(is_closed, refused)
+                accepted[0].close()
+                await happens(lambda: len(sink._clients._names) == 1, "one client")
+                subscriber = stack.enter_context(contextlib.closing(Subscriber(endpoint)))
+                await asyncio.to_thread(subscriber.message)
+
+    asyncio.run(main())
+    assert warnings(caplog) == [
+        "refused a subscriber from 127.0.0.1: 2 are connected (--max-clients)"
+    ]
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="Linux names the user")
+def test_a_refused_client_of_a_unix_socket_is_named_by_its_user(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        path = f"{tmp_path}/pub"
+        async with started(f"ipc://{path}", f"ipc://@recbms-{os.getpid()}", max_clients=1):
+            with socket.socket(socket.AF_UNIX) as first:
+                first.connect(path)
+                for address in (path, f"\0recbms-{os.getpid()}"):
+                    with socket.socket(socket.AF_UNIX) as refused:
+                        refused.connect(address)
+                        assert await asyncio.to_thread(is_closed, refused)
+
+    asyncio.run(main())
+    assert warnings(caplog) == [
+        f"refused a subscriber of user {os.getuid()}: 1 are connected (--max-clients)"
+    ]
+
+
+def test_with_the_last_descriptors_clients_are_refused(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.ExitStack() as stack:
+                free = os.dup(0)
+                os.close(free)
+                # The next connection has its other end at `free`, and gets `free + 1` itself.
+                limit = (free + 2 + clients._SPARE_DESCRIPTORS, resource.RLIM_INFINITY)
+                monkeypatch.setattr(resource, "getrlimit", lambda _: limit)
+                stack.enter_context(connect(endpoint))
+                await happens(lambda: len(sink._clients._names) == 1, "a client")
+                refused = stack.enter_context(connect(endpoint))
+                assert await asyncio.to_thread(is_closed, refused)
+                monkeypatch.undo()
+                subscriber = stack.enter_context(contextlib.closing(Subscriber(endpoint)))
+                await asyncio.to_thread(subscriber.message)
+
+    asyncio.run(main())
+    (warning,) = warnings(caplog)
+    assert "from 127.0.0.1: no file descriptor is left for it; the limit is " in warning
+
+
+def test_a_descriptor_that_belongs_to_something_else_by_now_is_left_alone() -> None:
+    async def main() -> None:
+        async with started() as (sink, _):
+            left, right = socket.socketpair()
+            with left, right, socket.create_server(("127.0.0.1", 0)) as server:
+                link = socket.create_connection(server.getsockname())
+                other, _ = server.accept()
+                with link, other, contextlib.suppress(OSError):
+                    for number in (left.fileno(), link.fileno(), os.dup(0), 12_345):
+                        sink._clients.disconnect(number, "reason")
+                    link.send(b"x")
+                    assert other.recv(1) == b"x"
+                left.send(b"x")
+                assert right.recv(1) == b"x"
+
+    asyncio.run(main())
+
+
+def test_the_queues_of_all_subscribers_together_are_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clients, "_QUEUED", 4000)
+
+    async def main() -> None:
+        async with started(hwm=1000) as (sink, endpoint):
+            with contextlib.ExitStack() as stack:
+                seen = []
+                for count in range(1, 10):
+                    stack.enter_context(connect(endpoint))
+                    await happens(functools.partial(has_clients, sink, count), "a client")
+                    seen.append(sink._socket.get(zmq.SNDHWM))
+                assert seen == [1000, 1000, 1000, 1000, 512, 512, 512, 256, 256]
+            await happens(lambda: not sink._clients._names, "the end of all")
+            assert sink._socket.get(zmq.SNDHWM) == 1000
+
+    asyncio.run(main())
+
+
+def test_a_large_hwm_is_kept_for_one_subscriber() -> None:
+    async def main() -> None:
+        async with started(hwm=2**21) as (sink, endpoint):
+            with connect(endpoint):
+                await happens(lambda: len(sink._clients._names) == 1, "a client")
+                assert sink._socket.get(zmq.SNDHWM) == 2**21
+                with connect(endpoint):
+                    await happens(lambda: len(sink._clients._names) == 2, "another")
+                    assert sink._socket.get(zmq.SNDHWM) == 2**20
+
+    asyncio.run(main())
+
+
+def test_the_log_of_refusals_ends_with_a_word_about_it(caplog: pytest.LogCaptureFixture) -> None:
+    log = clients.RefusalLog()
+    for number in range(clients._MAX_LOGGED + 50):
+        log.refuse(f"from {number}", "reason")
+        log.refuse("from 0", "reason")
+    lines = warnings(caplog)
+    assert lines[0] == "refused a subscriber from 0: reason"
+    assert lines[clients._MAX_LOGGED - 1 :] == [
+        f"refused a subscriber from {clients._MAX_LOGGED - 1}: reason",
+        "1000 subscribers have been refused; further refusals are not logged",
+    ]
+
+
+# --- limits of subscriptions ---
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda n: b"\x01" + b"%0201d" % n, "it subscribed to more than 200 bytes"),
+        (lambda n: b"\x01" + b"%030d" % n, "it has too many subscriptions"),
+        (lambda n: bytes([n % 2]) + b"x", "it subscribes and unsubscribes without a pause"),
+    ],
+)
+def test_a_client_that_floods_with_subscriptions_is_disconnected_and_logged_once(
+    make: Callable[[int], bytes],
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "_MAX_REQUESTS", 3000)
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with zmq.Context() as context, context.socket(zmq.XSUB) as hostile:
+                hostile.set(zmq.LINGER, 0)
+                hostile.set(zmq.SNDHWM, 0)
+                hostile.connect(endpoint)
+                for number in range(20_000):
+                    hostile.send(make(number))
+                await happens(lambda: warnings(caplog), "a warning")
+                with contextlib.closing(Subscriber(endpoint)) as innocent:
+                    await asyncio.to_thread(innocent.message)
+
+    asyncio.run(main())
+    (warning,) = warnings(caplog)
+    assert warning.startswith(f"refused a subscriber from 127.0.0.1: {reason}")
+
+
+# --- addresses ---
+
+
+def test_a_wildcard_serves_ipv4_and_ipv6(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with started("tcp://*:*", max_clients=3) as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            port = endpoint.rpartition(":")[2]
+            for address in (f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"):
+                with contextlib.closing(Subscriber(address)) as subscriber:
+                    await asyncio.to_thread(subscriber.message)
+            await happens(lambda: not sink._clients._names, "the end of both")
+            with contextlib.ExitStack() as stack:
+                for _ in range(3):
+                    stack.enter_context(connect(f"tcp://127.0.0.1:{port}"))
+                await happens(lambda: len(sink._clients._names) == 3, "three clients")
+                refused = stack.enter_context(connect(f"tcp://127.0.0.1:{port}"))
+                assert await asyncio.to_thread(is_closed, refused)
+
+    asyncio.run(main())
+    (warning,) = warnings(caplog)
+    assert warning.startswith("refused a subscriber from 127.0.0.1: ")
+
+
+def test_an_address_in_use_is_tried_again() -> None:
+    async def main() -> None:
+        async with started() as (_, endpoint):
+            other = ZmqSink(hwm=1, max_clients=1)
+            with pytest.raises(OSError, match="in use") as caught:
+                other._bind(endpoint, ignore_lock=False)
+            assert caught.value.errno == errno.EADDRINUSE
+            other.term()
+
+    asyncio.run(main())

@@ -1,0 +1,69 @@
+"""Tests of text for people: what is masked, and what stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbms_zmq.text import masked, masked_text, quoted
+
+PASSWORD = "pa55w0rd"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("wss://user:pa55w0rd@bms.local:81/ws", "wss://***@bms.local:81/ws"),
+        ("WS://user:pa55w0rd@h/ws", "WS://***@h/ws"),
+        ("ws://pa55w0rd@h/ws", "ws://***@h/ws"),
+        ("ws://user:pa55/w@0rd@h/ws", "ws://***@h/ws"),
+        ("ws://user:pa55 w0rd@h/ws", "ws://***@h/ws"),
+        ("House=ws://user:pa55w0rd@h/ws", "House=ws://***@h/ws"),
+        ("user:pa55w0rd@h", "***@h"),
+        ("House=user:pa55w0rd@h", "House=***@h"),
+        ("user:pa55/w0rd@h", "***@h"),
+        ("wss:/user:pa55w0rd@h", "wss:/***@h"),
+        ("tcp://user:pa55w0rd@h:1", "tcp://***@h:1"),
+        ("['tcp://user:pa55w0rd@h:1']", "['tcp://***@h:1']"),
+        ("socks5h://user:pa55w0rd@p", "socks5h://***@p"),
+        ("ws://h/ws?token=pa55w0rd", "ws://h/ws?***"),
+    ],
+)
+def test_credentials_of_a_url_are_masked(value: str, shown: str) -> None:
+    assert masked(value) == shown
+    assert PASSWORD not in masked_text(f"cannot connect to {value}: refused")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "ws://192.168.8.2/ws",
+        "me@home",
+        "Battery @ home",
+        "/home/me@work/recbms.toml",
+        "/etc/a:b@c/recbms.toml",
+        "~/me@work:1/x",
+        "ipc://@name",
+        "ipc:///run/me@home/pub",
+        "replay:/home/me@work/battery.jsonl?speed=0",
+        "replay:me@work.jsonl",
+        "sim:?units=2",
+        "recbms-zmq@house.service",
+        "@",
+        "a@b@c",
+    ],
+)
+def test_any_other_at_stays(value: str) -> None:
+    assert masked(value) == value
+    assert masked_text(f"cannot read {value}: no such file") == (
+        f"cannot read {value}: no such file"
+    )
+
+
+@given(
+    st.sampled_from(["ws://", "wss://", "http://", "Https://", "socks5://", "tcp://"]),
+    st.text(st.characters(codec="ascii", exclude_characters="@?\0", min_codepoint=33)),
+)
+def test_no_password_is_shown_whatever_is_around_it(scheme: str, user: str) -> None:
+    assert PASSWORD not in quoted(f"{scheme}{user}:{PASSWORD}@h")
+    assert PASSWORD not in masked(f"{scheme}{user}:{PASSWORD}@h")
