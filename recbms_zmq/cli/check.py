@@ -1,10 +1,8 @@
 """`recbms-zmq check`: is a BMS, or a running service, alive? If not, what to do."""
 
 import argparse
-import asyncio
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +14,6 @@ from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
-from recbms_zmq.service.runner import run
 from recbms_zmq.text import ascii_json, masked
 
 EPILOG = f"""\
@@ -80,6 +77,7 @@ def main(args: argparse.Namespace) -> int:
     if args.target.startswith(("tcp://", "ipc://")):
         return _check_service(args, seconds)
     from recbms_zmq.check.addresses import candidates
+    from recbms_zmq.service.runner import run
 
     urls = candidates(args.target)
     configs = {url: load_one(vars(args), url, os.environ) for url in urls or (args.target,)}
@@ -158,6 +156,9 @@ def _given(args: argparse.Namespace) -> Sequence[str]:
 
 async def _addresses(url: str, seconds: float) -> list[str]:
     """Return what the name in an address resolves to; nothing if it has none, or that fails."""
+    import asyncio
+    import socket
+
     from recbms_zmq.check.addresses import needs_look_up
 
     host = needs_look_up(url)

@@ -4,7 +4,6 @@ import argparse
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
-from recbms_zmq.curve import generate
 
 EPILOG = """\
 example, a service on one machine and a client on another:
@@ -28,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write the key files."""
+    from recbms_zmq.curve import generate
+
     public, secret = generate(read_argument("NAME", readers.path, args.name))
     print(f"{secret}: secret; it stays on this machine")
     print(f"{public}: public; copy it to the other machine")

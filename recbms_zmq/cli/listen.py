@@ -5,14 +5,15 @@ import math
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import zmq
-
-from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
 from recbms_zmq.errors import Unavailable
+
+if TYPE_CHECKING:
+    from recbms_zmq.client.subscriber import Subscriber
 
 EPILOG = """\
 examples:
@@ -65,6 +66,10 @@ def add_curve_options(parser: "argparse._ActionsContainer") -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
+    import zmq
+
+    from recbms_zmq.client.subscriber import Subscriber
+
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
@@ -81,7 +86,9 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(subscriber: Subscriber, count: int | None, timeout: float | None) -> None:
+def _print(subscriber: "Subscriber", count: int | None, timeout: float | None) -> None:
+    import zmq
+
     printed = 0
     out = sys.stdout.buffer
     sub = subscriber.socket
@@ -114,7 +121,7 @@ def _deadline(timeout: float | None) -> float:
     return math.inf if timeout is None else time.monotonic() + timeout
 
 
-def _print_refusal(subscriber: Subscriber, printed: set[str]) -> None:
+def _print_refusal(subscriber: "Subscriber", printed: set[str]) -> None:
     """Print each service that refused the connection once: no message comes from it."""
     _, refused, endpoint = subscriber.read_event()
     if refused and endpoint not in printed:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
@@ -16,11 +17,10 @@ from recbms_zmq.config.options import (
     Config,
 )
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.monitor.feeds import Feed, SourceFeed, SubscriberFeed
-from recbms_zmq.monitor.loop import Changes, show_lines
-from recbms_zmq.monitor.model import Model
 from recbms_zmq.service import logs
-from recbms_zmq.service.runner import run
+
+if TYPE_CHECKING:
+    from recbms_zmq.monitor.feeds import Feed
 
 OPTIONS = (
     *(option for option in SOURCE_OPTIONS if option.name != "log_level"),
@@ -71,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Show the view."""
+    from recbms_zmq.monitor.feeds import SourceFeed, SubscriberFeed
+    from recbms_zmq.monitor.loop import Changes, show_lines
+    from recbms_zmq.monitor.model import Model
+    from recbms_zmq.service.runner import run
+
     config, endpoints = _places(args)
     terminal = sys.stdout is not None and sys.stdout.isatty()
     on_screen = terminal and not args.plain and os.environ.get("TERM") not in _DUMB

@@ -10,7 +10,6 @@ from recbms_zmq.config.option import declare
 from recbms_zmq.config.options import OPTIONS
 from recbms_zmq.errors import ReaderGone
 from recbms_zmq.service import logs
-from recbms_zmq.service.runner import run
 
 DESCRIPTION = """\
 Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
@@ -77,6 +76,8 @@ def main(args: argparse.Namespace) -> int:
 
         print(as_toml(loaded))
         return 0
+    from recbms_zmq.service.runner import run
+
     config = loaded.config
     logs.set_up(config.log_level)
     for warning in loaded.warnings:

@@ -1,15 +1,12 @@
 """`recbms-zmq simulate`: a simulated BMS at a websocket address."""
 
 import argparse
-import asyncio
-import signal
 from typing import Final
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
-from recbms_zmq.simulator.server import serving
 
 _ABOUT: Final = """\
 It prints its address once it is listening, and serves until it is stopped. The service can also
@@ -44,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
+    import asyncio
+
     given = {option.name: getattr(args, option.name) for option in OPTIONS}
     options = read_options({name: text for name, text in given.items() if text is not None})
     port = read_argument("--port", readers.count("a port", most=65535), args.port)
@@ -52,6 +51,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
+    import asyncio
+    import signal
+
+    from recbms_zmq.simulator.server import serving
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,9 +16,13 @@ an event, which is true only once. A plain tuple, because a named one takes six 
 
 
 class Batch(NamedTuple):
-    """Messages to send, in this order, and topics that are no longer true after them.
+    """What happened at one moment.
 
-    A `complete` one has no line left out for a slow reader: its source waits for that reader.
+    Attributes:
+        messages: to send, in this order.
+        expired: topics whose last message is not true any more; sinks drop them after `messages`.
+        complete: whether no line may be left out for a slow reader. The source waits for it then.
+
     """
 
     messages: list[Outgoing]

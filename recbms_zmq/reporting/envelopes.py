@@ -24,9 +24,9 @@ class Envelope:
 
     Args:
         topic: of all messages; needs no escapes in JSON.
-        device: the members that say which kind of message it is, and of which BMS.
-        about: the members that say what it is about.
-        origin: the members at the end.
+        device: JSON members behind the payload: the kind, and the BMS.
+        about: JSON members behind those: key, name and unit.
+        origin: JSON members at the end: the run, and what Home Assistant needs.
         retained: whether a message is true until the next one.
 
     Attributes:
@@ -115,7 +115,7 @@ class Envelopes:
 
 @lru_cache(maxsize=4096)  # shared by all BMS; there are about 2,000 of the largest pack
 def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[str, str]:
-    """Return what a sensor's messages say of it, before and behind what changes."""
+    """Return the constant members of a sensor's messages, before and behind `ts` and `seq`."""
     unit = {} if sensor.unit is None else {"unit": sensor.unit}
     ha = {} if bare else {"ha": sensor.home_assistant()}
     return _members(key=sensor.key, name=sensor.name, **unit), _members(run=run, **ha)

@@ -130,7 +130,7 @@ class ReadingStream:
         self._publish_columns(self._held, now, batch)
 
     def expire(self, batch: Batch) -> None:
-        """Expire every topic: without frames nobody can know whether a value is still true."""
+        """Expire every topic: without frames no value is known to be true."""
         self.held_due = NEVER
         self._held = []
         self._last_sent = [None] * len(self._topics)

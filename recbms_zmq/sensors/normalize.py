@@ -133,8 +133,7 @@ class Normalizer:
             addressed=self._addressed,
         )
         if pack.addressed is not None:
-            # By the last frame with units: one without addresses, for any reason, has no say about
-            # those after the next.
+            # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
         units = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))

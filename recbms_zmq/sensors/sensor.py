@@ -1,6 +1,6 @@
-"""The type of a row in the sensor table: what one sensor is called, and what it measures in.
+"""The type of a row in the sensor table: names, unit, decimals, and Home Assistant's vocabulary.
 
-The table itself is in `sensors`; nothing here knows a single sensor.
+The rows are in `table` and `settings_table`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class Unknown(Enum):
-    """A known sensor whose value is not known now. `None` would mean no reading at all."""
+    """The value of a sensor that is unknown now: null. `None` means that there is no reading."""
 
     UNKNOWN = None  # as which msgspec encodes it: JSON's null
 
@@ -21,10 +21,10 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 Value = float | int | bool | str | Unknown
-"""What a sensor can say. Floats are finite and rounded to the sensor's decimals."""
+"""The value of a sensor. Floats are finite and rounded to the sensor's decimals."""
 
 Group = Literal["pack", "unit", "temperature", "cell", "settings", "link"]
-"""What there is one of: the pack, each unit, each sensor or cell of a unit, …"""
+"""What a row is read from: the pack, each unit, each sensor or cell of a unit, settings, link."""
 
 
 class Sensor(Struct, frozen=True, kw_only=True, eq=False):
@@ -33,12 +33,13 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
     Attributes:
         key: unique within a device; made of full words, `[a-z0-9_/]`.
         name: for people.
-        value: takes what the group is read from, and gives the raw value, a sequence of them
+        value: takes what the group is read from. Returns the raw value, a sequence of them
             (groups `cell`, `temperature`), None for "no reading", or UNKNOWN.
         unit: as Home Assistant spells it.
         decimals: to which the value is rounded; None for texts, bools and counts.
         component: what Home Assistant makes of it.
-        every_frame: changes by its nature with every frame, so a change is no news.
+        every_frame: the value differs in every frame by its nature, so a change does not publish
+            it; only the refresh does.
 
     """
 
@@ -68,7 +69,7 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
         )
 
     def home_assistant(self) -> dict[str, Any]:
-        """Return the message's `ha` object: Home Assistant's words, without empty ones."""
+        """Return the message's `ha` object: Home Assistant's keys, without those that are empty."""
         precision = self.decimals if self.unit is not None else None
         words = {
             "component": self.component,

@@ -1,10 +1,8 @@
 """The rows of the sensor table that come from the BMS's settings frame.
 
-All are diagnostic and disabled at first: they are for the installer, not for every day. They read
-a `frames.Settings`. REC's ratios become percentages, its codes words where the words are known.
-
-The serial number (`Settings.serial`) is not here: it is the password of the module's firmware
-page.
+All are diagnostic, and disabled in Home Assistant until a user enables them: they are for the
+installer. They read a `frames.Settings`. REC's ratios become percentages, and codes become words
+where the words are known. `Settings.serial` has no row: it is the password of the module.
 """
 
 from functools import lru_cache, partial
@@ -237,7 +235,7 @@ SETTINGS_SENSORS: Final[tuple[Sensor, ...]] = (
         lambda settings: settings.baud_rates and settings.baud_rates.bms,
         unit="bit/s",
     ),
-    _setting("clock", "clock", _clock, about="Of the BMS, as it says it."),
+    _setting("clock", "clock", _clock, about="Of the BMS, as it sends it."),
     _setting("module_address", "module address", about="Probably that of the Wi-Fi module."),
     _setting(
         "temperature_unit_code",

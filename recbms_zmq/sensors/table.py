@@ -1,10 +1,10 @@
-"""The sensor table: everything this program can say about a BMS, one row a sensor.
+"""The sensor table: every sensor that is published of a BMS, one row per sensor.
 
-A row is all there is to a sensor: its key, its name, its unit, the words Home Assistant needs, and
-the formula that reads it. Messages, `recbms-zmq sensors`, the table of REFERENCE.md and the flows
-are made from these rows or checked against them; to add a sensor, add a row.
+A row has the key, the name, the unit, what Home Assistant needs, and the formula that reads the
+sensor. Messages, `recbms-zmq sensors`, the tables of the documentation and the flows are made from
+these rows or checked against them. To add a sensor, add a row.
 
-The BMS's settings have a table of their own in `settings_sensors`.
+The rows of the settings are in `settings_table`.
 """
 
 from functools import partial
@@ -351,7 +351,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
         icon="mdi:omega",
         **_MEASURED,
         **_OFF_AT_FIRST,
-        about="Internal resistance; the BMS computes it anew only on current steps above 20 A.",
+        about="Internal resistance; the BMS measures it only on current steps above 20 A.",
     ),
     Sensor(
         key="cell_balancing/{unit}/{number}",
@@ -411,7 +411,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
 )
 
 STATUS_SENSORS: Final[tuple[Sensor, ...]] = PACK_SENSORS + UNIT_SENSORS + LINK_SENSORS
-"""What a status frame gives; settings frames give `SETTINGS_SENSORS`."""
+"""The sensors of a status frame; those of a settings frame are `SETTINGS_SENSORS`."""
 
 SENSORS: Final[tuple[Sensor, ...]] = STATUS_SENSORS + SETTINGS_SENSORS
 """The whole table."""

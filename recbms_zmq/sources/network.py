@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import ssl
+from asyncio import sslproto
 from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -21,6 +22,10 @@ REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
 MAX_REDIRECTS: Final = 3
 """Redirects in a row: from `/ws` to `/ws/`, and from there to TLS, are two."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+# asyncio reserves this for the reads of each TLS connection, 256 KiB: four times what all the rest
+# of a BMS takes. A TLS record has at most 16 KiB.
+sslproto.SSLProtocol.max_size = 2**14
 
 
 @lru_cache  # it takes 20 ms to make, and 800 KiB with the certificates of the system

@@ -1,21 +1,26 @@
-"""REC's error numbers in words: what they mean, what stops working, and what the owner does.
+"""REC's error numbers: what they mean, what they switch off, and what the owner does.
 
-`charging` and `discharging` tell what the manual says the BMS switches off, `None` where the
-manual does not say. They are a consequence by the book, never a measurement: no frame says
-whether charging is enabled.
+`charging` and `discharging` are what the BMS does by the manual, `None` where the manual does not
+mention it. They are no measurement: no frame has a flag for whether charging is enabled.
 
 Sources: 1 to 10 from REC's Active BMS 4S manual; 11 to 16 from the error tables of other readers
-(their texts agree, their consequences are not documented). 17 to 19 exist in newer firmware, and
-nobody has written down what they mean.
+(their texts agree; what is switched off is not documented). 17 to 19 exist in newer firmware and
+are not documented.
 """
 
 from typing import Final, Literal, NamedTuple
 
 
 class AlarmType(NamedTuple):
-    """One row of the table; `charging` and `discharging`: False while switched off by it.
+    """One row of the table.
 
-    `concerns` tells what the location of the alarm, beside the unit, is the number of.
+    Attributes:
+        number: REC's, from 1.
+        text: what it means.
+        charging, discharging: False while the BMS switches it off; None if that is not documented.
+        advice: what the owner does; empty if that is not documented.
+        concerns: whether the location in a unit is the number of a cell or of a sensor.
+
     """
 
     number: int
@@ -27,14 +32,14 @@ class AlarmType(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What is switched off and what the owner does, as sentences; empty if nobody knows."""
+        """What is switched off and what the owner does, as sentences; empty if not documented."""
         off = [
             word
             for word, on in (("charging", self.charging), ("discharging", self.discharging))
             if on is False
         ]
         verb = "are" if len(off) > 1 else "is"
-        # No frame tells whether it is: the manual does.
+        # Named as the manual's, because no frame has it.
         means = f"REC's manual: {' and '.join(off)} {verb} switched off now. " if off else ""
         return f"{means}{self.advice}".strip()
 
@@ -97,11 +102,11 @@ ALARMS: Final[dict[int, AlarmType]] = {
 }
 
 NO_ALARM: Final = "No error"
-"""What is said while there is none."""
+"""The text while there is no error."""
 
 
 def alarm_text(number: int | None) -> str:
-    """Return the text of an error number; `Error 17` for one that nobody has written down."""
+    """Return the text of an error number; `Error 17` for one that is not documented."""
     if number is None:
         return "Error"
     alarm = ALARMS.get(number)

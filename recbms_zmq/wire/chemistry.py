@@ -1,4 +1,4 @@
-"""REC's codes of chemistries and models in words, and the voltages that cells of a chemistry take.
+"""REC's codes of chemistries and models in words, and the usual cell voltages of a chemistry.
 
 Sources: REC's manuals for the codes; the cells' data sheets for the voltages.
 """
@@ -25,8 +25,8 @@ USUAL_CELL_LIMITS: Final = (
     ("LiMn2O4", (2.7, 4.2)),
     ("", (2.5, 4.2)),
 )
-"""Lowest and highest cell voltage in V by what a chemistry's name begins with: the scale of a
-display while the BMS's own limits are unknown. The last row fits every name."""
+"""Lowest and highest cell voltage, V, by the beginning of a chemistry's name. For the scale of a
+display while the limits of the BMS are unknown. The last row matches every name."""
 
 
 def chemistry(settings: Settings) -> str | None:

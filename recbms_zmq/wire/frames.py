@@ -23,7 +23,7 @@ MAX_CELLS: Final = 32
 MAX_SENSORS: Final = 16
 """Temperature sensors of one unit; REC's largest has 8."""
 
-# Keys of "0", "1", … become ints; a key outside the bounds refuses the field it stands in.
+# Keys of "0", "1", … become ints; a key outside the bounds makes its field invalid.
 UnitIndex = Annotated[int, Meta(ge=0, lt=MAX_UNITS)]
 CellIndex = Annotated[int, Meta(ge=0, lt=MAX_CELLS)]
 SensorIndex = Annotated[int, Meta(ge=0, lt=MAX_SENSORS)]

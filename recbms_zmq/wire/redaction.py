@@ -1,12 +1,12 @@
-"""Takes the serial number out of raw frames, whole or broken, before they are kept anywhere.
+"""Removes the serial number from raw frames, valid or broken, before they are stored or shown.
 
-The serial number (`bms_name`, `1A-2261`) is the password of the Wi-Fi module's firmware page. What
-replaces it has the same length and shape, so that a frame is as good or as bad as it was; the
-series in front (`1A-`) stays, because it names the model and is no secret. This works on bytes:
-a frame that was cut off, or is no JSON, gives the number away just as well.
+The serial number (`bms_name`, `1A-2261`) is the password of the Wi-Fi module's firmware page. It is
+replaced by something of the same length and shape, so that a frame stays as valid or as broken as
+it was. The series in front (`1A-`) stays: it is the model and no secret. `redact` works on bytes,
+because a frame that is cut off or no JSON contains the number as well.
 
-What it cannot find is the rest of a number that was cut in two by the end of a message, and a
-number without its series (`2261`) anywhere but behind the key.
+It does not find the rest of a number that the end of a message has cut in two, nor a number without
+its series (`2261`) anywhere but behind the key.
 """
 
 import re
@@ -38,13 +38,13 @@ _CHARACTER: Final = re.compile(rb"\\u[0-9A-Fa-f]{4}|\\.|[ -~]", re.DOTALL)
 
 
 def redact(data: bytes) -> bytes:
-    """Return a raw frame, or any other text, without the serial number; the length stays."""
+    """Return a raw frame, or any other text, without the serial number, of the same length."""
     data = _MEMBER.sub(_hide_value, data)
     return _SERIAL.sub(lambda match: match[1] + _CHARACTER.sub(_hide_character, match[2]), data)
 
 
 def redact_text(text: str) -> str:
-    """Do the same with a text that was decoded already, before people see it."""
+    """Return a decoded text without the serial number."""
     return redact(text.encode("utf-8", "replace")).decode()
 
 
@@ -57,6 +57,6 @@ def _hide_value(match: "re.Match[bytes]") -> bytes:
 
 
 def _hide_character(match: "re.Match[bytes]") -> bytes:
-    """Hide one character of JSON's text; an escape stays an escape, a half character too."""
+    """Hide one character of a JSON text. An escape stays one, and half a character stays itself."""
     is_half = match[0][:3].lower() == rb"\ud"
     return match[0] if is_half else {1: b"*", 2: match[0], 6: rb"\u002a"}[len(match[0])]

@@ -5,8 +5,8 @@ A 32-bit field, from the top bit::
     E L 1 S | MODE(4) | 1111 | 1 s r q | ponm | lkji | hgfe | dcba
 
 L: 1 = active above its level, 0 = below. S: its status. a to s: errors 1 to 19, 1 = the output is
-disabled on that error. What E means is not documented. The fixed ones are not always ones in real
-words, so they are not checked. Source: REC's RS-485 manuals; two real words.
+disabled on that error. What E means is not documented. The bits that are 1 in the manual are not
+always 1 in real words, so they are not checked. Source: REC's RS-485 manuals; two real words.
 """
 
 from functools import lru_cache
@@ -37,7 +37,7 @@ _ERRORS: Final = 19
 
 
 class Task(NamedTuple):
-    """A task word in words.
+    """A task word, decoded.
 
     Attributes:
         mode: one of `MODES`, or `mode 9` for a number that is not documented.
@@ -51,7 +51,7 @@ class Task(NamedTuple):
     errors: tuple[int, ...]
 
     @classmethod
-    @lru_cache(maxsize=64)  # eight sensors ask for two words that hardly ever change
+    @lru_cache(maxsize=64)  # eight sensors need two words that hardly ever change
     def of(cls, word: int) -> "Task":
         """Decode a task word, an unsigned 32-bit number."""
         mode = word >> 24 & 0b1111

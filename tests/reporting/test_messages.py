@@ -77,7 +77,7 @@ def test_a_line_is_ascii_whatever_the_names_are() -> None:
     )
 
 
-def test_an_availability_says_its_reason() -> None:
+def test_an_availability_has_its_reason() -> None:
     envelope = ENVELOPES.of_kind("availability")
     assert envelope.render(Raw('"online","reason":"x"'), TS) == (
         b"recbms/main/availability",
@@ -90,7 +90,7 @@ def test_an_availability_says_its_reason() -> None:
     )
 
 
-def test_an_event_is_not_retained_since_it_is_only_true_once() -> None:
+def test_all_kinds_but_events_are_retained() -> None:
     kinds: tuple[Kind, ...] = ("availability", "snapshot", "device", "event")
     envelopes = {kind: ENVELOPES.of_kind(kind) for kind in kinds}
     retained = {kind: envelope.render({}, TS)[2] for kind, envelope in envelopes.items()}
@@ -198,17 +198,17 @@ def test_the_other_kinds_can_be_read_back() -> None:
         ),
     ],
 )
-def test_what_is_no_message_of_the_contract_is_refused(body: str) -> None:
+def test_anything_but_a_message_of_the_contract_is_refused(body: str) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_message(body)
 
 
-def test_a_message_with_more_fields_than_we_know_is_read() -> None:
+def test_unknown_fields_of_a_message_are_ignored() -> None:
     line = json.loads(BARE.of_sensor(sensor("soc")).render(1, TS)[1]) | {"new": [1]}
     assert isinstance(decode_message(json.dumps(line)), Reading)
 
 
-def test_the_schema_tells_the_kinds_apart() -> None:
+def test_the_schema_distinguishes_the_kinds() -> None:
     schema = msgspec.json.schema(Message)
     assert schema["discriminator"] == {
         "propertyName": "kind",

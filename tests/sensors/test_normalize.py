@@ -40,7 +40,7 @@ def units_of(*slaves: Slave, **master: Any) -> Status:
 
 
 def exactly(values: dict[str, Any]) -> list[tuple[str, Any, type]]:
-    """Tell 1 from 1.0 and True, and one order from another."""
+    """Return something that differs for 1, 1.0 and True, and for another order."""
     return [(key, value, type(value)) for key, value in values.items()]
 
 
@@ -65,7 +65,7 @@ def test_the_remaining_capacity_comes_with_the_settings_and_goes_with_them() -> 
     assert values_of(normalizer.status(STATUS)) == REAL_STATUS
 
 
-def test_the_link_is_told_of_when_it_is_known() -> None:
+def test_the_link_sensors_are_there_when_the_link_is_known() -> None:
     readings = Normalizer().status(STATUS, ARRIVAL, Link(17, 2, 1, 1.0049))
     assert values_of(readings) == REAL_STATUS | {
         "last_update": ARRIVAL,
@@ -105,7 +105,7 @@ def test_a_cell_without_a_value_keeps_its_column() -> None:
     }
 
 
-def test_a_status_with_a_unit_only_says_what_the_unit_says() -> None:
+def test_a_status_with_one_unit_only_has_the_readings_of_the_unit() -> None:
     frame = Status(bms_array=BmsArray(slaves={0: Slave(address=7, bms_temperature=25.04)}))
     assert values_of(Normalizer().status(frame)) == {
         "cell_min": None,
@@ -153,7 +153,7 @@ def test_numbers_of_cells_are_rounded_like_all_others() -> None:
     }
 
 
-def test_what_is_not_finite_is_no_reading() -> None:
+def test_a_value_that_is_not_finite_is_no_reading() -> None:
     largest = 1.7976931348623157e308
     readings = Normalizer().status(
         pack_of(
@@ -170,7 +170,7 @@ def test_what_is_not_finite_is_no_reading() -> None:
     assert {"voltage", "temperature_max"}.isdisjoint(values_of(nan))
 
 
-def test_the_idle_current_is_up_to_the_user() -> None:
+def test_the_idle_current_is_an_option() -> None:
     frame = pack_of(current=0.5)
     assert values_of(Normalizer().status(frame))["charge_state"] == "charging"
     assert values_of(Normalizer(idle_current=0.5).status(frame))["charge_state"] == "idle"
@@ -270,7 +270,7 @@ def test_an_alarm_is_active_none_or_unknown(
 # --- the description ---
 
 
-def test_the_description_is_put_together_from_both_frames_without_the_serial_number() -> None:
+def test_the_description_has_both_frames_without_the_serial_number() -> None:
     normalizer = Normalizer()
     assert normalizer.description == DeviceInfo(units=())
     normalizer.status(STATUS)
@@ -289,7 +289,7 @@ def test_the_description_is_put_together_from_both_frames_without_the_serial_num
     )
 
 
-def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() -> None:
+def test_the_serial_number_is_in_the_description_only_with_include_serial() -> None:
     normalizer = Normalizer(include_serial=True)
     readings = normalizer.settings(SETTINGS)
     assert normalizer.description.serial == "1A-2261"
@@ -300,7 +300,7 @@ def test_the_serial_number_is_in_the_description_only_when_it_was_asked_for() ->
     assert normalizer.description.serial is None
 
 
-def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
+def test_a_unit_without_its_address_gets_no_other_one() -> None:
     normalizer = Normalizer()
     addresses = []
     for slave in (
@@ -315,7 +315,7 @@ def test_a_frame_that_lacks_the_address_makes_no_unit_up() -> None:
     assert addresses == [[2], [], [2], [], [1]]
 
 
-def test_frames_without_units_do_not_make_addresses_forgotten() -> None:
+def test_a_frame_without_units_does_not_change_whether_units_have_addresses() -> None:
     normalizer = Normalizer()
     master = {"voltage": 13.0}
     for frame in (

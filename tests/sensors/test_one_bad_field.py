@@ -1,4 +1,4 @@
-"""One bad field costs itself, and nothing else: the rest is read as if it had not been there.
+"""A bad field costs itself and no other one: the frame is read as if the field were missing.
 
 What hypothesis changes here are the two real frames, and frames of many units made of them.
 """
@@ -32,7 +32,7 @@ NO_NUMBERS = st.sampled_from(["NaN", "nan", "-nan", "inf", "-Infinity", "1e999",
 
 
 def readings(tree: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what a frame says, and what had to be left out of it."""
+    """Return the readings of a frame, and the paths that were left out of it."""
     frame, dropped = decode(dump(tree))
     normalizer = Normalizer()
     found = normalizer.settings(frame) if isinstance(frame, Settings) else normalizer.status(frame)
@@ -49,7 +49,7 @@ def fields(tree: Any) -> list[tuple[Any, Any]]:
 
 
 @given(FRAMES, st.data())
-def test_a_field_of_the_wrong_type_is_as_good_as_none(tree: Any, data: st.DataObject) -> None:
+def test_a_field_of_the_wrong_type_is_like_a_missing_one(tree: Any, data: st.DataObject) -> None:
     container, key = data.draw(st.sampled_from(fields(tree)))
     wrong = data.draw(NO_MEMBERS if isinstance(container[key], dict) else WRONG)
     del container[key]
@@ -60,7 +60,7 @@ def test_a_field_of_the_wrong_type_is_as_good_as_none(tree: Any, data: st.DataOb
 
 
 @given(FRAMES, NO_NUMBERS, st.data())
-def test_a_number_that_is_none_in_json_is_as_good_as_null(
+def test_a_number_that_json_does_not_have_is_like_null(
     tree: Any, token: str, data: st.DataObject
 ) -> None:
     numbers = [place for place in fields(tree) if not isinstance(place[0][place[1]], dict)]
@@ -72,7 +72,7 @@ def test_a_number_that_is_none_in_json_is_as_good_as_null(
 
 
 @given(st.sampled_from([STATUS, LARGE]), st.data())
-def test_arrays_say_what_objects_say(tree: Any, data: st.DataObject) -> None:
+def test_arrays_are_read_like_objects(tree: Any, data: st.DataObject) -> None:
     expected, _ = readings(tree)
     tree = copy.deepcopy(tree)
     array = tree["bms_array"]
@@ -103,7 +103,7 @@ def test_a_bad_item_is_a_gap_in_an_array_and_in_an_object(data: st.DataObject) -
 
 
 @given(FRAMES, st.data())
-def test_members_that_nobody_knows_change_nothing(tree: Any, data: st.DataObject) -> None:
+def test_unknown_members_change_nothing(tree: Any, data: st.DataObject) -> None:
     expected, _ = readings(tree)
     structs = [
         container[key]

@@ -1,4 +1,4 @@
-"""Tests of the pack and the formulas: what a status frame says. All frames here are made by us."""
+"""Tests of the pack and the formulas: status frames in order. All frames here are made by us."""
 
 import itertools
 import math
@@ -41,7 +41,7 @@ def unit_of(**slave: Any) -> Unit:
 # --- units ---
 
 
-def test_units_are_known_by_their_addresses_and_stand_in_their_order() -> None:
+def test_units_are_in_the_order_of_their_addresses() -> None:
     slaves = {0: Slave(address=5), 3: Slave(address=2), 1: None, 2: Slave(address=0)}
     assert [unit.address for unit in pack_of(slaves).units] == [0, 2, 5]
 
@@ -64,7 +64,7 @@ def test_among_units_with_addresses_one_without_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 3])))
-def test_all_units_with_one_address_are_there_and_keep_their_stand_ins(
+def test_units_with_one_address_are_all_there_and_keep_their_substitutes(
     order: tuple[int, ...],
 ) -> None:
     slaves = {n: Slave(address=2, bms_temperature=20.0 + n, cell_count=4 + n) for n in order}
@@ -198,7 +198,7 @@ def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
     )
 
 
-def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_disorder() -> None:
+def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_any_order() -> None:
     unit = unit_of(cell_voltages={3: 3.4, 0: 3.1, 1: None}, cell_balancing=[None, 1])
     assert unit.cell_voltages == [3.1, None, None, 3.4]
     assert unit.cell_balancing == [None, True]
@@ -247,7 +247,7 @@ def test_of_equal_cells_the_first_one_is_named() -> None:
     assert (pack.cell_lowest, pack.cell_highest) == ("2/1", "2/1")
 
 
-def test_no_cell_is_called_the_lowest_while_one_cannot_be_measured() -> None:
+def test_without_one_cell_voltage_no_cell_is_the_lowest() -> None:
     pack = pack_of([Slave(cell_voltages=[3.3, None, 3.4])])
     assert (pack.cell_lowest, pack.cell_highest) == (UNKNOWN, UNKNOWN)
 
@@ -320,17 +320,17 @@ def error_sensors(pack: Pack) -> list[Any]:
     ]
 
 
-def test_an_active_error_has_number_words_and_place() -> None:
+def test_an_active_error_has_number_text_unit_and_cell() -> None:
     error = ErrorState(present=1, unit_address=2, number=1, location=3)
     assert error_sensors(pack_of(error_state=error)) == [True, 1, "Cell voltage too high", 2, 3]
 
 
-def test_without_an_error_there_is_no_place_though_the_frame_names_one() -> None:
+def test_without_an_error_its_unit_and_cell_are_unknown() -> None:
     error = ErrorState(present=0, unit_address=2, number=1, location=3)
     assert error_sensors(pack_of(error_state=error)) == [False, 0, "No error", UNKNOWN, UNKNOWN]
 
 
-def test_an_unknown_error_is_shown_as_its_number_with_the_module_own_words() -> None:
+def test_an_unknown_error_has_its_number_and_the_text_of_the_module() -> None:
     error = ErrorState(present=True, number=18)
     assert error_sensors(pack_of(error_state=error)) == [True, 18, "Error 18", None, None]
     pack = pack_of(error_state=error, error_message="<b>odd")
@@ -338,7 +338,7 @@ def test_an_unknown_error_is_shown_as_its_number_with_the_module_own_words() -> 
     assert pack.alarm == Alarm(18, "Error 18: odd", None, None)
 
 
-def test_the_words_of_a_known_error_are_ours() -> None:
+def test_a_known_error_has_our_text() -> None:
     error = ErrorState(present=True, number=1)
     pack = pack_of(error_state=error, error_message="odd")
     assert error_text(pack) == "Cell voltage too high"
@@ -355,13 +355,13 @@ def test_an_active_error_with_number_0_is_not_called_none() -> None:
 
 
 @pytest.mark.parametrize("error", [None, ErrorState(), ErrorState(number=3, unit_address=2)])
-def test_when_the_frame_does_not_say_whether_there_is_an_error_nothing_is_said(
+def test_without_an_error_state_the_error_sensors_have_no_reading(
     error: ErrorState | None,
 ) -> None:
     assert error_sensors(pack_of(error_state=error)) == [None] * 5
 
 
-def test_the_module_own_words_lose_their_html() -> None:
+def test_the_text_of_the_module_loses_its_html() -> None:
     text = "<b>Error 1</b><br>\n cell &gt; 3.65 V"
     assert error_message(pack_of(error_message=text)) == "Error 1 cell > 3.65 V"
     assert error_message(pack_of(error_message="")) == ""
@@ -382,7 +382,7 @@ def times(text: str | None) -> list[Any]:
     ]
 
 
-def test_the_time_remaining_is_said_for_its_direction_only() -> None:
+def test_the_time_remaining_is_there_for_its_direction_only() -> None:
     assert times("Full in:<br> 31h 30 min") == [
         "Full in: 31h 30 min",
         1890,
@@ -394,7 +394,7 @@ def test_the_time_remaining_is_said_for_its_direction_only() -> None:
     assert times("Empty in: 0 h 00 min") == ["Empty in: 0 h 00 min", 0, 0.0, UNKNOWN, 0.0]
 
 
-def test_a_text_without_a_time_makes_the_time_unknown_and_no_text_says_nothing() -> None:
+def test_a_text_without_a_time_is_unknown_and_no_text_is_no_reading() -> None:
     assert times("Idle") == ["Idle", UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
     assert times(None) == [None] * 5
 

@@ -18,7 +18,7 @@ def test_a_pattern_becomes_the_sensor_of_one_cell() -> None:
     assert pattern.key == "cell_voltage/{unit}/{number}"
 
 
-def test_home_assistant_gets_only_the_words_that_say_something() -> None:
+def test_home_assistant_gets_no_empty_keys() -> None:
     assert Sensor(key="a", name="A", value=len).home_assistant() == {"component": "sensor"}
     assert Sensor(
         key="a",

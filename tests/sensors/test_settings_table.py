@@ -57,7 +57,7 @@ def test_the_rows_are_the_same_ones_while_the_units_are() -> None:
     assert [row.key for row in first] == [row.key for row in SETTINGS_SENSORS]
 
 
-def test_a_place_needs_its_unit_and_its_number() -> None:
+def test_a_location_needs_its_unit_and_its_number() -> None:
     assert readings_of(
         cell_lowest=CellLocation(unit_address=2, number=1),
         cell_highest=CellLocation(unit_address=2),
@@ -74,7 +74,7 @@ def test_a_place_needs_its_unit_and_its_number() -> None:
         ("<b>28.09.2025", "", "28.09.2025"),
     ],
 )
-def test_the_clock_is_what_the_bms_says(date: str | None, time: str | None, clock: str) -> None:
+def test_the_clock_is_that_of_the_bms(date: str | None, time: str | None, clock: str) -> None:
     assert readings_of(clock_date=date, clock_time=time) == {"clock": clock}
 
 

@@ -76,7 +76,7 @@ DESIGN = {
 }
 
 
-def test_the_table_says_what_the_design_says() -> None:
+def test_the_table_is_that_of_the_design() -> None:
     assert {
         row.key: (
             row.unit,
@@ -91,7 +91,7 @@ def test_the_table_says_what_the_design_says() -> None:
     } == DESIGN
 
 
-def test_only_what_changes_by_its_nature_is_no_news_when_it_changes() -> None:
+def test_these_sensors_differ_in_every_frame() -> None:
     assert [row.key for row in SENSORS if row.every_frame] == [
         "last_update",
         "link/frames",
@@ -101,7 +101,7 @@ def test_only_what_changes_by_its_nature_is_no_news_when_it_changes() -> None:
     ]
 
 
-def test_keys_are_unique_and_can_stand_in_a_topic() -> None:
+def test_keys_are_unique_and_valid_in_a_topic() -> None:
     keys = [row.key for row in SENSORS]
     assert len(set(keys)) == len(keys)
     filled = [key.format(unit=255, number=32) for key in keys]
@@ -128,5 +128,5 @@ def test_settings_are_for_the_installer() -> None:
     ] == []
 
 
-def test_every_sensor_of_the_status_says_what_it_is() -> None:
+def test_every_sensor_of_the_status_has_a_description() -> None:
     assert [row.key for row in STATUS_SENSORS if not row.about.endswith(".")] == []

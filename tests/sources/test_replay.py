@@ -18,13 +18,13 @@ from support.frames import SETTINGS, STATUS, status
 from support.receiver import Calls, RecordingReceiver, run_source
 from support.waiting import eventually
 
-from recbms_zmq.cli.record import record
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.load import load
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import build_fleet
+from recbms_zmq.service.record import record
 from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {

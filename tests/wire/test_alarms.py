@@ -3,7 +3,7 @@
 from recbms_zmq.wire.alarms import ALARMS, alarm_text
 
 
-def test_each_error_switches_off_what_the_manual_says() -> None:
+def test_each_error_switches_off_what_is_in_the_manual() -> None:
     on, off = True, False
     assert {alarm.number: (alarm.charging, alarm.discharging) for alarm in ALARMS.values()} == {
         1: (off, on),
@@ -25,16 +25,16 @@ def test_each_error_switches_off_what_the_manual_says() -> None:
     }
 
 
-def test_each_row_stands_under_its_own_number() -> None:
+def test_each_row_has_its_number_as_the_key() -> None:
     assert [number for number, alarm in ALARMS.items() if alarm.number != number] == []
 
 
-def test_an_error_that_the_manual_explains_says_what_the_owner_does() -> None:
+def test_an_error_that_the_manual_explains_has_advice() -> None:
     explained = {1, 2, 3, 4, 5, 7, 8, 10}
     assert {number for number, alarm in ALARMS.items() if alarm.advice} == explained
 
 
-def test_a_known_error_has_words_and_an_unknown_one_its_number() -> None:
+def test_a_known_error_has_a_text_and_an_unknown_one_its_number() -> None:
     assert alarm_text(1) == "Cell voltage too high"
     assert alarm_text(2) == "Cell voltage too low"
     assert alarm_text(7) == "Temperature too low for charging"
@@ -44,7 +44,7 @@ def test_a_known_error_has_words_and_an_unknown_one_its_number() -> None:
     assert alarm_text(-1) == "Error -1"
 
 
-def test_the_meaning_says_what_is_off_and_what_to_do() -> None:
+def test_the_meaning_is_what_is_off_and_what_to_do() -> None:
     assert ALARMS[2].meaning == (
         "REC's manual: discharging is switched off now. Plug in the charger."
     )

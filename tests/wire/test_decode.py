@@ -161,12 +161,12 @@ def test_the_object_of_older_firmware_has_no_type_and_is_a_status() -> None:
     assert decode(json.dumps(raw)) == Decoded(REAL_STATUS, ())
 
 
-def test_a_type_that_is_null_counts_as_none() -> None:
+def test_a_type_of_null_is_like_a_missing_one() -> None:
     raw = json.loads(STATUS) | {"type": None}
     assert decode(json.dumps(raw)) == Decoded(REAL_STATUS, ())
 
 
-def test_the_type_may_stand_behind_the_rest() -> None:
+def test_the_type_may_come_last() -> None:
     assert decode('{"cmin":3,"type":"settings"}') == Decoded(
         Settings(cell_voltage_limit_low=3.0), ()
     )
@@ -239,7 +239,7 @@ def test_a_struct_of_the_wrong_type_costs_that_struct_only(bad: Any) -> None:
     )
 
 
-def test_bad_cells_cost_themselves_and_no_others() -> None:
+def test_a_bad_cell_costs_no_other_one() -> None:
     slave = {"nap": {"0": "x", "1": 3.3, "2": None}, "temp": ["x", 21]}
     assert slaves_in(units_of({"0": slave, "1": 7})) == (
         {0: Slave(cell_voltages={1: 3.3, 2: None}, temperatures=[None, 21.0])},
@@ -252,7 +252,7 @@ def test_bad_cells_cost_themselves_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("key", ["-1", "16", "x", "", "1.0", "00", " 1", "1/2", "+1", "9" * 50])
-def test_hostile_unit_keys_are_refused_and_not_repeated(key: str) -> None:
+def test_hostile_unit_keys_are_refused_and_not_quoted(key: str) -> None:
     assert slaves_in(units_of({key: {"address": 9}, "0": {"address": 2}})) == (
         {0: Slave(address=2)},
         ("$.bms_array.slave[key]",),
@@ -296,7 +296,7 @@ def test_an_address_is_a_byte(address: Any) -> None:
     "token",
     ["NaN", "nan", "-nan", "Infinity", "-Infinity", "inf", "-inf", "+inf", "1e999", "-1.5E+400"],
 )
-def test_what_printf_makes_of_no_number_costs_that_field_only(token: str) -> None:
+def test_a_float_that_is_not_finite_costs_that_field_only(token: str) -> None:
     data = f'{{"type":"status","bms_array":{{"master":{{"vbat": {token} ,"soc":0.5}}}}}}'
     assert master_in(data.encode()) == (Master(state_of_charge=0.5), ("$ (not valid JSON)",))
     array = f'{{"type":"status","bms_array":{{"slave":[{{"nap":[{token},{token},3.3]}}]}}}}'
@@ -351,7 +351,7 @@ def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
         (b'{"type":null}', "an object without type and without bms_array"),
     ],
 )
-def test_what_is_no_frame_is_refused_with_a_sentence(data: bytes, sentence: str) -> None:
+def test_anything_but_a_frame_is_refused_with_a_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(MalformedFrame) as refused:
         decode(data)
     assert str(refused.value) == sentence
