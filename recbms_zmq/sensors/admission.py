@@ -8,7 +8,7 @@ addresses come from a budget: as many as the largest pack has, and then one for 
 from collections.abc import Sequence
 from typing import Final
 
-from recbms_zmq.sensors.pack import Unit
+from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.frames import MAX_UNITS
 
 _PER_FRAME: Final = 1

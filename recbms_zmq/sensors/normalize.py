@@ -19,13 +19,14 @@ from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Pack, Unit, require_data
+from recbms_zmq.sensors.pack import Alarm, Pack, require_data
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.chemistry import chemistry, model
 from recbms_zmq.wire.frames import Master, Settings, Status
 

@@ -1,14 +1,13 @@
-"""A status frame as a `Pack`: units by their addresses, cells as lists, the error, the texts.
+"""A status frame as a `Pack`: the units, the extremes, the error, the texts.
 
 `Pack.of` does once per frame what several sensors need. `formulas` computes the sensors from it.
 
 Sign: current is positive while the pack is charged.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -16,22 +15,10 @@ from recbms_zmq.errors import NoBatteryData
 from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining, plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
+from recbms_zmq.sensors.units import Unit, numbered, order_units
 from recbms_zmq.wire.alarms import ALARMS, alarm_text
-from recbms_zmq.wire.frames import (
-    MAX_CELLS,
-    MAX_SENSORS,
-    MAX_UNITS,
-    BmsArray,
-    ErrorState,
-    Master,
-    Slave,
-    Status,
-)
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
-_T = TypeVar("_T")
-_NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
-_STAND_IN: Final = 256
-"""Added to the position of a unit whose address another one has: no address is as large."""
 _NO_DATA: Final = {"clock_time", "clock_date", "address", "temperature_count"}
 """Fields that a module can fill in without a BMS behind it."""
 ChargeState = Literal["charging", "discharging", "idle"]
@@ -65,27 +52,6 @@ class Alarm(NamedTuple):
             other.unit,
             other.cell,
         )
-
-
-class Unit(Struct, frozen=True, gc=False):
-    """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
-
-    Attributes:
-        address: 0 to 255 on RS-485; 256 and more is a stand-in for one that another unit has, too.
-        bms_temperature: of the board, °C.
-        temperatures: °C.
-        cell_voltages: V.
-        cell_resistances: Ω.
-        cell_balancing: whether the cell is being balanced.
-
-    """
-
-    address: int
-    bms_temperature: float | None
-    temperatures: Sequence[float | None]
-    cell_voltages: Sequence[float | None]
-    cell_resistances: Sequence[float | None]
-    cell_balancing: Sequence[bool | None]
 
 
 class Pack(Struct, frozen=True, gc=False):
@@ -161,30 +127,14 @@ class Pack(Struct, frozen=True, gc=False):
         """
         array = require_data(frame)
         master = array.master or Master()
-        slaves = sorted(_numbered(array.slaves or {}))
-        has_addresses = any(slave.address is not None for _, slave in slaves)
-        units: dict[int, Unit] = {}
-        counts: list[int | None] = []
-        for position, slave in slaves:
-            counts.append(slave.cell_count)
-            address = slave.address
-            if address is None:
-                if addressed or has_addresses:
-                    counts[-1] = None
-                    continue
-                # Older firmware sends no addresses. REC counts the positions from 1.
-                address = position + 1
-            if address in units:
-                address = _STAND_IN + position
-            units[address] = _unit(address, slave)
-        ordered = tuple(units[address] for address in sorted(units))
+        found = order_units(array.slaves, addressed=addressed)
+        ordered = found.units
         voltages = _known(unit.cell_voltages for unit in ordered)
         temperatures = _known(unit.temperatures for unit in ordered)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
         # A cell without a voltage, or in a unit that was left out, may be either.
-        is_whole = len(units) == len(slaves)
-        if is_whole and 0 < len(voltages) == sum(len(unit.cell_voltages) for unit in ordered):
+        if found.is_whole and 0 < len(voltages) == sum(len(unit.cell_voltages) for unit in ordered):
             lowest = _cell(voltages.index(min(voltages)), ordered)
             highest = _cell(voltages.index(max(voltages)), ordered)
         text = master.time_remaining
@@ -193,11 +143,11 @@ class Pack(Struct, frozen=True, gc=False):
             soc=soc,
             soh=soh,
             units=ordered,
-            addressed=has_addresses if slaves else None,
-            shared_addresses=_shared(slaves) if ordered and ordered[-1].address > 255 else (),
+            addressed=found.addressed,
+            shared_addresses=found.shared_addresses,
             arrival=arrival,
             capacity=capacity,
-            cell_count=_sum(counts),
+            cell_count=found.cell_count,
             charge_state=_charge_state(master.current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=_alarm(master),
@@ -224,7 +174,7 @@ def require_data(frame: Status) -> BmsArray:
     if array is not None:
         if array.master is not None and (array.master.voltage is not None or _data(array.master)):
             return array
-        if any(_data(slave) for _, slave in _numbered(array.slaves or {})):
+        if any(_data(slave) for _, slave in numbered(array.slaves or {})):
             return array
     raise NoBatteryData
 
@@ -243,52 +193,6 @@ def _is_data(value: Any) -> bool:
             item is not None for item in (value.values() if isinstance(value, dict) else value)
         )
     return value is not None and value != ""
-
-
-def _numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, _T]]:
-    pairs = items.items() if isinstance(items, dict) else enumerate(items)
-    return [(number, item) for number, item in pairs if item is not None]
-
-
-def _shared(slaves: Sequence[tuple[int, Slave]]) -> tuple[tuple[int, int], ...]:
-    """Return the addresses that several units have, with how many of them."""
-    counts = Counter(slave.address for _, slave in slaves if slave.address is not None)
-    return tuple(sorted((address, count) for address, count in counts.items() if count > 1))
-
-
-def _sum(counts: Sequence[int | None]) -> int | None:
-    """Add up; without one of the counts the sum is not known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known and len(known) == len(counts) else None
-
-
-def _unit(address: int, slave: Slave) -> Unit:
-    # There is no unit without cells, so a count of 0 hides none.
-    cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
-    return Unit(
-        address=address,
-        bms_temperature=slave.bms_temperature,
-        # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
-        # temperatures, and the unused ones have values that look like cell voltages.
-        temperatures=_in_order(slave.temperatures, slave.temperature_count),
-        cell_voltages=_in_order(slave.cell_voltages, cells),
-        cell_resistances=_in_order(slave.cell_resistances, cells),
-        cell_balancing=[
-            None if flag is None else bool(flag) for flag in _in_order(slave.cell_balancing, cells)
-        ],
-    )
-
-
-def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list[_T | None]:
-    """Return the first `count` items (None: all) by their numbers, None where one is missing."""
-    if items is None:
-        return []
-    listed: list[_T | None]
-    if not isinstance(items, dict) or tuple(items) == _NUMBERS[: len(items)]:
-        listed = [*(items.values() if isinstance(items, dict) else items)]
-    else:  # with gaps, or not in order
-        listed = [*map(items.get, range(max(items) + 1))]
-    return listed if count is None or count == len(listed) else listed[: max(count, 0)]
 
 
 def _known(lists: Iterable[Sequence[float | None]]) -> list[float]:

@@ -8,7 +8,8 @@ has no changing number in it, so that it stays the same while its cause does.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from recbms_zmq.sensors.pack import Pack, Unit
+from recbms_zmq.sensors.pack import Pack
+from recbms_zmq.sensors.units import Unit
 
 MAX_REMARKS: Final = 16
 """Remarks in one `device` message; behind them is one about how many more there are."""

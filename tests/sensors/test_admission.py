@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.pack import Unit
+from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.frames import MAX_UNITS, BmsArray, Slave, Status
 
 

@@ -22,8 +22,9 @@ from recbms_zmq.sensors.formulas import (
     minutes_remaining,
     power,
 )
-from recbms_zmq.sensors.pack import Alarm, Pack, Unit
+from recbms_zmq.sensors.pack import Alarm, Pack
 from recbms_zmq.sensors.sensor import UNKNOWN
+from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
 
 

@@ -1,0 +1,130 @@
+"""The units of a status frame, in order: by their addresses, cells and sensors as lists."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from recbms_zmq.wire.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Slave, Slaves
+
+_T = TypeVar("_T")
+_NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
+_STAND_IN: Final = 256
+"""Added to the position of a unit whose address another one has: no address is as large."""
+
+
+class Unit(Struct, frozen=True, gc=False):
+    """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
+
+    Attributes:
+        address: 0 to 255 on RS-485; 256 and more is a stand-in for one that another unit has, too.
+        bms_temperature: of the board, °C.
+        temperatures: °C.
+        cell_voltages: V.
+        cell_resistances: Ω.
+        cell_balancing: whether the cell is being balanced.
+
+    """
+
+    address: int
+    bms_temperature: float | None
+    temperatures: Sequence[float | None]
+    cell_voltages: Sequence[float | None]
+    cell_resistances: Sequence[float | None]
+    cell_balancing: Sequence[bool | None]
+
+
+class Units(NamedTuple):
+    """The units of a frame.
+
+    Attributes:
+        units: in the order of their addresses.
+        addressed: whether the frame has addresses of units; None if it has no units.
+        shared_addresses: addresses that several units have, with how many.
+        cell_count: of all units; None if one of them has no count.
+        is_whole: whether no unit was left out.
+
+    """
+
+    units: tuple[Unit, ...]
+    addressed: bool | None
+    shared_addresses: tuple[tuple[int, int], ...]
+    cell_count: int | None
+    is_whole: bool
+
+
+def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
+    """Put the units of a frame in order; see `Pack.of` for `addressed`."""
+    numbered_slaves = sorted(numbered(slaves or {}))
+    has_addresses = any(slave.address is not None for _, slave in numbered_slaves)
+    units: dict[int, Unit] = {}
+    counts: list[int | None] = []
+    for position, slave in numbered_slaves:
+        address = slave.address
+        if address is None:
+            if addressed or has_addresses:
+                counts.append(None)
+                continue
+            # Older firmware sends no addresses. REC counts the positions from 1.
+            address = position + 1
+        counts.append(slave.cell_count)
+        if address in units:
+            address = _STAND_IN + position
+        units[address] = _unit(address, slave)
+    ordered = tuple(units[address] for address in sorted(units))
+    has_stand_in = bool(ordered) and ordered[-1].address >= _STAND_IN
+    return Units(
+        units=ordered,
+        addressed=has_addresses if numbered_slaves else None,
+        shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
+        cell_count=_sum(counts),
+        is_whole=len(units) == len(numbered_slaves),
+    )
+
+
+def numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, _T]]:
+    """Return the items that are there, with their positions from 0."""
+    pairs = items.items() if isinstance(items, dict) else enumerate(items)
+    return [(number, item) for number, item in pairs if item is not None]
+
+
+def _shared(slaves: Sequence[tuple[int, Slave]]) -> tuple[tuple[int, int], ...]:
+    """Return the addresses that several units have, with how many of them."""
+    counts = Counter(slave.address for _, slave in slaves if slave.address is not None)
+    return tuple(sorted((address, count) for address, count in counts.items() if count > 1))
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """Add up; without one of the counts the sum is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def _unit(address: int, slave: Slave) -> Unit:
+    # There is no unit without cells, so a count of 0 hides none.
+    cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
+    return Unit(
+        address=address,
+        bms_temperature=slave.bms_temperature,
+        # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
+        # temperatures, and the unused ones have values that look like cell voltages.
+        temperatures=_in_order(slave.temperatures, slave.temperature_count),
+        cell_voltages=_in_order(slave.cell_voltages, cells),
+        cell_resistances=_in_order(slave.cell_resistances, cells),
+        cell_balancing=[
+            None if flag is None else bool(flag) for flag in _in_order(slave.cell_balancing, cells)
+        ],
+    )
+
+
+def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list[_T | None]:
+    """Return the first `count` items (None: all) by their numbers, None where one is missing."""
+    if items is None:
+        return []
+    listed: list[_T | None]
+    if not isinstance(items, dict) or tuple(items) == _NUMBERS[: len(items)]:
+        listed = [*(items.values() if isinstance(items, dict) else items)]
+    else:  # with gaps, or not in order
+        listed = [*map(items.get, range(max(items) + 1))]
+    return listed if count is None or count == len(listed) else listed[: max(count, 0)]
