@@ -24,7 +24,7 @@ examples:
   recbms-zmq check                         the service on this machine: are its BMS online?
   recbms-zmq check --device main tcp://192.168.8.20:5556
 
-In a Dockerfile: HEALTHCHECK CMD ["recbms-zmq", "check", "--brief"]
+For a container: `recbms-zmq files Dockerfile` has a health check that an offline BMS passes.
 
 exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is offline; 2 wrong
 option; 69 no status frame, or no service; 78 a file cannot be used.

@@ -58,9 +58,9 @@ class Pipeline:
 
 def stages(pid: int) -> dict[str, int]:
     """Return the programs of a pipe by their names, with their process ids."""
-    done = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--sid", str(pid)], capture_output=True, text=True, check=True
-    )
+    # ps fails when there is none.
+    words = ["ps", "-o", "pid=,args=", "--sid", str(pid)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
     names = ("recbms_zmq", "to_mqtt.py", "jq", "redis-cli")
     return {

@@ -6,9 +6,11 @@
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start
 from support.home import Home
@@ -82,3 +84,25 @@ def test_only_the_wheel_is_sent_to_the_builder() -> None:
     assert [line for line in INSTRUCTIONS if re.match(r"COPY (?!--from)", line)] == [
         "COPY recbms_zmq-*.whl /wheel/"
     ]
+
+
+def test_compose_runs_the_image_as_it_is_made(start: Start, path: str) -> None:
+    compose = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+    [service] = compose["services"].values()
+    assert (FOLDER / service["build"] / "Dockerfile").is_file()
+    command = words("CMD")
+    [volume] = compose["volumes"]
+    assert service["volumes"] == [f"{volume}:{command[command.index('--state-dir') + 1]}"]
+    [port] = service["ports"]
+    assert port == "127.0.0.1:5556:5556"
+    assert PUBLISHED.endswith(port.rpartition(":")[2])
+    # Every variable of the environment is one that the program reads.
+    program = start(
+        python=[*words("ENTRYPOINT"), *command, "--print-config"],
+        env={"PATH": path, **service["environment"]},
+    )
+    assert program.wait() == 0, program.stderr.text()
+    config = tomllib.loads(program.stdout.text())
+    assert [bms["url"] for bms in config["bms"]] == [service["environment"]["RECBMS_SOURCES"]]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]

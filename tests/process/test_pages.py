@@ -69,7 +69,12 @@ def test_run(bms: FakeBms, shell: Shell) -> None:
 
 
 def test_check(bms: FakeBms, shell: Shell) -> None:
-    assert "28.5 %" in finished(shell(block("check command", {BMS: bms.url})))
+    host = bms.url.removeprefix("ws://").removesuffix("/ws")
+    report = finished(shell(block("check command", {"192.168.8.2": host})))
+    assert "28.5 %" in report
+    # The next command of the page is the one that it prints.
+    [printed] = re.findall(r"recbms-zmq (run .*)", report)
+    assert printed in block("run command", {BMS: bms.url})
 
 
 def test_two_bms_in_one_process(make_bms: MakeBms, shell: Shell) -> None:

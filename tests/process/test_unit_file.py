@@ -111,3 +111,17 @@ def test_the_program_takes_the_configuration(tmp_path: Path) -> None:
     effective = tomllib.loads(accepted(file))
     assert [bms["name"] for bms in effective["bms"]] == ["main", "boat"]
     assert [bms["min_interval"] for bms in effective["bms"]] == [10, 10]
+
+
+def test_the_environment_of_the_mqtt_unit_has_variables_of_the_program() -> None:
+    folder = UNITS[1].parent
+    named = set(re.findall(r"(?m)^#? ?(MQTT_\w+)=", (folder / "mqtt.env").read_text()))
+    done = subprocess.run(
+        [sys.executable, folder / "to_mqtt.py", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(named) == 5
+    assert named - set(re.findall(r"MQTT_\w+", done.stdout)) == set()
