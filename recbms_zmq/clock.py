@@ -1,6 +1,6 @@
-"""Points in time, as arguments: the middle of the program never reads a clock.
+"""Points in time, as arguments: `sensors` and `reporting` never read a clock.
 
-Intervals are measured on the monotonic clock; the wall clock is only ever shown, because it jumps.
+Intervals are measured on the monotonic clock. The wall clock is only shown, because it jumps.
 """
 
 import datetime as dt
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class Instant(NamedTuple):
-    """One moment on two clocks: `monotonic` in seconds from anywhere, `wall` in Unix seconds."""
+    """One moment on two clocks: `monotonic` in seconds since any start, `wall` in Unix seconds."""
 
     monotonic: float
     wall: float
 
     @classmethod
     def now(cls) -> "Instant":
-        """Read both clocks. For the edges of the program only."""
+        """Read both clocks. Only sources and the service call this."""
         return cls(time.monotonic(), time.time())
 
     def at(self, monotonic: float) -> "Instant":
-        """Return the moment at which the monotonic clock shows this."""
+        """Return the moment at which the monotonic clock shows `monotonic`, if no clock jumps."""
         return Instant(monotonic, self.wall + monotonic - self.monotonic)
 
     def isoformat(self) -> str:

@@ -1,19 +1,19 @@
-"""Every exception this package raises on purpose, and the exit code each one means.
+"""Every exception that this package raises on purpose, with its exit code.
 
-Whose fault it is decides the class::
+The class depends on where the mistake is::
 
     RecBmsError
-    ├── FrameError              the BMS sent something unusable; costs that frame, never the process
+    ├── FrameError              the BMS sent an unusable frame, which is dropped
     │   ├── MalformedFrame      not JSON, or JSON of another shape
     │   │   └── NoBatteryData   a status without any data of a battery
     │   └── UnknownFrameType    JSON with a `type` we do not know
-    ├── InvalidResponse         the BMS answered over HTTP, but with no frame; costs that answer
-    ├── DamagedRecording        a line of a recording that cannot be read; costs that line
+    ├── InvalidResponse         the BMS answered over HTTP, but without a frame
+    ├── DamagedRecording        a line of a recording is not valid, and skipped
     ├── UsageError         2    the command line is wrong
-    │   └── FaultSyntaxError    a text that orders no fault of the simulator
+    │   └── FaultSyntaxError    a text that is not a fault of the simulator
     ├── ConfigError       78    the configuration file, the environment or a key file is wrong
     ├── Unavailable       69    nothing came from the BMS or the service in time
-    ├── OutputError       73    a socket or file cannot be had, or is in use
+    ├── OutputError       73    a socket or file cannot be opened, or is in use
     └── ReaderGone       141    the reader of stdout has closed it (128 + SIGPIPE)
 
 The numbers are those of sysexits.h where it has one.
@@ -23,13 +23,13 @@ from typing import ClassVar
 
 
 class RecBmsError(Exception):
-    """Base of all errors of this package. `str()` is one sentence made for people."""
+    """Base of all errors of this package. `str()` is one sentence for people."""
 
     exit_code: ClassVar[int] = 1
 
 
 class FrameError(RecBmsError):
-    """A frame that cannot be used. `kind` is a short constant text, fit for "log once per kind"."""
+    """A frame that cannot be used. `kind` is a short constant text, to log each kind once."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind, detail)
@@ -56,11 +56,11 @@ class UnknownFrameType(FrameError):
 
 
 class InvalidResponse(RecBmsError):
-    """An answer over HTTP that holds no frame. `str()` says why, without the address."""
+    """A response over HTTP without a frame. `str()` is the reason, without the address."""
 
 
 class DamagedRecording(RecBmsError):
-    """A line that is not one of a recording. `str()` says what is wrong with it."""
+    """A line that does not belong to a recording. `str()` is the reason."""
 
 
 class UsageError(RecBmsError):
@@ -76,18 +76,18 @@ class ConfigError(RecBmsError):
 
 
 class Unavailable(RecBmsError):
-    """Nothing came in the time that was given."""
+    """Nothing came within the given time."""
 
     exit_code = 69
 
 
 class OutputError(RecBmsError):
-    """A place for the output cannot be had, for example a ZeroMQ address that is in use."""
+    """An output cannot be opened, for example a ZeroMQ address that is in use."""
 
     exit_code = 73
 
 
 class ReaderGone(RecBmsError):
-    """Whoever read our stdout has gone; there is nobody left to tell."""
+    """The reader of our stdout has closed it. The process ends without a message."""
 
     exit_code = 141

@@ -20,6 +20,7 @@ def test_every_error_has_the_exit_code_that_is_documented() -> None:
         "MalformedFrame": 1,
         "UnknownFrameType": 1,
         "InvalidResponse": 1,
+        "NoBatteryData": 1,
         "DamagedRecording": 1,
         "UsageError": 2,
         "ConfigError": 78,

@@ -81,6 +81,7 @@ def as_json(probe: Probe, seconds: float) -> dict[str, Any]:
         "device": msgspec.to_builtins(probe.normalizer.description) if count else None,
         "alarm": _alarm(readings) if readings.get("problem") else None,
         "readings": readings,
+        "remarks": list(probe.normalizer.remarks_now),
         "settings": [advice._asdict() for advice in _advice(probe)],
     }
     return cast("dict[str, Any]", _redacted(facts))
@@ -138,6 +139,8 @@ def _parts(probe: Probe, addresses: list[str]) -> Iterator[tuple[str, str]]:
     if cells := ", ".join(_cells(readings)):
         yield "cells", cells
     yield "alarm", _alarm(readings) if readings.get("problem") else "none"
+    for remark in probe.normalizer.remarks_now:
+        yield "remark", remark
     yield from _settings(probe)
 
 

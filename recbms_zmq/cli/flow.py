@@ -11,16 +11,18 @@ import msgspec
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
-from recbms_zmq.nodered import SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered import SOURCES, TARGETS, FlowOptions, flow_json, lovelace_yaml
 from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.text import quoted
 
+LOVELACE = "lovelace"
 EXAMPLES = """\
 examples:
   recbms-zmq flow --url ws://192.168.8.2/ws > flow.json
   recbms-zmq flow --source zmq --publish tcp://192.168.8.3:5556 --target mqtt
   recbms-zmq flow --target dashboard --url ws://192.168.8.2/ws > dashboard.json
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
+  recbms-zmq flow --target lovelace --device-name "Boat battery" > lovelace.yaml
 
 Import it in Node-RED: menu, Import, select a file. flows/README.md compares them.
 """
@@ -33,17 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         choices=SOURCES,
-        default=default.source,
         help="exec, daemon: Node-RED starts recbms-zmq; zmq, zeromq-node: it subscribes to one "
-        "that runs (default: %(default)s)",
+        f"that runs (default: {default.source})",
     )
     parser.add_argument(
         "--target",
-        choices=TARGETS,
+        choices=(*TARGETS, LOVELACE),
         default=default.target,
         help="how Home Assistant's entities are made: discovery and entity-nodes need its "
         "companion integration, mqtt a broker, states nothing; or dashboard: a page of Node-RED's "
-        "own, without Home Assistant (default: %(default)s)",
+        "own, without Home Assistant; or lovelace: no flow, but a view for Home Assistant's "
+        "dashboards, as YAML (default: %(default)s)",
     )
     parser.add_argument(
         "--url",
@@ -91,8 +93,12 @@ def main(args: argparse.Namespace) -> int:
     """Print the flow."""
     name = read_argument("--name", readers.name, args.name)
     device_name = args.device_name or ("REC BMS" if name == "main" else f"REC BMS {name}")
+    if args.target == LOVELACE:
+        _refuse_what_a_view_has_no_use_for(args)
+        sys.stdout.write(lovelace_yaml(read_argument("--device-name", _quotable, device_name)))
+        return 0
     options = FlowOptions(
-        source=args.source,
+        source=args.source or "exec",
         target=args.target,
         publish=read_argument("--publish", readers.endpoint, args.publish),
         name=name,
@@ -108,6 +114,13 @@ def main(args: argparse.Namespace) -> int:
     options = msgspec.structs.replace(options, **given)
     sys.stdout.write(flow_json(options))
     return 0
+
+
+def _refuse_what_a_view_has_no_use_for(args: argparse.Namespace) -> None:
+    for word in ("source", "url", "publish", "program", "sensors", "all_sensors"):
+        if getattr(args, word) not in (None, False):
+            flag = f"--{word.replace('_', '-')}"
+            raise UsageError(f"{flag}: this view has no use for it; it belongs to flows")
 
 
 def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) -> None:

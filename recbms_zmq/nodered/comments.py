@@ -6,14 +6,14 @@ from recbms_zmq.nodered.options import FlowOptions
 _FROM = {
     "exec": "exec",
     "daemon": "daemon",
-    "zmq": "ZeroMQ",
-    "zeromq-node": "zeromq node",
+    "zmq": "ZMQ",
+    "zeromq-node": "zeromq",
 }
 _TO = {
     "discovery": "Home Assistant",
     "entity-nodes": "entity nodes",
-    "states": "Home Assistant states",
-    "mqtt": "MQTT discovery",
+    "states": "HA states",
+    "mqtt": "MQTT",
     "dashboard": "dashboard",
 }
 _NEEDS_HA = "node-red-contrib-home-assistant-websocket"
@@ -21,9 +21,9 @@ _NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
 
 
 def tab_label(options: FlowOptions) -> str:
-    """Return the tab's label."""
-    name = "" if options.name == "main" else f"{options.name}: "
-    return f"{name}REC BMS: {_FROM[options.source]} to {_TO[options.target]}"
+    """Return the tab's label; the editor shows about 20 characters of it."""
+    name = "BMS" if options.name == "main" else options.name
+    return f"{name} {_FROM[options.source]} → {_TO[options.target]}"
 
 
 def _needs(options: FlowOptions) -> list[str]:
@@ -77,8 +77,8 @@ def notes(options: FlowOptions) -> list[Note]:
             f"- `DEVICE_NAME`: what the battery is called {where}\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
-            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…` and take "
-            "`--device-name` out of `ARGUMENTS`: each is a device of its own.\n",
+            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…`: each is a device of "
+            "its own, called `DEVICE_NAME` and `house` or `boat`.\n",
         )
     else:
         first = Note(
@@ -101,12 +101,14 @@ def notes(options: FlowOptions) -> list[Note]:
         )
     else:
         second = Note(
-            "2. Open the node Home Assistant in group 3, press the pencil, enter address, token.",
-            "Address (`http://…:8123`) and a long-lived access token, which Home Assistant makes "
-            "on your profile page, at the bottom of *Security*; the user has to be an "
-            "administrator. As Home Assistant's add-on, tick *Using the Home Assistant Add-on* "
-            "instead. Or leave `${HA_URL}` and `${HA_TOKEN}` and set these two in the environment "
-            "that Node-RED is started with.\n",
+            "2. There, set HA_URL too. Then open the node Home Assistant, press the pencil: token.",
+            "The token is a long-lived access token, which Home Assistant makes on your profile "
+            "page, at the bottom of *Security*; the user has to be an administrator. In the app of "
+            "Home Assistant OS, tick *I use the Home Assistant App* instead. Or leave "
+            "`${HA_TOKEN}` and set that in the environment in which Node-RED is started.\n\n"
+            "In the tab's environment are also `MIN_INTERVAL` (the least number of seconds between "
+            "two values of a sensor), `NOTIFY` (an action that gets alarms too) and "
+            "`OFFLINE_MINUTES`.\n",
         )
     if options.target == "dashboard":
         third = Note(
@@ -121,8 +123,7 @@ def notes(options: FlowOptions) -> list[Note]:
     third = Note(
         "3. Deploy. What it needs, and what to do when nothing comes: open this comment.",
         tab_about(options)
-        + "\n\nWhen nothing comes: the debug sidebar shows what recbms-zmq says, lines that "
-        "could not be read, and what Home Assistant refuses. The dot below *Only what changed* "
-        "counts the sensors.\n",
+        + "\n\nWhen nothing comes, read the sentences below the nodes and in the debug "
+        "sidebar. The dot below *Only what changed* counts the sensors.\n",
     )
     return [first, second, third]

@@ -14,16 +14,16 @@ def env(name: str, value: str, type_: str = "str") -> Properties:
     return {"name": name, "value": value, "type": type_}
 
 
-def debug(complete: str = "payload", *, status: bool = False) -> Properties:
-    """Return a debug node that shows a property in the sidebar, and if asked below itself."""
+def debug(complete: str = "payload") -> Properties:
+    """Return a debug node that shows a property in the sidebar."""
     return {
         "active": True,
         "tosidebar": True,
         "console": False,
-        "tostatus": status,
+        "tostatus": False,
         "complete": complete,
         "targetType": "msg",
-        "statusVal": complete if status else "",
+        "statusVal": "",
         "statusType": "auto",
     }
 
@@ -82,6 +82,15 @@ def function(
     }
 
 
+def watch(seconds: int, good: str, missing: str) -> Properties:
+    """Return a function node that says what is `missing` when no message came for a time.
+
+    `${NAME}` in the sentence stands for the tab's environment.
+    """
+    tables = {"seconds": seconds, "good": good, "missing": missing}
+    return function("watch", start="watch_start", outputs=0, tables=tables)
+
+
 def _with_tables(start: str, tables: dict[str, Any] | None) -> str:
     if tables is None:
         return start
@@ -126,7 +135,7 @@ def delay(seconds: int) -> Properties:
 def trigger(seconds: int, *, extend: bool) -> Properties:
     """Return a trigger node that speaks some time after the first message.
 
-    With `extend`, after the last: every message begins the time anew.
+    With `extend`, after the last: every message restarts the time.
     """
     return {
         "op1": "",
@@ -147,3 +156,32 @@ def trigger(seconds: int, *, extend: bool) -> Properties:
 def catch(*ids: str) -> Properties:
     """Return a catch node for the errors of some nodes."""
     return {"scope": list(ids), "uncaught": False}
+
+
+def mqtt_out(broker: str) -> Properties:
+    """Return a node that publishes; topic, quality of service and retain are in the message."""
+    return {
+        "topic": "",
+        "qos": "",
+        "retain": "",
+        "respTopic": "",
+        "contentType": "",
+        "userProps": "",
+        "correl": "",
+        "expiry": "",
+        "broker": broker,
+    }
+
+
+def mqtt_in(broker: str) -> Properties:
+    """Return a node that subscribes when a message asks for it."""
+    return {
+        "topic": "",
+        "qos": "1",
+        "datatype": "utf8",
+        "broker": broker,
+        "nl": False,
+        "rap": True,
+        "rh": 0,
+        "inputs": 1,
+    }

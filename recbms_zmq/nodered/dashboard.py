@@ -83,30 +83,32 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         at: upper left corner.
 
     """
-    packs, history = canvas.id("packs"), canvas.id("history")
-    events = resend.silence(canvas, messages, [packs, history], at, "2. Silence, and the time")
+    events, offline = resend.silence(canvas, messages, at, "2. Silence, and the time")
     events.line()
     tick = events.add(
         "inject",
         "tick",
         "Every second",
-        "The page is drawn anew at most this often, and the charts count by it.",
+        "The page is drawn at most this often, and the charts count by it.",
         **core_nodes.inject(
             [{"p": "control", "v": "tick", "vt": "str"}, {"p": "payload", "v": "", "vt": "date"}],
             every=1,
         ),
     )
-    canvas.wire(tick, packs)
-    canvas.wire(tick, history)
+    ticks = resend.control_out(events, "tick-out")
+    canvas.wire(tick, ticks)
 
     state, charts, cells = _page(canvas, options)
     group = canvas.group(
         "target", "3. Show it on the dashboard", COLOUR, (events.right + 40, at[1])
     )
     group.line()
-    heard = group.add("link in", "taken", "Messages", "From the first group.", links=[], l=True)
-    canvas.link(messages, heard)
-    group.add(
+    heard = group.add(
+        "link in", "taken", "Messages and control", "From groups 1 and 2.", links=[], l=True
+    )
+    for link in (messages, offline, ticks):
+        canvas.link(link, heard)
+    packs = group.add(
         "function",
         "packs",
         "State of the packs",
@@ -118,7 +120,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     below = _template(group, "cells", "Cells", cells, "Every cell, and the temperatures.")
     group.line(2)
     group.skip(heard)
-    group.add(
+    history = group.add(
         "function",
         "history",
         "Points of the charts",
@@ -267,5 +269,5 @@ def _chart(
         width=0,
         height=4,
         className="",
-        interpolation="linear",
+        interpolation="step",
     )

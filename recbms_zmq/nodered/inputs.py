@@ -12,6 +12,8 @@ from recbms_zmq.nodered.options import FlowOptions
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
 COLOUR: Final = "#3f93cf"
+RECEIVED_AFTER_S: Final = 30
+"""A running service answers a new subscriber at once."""
 
 
 class Source(NamedTuple):
@@ -91,6 +93,8 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
         _log_and_end(group, canvas.id("run"), out, as_bytes=options.source == "daemon")
     if options.source == "exec":
         _start_again(group, canvas.id("run"))
+    else:
+        _nothing_received(canvas, group, out)
     _bad_lines(canvas, group)
     return Source(out, group)
 
@@ -101,7 +105,7 @@ def _exec(group: Group) -> str:
         "start",
         "Start at deploy",
         "Starts the program once, when the flow is deployed. Pressing the button while it runs "
-        "would start a second one: to start it anew, press *Restart*.",
+        "would start a second one: to restart it, press *Restart*.",
         **core_nodes.inject([], once=True),
     )
     program = group.add(
@@ -209,11 +213,12 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
     )
     group.line(2, after=program)
     code = group.add(
-        "debug",
+        "function",
         "exit",
-        "Exit code",
-        "Why the program has ended, below this node and in the debug sidebar.",
-        **core_nodes.debug(status=True),
+        "Why it ended",
+        "Says why the program has ended, and what to do: below this node, and once in the debug "
+        "sidebar.",
+        **core_nodes.function("exit", outputs=0),
     )
     group.line(3, after=program)
     unknown = group.add(
@@ -230,7 +235,7 @@ def _log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -
 
 
 def _start_again(group: Group, program: str) -> None:
-    """Add to the lines below the program what starts it anew."""
+    """Add to the lines below the program what restarts it."""
     canvas = group.canvas
     group.line(1)
     back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)
@@ -264,6 +269,26 @@ def _start_again(group: Group, program: str) -> None:
     canvas.wire(program, wait, 2)
     canvas.chain(wait, back_out)
     canvas.link(back_out, back_in)
+
+
+def _nothing_received(canvas: Canvas, group: Group, messages: str) -> None:
+    group.line()
+    heard = group.add("link in", "received", "Messages", "From the line above.", links=[], l=True)
+    canvas.link(messages, heard)
+    watch = group.add(
+        "function",
+        "receiving",
+        "Is anything received?",
+        f"Says what to do when nothing was received {RECEIVED_AFTER_S} s after a deploy.",
+        **core_nodes.watch(
+            RECEIVED_AFTER_S,
+            "receiving",
+            "nothing was received from ${ZMQ_ADDRESS}: start recbms-zmq run there, or correct "
+            "ZMQ_ADDRESS and ZMQ_TOPIC in the tab's environment. If the node before shows an error "
+            "about zeromq, restart Node-RED: it has only just installed that module",
+        ),
+    )
+    canvas.chain(heard, watch)
 
 
 def _bad_lines(canvas: Canvas, group: Group) -> None:

@@ -112,7 +112,7 @@ class Group:
             key: unique on the tab; the last part of the id.
             name: what the editor shows.
             about: the node's description, Markdown.
-            properties: whatever else the kind of node has; `outputs` tells how many wires leave.
+            properties: whatever else the kind of node has; `outputs` is the number of its outputs.
 
         """
         has_input = type_ not in BEGINNINGS

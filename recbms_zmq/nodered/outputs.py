@@ -6,11 +6,22 @@ a node per sensor, and `dashboard` makes a page instead: see the modules of thes
 
 from typing import Final
 
-from recbms_zmq.nodered import core_nodes, dashboard, entity_nodes, resend
+from recbms_zmq.nodered import (
+    alarms,
+    core_nodes,
+    dashboard,
+    entity_nodes,
+    registry,
+    requests,
+    resend,
+)
 from recbms_zmq.nodered.layout import Canvas, Group, Properties
 from recbms_zmq.nodered.options import FlowOptions
 
 COLOUR: Final = "#5b9a4c"
+CONNECTED_AFTER_S: Final = 30
+MIN_INTERVAL_S: Final = 10
+"""Home Assistant's recorder grows by 29 MB a day for 4 cells; with every change by 110 MB."""
 TITLES: Final = {
     "discovery": "3. Make entities in Home Assistant",
     "entity-nodes": "3. One entity, one node",
@@ -30,14 +41,18 @@ def env(options: FlowOptions) -> list[Properties]:
             core_nodes.env("MQTT_STATUS_TOPIC", f"recbms/{options.prefix}"),
         ]
     if options.target == "dashboard":
-        entries = dashboard.env()
-    elif options.target != "entity-nodes":
+        return dashboard.env()
+    entries.append(core_nodes.env("MIN_INTERVAL", str(MIN_INTERVAL_S), "num"))
+    if options.target != "mqtt":
+        entries.insert(0, core_nodes.env("HA_URL", "http://homeassistant.local:8123"))
+        entries += alarms.env()
+    if options.target != "entity-nodes":
         entries.append(core_nodes.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
     return entries
 
 
 def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]) -> None:
-    """Put the second and the third part on the tab.
+    """Put the parts behind the first on the tab.
 
     Args:
         canvas: of the tab.
@@ -49,41 +64,67 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     if options.target == "dashboard":
         dashboard.add(canvas, options, messages, at)
         return
-    changes = canvas.id("changes")
-    events = resend.silence(canvas, messages, [changes], at)
+    events, offline = resend.silence(canvas, messages, at)
+    controls = [offline]
+    started: list[str] = []
     if options.target == "mqtt":
-        _when_broker_is_there(canvas, events, changes)
+        controls.append(_when_broker_is_there(canvas, events))
     else:
         _server(canvas)
-        _when_home_assistant_is_there(canvas, events, changes)
-        if options.target == "entity-nodes":
-            failing = entity_nodes.ids(canvas, options)
-        else:
-            failing = [canvas.id("api")]
-        resend.what_fails(events, changes, failing)
-    announced = None
-    if options.target in ("discovery", "entity-nodes"):
-        announced = resend.what_is_new(events, changes)
+        started = _when_home_assistant_is_there(events, options)
+        controls += started
+        is_many = options.target == "entity-nodes"
+        failing = entity_nodes.ids(canvas, options) if is_many else [canvas.id("api")]
+        controls += resend.retry(events, failing)
+        resend.survive(events)
+    has_entities = options.target in ("discovery", "entity-nodes")
+    side = (events.right + 40, at[1])
+    group, new, sent = _changes(canvas, options, messages, side, has_entities=has_entities)
+    if new is not None:
+        controls.append(resend.confirm(events, new))
 
-    group = canvas.group("target", TITLES[options.target], COLOUR, (events.right + 40, at[1]))
+    below = at[1] + max(events.height, group.height) + 20
+    if options.target == "mqtt":
+        left = at[0]
+    else:
+        warning = alarms.add(canvas, messages, [offline, *started], (at[0], below))
+        left = warning.right + 80  # the editor draws its nodes wider than they are counted
+    _, stop = registry.add(canvas, options, sent, (left, below))
+    for control in (*controls, stop):
+        canvas.link(control, canvas.id("control"))
+
+
+def _changes(
+    canvas: Canvas,
+    options: FlowOptions,
+    messages: str,
+    at: tuple[int, int],
+    *,
+    has_entities: bool,
+) -> tuple[Group, str | None, str]:
+    """Add the third part; return its group, the link nodes for new sensors and for what is sent."""
+    group = canvas.group("target", TITLES[options.target], COLOUR, at)
     # A node with many outputs is high: it stands in the middle of those that it leads to.
     middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
     group.line(middle)
-    heard = group.add("link in", "taken", "Messages", "From the first group.", links=[], l=True)
+    heard = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
     canvas.link(messages, heard)
-    all_sensors = (
-        "By default these are the sensors that are of use every day; with `ALL_SENSORS` in the "
-        "tab's environment all of them, also settings, cell resistances and balancing."
+    about = (
+        "Keeps the last message of every sensor, and passes on what differs from the last one "
+        "sent. `MIN_INTERVAL` in the tab's environment is the least number of seconds between two "
+        "values of a sensor; alarms and availability are sent at once."
     )
-    group.add(
+    if options.target != "entity-nodes":
+        about += (
+            " By default the sensors are those of use every day; with `ALL_SENSORS` also settings, "
+            "cell resistances and balancing."
+        )
+    changes = group.add(
         "function",
         "changes",
         "Only what changed",
-        "Remembers the last message of every sensor and lets through what differs from what Home "
-        "Assistant was told. " + (all_sensors if options.target != "entity-nodes" else ""),
-        **core_nodes.function(
-            "changes", start="changes_start", outputs=1 if announced is None else 2
-        ),
+        about,
+        **core_nodes.function("changes", start="changes_start", outputs=2 if has_entities else 1),
     )
     canvas.chain(heard, changes)
     if options.target == "entity-nodes":
@@ -92,19 +133,22 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         _mqtt(canvas, group, changes)
     else:
         _api(canvas, group, options, changes)
-    if announced is not None:
-        group.line(middle + 1, after=changes)
+    group.line(middle + 1)
+    control = group.add("link in", "control", "Control", "From group 2.", links=[], l=True)
+    canvas.wire(control, changes)
+    new = sent = None
+    if has_entities:
+        # Below the high node, if there is one.
+        under = middle + (2 if options.target == "entity-nodes" else 1)
+        group.line(under, after=changes)
         new = group.add(
-            "link out",
-            "new",
-            "New sensors",
-            "To the second group.",
-            mode="link",
-            links=[],
-            l=True,
+            "link out", "new", "New sensors", "To group 2.", mode="link", links=[], l=True
         )
         canvas.wire(changes, new, 1)
-        canvas.link(new, announced)
+        group.line(under + 1, after=changes)
+        sent = group.add("link out", "sent", "Sent", "To group 5.", mode="link", links=[], l=True)
+        canvas.wire(changes, sent)
+    return group, new, sent or ""
 
 
 def _server(canvas: Canvas) -> None:
@@ -134,41 +178,99 @@ def _server(canvas: Canvas) -> None:
     )
 
 
-def _when_home_assistant_is_there(canvas: Canvas, group: Group, changes: str) -> None:
+def _when_home_assistant_is_there(group: Group, options: FlowOptions) -> list[str]:
+    """Add a line for each start after which Home Assistant has forgotten; return their ends."""
+    ready = _server_event(
+        group,
+        "ha",
+        "HA connection",
+        "home_assistant_client",
+        "payload",
+        ["running", "ready"],
+        "Has started",
+        "Home Assistant has started, and has forgotten what was announced. It sends `running` and "
+        "then `ready`, the latter not if one of its integrations is broken.",
+    )
+    if options.target == "states":
+        return [ready]
+    loaded = _server_event(
+        group,
+        "companion",
+        "Companion",
+        "nodered",
+        "payload.event.type",
+        ["loaded"],
+        "Is loaded",
+        "The companion integration was loaded again: by *Reload* in its menu, or because an entity "
+        "was enabled. Its entities are unavailable until they are announced again.",
+    )
+    return [ready, loaded]
+
+
+def _server_event(
+    group: Group,
+    key: str,
+    name: str,
+    event: str,
+    where: str,
+    values: list[str],
+    condition: str,
+    about: str,
+) -> str:
+    canvas = group.canvas
     group.line()
     events = group.add(
         "server-events",
-        "ha-events",
-        "Home Assistant",
-        "Tells how the connection to Home Assistant is.",
+        f"{key}-events",
+        name,
+        f"Events `{event}`.",
         server=canvas.id("server"),
         version=3,
-        eventType="home_assistant_client",
+        eventType=event,
         exposeAsEntityConfig="",
         eventData="",
         waitForRunning=False,
-        outputProperties=[],
+        outputProperties=[
+            {"property": "payload", "propertyType": "msg", "value": "", "valueType": "eventData"}
+        ],
         outputs=1,
     )
-    ready = group.add(
-        "switch",
-        "ha-ready",
-        "Has started",
-        "It has started, also anew, and has forgotten what it was told before. It says `running` "
-        "and then `ready`, the latter not if one of its integrations is broken.",
-        **core_nodes.either("payload", ["running", "ready"]),
+    wanted = group.add(
+        "switch", f"{key}-ready", condition, about, **core_nodes.either(where, values)
     )
-    canvas.chain(events, ready)
-    resend.when_ready(group, changes, ready)
+    canvas.chain(events, wanted)
+    out = resend.announce(group, key, wanted)
+    if key == "ha":
+        _watch(
+            group,
+            wanted,
+            "no connection to Home Assistant at ${HA_URL}: correct HA_URL in the tab's "
+            "environment; open the node Home Assistant, press the pencil and enter the token of an "
+            "administrator",
+        )
+    return out
 
 
-def _when_broker_is_there(canvas: Canvas, group: Group, changes: str) -> None:
+def _watch(group: Group, connected: str, missing: str) -> None:
+    group.line()
+    group.skip(connected)
+    watch = group.add(
+        "function",
+        "connection",
+        "Is it connected?",
+        f"Says what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
+        **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
+    )
+    group.canvas.wire(connected, watch)
+
+
+def _when_broker_is_there(canvas: Canvas, group: Group) -> str:
     group.line()
     status = group.add(
         "status",
         "broker-status",
-        "MQTT broker",
-        "Tells how the connection to the broker is.",
+        "Broker status",
+        "The connection to the broker.",
         scope=[canvas.id("mqtt")],
     )
     connected = group.add(
@@ -179,7 +281,14 @@ def _when_broker_is_there(canvas: Canvas, group: Group, changes: str) -> None:
         **core_nodes.switch("status.fill", ["green"]),
     )
     canvas.chain(status, connected)
-    resend.when_ready(group, changes, connected)
+    out = resend.announce(group, "broker", connected)
+    _watch(
+        group,
+        connected,
+        "no connection to the MQTT broker at ${MQTT_HOST}:${MQTT_PORT}: correct these two in the "
+        "tab's environment; user name and password are behind the pencil of the node MQTT broker",
+    )
+    return out
 
 
 def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:
@@ -198,7 +307,7 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
             "entities",
             "Entity id and state",
             "Makes of every reading a `POST /api/states/…`. The entities have no unique id and no "
-            "device, and are gone after a restart of Home Assistant until they are said again.",
+            "device, and are gone after a restart of Home Assistant until the next value is sent.",
             **core_nodes.function("states"),
         )
     api = group.add(
@@ -207,17 +316,7 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
         "Home Assistant",
         "Sends what the node before it has made. Choose your own server here, and in the group "
         "before, if you have one already.",
-        server=canvas.id("server"),
-        version=1,
-        debugenabled=False,
-        protocol="websocket",
-        method="post",
-        path="",
-        data="",
-        dataType="json",
-        responseType="json",
-        outputProperties=[],
-        outputs=1,
+        **requests.api(canvas),
     )
     canvas.chain(changes, make, api)
 
@@ -264,14 +363,6 @@ def _mqtt(canvas: Canvas, group: Group, changes: str) -> None:
         "MQTT broker",
         "Publishes what the node before it has made. User name and password, if the broker wants "
         "them, are set in the broker's settings, behind the pencil.",
-        topic="",
-        qos="",
-        retain="",
-        respTopic="",
-        contentType="",
-        userProps="",
-        correl="",
-        expiry="",
-        broker=broker,
+        **core_nodes.mqtt_out(broker),
     )
     canvas.chain(changes, make, out)

@@ -1,11 +1,10 @@
-"""The second part of a flow: when to say things that the messages alone do not say.
+"""The second part of a flow: what makes values unknown, and when everything is sent again.
 
-After a long silence nothing is known any more; when Home Assistant has restarted, everything has
-to be said again; what it refused is tried later. All three speak to the node `Only what changed`,
-which `targets` puts into the third part.
+After a long silence nothing is known any more; when Home Assistant or its companion has started,
+everything is announced again; what was refused is sent later. Each line ends with a message that
+has `msg.control`, and a link node that leads to the nodes that obey it.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from recbms_zmq.nodered import core_nodes
@@ -13,7 +12,7 @@ from recbms_zmq.nodered.layout import Canvas, Group
 
 COLOUR: Final = "#b0793b"
 SILENT_AFTER_S: Final = 180
-"""Every topic is said again once a minute: after such a silence nobody is there."""
+"""Every topic is refreshed once a minute: after such a silence the service is gone."""
 RETRY_AFTER_S: Final = 30
 CONFIRM_AFTER_S: Final = 10
 """Home Assistant has made an entity by then, also just after its start on a small computer."""
@@ -22,115 +21,142 @@ SETTLE_S: Final = 2
 
 
 def silence(
-    canvas: Canvas,
-    messages: str,
-    knowing: Sequence[str],
-    at: tuple[int, int],
-    name: str = "2. When to say it anew",
-) -> Group:
-    """Put the part on the tab, without what only some targets need; return its group.
+    canvas: Canvas, messages: str, at: tuple[int, int], name: str = "2. When to send it again"
+) -> tuple[Group, str]:
+    """Begin the part, with what every flow has; return its group and the link node behind it.
 
     Args:
         canvas: of the tab.
         messages: id of the link node that gives the messages.
-        knowing: ids of the nodes that have to be told when nothing is known any more.
         at: upper left corner.
         name: of the group.
 
     """
     group = canvas.group("again", name, COLOUR, at)
     group.line()
-    heard = group.add("link in", "heard", "Messages", "From the first group.", links=[], l=True)
+    heard = group.add("link in", "heard", "Messages", "From group 1.", links=[], l=True)
     silent = group.add(
         "trigger",
         "silent",
         f"Silent for {SILENT_AFTER_S // 60} min",
-        "Speaks when no message came for this long. The program says everything again once a "
-        "minute, so it has ended, or its computer has, or the network.",
+        "Sends a message when none has arrived for this long. The program refreshes everything "
+        "once a minute, so it has ended, or its computer has, or the network.",
         **core_nodes.trigger(SILENT_AFTER_S, extend=True),
     )
     unknown = group.add(
         "change",
         "unknown",
         "All unknown",
-        "Says that nothing is known any more.",
+        "Nothing is known any more.",
         **core_nodes.change("control", "offline"),
     )
     canvas.link(messages, heard)
-    canvas.chain(heard, silent, unknown)
-    for node in knowing:
-        canvas.wire(unknown, node)
-    return group
+    out = control_out(group, "unknown-out")
+    canvas.chain(heard, silent, unknown, out)
+    return group, out
 
 
-def when_ready(group: Group, changes: str, event: str) -> None:
-    """Have everything said again, a moment after a node of the group's last line has spoken."""
+def control_out(group: Group, key: str) -> str:
+    """End a line with a link node for `msg.control`; return it."""
+    about = "To the nodes that obey `msg.control`."
+    return group.add("link out", key, "Control", about, mode="link", links=[], l=True)
+
+
+def announce(group: Group, key: str, event: str) -> str:
+    """End a line that begins with a start: everything is sent again; return the link node."""
     wait = group.add(
         "trigger",
-        "settle",
+        f"{key}-settle",
         f"{SETTLE_S} s later",
-        "A moment before, not all of its integrations would listen.",
+        "Not all integrations take messages before.",
         **core_nodes.trigger(SETTLE_S, extend=True),
     )
-    announce = group.add(
+    control = group.add(
         "change",
-        "announce",
-        "Say all again",
-        "Tells *Only what changed* to let everything through once.",
+        f"{key}-announce",
+        "Send all again",
+        "*Only what changed* announces and sends everything once.",
         **core_nodes.change("control", "announce"),
     )
-    group.canvas.chain(event, wait, announce, changes)
+    out = control_out(group, f"{key}-out")
+    group.canvas.chain(event, wait, control, out)
+    return out
 
 
-def what_is_new(group: Group, changes: str) -> str:
-    """Have what was announced said again, and return the link node that has to be told of it."""
+def confirm(group: Group, new: str) -> str:
+    """Add a line that sends again what was announced; return the link node behind it."""
     group.line()
-    announced = group.add(
-        "link in", "announced", "New sensors", "From the third group.", links=[], l=True
-    )
+    announced = group.add("link in", "announced", "New sensors", "From group 3.", links=[], l=True)
+    group.canvas.link(new, announced)
     wait = group.add(
         "trigger",
         "made",
         f"{CONFIRM_AFTER_S} s later",
-        "Home Assistant makes a new entity a moment after it was announced, and does not hear "
-        "the values that come meanwhile.",
+        "Home Assistant makes a new entity some time after it was announced, and ignores the "
+        "values that arrive before.",
         **core_nodes.trigger(CONFIRM_AFTER_S, extend=False),
     )
-    again = group.add(
+    control = group.add(
         "change",
         "confirm",
         "Confirm",
-        "Tells *Only what changed* to say the new sensors' values again.",
+        "*Only what changed* sends the new sensors' values again.",
         **core_nodes.change("control", "confirm"),
     )
-    group.canvas.chain(announced, wait, again, changes)
-    return announced
+    out = control_out(group, "confirm-out")
+    group.canvas.chain(announced, wait, control, out)
+    return out
 
 
-def what_fails(group: Group, changes: str, ids: list[str]) -> None:
-    """Have what some nodes could not send said again after a while."""
+def retry(group: Group, ids: list[str]) -> list[str]:
+    """Add lines for what some nodes could not send; return their link nodes."""
     group.line()
     caught = group.add(
         "catch",
         "failed",
-        "Not taken",
-        "Home Assistant is away, or refuses a value. It is said in the log once, not each time, "
-        "and nothing piles up: what is sent later is the state at that time.",
+        "Refused",
+        "Home Assistant is away, or refuses a value. The log has it once, not each time, and "
+        "nothing piles up: what is sent later is the state at that time.",
         **core_nodes.catch(*ids),
     )
     wait = group.add(
         "trigger",
         "later",
         f"{RETRY_AFTER_S} s later",
-        "Once, however much was refused meanwhile.",
+        "Once, however much was refused in this time.",
         **core_nodes.trigger(RETRY_AFTER_S, extend=False),
     )
-    retry = group.add(
+    control = group.add(
         "change",
         "retry",
         "Try again",
-        "Tells *Only what changed* to say again what was refused.",
+        "*Only what changed* sends again what was refused.",
         **core_nodes.change("control", "retry"),
     )
-    group.canvas.chain(caught, wait, retry, changes)
-    group.canvas.wire(caught, changes)
+    out = control_out(group, "retry-out")
+    group.canvas.chain(caught, wait, control, out)
+    group.line()
+    group.skip(wait)
+    refused = control_out(group, "refused-out")
+    group.canvas.wire(caught, refused)
+    return [out, refused]
+
+
+def survive(group: Group) -> None:
+    """Add the node that keeps Node-RED alive when the Home Assistant nodes fail."""
+    group.line()
+    group.add(
+        "function",
+        "survive",
+        "Keep Node-RED alive",
+        "The Home Assistant nodes (0.80.3) end Node-RED, with all flows, if Home Assistant ends at "
+        "certain moments: they leave a rejected promise unhandled. This node handles that one, and "
+        "no other. Nothing is wired to it.",
+        **core_nodes.function(
+            "survive",
+            start="survive_start",
+            stop="survive_stop",
+            process="process",
+            timers="timers",
+        ),
+    )

@@ -55,11 +55,21 @@ class Availability(_Message, tag="availability", kw_only=True, frozen=True):
 
 
 class AlarmChange(Struct, kw_only=True, frozen=True):
-    """An alarm that came or went. `unit` is an address; `cell` a cell or sensor from 1."""
+    """An alarm that came or went.
+
+    Attributes:
+        number: REC's error number.
+        text: what the number means.
+        advice: what the owner does; empty where REC's manual has none.
+        unit: address of the unit.
+        cell: number of the cell or temperature sensor, from 1.
+
+    """
 
     event: Literal["alarm_raised", "alarm_cleared"]
     number: int | None
     text: str
+    advice: str
     unit: int | None
     cell: int | None
 

@@ -10,7 +10,7 @@ held is dropped. The first status after that publishes every reading again.
 """
 
 from math import floor
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import Unknown
 from recbms_zmq.text import ascii_json
+from recbms_zmq.wire.alarms import alarm_advice
 
 STARTING: Final = "waiting for the first status frame"
 WAITING: Final = "connected, waiting for a status frame"
@@ -236,9 +237,20 @@ class Reporter:
         if self._alarm is not None:
             if self._alarm.is_same(alarm):
                 return
-            change = AlarmChange(event="alarm_cleared", **self._alarm._asdict())
+            change = _alarm_change("alarm_cleared", self._alarm)
             batch.messages.append(self._event.render(change, ts))
         if alarm is not None:
-            change = AlarmChange(event="alarm_raised", **alarm._asdict())
+            change = _alarm_change("alarm_raised", alarm)
             batch.messages.append(self._event.render(change, ts))
         self._alarm = alarm
+
+
+def _alarm_change(event: Literal["alarm_raised", "alarm_cleared"], alarm: Alarm) -> AlarmChange:
+    return AlarmChange(
+        event=event,
+        number=alarm.number,
+        text=alarm.text,
+        advice=alarm_advice(alarm.number),
+        unit=alarm.unit,
+        cell=alarm.cell,
+    )

@@ -28,6 +28,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -39,6 +40,7 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.config.files import open_regular, read_regular
 from recbms_zmq.errors import OutputError
 from recbms_zmq.sensors.energy import FROM_ZERO, Counters, EnergyMeter
+from recbms_zmq.service.runner import DaemonThreads
 
 SAVE_EVERY: Final = 60.0
 """Seconds between two writes: an SD card has to last for years."""
@@ -275,6 +277,8 @@ class CounterStore:
     def __init__(self, directory: Path, meters: Mapping[str, EnergyMeter]) -> None:
         self._directory = directory
         self.files = [CounterFile(directory, name, meter) for name, meter in meters.items()]
+        # Not asyncio's threads: look-ups without DNS can occupy all of them.
+        self._thread = DaemonThreads(most=1)
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         for file in self.files:
@@ -291,16 +295,21 @@ class CounterStore:
         for file in self.files:
             try:
                 await self._lock(file)
-                await asyncio.to_thread(_resume_and_reserve, file)
+                await self._in_thread(_resume_and_reserve, file)
             except OSError as exc:
                 # Without the lock it can still be read: a disk that has become read-only.
                 if file.meter.totals is None:
                     with contextlib.suppress(OSError):
-                        await asyncio.to_thread(file.resume)
+                        await self._in_thread(file.resume)
                 file.fail(exc)
         if not any(file.failure for file in self.files):
             _log.info("energy counters are kept in %s", self._directory)
         return True
+
+    def _in_thread(
+        self, work: Callable[..., None], *arguments: CounterFile
+    ) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def start(self) -> None:
         """Begin to write periodically."""
@@ -335,7 +344,7 @@ class CounterStore:
         give_up = math.inf
         while True:
             try:
-                await asyncio.to_thread(file.lock)
+                await self._in_thread(file.lock)
             except BlockingIOError as exc:
                 if give_up == math.inf:
                     give_up = loop.time() + LOCK_FOR
@@ -372,7 +381,7 @@ class CounterStore:
         files = [file for file in self.files if last or file.is_due]
         if not files:
             return
-        work = asyncio.ensure_future(asyncio.to_thread(_save_all, files, last=last))
+        work = self._in_thread(partial(_save_all, files, last=last))
         done, _ = await asyncio.wait({work}, timeout=DISK_PATIENCE)
         if not done:
             _log.warning(

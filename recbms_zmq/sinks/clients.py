@@ -5,8 +5,8 @@ messages. When no descriptor is left, its listener tries without a pause (100 % 
 libzmq offers is a monitor that reports the file descriptor of each connection. When that is shut
 down, libzmq closes the connection as if the client had closed it.
 
-The descriptor that the kernel gives is the lowest free number, so its number tells how close the
-process is to its limit: nothing has to be counted, whatever else the process opens.
+The descriptor that the kernel gives is the lowest free number, so its number shows how close the
+process is to its limit, whatever else it opens.
 """
 
 import asyncio
@@ -36,6 +36,8 @@ _SPARE_DESCRIPTORS: Final = 16
 
 _MAX_LOGGED: Final = 1000
 """Clients that are remembered, so that each is logged once for each reason."""
+
+_LOG_AGAIN: Final = 3600.0  # seconds between two log lines about missing descriptors
 
 _QUEUED: Final = 2**19
 """Messages in the queues of all subscribers together. An entry takes 128 bytes, so this is 64 MiB;
@@ -103,7 +105,7 @@ class Clients:
         self._local_names: set[int | str | bytes] = set()
         self._names: dict[int, str] = {}  # of connections, in the order of their arrival
         self._failure = ""  # of the handshake on the connection that ends next
-        self._short = False  # of descriptors
+        self._shortage_logged = -_LOG_AGAIN
         self._monitor = pub.get_monitor_socket(_EVENTS)
         pub.set(zmq.SNDHWM, hwm)
 
@@ -147,8 +149,6 @@ class Clients:
                 self._failure = _why_failed(value)
         if failed in (errno.EMFILE, errno.ENFILE):
             self._make_room(accepted)
-        elif accepted:
-            self._short = False
         self._adapt_hwm()
 
     def _accept(self, connection: int, endpoint: str) -> None:
@@ -172,8 +172,9 @@ class Clients:
 
     def _make_room(self, accepted: int) -> None:
         """End a shortage of descriptors, in which libzmq's listener would try without a pause."""
-        if not self._short:
-            self._short = True
+        now = asyncio.get_running_loop().time()
+        if now >= self._shortage_logged + _LOG_AGAIN:
+            self._shortage_logged = now
             _log.warning(
                 "no file descriptor is left for new subscribers; raise the limit: ulimit -n, or "
                 "LimitNOFILE= in the systemd unit"
@@ -232,7 +233,7 @@ def _why_failed(error: int) -> str:
 
 
 def _local_name(endpoint: str) -> int | str | bytes:
-    """Return what tells the local end of a connection to this endpoint: its port, or its path."""
+    """Return what identifies the local end of a connection to this endpoint: its port or path."""
     if endpoint.startswith("tcp:"):
         return int(endpoint.rpartition(":")[2])
     path = endpoint.removeprefix("ipc://")

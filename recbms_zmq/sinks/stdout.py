@@ -4,7 +4,15 @@ Lines are written in groups of at most PIPE_BUF bytes. A pipe accepts such a wri
 all, so no line is cut, even if this process is killed.
 
 While the reader is slow, only the newest line of each topic is kept, so memory is bounded by the
-number of topics. The lines that wait are written in the order in which they were published.
+number of topics. Lines that wait are written in rounds:
+
+- A round begins with all lines that wait, in the order in which they were published. No line joins
+  it, so each topic is written within two rounds: (topics / lines a second) x 2.
+- A newer line of a topic in the round takes the place of the older one; a line of any other topic
+  waits for the next round.
+- After a batch that expires topics (`offline`, a null) nothing in the round is replaced any more:
+  newer lines wait for the next round. So no line overtakes the one that expired its topic, and no
+  null is replaced by a value that came before it.
 """
 
 import asyncio
@@ -18,6 +26,8 @@ from typing import Final
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
 from recbms_zmq.reporting.batch import Batch, Outgoing
 from recbms_zmq.sinks.descriptors import open_writer
+
+_Lines = OrderedDict[bytes | int, Outgoing]
 
 _MAX_GROUP_LINES: Final = select.PIPE_BUF // 64  # no line is shorter than 64 bytes
 
@@ -41,7 +51,9 @@ class StdoutSink:
         self._gone = False
         self._rest = b""  # the end of a group that was written in part
         # The newest line of each topic; lines of complete batches have a number as their key.
-        self._waiting: OrderedDict[bytes | int, Outgoing] = OrderedDict()
+        self._round: _Lines = OrderedDict()
+        self._next_round: _Lines = OrderedDict()
+        self._sealed = False  # no line of the round is replaced
         self._numbers = itertools.count()
         self._watched = False
         self._idle = asyncio.Event()  # no line waits for the reader
@@ -56,10 +68,9 @@ class StdoutSink:
                 if not self._write(group):
                     break
         if not self._gone:
+            self._sealed |= bool(batch.expired)
             for message in batch.messages[tried:]:
-                key = next(self._numbers) if batch.complete else message[0]
-                self._waiting[key] = message
-                self._waiting.move_to_end(key)
+                self._keep(next(self._numbers) if batch.complete else message[0], message)
 
     @property
     def is_idle(self) -> bool:
@@ -76,6 +87,13 @@ class StdoutSink:
         """Release what was opened; `fd` itself stays open."""
         self._unwatch()
         self._writer.close()
+
+    def _keep(self, key: bytes | int, message: Outgoing) -> None:
+        if key in self._round and not self._sealed:
+            self._round[key] = message
+        else:
+            self._next_round[key] = message
+            self._next_round.move_to_end(key)
 
     def _write(self, text: bytes) -> bool:
         """Write a group, or keep the rest of it; return whether all of it is written."""
@@ -96,20 +114,24 @@ class StdoutSink:
 
     def _fail(self, error: RecBmsError) -> None:
         self._gone = True
-        self._waiting.clear()
+        self._round.clear()
+        self._next_round.clear()
         self._unwatch()
         self._failed(error)
 
     def _write_waiting(self) -> None:
         """Write the next group; one per turn of the event loop, so that the rest keeps running."""
-        if self._write(self._rest or self._take()) and not self._waiting:
+        if self._write(self._rest or self._take()) and not (self._round or self._next_round):
             self._unwatch()
 
     def _take(self) -> bytes:
-        first = itertools.islice(self._waiting.values(), _MAX_GROUP_LINES)
+        if not self._round:
+            self._round, self._next_round = self._next_round, self._round
+            self._sealed = False
+        first = itertools.islice(self._round.values(), _MAX_GROUP_LINES)
         group = next(_groups(_lines(first)))
         for _ in range(group.count(b"\n")):
-            self._waiting.popitem(last=False)
+            self._round.popitem(last=False)
         return group
 
     def _watch(self) -> None:

@@ -1,7 +1,7 @@
-"""Where frames come from. Every source is a task that hands raw messages to a receiver.
+"""Where frames come from. Every source is a task that passes raw messages to a receiver.
 
-A source reads a clock, so that nothing behind it has to. It never judges a frame, but it is told
-whether it was a good one: that is what reconnecting depends on.
+A source adds the time of arrival to each message. It does not decode frames; the receiver returns
+whether a frame was valid, because the delays of reconnecting depend on it.
 """
 
 from typing import Protocol
@@ -10,39 +10,39 @@ from recbms_zmq.clock import Instant
 
 
 class Receiver(Protocol):
-    """Takes what a source delivers. Times never go back."""
+    """Gets what a source delivers. Times never go back."""
 
     def connected(self, at: Instant) -> None:
-        """Note that the link is there. Called for every new connection."""
+        """Handle a new connection."""
 
     def disconnected(self, reason: str, at: Instant) -> None:
-        """Note that the link is not there, and why: a short text for people."""
+        """Handle that there is no connection; `reason` is a short text for people."""
 
     def received(self, data: bytes, at: Instant) -> bool:
-        """Take one raw message; return whether it was a valid frame."""
+        """Handle one raw message; return whether it is a valid frame."""
 
     async def drain(self) -> None:
-        """Wait for a slow reader of what was made of the frames. For sources that can wait."""
+        """Wait until a slow reader of the output has caught up. For sources that can wait."""
 
 
 class Source(Protocol):
-    """One BMS, or something that stands for one."""
+    """One BMS, or a replacement: a recording, a simulation, standard input."""
 
     live: bool
-    """Whether what it delivers happens now, or was recorded."""
+    """Whether its frames arrive now; else they were recorded."""
     can_wait: bool
-    """Whether it waits for a slow reader (`Receiver.drain`), so that nothing has to be left out."""
+    """Whether it waits for a slow reader (`Receiver.drain`), so that no frame is skipped."""
     sends_settings: bool
-    """Whether settings frames are to be expected beside status frames."""
+    """Whether settings frames come besides status frames."""
 
     def now(self) -> Instant:
-        """Tell the time of what it delivers: the clock's, or the place in a recording."""
+        """Return the time of its frames: that of the clock, or of the place in a recording."""
 
     def clock_time(self, monotonic: float) -> float:
         """Return when its monotonic time will be this, on the clock; infinity for never."""
 
     async def run(self, receiver: Receiver) -> None:
-        """Deliver until cancelled, or until there is nothing more."""
+        """Deliver until cancelled, or until the input ends."""
 
 
 class LiveSource:

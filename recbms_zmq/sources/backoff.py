@@ -1,4 +1,4 @@
-"""How long to wait before the next try to connect."""
+"""Delays between attempts to connect."""
 
 import random
 from collections.abc import Callable, Generator
@@ -13,13 +13,13 @@ JITTER: Final = 0.25
 def reconnect_delays(
     uniform: Callable[[], float] = random.random, *, spread: float = 0.0
 ) -> Generator[float]:
-    """Give the delays in seconds: about 1, 2, 4, … up to 60, each up to a quarter off.
+    """Yield the delays in seconds: about 1, 2, 4, … up to 60, each up to a quarter off.
 
-    The jitter keeps several from coming back in step.
+    The jitter keeps the BMS of a fleet from reconnecting at the same time.
 
     Args:
-        uniform: gives random numbers from 0 to 1.
-        spread: seconds over which a large fleet, whose network is back, spreads its first tries.
+        uniform: returns random numbers from 0 to 1.
+        spread: seconds over which a large fleet spreads its first attempts after an outage.
 
     """
     delay = FIRST
@@ -32,9 +32,10 @@ def reconnect_delays(
 
 
 class Backoff:
-    """Delays that begin anew only when told to: a connection alone proves nothing.
+    """Delays that grow until `reset`.
 
-    A module that accepts and closes at once would otherwise be hammered.
+    A valid frame resets them, a connection does not: a module that accepts and closes at once would
+    get a connection every second.
     """
 
     def __init__(self, spread: float = 0.0) -> None:
@@ -42,6 +43,6 @@ class Backoff:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew with the first delay."""
+        """Start again with the first delay."""
         self.delays = reconnect_delays(spread=self._spread)
-        """The delays, which go on where they were."""
+        """The delays; each `next` continues where the last one stopped."""

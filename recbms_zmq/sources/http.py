@@ -1,6 +1,6 @@
-"""Frames of older module firmware, which has no websocket: `GET http://HOST/cell` now and then.
+"""Frames of older module firmware, which has no websocket: polls `http://HOST/cell`.
 
-One request a connection, never a second one while the first is out, and no proxy. The responses are
+One request per connection, one at a time, and no proxy. The responses are
 read by the HTTP parser of `websockets`, in pieces, over a connection of asyncio: a thread for each
 request, which `http.client` needs, costs 100 threads when 100 BMS do not answer.
 """
@@ -45,7 +45,7 @@ class HttpSource(LiveSource):
     """The frames of `http://HOST/cell`. A request may take `OPEN_TIMEOUT` in all.
 
     Args:
-        url: `http://` or `https://`; a user and password in it are sent (basic authentication).
+        url: `http://` or `https://`; a user and password in it are sent as basic authentication.
         interval: seconds from one request to the next.
         max_frame: bytes of the longest response; the parser takes 1 MiB at most.
         tls: for `https://`, made by `network.tls_context`; None for the system's authorities.

@@ -1,7 +1,7 @@
 r"""What a BMS sent and when, as lines: written by `recbms-zmq record`, read by `replay:FILE`.
 
 One JSON object a line, ASCII only. Every line has `event`, `monotonic` and `wall`; the two times
-are the floats that the program itself worked with, so a replay can do the same sums::
+are the floats that the program itself uses, so that a replay calculates the same::
 
     {"event":"start","monotonic":5120.25,"wall":1790000000.5,"version":1}
     {"event":"connected","monotonic":5120.5,"wall":1790000000.75}
@@ -10,10 +10,11 @@ are the floats that the program itself worked with, so a replay can do the same 
     {"event":"trouble","monotonic":5123.0,"wall":1790000003.25,"reason":"connection lost"}
     {"event":"end","monotonic":5124.0,"wall":1790000004.25}
 
-`monotonic` is in seconds from anywhere and never goes back; `wall` is in Unix seconds, and jumps
-when the clock is set. A frame is in `text` if it is UTF-8, else in `base64`, byte for byte as it
-came but for the serial number, which is always redacted. `start` is the first line; `end` is
-missing if the recording was cut off. Nothing here opens a file or reads a clock.
+`monotonic` is in seconds since any start and never goes back; `wall` is in Unix seconds, and jumps
+when the clock is set. `trouble` means disconnected. A frame is in `text` if it is UTF-8, else in
+`base64`, byte for byte as it came except for the serial number, which is always redacted. `start`
+is the first line; `end` is missing if the recording was cut off. This module opens no file and
+reads no clock.
 """
 
 from base64 import b64decode, b64encode
@@ -30,7 +31,7 @@ from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0
-"""Seconds between two lines: more is a mistake, and a replay would have too much to catch up on."""
+"""Seconds between two lines. More is a mistake, and would keep a replay busy for too long."""
 LONGEST_REASON: Final = 1000
 _YEAR_9000: Final = 221845392000.0
 
@@ -41,29 +42,29 @@ class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
 
     @property
     def at(self) -> Instant:
-        """When it happened."""
+        """The time of the event."""
         return Instant(self.monotonic, self.wall)
 
 
 class Start(_Record, tag="start", frozen=True, kw_only=True):
-    """The recording begins."""
+    """The first line of a recording."""
 
-    # A default would be left out of the line.
+    # Without a default, because `omit_defaults` would leave it out of the line.
     version: Literal[1]
 
 
 class Connected(_Record, tag="connected", frozen=True, kw_only=True):
-    """A new connection was made."""
+    """A new connection."""
 
 
 class Disconnected(_Record, tag="trouble", frozen=True, kw_only=True):
-    """There is no connection."""
+    """The connection ended, or could not be made."""
 
     reason: Annotated[str, Meta(max_length=LONGEST_REASON)]
 
 
 class FrameRecord(_Record, tag="frame", frozen=True, kw_only=True):
-    """A raw message came: one of the two is there."""
+    """A raw message; either `text` or `base64` is set."""
 
     text: str | None = None
     base64: str | None = None
@@ -73,7 +74,7 @@ class FrameRecord(_Record, tag="frame", frozen=True, kw_only=True):
         """The bytes.
 
         Raises:
-            ValueError: what is in `base64` is not that.
+            ValueError: `base64` is not valid.
 
         """
         if self.text is not None:
@@ -82,7 +83,7 @@ class FrameRecord(_Record, tag="frame", frozen=True, kw_only=True):
 
 
 class End(_Record, tag="end", frozen=True, kw_only=True):
-    """The recording was ended as it should."""
+    """The last line of a complete recording."""
 
 
 Record = Start | Connected | Disconnected | FrameRecord | End
@@ -93,7 +94,7 @@ def read_record(line: bytes) -> Record:
     """Read one line of a recording.
 
     Raises:
-        DamagedRecording: it is none.
+        DamagedRecording: it is not a valid line.
 
     """
     try:
@@ -106,11 +107,11 @@ def read_record(line: bytes) -> Record:
 
 
 class Recorder:
-    """A receiver that writes down what it is told, and tells it to another.
+    """A receiver that records what it gets, and passes it on to another receiver.
 
     Args:
-        receiver: who is told.
-        write: takes a line without its newline.
+        receiver: the other one.
+        write: is called with each line, without its newline.
 
     """
 
@@ -119,26 +120,26 @@ class Recorder:
         self._write = write
 
     def start(self, at: Instant) -> None:
-        """Begin the recording."""
+        """Write the first line."""
         self._add(Start(monotonic=at.monotonic, wall=at.wall, version=1))
 
     def stop(self, at: Instant) -> None:
-        """End the recording."""
+        """Write the last line."""
         self._add(End(monotonic=at.monotonic, wall=at.wall))
 
     def connected(self, at: Instant) -> None:
-        """Take note of a new connection."""
+        """Record a new connection."""
         self._add(Connected(monotonic=at.monotonic, wall=at.wall))
         self._receiver.connected(at)
 
     def disconnected(self, reason: str, at: Instant) -> None:
-        """Take note that the link is not there."""
+        """Record that there is no connection."""
         shown = redact_text(reason)[:LONGEST_REASON]
         self._add(Disconnected(monotonic=at.monotonic, wall=at.wall, reason=shown))
         self._receiver.disconnected(reason, at)
 
     def received(self, data: bytes, at: Instant) -> bool:
-        """Take one raw message; return whether it was a valid frame."""
+        """Record one raw message; return whether it is a valid frame."""
         redacted = redact(data)
         text, base64 = None, None
         try:
@@ -149,7 +150,7 @@ class Recorder:
         return self._receiver.received(data, at)
 
     async def drain(self) -> None:
-        """Wait for a slow reader."""
+        """Wait until a slow reader of the output has caught up."""
         await self._receiver.drain()
 
     def _add(self, record: Record) -> None:

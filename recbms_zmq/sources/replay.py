@@ -1,7 +1,8 @@
 """Frames of a recording, as they came: `replay:FILE`, made by `recbms-zmq record`.
 
 Their times are those of the recording, so the messages are those of the live run. `?speed=10` is
-ten times as fast, `?speed=0` as fast as it can. It can wait: a slow reader of stdout gets all.
+ten times as fast, `?speed=0` as fast as possible. It waits for a slow reader of stdout, which gets
+every line.
 """
 
 import asyncio
@@ -38,15 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 class ReplaySource:
-    """A recording as a source. Lines that cannot be read are left out, and said in the log.
+    """A recording as a source. Lines that are not valid are skipped, and logged.
 
     Args:
         url: `replay:FILE` or `replay:FILE?speed=NUMBER`.
-        max_frame: bytes of the longest frame there may be.
+        max_frame: bytes of the longest frame.
 
     Raises:
-        UsageError: the speed is no number of at least 0.
-        ConfigError: the file cannot be read, or is no recording.
+        UsageError: the speed is not a number of at least 0.
+        ConfigError: the file cannot be read, or is not a recording.
 
     """
 
@@ -59,14 +60,14 @@ class ReplaySource:
         self._path: Path = read_argument(SCHEME, readers.path, path if mark else speed)
         self._speed = read_argument("?speed=", readers.number("a speed"), speed if mark else "1")
         self._longest_line = _ESCAPED * max_frame + _AROUND_A_FRAME
-        self._left_out = 0
+        self._skipped = 0
         with self._open() as file:
             self._place = self._read_start(file)
-        self._reached = 0.0  # when it was, on our own clock
+        self._reached = 0.0  # on our own clock
         self._next = self._place
 
     def now(self) -> Instant:
-        """Tell the place in the recording, between two of its lines too."""
+        """Return the time in the recording, also between two of its lines."""
         if not self._speed:
             return self._place
         passed = (time.monotonic() - self._reached) * self._speed
@@ -96,30 +97,30 @@ class ReplaySource:
                 self._place, self._reached = record.at, time.monotonic()
                 _deliver(record, receiver)
                 await receiver.drain()
-        if self._left_out:
-            _log.warning("%s: %d lines were left out", self._path, self._left_out)
+        if self._skipped:
+            _log.warning("%s: %d lines were skipped", self._path, self._skipped)
 
     def _open(self) -> BinaryIO:
         try:
             if self._path.exists() and not self._path.is_file():
-                raise ConfigError(f"cannot read {self._path}: a recording has to be a regular file")
+                raise ConfigError(f"cannot read {self._path}: it is not a regular file")
             return self._path.open("rb")
         except OSError as exc:
-            raise ConfigError(f"cannot read the recording {self._path}: {exc.strerror}") from exc
+            raise self._unreadable(exc) from exc
 
     def _read_start(self, file: BinaryIO) -> Instant:
         try:
             start = self._read_record(file)
         except DamagedRecording as exc:
-            raise ConfigError(f"{self._path} is no recording: line 1: {exc}") from exc
+            raise ConfigError(f"{self._path} is not a recording: line 1: {exc}") from exc
         if start is None:
-            raise ConfigError(f"{self._path} is no recording: it is empty")
+            raise ConfigError(f"{self._path} is not a recording: it is empty")
         if not isinstance(start, Start):
-            raise ConfigError(f"{self._path} is no recording: line 1 is not its start")
+            raise ConfigError(f"{self._path} is not a recording: line 1 is not a start")
         return start.at
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
-        """Give the records behind the start, without what does not belong there."""
+        """Yield the records after the start, without those that are not valid."""
         last = self._place.monotonic
         for number in itertools.count(2):
             try:
@@ -128,9 +129,9 @@ class ReplaySource:
                     return
                 _check_place(record, last)
             except DamagedRecording as exc:
-                self._left_out += 1
-                if self._left_out == 1:
-                    _log.warning("%s: line %d is left out: %s", self._path, number, exc)
+                self._skipped += 1
+                if self._skipped == 1:
+                    _log.warning("%s: line %d is skipped: %s", self._path, number, exc)
                 continue
             last = record.monotonic
             yield record
@@ -139,12 +140,21 @@ class ReplaySource:
 
     def _read_record(self, file: BinaryIO) -> Record | None:
         """Read the next line; None at the end of the file."""
-        line = file.readline(self._longest_line)
+        line = self._read_line(file)
         if len(line) < self._longest_line:
             return read_record(line.removeprefix(BOM_UTF8)) if line else None
         while line and not line.endswith(b"\n"):
-            line = file.readline(self._longest_line)
-        raise DamagedRecording("it is too long")
+            line = self._read_line(file)
+        raise DamagedRecording("it is longer than --max-frame allows")
+
+    def _read_line(self, file: BinaryIO) -> bytes:
+        try:
+            return file.readline(self._longest_line)
+        except OSError as exc:  # a disk or a network share that is gone
+            raise self._unreadable(exc) from exc
+
+    def _unreadable(self, exc: OSError) -> ConfigError:
+        return ConfigError(f"cannot read the recording {self._path}: {exc.strerror}")
 
 
 def _deliver(record: Record, receiver: Receiver) -> None:
@@ -160,4 +170,4 @@ def _check_place(record: Record, last: float) -> None:
     if isinstance(record, Start):
         raise DamagedRecording("another recording starts here")
     if not 0 <= record.monotonic - last <= LONGEST_GAP:
-        raise DamagedRecording("its time is before that of the line above, or a year behind")
+        raise DamagedRecording("its time is before that of the line above, or a year after it")

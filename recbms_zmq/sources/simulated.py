@@ -1,4 +1,4 @@
-"""Frames of a simulated pack in this process, for `demo` and for trying things out: `sim:`."""
+"""Frames of a simulated pack in this process, for `demo` and for trials: `sim:`."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from recbms_zmq.sources import LiveSource, Receiver
 
 
 class SimulatedSource(LiveSource):
-    """A simulated BMS as a source. Faults of its connection are told as those of a real one.
+    """A simulated BMS as a source. Faults of its connection look like those of a real one.
 
     Raises:
         UsageError: `url` is not `sim:` or `sim:?OPTION=VALUE&…`.

@@ -1,7 +1,7 @@
 """Raw frames on standard input, one a line: `-`. For pipes, files and terminals.
 
-A file can wait, so a slow reader of our output gets all of it. What comes through a pipe or from a
-terminal may be live: it waits for a moment only, and then the slow reader gets what is newest.
+A file can wait, so that a slow reader of our output gets every line. A pipe or a terminal may be
+live: it waits only for a moment, and then the slow reader gets the newest values.
 """
 
 import asyncio
@@ -16,16 +16,18 @@ from recbms_zmq.sources import LiveSource, Receiver
 _CHUNK: Final = 2**16
 _SHOWN: Final = 1024
 _PATIENCE: Final = 0.1
-"""Seconds a frame that a live input waits for a reader: much less than from frame to frame."""
+"""Seconds per frame that a live input waits for a slow reader: far less than between frames."""
 
 
 class StdinSource(LiveSource):
-    """Lines of a file descriptor, which is neither closed nor made non-blocking: others share it.
+    """Lines of a file descriptor.
+
+    It is neither closed nor made non-blocking, because other processes may share it.
 
     Args:
         fd: where to read.
-        max_frame: bytes; of a longer line only the beginning is handed on, which is no whole
-            frame, and is counted as a bad one.
+        max_frame: bytes; of a longer line only the first 1,024 are passed on, which are not a
+            whole frame, and count as a bad one.
 
     """
 
@@ -53,18 +55,18 @@ class StdinSource(LiveSource):
         self._deliver(receiver)
 
     async def _next_chunk(self) -> bytes:
-        """Read what there is, or wait for something; nothing means the end."""
+        """Wait for input and read it; nothing means the end."""
         while True:
             try:
                 await _readable(self._fd)
-            except PermissionError:  # epoll's answer to a file, which is always readable
+            except PermissionError:  # epoll refuses a file, which is always readable
                 await asyncio.sleep(0)
             try:
                 return os.read(self._fd, _CHUNK)
             except BlockingIOError:
-                continue  # somebody else who shares it was faster
+                continue  # another process that shares it was faster
             except OSError:
-                return b""  # the other end of a socket or terminal has gone
+                return b""  # the other end of a socket or terminal is closed
 
     def _add(self, part: bytes) -> None:
         self._length += len(part)
@@ -73,7 +75,7 @@ class StdinSource(LiveSource):
             del self._line[_SHOWN:]
 
     def _deliver(self, receiver: Receiver) -> None:
-        """Hand on the line that is now whole, if there is anything in it."""
+        """Pass on the line that is now complete, unless it is empty."""
         line = bytes(self._line).removeprefix(BOM_UTF8).strip()
         self._line.clear()
         self._length = 0
@@ -82,10 +84,10 @@ class StdinSource(LiveSource):
 
 
 async def _readable(fd: int) -> None:
-    """Wait for something to read, or the end.
+    """Wait for input, or its end.
 
     Raises:
-        PermissionError: there is no waiting for this kind of file.
+        PermissionError: this kind of file cannot be waited for.
 
     """
     loop = asyncio.get_running_loop()

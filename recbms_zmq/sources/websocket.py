@@ -1,7 +1,7 @@
 """Frames of a BMS's websocket: connects, reads, reconnects for ever, and never sends any data.
 
-What the module at the other end can bear decides the settings: it is a small embedded server, so
-no compression, a ping no more often than every 30 s, and delays between connections that grow.
+The module is a small embedded server: so no compression, a ping at most every 30 s, and growing
+delays between connections.
 """
 
 import asyncio
@@ -193,21 +193,21 @@ class _Connector(connect):
 
 
 def _check(url: str, proxy: str | None) -> None:
-    """Refuse what would fail at every single connection."""
+    """Refuse an address that can never work."""
     try:
         parse_uri(url)
     except (InvalidURI, ValueError) as exc:
-        raise UsageError(f"{masked(url)} is no address of a websocket: {_why(exc)}") from exc
+        raise UsageError(f"{masked(url)} is not the address of a websocket: {_why(exc)}") from exc
     try:
         is_socks = proxy is not None and parse_proxy(proxy).scheme.startswith("socks")
     except (InvalidProxy, ValueError) as exc:
-        raise UsageError(f"--proxy: {masked(proxy or '')} is no proxy: {_why(exc)}") from exc
+        raise UsageError(f"--proxy: {masked(proxy or '')} is not a proxy: {_why(exc)}") from exc
     if is_socks and find_spec("python_socks") is None:
         raise UsageError("--proxy: SOCKS needs the package python-socks (pip install python-socks)")
 
 
 def _why(exc: Exception) -> str:
-    """Return what the library says, without the address in it."""
+    """Return the reason of the library, without the address in it."""
     return getattr(exc, "msg", "") or "a part of it is not valid"
 
 

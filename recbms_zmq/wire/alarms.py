@@ -111,3 +111,9 @@ def alarm_text(number: int | None) -> str:
         return "Error"
     alarm = ALARMS.get(number)
     return alarm.text if alarm else f"Error {number}"
+
+
+def alarm_advice(number: int | None) -> str:
+    """Return what the owner does at an error number; empty where the manual has no advice."""
+    alarm = None if number is None else ALARMS.get(number)
+    return alarm.advice if alarm else ""

@@ -66,14 +66,17 @@ def decode(data: bytes | str) -> Decoded:
     try:
         return Decoded(_strict.decode(data), ())
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _decode_leniently(data)
-
-
-def _decode_leniently(data: bytes | str) -> Decoded:
-    if isinstance(data, str):
-        data = data.encode("utf-8", "replace")
+        data = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if data.startswith(BOM_UTF8):
-        return decode(data.removeprefix(BOM_UTF8))
+        data = data.removeprefix(BOM_UTF8)
+        try:
+            return Decoded(_strict.decode(data), ())
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass
+    return _decode_leniently(data)
+
+
+def _decode_leniently(data: bytes) -> Decoded:
     dropped: list[str] = []
     raw = _parse(data, dropped)
     if not isinstance(raw, dict):

@@ -6,7 +6,7 @@ it was. The series in front (`1A-`) stays: it is the model and no secret. `redac
 because a frame that is cut off or no JSON contains the number as well.
 
 It does not find the rest of a number that the end of a message has cut in two, nor a number without
-its series (`2261`) anywhere but behind the key.
+its series (`2261`) anywhere but behind its key: `bms_name`, `seri` or `serial`.
 """
 
 import re
@@ -20,14 +20,20 @@ _SERIES: Final = _DIGIT + _LETTER + rb"(?:-|\\u002[Dd])"
 _NAME: Final = (
     rb"(?:[Nn]|\\u00[46][Ee])(?:[Aa]|\\u00[46]1)(?:[Mm]|\\u00[46][Dd])(?:[Ee]|\\u00[46]5)"
 )
+# `bms_name` is a text; `seri`, of the RS-485 instructions, is a number.
+_SERI: Final = (
+    rb"(?:[Ss]|\\u00[57]3)(?:[Ee]|\\u00[46]5)(?:[Rr]|\\u00[57]2)(?:[Ii]|\\u00[46]9)"
+    rb"(?:(?:[Aa]|\\u00[46]1)(?:[Ll]|\\u00[46][Cc]))?"
+)
+_KEY: Final = rb"(?:" + _NAME + rb"|" + _SERI + rb')"'
 # Between a key and its value there is a colon, and in a broken frame anything else; but no brace,
 # which another key could follow.
 _BETWEEN: Final = rb'[^"\\\w{]{0,8}'
 # The key, and its value: a text, which may lack its end, or a number.
 _MEMBER: Final = re.compile(
-    rb"(?P<key>" + _NAME + rb'"' + _BETWEEN + rb":" + _BETWEEN + rb")"
+    rb"(?P<key>" + _KEY + _BETWEEN + rb":" + _BETWEEN + rb")"
     rb'(?:"(?P<series>' + _SERIES + rb")?"
-    rb'(?P<text>(?:[^"\\]|\\.)*)|(?P<number>[-+0-9](?:(?!' + _NAME + rb'")[-+.\w])*))',
+    rb'(?P<text>(?:[^"\\]|\\.)*)|(?P<number>[-+0-9](?:(?!' + _KEY + rb")[-+.\w])*))",
     re.DOTALL,
 )
 # In any other place, and in a key that was cut in two.

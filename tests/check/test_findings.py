@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.frames import SETTINGS, STATUS
@@ -72,3 +73,13 @@ def test_a_report_can_be_made_of_any_frames(frames: list[bytes]) -> None:
 def test_values_that_are_no_numbers_are_left_out_of_the_verdict() -> None:
     report = report_on(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
     assert report[-1] == "alive: 28.5 %, Full in: 31h 00 min"
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_an_implausible_value_is_a_remark(frames: int) -> None:
+    unplugged = json.loads(STATUS)
+    unplugged["bms_array"]["slave"]["0"]["temp"]["0"] = -127.0
+    report = " ".join(report_on(*[json.dumps(unplugged).encode()] * frames))
+    assert "  remark " in report
+    assert "-127 °C" in report
+    assert "  remark " not in " ".join(report_on(STATUS.encode()))

@@ -28,7 +28,7 @@ def answer(*arguments: str) -> tuple[int | str | None, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert answer("--version") == (0, f"recbms-zmq {__version__}\n", "")
 
 
@@ -181,7 +181,7 @@ def test_what_is_quoted_is_not_long(arguments: list[str]) -> None:
         ["listen", "--curve-server-key", "x", "--curve-secret-key"],
     ],
 )
-def test_the_home_of_nobody_is_one_sentence(arguments: list[str]) -> None:
+def test_the_home_of_an_unknown_user_is_one_sentence(arguments: list[str]) -> None:
     code, out, err = answer(*arguments, "~no-such-user/x")
     assert (code, out) == (2, "")
     assert err.endswith(
@@ -189,7 +189,7 @@ def test_the_home_of_nobody_is_one_sentence(arguments: list[str]) -> None:
     )
 
 
-def test_what_is_said_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+def test_a_sentence_is_one_line_without_control_characters(tmp_path: Path) -> None:
     name = f"{tmp_path}/\x1b[2J\nrecbms-zmq: all is well"
     sentence = f"cannot read {tmp_path}/?[2J?recbms-zmq: all is well: No such file or directory"
     assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")

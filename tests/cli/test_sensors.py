@@ -43,7 +43,7 @@ def test_the_markdown_is_a_table_of_four_columns(capsys: pytest.CaptureFixture[s
     assert "\n".join(lines) == markdown()
 
 
-def test_what_a_sensor_can_say_is_in_the_table() -> None:
+def test_the_values_of_a_sensor_are_in_the_table() -> None:
     assert "| charging, discharging, idle. Idle is" in markdown()
     assert "| true or false. True while the pack is being charged. |" in markdown()
 

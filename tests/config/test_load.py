@@ -233,7 +233,7 @@ def test_a_command_that_only_reads_a_bms_takes_the_options_of_the_source_alone()
     ]
 
 
-def test_other_machines_may_listen_if_that_is_said() -> None:
+def test_other_machines_can_subscribe_if_plaintext_is_allowed() -> None:
     found = config(publish=["tcp://*:5556"], allow_plaintext="true")
     assert found.publish == ("tcp://*:5556",)
 

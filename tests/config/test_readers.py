@@ -257,7 +257,7 @@ def test_no_value_is_answered_with_anything_but_a_value_error(read: Reader, valu
         ("tcp://127.0.0.1.example.net:5556", False),
     ],
 )
-def test_what_other_machines_can_reach_is_told_apart(endpoint: str, loopback: bool) -> None:
+def test_only_loopback_endpoints_are_loopback(endpoint: str, loopback: bool) -> None:
     assert readers.is_loopback(endpoint) is loopback
 
 

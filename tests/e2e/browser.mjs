@@ -1,7 +1,7 @@
 // Does one thing in a real browser, as a person would. The order is JSON:
 //   page      what to do, a name of `pages`
 //   url       of the page
-//   file      where the picture goes, or of `import` the flow to import
+//   file      where the picture goes; of `import` the flow to import; of `entity` the text to wait for
 //   chromium  path of the browser
 //   modules   folder of playwright-core
 //   token     of Home Assistant
@@ -38,7 +38,7 @@ const pages = {
         await page.click('.red-ui-tray .red-ui-tab-link-button .fa-list');
         await page.waitForTimeout(500);
         const tray = await page.locator('.red-ui-tray').boundingBox();
-        return { ...tray, height: Math.min(tray.height, 460) };
+        return { ...tray, height: Math.min(tray.height, 660) };
     },
 
     import: async (page) => {
@@ -52,20 +52,18 @@ const pages = {
         return null;
     },
 
+    // Opens what Home Assistant shows of an entity, and waits for a text in it.
+    entity: async (page) => {
+        await login(page);
+        await page.goto(order.url);
+        // A card that is hidden can have the same text.
+        const text = page.getByText(order.file).filter({ visible: true });
+        await text.first().waitFor({ timeout: 60000 });
+        return null;
+    },
+
     'home-assistant': async (page) => {
-        const tokens = {
-            access_token: order.token,
-            token_type: 'Bearer',
-            expires_in: 1800,
-            hassUrl: new URL(order.url).origin,
-            clientId: `${new URL(order.url).origin}/`,
-            expires: Date.now() + 1e9,
-            refresh_token: '',
-        };
-        await page.addInitScript((text) => {
-            localStorage.setItem('hassTokens', text);
-            localStorage.setItem('dockedSidebar', '"always_hidden"');
-        }, JSON.stringify(tokens));
+        await login(page);
         await page.goto(order.url);
         await page.locator('hui-gauge-card').first().waitFor({ timeout: 60000 });
         await page.waitForTimeout(8000); // the graphs are drawn
@@ -75,6 +73,22 @@ const pages = {
         return { x: 0, y: 0, width: 1900, height: bottom + 30 };
     },
 };
+
+async function login(page) {
+    const tokens = {
+        access_token: order.token,
+        token_type: 'Bearer',
+        expires_in: 1800,
+        hassUrl: new URL(order.url).origin,
+        clientId: `${new URL(order.url).origin}/`,
+        expires: Date.now() + 1e9,
+        refresh_token: '',
+    };
+    await page.addInitScript((text) => {
+        localStorage.setItem('hassTokens', text);
+        localStorage.setItem('dockedSidebar', '"always_hidden"');
+    }, JSON.stringify(tokens));
+}
 
 async function editor(page) {
     await page.goto(order.url);

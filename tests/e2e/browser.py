@@ -1,4 +1,4 @@
-"""A real browser, told what to do by `browser.mjs`."""
+"""A real browser, driven by `browser.mjs`."""
 
 import json
 import subprocess
@@ -7,11 +7,11 @@ from typing import Literal
 
 from e2e.installation import chromium, node, node_modules
 
-Page = Literal["node-red", "environment", "import", "home-assistant"]
+Page = Literal["node-red", "environment", "import", "home-assistant", "entity"]
 
 
-def browse(page: Page, url: str, file: Path, token: str = "") -> None:
-    """Do what `browser.mjs` calls `page`: take the picture `file`, or import the flow `file`."""
+def browse(page: Page, url: str, file: Path | str, token: str = "") -> None:
+    """Do what `browser.mjs` calls `page`: take the picture `file`, import it, wait for it."""
     order = {
         "page": page,
         "url": url,

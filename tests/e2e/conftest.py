@@ -25,6 +25,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(LIMIT_S, func_only=True))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if installation.home_assistant.cache_info().currsize:
+        program = installation.home_assistant()
+        companion = os.environ.get("RECBMS_COMPANION") or "the stand-in"
+        line = f"Home Assistant {program.version}, companion: {companion}"
+        if program.reason:
+            line = f"NOT THE NEWEST HOME ASSISTANT ({program.reason}): {line}"
+        terminalreporter.section("end to end")
+        terminalreporter.write_line(line, red=bool(program.reason), bold=bool(program.reason))
+
+
 @pytest.fixture(scope="session")
 def installed() -> Callable[[Callable[[], object]], None]:
     """Install something, or skip; fail instead if RECBMS_E2E says that everything is required."""
@@ -49,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home_assistant(
     installed: Callable[[Callable[[], object]], None], folder: Path
 ) -> Iterator[HomeAssistant]:
-    installed(installation.home_assistant_python)
+    installed(installation.home_assistant)
     program = HomeAssistant(folder / "home-assistant")
     try:
         program.start()

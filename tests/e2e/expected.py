@@ -124,7 +124,7 @@ _ROWS: list[Any] = [
     ("binary_sensor", "problem", "Problem", "off", {"device_class": "problem"}),
     ("sensor", "error_number", "Error number", "0", {"icon": "mdi:alert-circle-outline"}),
     ("sensor", "error_text", "Error", "No error", {"icon": "mdi:alert-circle-outline"}),
-    ("sensor", "error_message", "Error message", "", {"icon": "mdi:message-alert-outline"}),
+    ("sensor", "error_message", "Error message", "none", {"icon": "mdi:message-alert-outline"}),
     (
         "sensor",
         "error_unit",
@@ -206,5 +206,7 @@ def seen(states: dict[str, Any], device_name: str) -> Shown:
             expected = _BY_NAME.get(name.removeprefix(prefix), "")
             if expected in _NOT_COMPARED and _NOT_COMPARED[expected].fullmatch(state):
                 state = expected
-            found[entity_id] = (state, entity["attributes"])
+            attributes = dict(entity["attributes"])
+            attributes.pop("recbms_device", None)  # marks what the states flow has written
+            found[entity_id] = (state, attributes)
     return found

@@ -14,9 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
-HOME_ASSISTANT_PYTHON = "3.13"
+NEWEST = "2026.11"
+OLDER = "2025.4"
+OLDER_PYTHON = "3.13"
+"""Home Assistant's newest version needs Python 3.14, which a Debian testing chroot has; the older
+one runs on a Python that is installed here."""
+
+_ENTER = """\
+mkdir -p "$1/config" &&
+mount --bind "$2" "$1/config" &&
+mount --rbind /dev "$1/dev" &&
+mount -t proc proc "$1/proc" &&
+exec chroot "$1" /venv/bin/python -m homeassistant -c /config --skip-pip
+"""
 
 
 class Missing(Exception):
@@ -56,6 +69,29 @@ def node_modules() -> Path:
     return _installed("node", lock + version.encode(), install) / "node_modules"
 
 
+class HomeAssistantProgram(NamedTuple):
+    """An installed Home Assistant.
+
+    Attributes:
+        version: year and month.
+        place: the chroot that it runs in, or the interpreter that it runs on.
+        reason: why this is not the newest version, empty if it is.
+
+    """
+
+    version: str
+    place: Path
+    reason: str = ""
+
+    def command(self, folder: Path) -> list[str]:
+        """Return the command that runs it with the configuration in `folder`."""
+        if self.version == NEWEST:
+            # The mounts are in a namespace of their own: nothing is left when it ends.
+            inside = ["sh", "-c", _ENTER, "sh", str(self.place), str(folder)]
+            return ["unshare", "--mount", *inside]
+        return [str(self.place), "-m", "homeassistant", "-c", str(folder), "--skip-pip"]
+
+
 @cache
 def signalk_modules() -> Path:
     """Return the folder of the Signal K server, installed from a package-lock.json."""
@@ -72,9 +108,54 @@ def signalk_modules() -> Path:
 
 
 @cache
-def home_assistant_python() -> Path:
-    """Return an interpreter that has Home Assistant, installed from home-assistant.txt."""
+def home_assistant() -> HomeAssistantProgram:
+    """Install the newest Home Assistant, or an older one where no chroot can be made.
+
+    `RECBMS_HOME_ASSISTANT=2025.4` asks for the older one.
+    """
+    if os.environ.get("RECBMS_HOME_ASSISTANT") == OLDER:
+        return HomeAssistantProgram(OLDER, _older_home_assistant(), "it was asked for")
+    try:
+        return HomeAssistantProgram(NEWEST, _newest_home_assistant())
+    except Missing as reason:
+        return HomeAssistantProgram(OLDER, _older_home_assistant(), str(reason))
+
+
+def _newest_home_assistant() -> Path:
+    """Return a Debian testing chroot with Home Assistant in `/venv`."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        raise Missing("a chroot takes root and unshare")
+    debootstrap = _debian("debootstrap", "/usr/sbin/debootstrap")
+    requirements = HERE / f"home-assistant-{NEWEST}.txt"
+
+    def install(path: Path) -> None:
+        packages = "--include=ca-certificates,python3,python3-venv"
+        mirror = "http://deb.debian.org/debian"
+        _run([debootstrap, "--variant=minbase", packages, "testing", str(path), mirror])
+        shutil.copy(requirements, path / "requirements.txt")
+        shutil.copy("/etc/resolv.conf", path / "etc" / "resolv.conf")
+        certificates = Path("/etc/ssl/certs/ca-certificates.crt")
+        if certificates.exists():
+            shutil.copy(certificates, path / str(certificates)[1:])
+        # Two of its packages, of the voice assistant that its frontend loads, have no wheels.
+        compiler = "g++ python3-dev"
+        steps = (
+            f"apt-get install -y -qq --no-install-recommends {compiler}",
+            "python3 -m venv /venv",
+            "/venv/bin/pip install -q uv",
+            "VIRTUAL_ENV=/venv /venv/bin/uv pip install -q --no-deps -r /requirements.txt",
+            f"apt-get purge -y -qq --autoremove {compiler}",
+            "rm -rf /root/.cache /var/cache/apt/archives/*.deb",
+        )
+        _run(["chroot", str(path), "sh", "-c", " && ".join(steps)])
+
+    return _installed("home-assistant-newest", requirements.read_bytes(), install)
+
+
+def _older_home_assistant() -> Path:
+    """Return an interpreter that has the older Home Assistant."""
     interpreter = _interpreter()
+    requirements = HERE / f"home-assistant-{OLDER}.txt"
 
     def install(path: Path) -> None:
         uv = shutil.which("uv")
@@ -84,11 +165,11 @@ def home_assistant_python() -> Path:
             _run([str(path / "uv" / "bin" / "python"), "-m", "pip", "install", "-q", "uv"])
         environment = {**os.environ, "VIRTUAL_ENV": str(path / "venv")}
         _run([uv, "venv", "-q", "--python", interpreter, str(path / "venv")])
-        requirements = str(HERE / "home-assistant.txt")
-        _run([uv, "pip", "install", "-q", "--no-deps", "-r", requirements], env=environment)
+        command = [uv, "pip", "install", "-q", "--no-deps", "-r", str(requirements)]
+        _run(command, env=environment)
 
-    lock = (HERE / "home-assistant.txt").read_bytes() + interpreter.encode()
-    return _installed("home-assistant", lock, install) / "venv" / "bin" / "python"
+    lock = requirements.read_bytes() + interpreter.encode()
+    return _installed("home-assistant-older", lock, install) / "venv" / "bin" / "python"
 
 
 def mosquitto() -> str:
@@ -147,16 +228,14 @@ def _debian(package: str, path: str) -> str:
 
 def _interpreter() -> str:
     versions = Path.home() / ".pyenv" / "versions"
-    candidates = [shutil.which(f"python{HOME_ASSISTANT_PYTHON}")]
-    candidates += sorted(
-        str(path) for path in versions.glob(f"{HOME_ASSISTANT_PYTHON}.*/bin/python")
-    )
+    candidates = [shutil.which(f"python{OLDER_PYTHON}")]
+    candidates += sorted(str(path) for path in versions.glob(f"{OLDER_PYTHON}.*/bin/python"))
     for candidate in filter(None, candidates):
         # pyenv's shims are on the PATH also for versions that are not switched on.
         done = subprocess.run([candidate, "--version"], capture_output=True, check=False)
         if done.returncode == 0:
             return str(Path(candidate).resolve())
-    raise Missing(f"no Python {HOME_ASSISTANT_PYTHON} for Home Assistant")
+    raise Missing(f"no Python {OLDER_PYTHON} for Home Assistant")
 
 
 def _installed(name: str, lock: bytes, install: Callable[[Path], None]) -> Path:
@@ -187,4 +266,4 @@ def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None
 
 
 if __name__ == "__main__":
-    print(node_modules(), home_assistant_python(), mosquitto(), sep="\n")
+    print(node_modules(), home_assistant(), mosquitto(), chromium(), sep="\n")

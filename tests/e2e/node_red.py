@@ -27,9 +27,6 @@ module.exports = {{
     editorTheme: {{ palette: {{ editable: false }}, tours: false }},
     logging: {{ console: {{ level: 'info', metrics: false, audit: false }} }},
 }};
-// The Home Assistant nodes (0.80.3) leave a rejection unhandled when the connection is lost at
-// certain moments; Node.js would end for it.
-process.on('unhandledRejection', (reason) => console.log('unhandledRejection', reason));
 """
 
 
@@ -79,8 +76,13 @@ class NodeRed:
     def log(self) -> str:
         return self.program.log()
 
-    def deploy(self, *flows: list[dict[str, Any]]) -> None:
-        """Deploy flows in place of what is there."""
+    def deploy(self, *flows: list[dict[str, Any]], as_it_is: bool = False) -> None:
+        """Deploy flows in place of what is there, with the address of Home Assistant in each."""
+        tabs = [each for flow in flows for each in flow if each["type"] == "tab"]
+        for tab in [] if as_it_is else tabs:
+            for entry in tab.get("env", []):
+                if entry["name"] == "HA_URL" and "HA_URL" in self._env:
+                    entry["value"] = self._env["HA_URL"]
         body = json.dumps({"flows": [each for flow in flows for each in flow]}).encode()
         headers = {
             "Content-Type": "application/json",
@@ -106,8 +108,14 @@ class NodeRed:
 
 
 def flow_file(name: str, **env: str) -> list[dict[str, Any]]:
-    """Return a file of flows/ with values of its tab's environment edited, as a user would."""
-    return with_env(json.loads((FLOWS / name).read_text()), **env)
+    """Return a file of flows/ with values of its tab's environment edited, as a user would.
+
+    Unless asked otherwise, values are sent without the usual interval, to save time.
+    """
+    nodes = json.loads((FLOWS / name).read_text())
+    if any(entry["name"] == "MIN_INTERVAL" for entry in nodes[0]["env"]):
+        env = {"MIN_INTERVAL": "0"} | env
+    return with_env(nodes, **env)
 
 
 def with_env(nodes: list[dict[str, Any]], **env: str) -> list[dict[str, Any]]:

@@ -24,8 +24,6 @@ PICTURES = FLOWS / "pictures"
 DAY_S = 240
 PACK = f"sim:?units=2&cells=8&speed={86400 // DAY_S}"
 FRONTEND = """\
-frontend:
-history:
 lovelace:
   dashboards:
     rec-bms:
@@ -33,7 +31,6 @@ lovelace:
       title: Battery
       filename: battery.yaml
 """
-STEPS_DONE = ["user", "core_config", "analytics", "integration"]
 
 
 def main() -> None:
@@ -61,7 +58,8 @@ def main() -> None:
         _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
         _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
         # With the file's own addresses.
-        node_red.deploy(flow_file("exec-to-home-assistant.json"))
+        flow = json.loads((FLOWS / "exec-to-home-assistant.json").read_text())
+        node_red.deploy(flow, as_it_is=True)
         browse("environment", node_red.url, PICTURES / "environment.png")
     finally:
         if node_red is not None:
@@ -81,10 +79,6 @@ def _onboard(home_assistant: HomeAssistant) -> None:
     dashboard = home_assistant.folder / "battery.yaml"
     dashboard.write_text("views:\n  - !include view.yaml\n")
     home_assistant.start()
-    home_assistant.stop()
-    done = {"version": 4, "minor_version": 1, "key": "onboarding", "data": {"done": STEPS_DONE}}
-    (home_assistant.folder / ".storage" / "onboarding").write_text(json.dumps(done))
-    home_assistant.start()
 
 
 def _editor(node_red: NodeRed, name: str, **env: str) -> None:
@@ -93,7 +87,7 @@ def _editor(node_red: NodeRed, name: str, **env: str) -> None:
 
 
 def _view(home_assistant: HomeAssistant) -> None:
-    home_assistant.ask("nodered_stand_in/compile_statistics")
+    home_assistant.ask("recbms_test_tools/compile_statistics")
     url = f"{home_assistant.url}/rec-bms/rec-bms"
     browse("home-assistant", url, PICTURES / "home-assistant.png", home_assistant.token)
 

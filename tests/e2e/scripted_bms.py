@@ -26,6 +26,10 @@ class ScriptedBms:
     def url(self) -> str:
         return self._server.url
 
+    @property
+    def connections(self) -> int:
+        return len(self._server.connections)
+
     def start(self) -> None:
         self._server.start()
 

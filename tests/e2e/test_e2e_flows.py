@@ -90,7 +90,10 @@ def test_a_file_that_is_imported_in_the_editor_works_and_keeps_its_ids(
     tmp_path: Path,
 ) -> None:
     flow = flow_file(
-        "exec-to-home-assistant.json", BMS_URL=f"import={bms.url}", DEVICE_NAME="Imported"
+        "exec-to-home-assistant.json",
+        BMS_URL=f"import={bms.url}",
+        DEVICE_NAME="Imported",
+        HA_URL=home_assistant.url,
     )
     file = tmp_path / "flow.json"
     file.write_text(json.dumps(flow))

@@ -9,12 +9,17 @@ from e2e.node_red import FLOWS
 
 VIEW = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
 CELLS = """\
-| Cell | Voltage | Above the lowest |
-|:--|--:|:--|
-| 2/1 | 3.305 V |  0 mV |
-| 2/2 | 3.320 V | ▪▪▪▪▪▪▪ 15 mV |
-| 2/10 | 3.311 V | ▪▪▪ 6 mV |
-| 16/1 | 3.400 V | ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪ 95 mV |"""
+| Unit 2 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
+|:--|--:|--:|--:|--:|--:|--:|--:|--:|
+| V | ▼3.305 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 |
+
+|  | 9 | 10 |
+|:--|--:|--:|
+| V | 3.320 | – |
+
+| Unit 16 | 1 |
+|:--|--:|
+| V | ▲3.400 |"""  # noqa: RUF001 - the dash is what is shown of an unknown cell
 
 
 def test_every_entity_of_the_view_is_one_that_the_flows_make() -> None:
@@ -24,12 +29,16 @@ def test_every_entity_of_the_view_is_one_that_the_flows_make() -> None:
     assert named <= made
 
 
-def test_the_view_finds_the_cells_of_any_pack(home_assistant: HomeAssistant) -> None:
-    block = re.search(r"content: \|\n((?:          .*\n)+)", VIEW)
+def test_the_view_finds_the_cells_of_any_pack_in_rows_of_eight(
+    home_assistant: HomeAssistant,
+) -> None:
+    block = re.search(r"content: \|\n((?:          .*\n|\n)+)", VIEW)
     assert block is not None
     template = textwrap.dedent(block[1])
-    for place, voltage in (("2_1", 3.305), ("2_2", 3.32), ("2_10", 3.311), ("16_1", 3.4)):
-        unit, cell = place.split("_")
+    cells = {(2, cell): 3.32 for cell in range(2, 10)} | {(2, 1): 3.305, (16, 1): 3.4}
+    for (unit, cell), voltage in cells.items():
         name = f"sensor.rec_bms_unit_{unit}_cell_{cell}_voltage"
         home_assistant.post(f"/api/states/{name}", {"state": str(voltage)})
+    unknown = "sensor.rec_bms_unit_2_cell_10_voltage"
+    home_assistant.post(f"/api/states/{unknown}", {"state": "unknown"})
     assert home_assistant.render(template).strip() == CELLS

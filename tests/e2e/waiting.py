@@ -14,7 +14,7 @@ def wait_until_equal(look: Callable[[], object], expected: object, seconds: floa
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nobody listens."""
+    """Return a port of loopback that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

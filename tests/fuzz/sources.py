@@ -41,7 +41,7 @@ class Taker:
         return True
 
     async def drain(self) -> None:
-        """Nobody is slow here."""
+        """Wait for no reader."""
 
     def _note(self, at: Instant) -> None:
         assert at.monotonic >= self._last
@@ -89,6 +89,8 @@ class _Socket:
 def _reference(data: bytes) -> bytes:
     response = http.client.HTTPResponse(_Socket(data))  # type: ignore[arg-type]
     response.begin()
+    if response.status < 200:
+        raise http.client.HTTPException("it skips 100 Continue, but no other 1xx")
     if response.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
         raise http.client.HTTPException("it knows no others, and takes them for none")
     return response.read()
@@ -116,7 +118,7 @@ def recording(data: bytes) -> None:
 
 
 def _is_part(part: list[bytes], whole: list[bytes]) -> bool:
-    """Tell whether all of one list comes in the other, in the same order."""
+    """Return whether all of one list comes in the other, in the same order."""
     rest = iter(whole)
     return all(item in rest for item in part)
 

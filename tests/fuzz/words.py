@@ -169,7 +169,7 @@ def _fenced(folder: str) -> Iterator[None]:
     with (
         mock.patch("asyncio.Runner.run", _begin),
         mock.patch("recbms_zmq.cli.listen._print"),
-        mock.patch("recbms_zmq.cli.monitor.SubscriberFeed"),
+        mock.patch("recbms_zmq.monitor.feeds.SubscriberFeed"),
         mock.patch("recbms_zmq.client.query.ServiceQuery.ask", return_value=[]),
         mock.patch("signal.signal"),
         mock.patch.object(logs, "set_up"),

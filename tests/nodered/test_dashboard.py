@@ -99,6 +99,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         "soc": 28.5,
         "soc_text": "28.5",
         "power_text": "+98.8",
+        "power_unit": "W",
         "state": "discharging",
         "time": "empty in 1 h 05 min",
         "tiles": [
@@ -154,11 +155,12 @@ def test_an_alarm_is_told_with_its_place_and_what_to_do(
     assert battery(ONLINE, *active, reading("problem", False))["alarm"] is None
 
 
-def test_the_last_five_events_are_kept_the_newest_first() -> None:
-    def event(number: int, kind: str) -> dict[str, Any]:
-        payload = {"event": kind, "number": number, "text": "Low", "unit": 2, "cell": None}
-        return {**reading("event", payload), "kind": "event"}
+def event(number: int, kind: str) -> dict[str, Any]:
+    payload = {"event": kind, "number": number, "text": "Low", "unit": 2, "cell": None}
+    return {**reading("event", payload), "kind": "event"}
 
+
+def test_the_last_five_events_are_kept_the_newest_first() -> None:
     raised = [event(number, "alarm_raised") for number in range(1, 6)]
     assert battery(ONLINE, *raised, event(6, "alarm_cleared"))["events"] == [
         {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
@@ -250,6 +252,20 @@ def test_a_pack_that_is_offline_or_was_not_said_to_be_online_is_not_live() -> No
     assert told == (False, "no status frame for 30 s", 28.5, HEARD)
     assert battery(soc)["live"] is False
     assert battery(OFFLINE)["heard"] is None
+
+
+@pytest.mark.parametrize(
+    ("watts", "shown"),
+    [(999.9, "+999.9 W"), (1000, "+1.00 kW"), (-12345.6, "\u221212.35 kW"), (0, "0.0 W")],
+)
+def test_power_is_in_kilowatts_from_1000_watts_on(watts: float, shown: str) -> None:
+    found = battery(ONLINE, reading("power", watts))
+    assert f"{found['power_text']} {found['power_unit']}" == shown
+
+
+def test_an_alarm_that_a_program_reports_again_is_listed_once() -> None:
+    again = event(2, "alarm_raised")
+    assert len(battery(ONLINE, again, again, event(2, "alarm_cleared"))["events"]) == 2
 
 
 def test_what_is_not_said_again_after_an_offline_is_unknown() -> None:

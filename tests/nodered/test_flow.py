@@ -60,6 +60,31 @@ def test_a_file_is_what_the_command_prints(name: str) -> None:
     assert done.stdout == (FLOWS / name).read_text(encoding="utf-8")
 
 
+def test_the_view_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow", "--target", "lovelace"]) == 0
+    assert capsys.readouterr().out == (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
+
+
+def test_the_view_fits_any_name_of_the_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow", "--target", "lovelace", "--device-name", "Büro-Akku 2"]) == 0
+    printed_view = capsys.readouterr().out
+    assert "entity: sensor.buro_akku_2_state_of_charge" in printed_view
+    assert "path: buro-akku-2\n" in printed_view
+    assert "rec_bms" not in printed_view
+    assert "DEVICE" not in printed_view
+
+
+def test_titles_of_tabs_differ_in_what_the_editor_shows_of_them() -> None:
+    titles = [made(FlowOptions(source=s, target=t))[0]["label"][:20] for s, t in FILES.values()]
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_one_node_is_called_home_assistant(options: FlowOptions) -> None:
+    names = [node["name"] for node in ordinary(made(options))]
+    assert names.count("Home Assistant") == (options.target in ("discovery", "states"))
+
+
 def test_every_flow_file_is_made_by_the_command() -> None:
     assert {path.name for path in FLOWS.glob("*.json")} == set(FILES)
 
@@ -145,11 +170,13 @@ def test_addresses_are_in_the_tabs_environment_and_nowhere_else(options: FlowOpt
     settings = [
         {word: node[word] for word in node if word not in ("info", "name")} for node in flow[1:]
     ]
-    assert address.findall(json.dumps(settings)) == []
+    # A script that puts the BMS's own host behind it.
+    assert set(address.findall(json.dumps(settings))) <= {"http://$"}
     found = set(address.findall(json.dumps(env(flow))))
     assert found <= {
         "ws://192.168.8.2/ws",
         "tcp://127.0.0.1:5556",
+        "http://homeassistant.local:8123",
         "127.0.0.1",
     }, "neither loopback nor the module's own default"
 
@@ -208,6 +235,10 @@ def test_a_started_program_gets_the_users_addresses(capsys: pytest.CaptureFixtur
         "PROGRAM": "/opt/recbms/bin/recbms-zmq",
         "ARGUMENTS": "run --exit-on-stdin-close --publish tcp://127.0.0.1:6000 "
         '--device-name "${DEVICE_NAME}" ${BMS_URL}',
+        "HA_URL": "http://homeassistant.local:8123",
+        "MIN_INTERVAL": "10",
+        "NOTIFY": "",
+        "OFFLINE_MINUTES": "0",
         "ALL_SENSORS": "true",
     }
 
@@ -219,7 +250,14 @@ def test_a_subscriber_gets_the_users_addresses(capsys: pytest.CaptureFixture[str
             *("--source", "zmq", "--target", "entity-nodes", "--name", "boat"),
             *("--publish", "tcp://10.0.0.7:5556"),
         )
-    ) == {"ZMQ_ADDRESS": "tcp://10.0.0.7:5556", "ZMQ_TOPIC": "recbms/boat/"}
+    ) == {
+        "ZMQ_ADDRESS": "tcp://10.0.0.7:5556",
+        "ZMQ_TOPIC": "recbms/boat/",
+        "HA_URL": "http://homeassistant.local:8123",
+        "MIN_INTERVAL": "10",
+        "NOTIFY": "",
+        "OFFLINE_MINUTES": "0",
+    }
 
 
 def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(

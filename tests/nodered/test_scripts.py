@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.function_node import NODE, needs_node, run_scripts
 
+from recbms_zmq.nodered.core_nodes import watch
 from recbms_zmq.nodered.layout import script
 
 SCRIPTS = Path(__file__).parents[2] / "recbms_zmq" / "nodered" / "scripts"
@@ -125,7 +126,7 @@ def test_what_is_disabled_at_first_passes_only_when_all_sensors_are_wanted() -> 
     assert changes(RESISTANCE, ALL_SENSORS=True) == [[("cell_resistance/2/1", 1.95, True, True)]]
 
 
-@pytest.mark.parametrize("kind", ["event", "snapshot", "device", "something new"])
+@pytest.mark.parametrize("kind", ["event", "snapshot", "something new"])
 def test_what_is_no_reading_does_not_pass(kind: str) -> None:
     message = {**AVAILABILITY, "kind": kind, "key": kind, "topic": f"recbms/main/{kind}"}
     assert changes({**message, "payload": {"event": "alarm_raised"}}) == [[]]
@@ -134,7 +135,10 @@ def test_what_is_no_reading_does_not_pass(kind: str) -> None:
 def test_a_service_without_words_for_home_assistant_is_named() -> None:
     bare = {word: SOC[word] for word in SOC if word != "ha"}
     [done] = run("changes", bare, start="changes_start")
-    assert (done["sent"][0], done["statuses"]) == ([], ["the service runs with --bare"])
+    assert (done["sent"][0], done["statuses"]) == (
+        [],
+        ["recbms-zmq runs with --bare: take that option out"],
+    )
 
 
 def test_offline_makes_every_reading_of_that_device_unknown_until_it_comes_again() -> None:
@@ -202,10 +206,172 @@ def test_the_same_refusal_is_logged_once() -> None:
     other = {**CHARGING, "error": {"message": "Client is not connected"}}
     done = run("changes", SOC, CHARGING, refused, other, refused, start="changes_start")
     assert [text for each in done for text in each["warnings"]] == [
-        "Not taken, will be sent again: Client is not connected"
+        "Not sent yet, and tried again every half minute: no connection to Home Assistant"
     ]
-    assert done[3]["statuses"] == ["sensors: 2, not taken yet: 2"]
+    assert done[2]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("Unknown command.", "does not have Node-RED Companion: install it with HACS"),
+        ("Unauthorized", "the token is not that of an administrator"),
+        ("Client is not connected", "no connection to Home Assistant"),
+        ("expected float", "expected float"),
+    ],
+)
+def test_a_refusal_reads_as_a_sentence(error: str, sentence: str) -> None:
+    [_, done] = run("changes", SOC, {**SOC, "error": {"message": error}}, start="changes_start")
+    assert sentence in done["warnings"][0]
+    assert sentence in done["statuses"][0]
+
+
+def values(done: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return the payloads that were sent at each step, at once or by a timer."""
+    return [
+        [each["payload"] for out in (done_["sent"], *done_["later"]) if out for each in out[0]]
+        for done_ in done
+    ]
+
+
+def test_a_value_is_held_back_for_the_interval_and_the_last_one_of_a_burst_is_sent() -> None:
+    burst: list[dict[str, Any]] = [{**SOC, "payload": value} for value in (28.6, 28.7, 28.8)]
+    back = {**SOC, "payload": 28.8}
+    done = run(
+        "changes",
+        *(SOC, *burst, {"wait": 9000}, {"wait": 2000}, {"wait": 20000}),
+        *({**SOC, "payload": 30}, {**SOC, "payload": 31}, back | {"payload": 30}, {"wait": 60000}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [[28.5], [], [], [], [], [28.8], [], [30], [], [], []]
+
+
+@pytest.mark.parametrize("key", ["problem", "error_number", "error_text", "error_cell"])
+def test_alarms_are_never_held_back(key: str) -> None:
+    alarm = {**SOC, "key": key, "topic": f"recbms/main/{key}"}
+    done = run(
+        "changes",
+        *(alarm, {**alarm, "payload": 1}, {**alarm, "payload": 2}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [[28.5], [1], [2]]
+
+
+def test_availability_and_what_it_makes_unknown_are_never_held_back() -> None:
+    unknown = {**SOC, "payload": None}
+    done = run(
+        "changes",
+        *(AVAILABILITY, SOC, {**SOC, "payload": 29}, OFFLINE, AVAILABILITY, SOC),
+        *(unknown, SOC, {**SOC, "payload": 30}, {"control": "offline"}, {"wait": 60000}),
+        start="changes_start",
+        MIN_INTERVAL=10,
+    )
+    assert values(done) == [
+        *(["online"], [28.5], [], ["offline", None], ["online"], [28.5]),
+        *([None], [28.5], [], ["offline", None], []),
+    ]
+
+
+def test_the_model_of_the_device_is_announced_when_it_is_known() -> None:
+    payload = {"units": [], "model": "ABMS"}
+    topic = "recbms/main/device"
+    device = {**AVAILABILITY, "kind": "device", "key": "device", "topic": topic, "payload": payload}
+    done = run("changes", SOC, device, device, CHARGING, start="changes_start")
+    sent = [
+        [(each["key"], each["first"], each.get("model")) for each in done_["sent"][0]]
+        for done_ in done
+    ]
+    assert sent == [
+        [("soc", True, None)],
+        [("soc", True, "ABMS")],
+        [],
+        [("charging", True, "ABMS")],
+    ]
+
+
+def test_an_empty_text_is_no_blank_row() -> None:
+    assert changes({**SOC, "key": "error_message", "payload": ""}) == [
+        [("error_message", "none", True, True)]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("ws://192.168.8.2/ws", "http://192.168.8.2/"),
+        ("house=ws://user:secret@bms.local:8080/ws", "http://bms.local:8080/"),
+        ("sim:", None),
+        ("a=ws://192.168.8.2/ws b=ws://192.168.8.3/ws", None),
+        (None, None),
+    ],
+)
+def test_mqtt_links_to_the_page_of_one_bms(url: str | None, link: str | None) -> None:
+    [done] = run(
+        "mqtt",
+        {**SOC, "first": True, "online": True, "model": "ABMS"},
+        BMS_URL=url,
+        MQTT_DISCOVERY_PREFIX="homeassistant",
+        MQTT_STATUS_TOPIC="recbms/flow",
+    )
+    device = json.loads(done["sent"][0][0]["payload"])["device"]
+    assert (device["model"], device.get("configuration_url")) == ("ABMS", link)
+
+
+@pytest.mark.parametrize(
+    ("payload", "program", "sentence"),
+    [
+        ({"code": -2}, "recbms-zmq", "recbms-zmq was not found: set PROGRAM"),
+        ({"code": -2}, "/my folder/recbms-zmq", "so put PROGRAM in double quotes"),
+        ({"code": -13}, "/etc/passwd", "may not be run"),
+        ({"code": 2}, "recbms-zmq", "an option is wrong"),
+        ({"code": 73}, "recbms-zmq", "another recbms-zmq is running"),
+        ({"code": 78}, "recbms-zmq", "its configuration is wrong"),
+        ({"code": 42}, "recbms-zmq", "it ended with code 42"),
+        ({"code": None, "signal": "SIGKILL"}, "recbms-zmq", "it was ended by SIGKILL"),
+        (-2, "recbms-zmq", "recbms-zmq was not found"),
+    ],
+)
+def test_the_end_of_the_program_reads_as_a_sentence_once(
+    payload: Any, program: str, sentence: str
+) -> None:
+    done = run("exit", {"payload": payload}, {"payload": payload}, PROGRAM=program)
+    assert [len(each["errors"]) for each in done] == [1, 0]
+    assert sentence in done[0]["errors"][0]
+    assert sentence in done[1]["statuses"][0]
+
+
+def test_an_end_that_was_asked_for_is_no_error() -> None:
+    ends: list[dict[str, Any]] = [
+        {"payload": {"code": 0}},
+        {"payload": {"code": None, "signal": "SIGTERM"}},
+    ]
+    assert [each["errors"] for each in run("exit", *ends, PROGRAM="recbms-zmq")] == [[], []]
+
+
+def test_what_does_not_come_is_missed_once_with_the_users_own_address() -> None:
+    node = watch(30, "receiving", "nothing from ${ZMQ_ADDRESS}")
+    env = {"ZMQ_ADDRESS": "tcp://x:1"}
+    waiting: list[dict[str, Any]] = [{"wait": 29000}, {"wait": 2000}, {"wait": 9e6}, SOC, SOC]
+    done = run_scripts(node["initialize"], node["func"], waiting, **env)
+    assert [each["errors"] for each in done] == [[], ["nothing from tcp://x:1"], [], [], []]
+    assert [each["statuses"] for each in done][1:4] == [
+        ["nothing from tcp://x:1"],
+        [],
+        ["receiving"],
+    ]
+    done = run_scripts(node["initialize"], node["func"], [SOC, {"wait": 9e6}], **env)
+    assert [each["errors"] for each in done] == [[], []]
+
+
+def test_after_the_removal_nothing_is_sent() -> None:
+    done = run(
+        "changes", SOC, {"control": "removed"}, {**SOC, "payload": 30}, start="changes_start"
+    )
+    assert values(done) == [[28.5], [], []]
+    assert done[1]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
 
 
 def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:
@@ -320,6 +486,7 @@ def test_a_reading_becomes_a_state_with_its_attributes() -> None:
                 "unit_of_measurement": "%",
                 "device_class": "battery",
                 "state_class": "measurement",
+                "recbms_device": "main",
             },
         },
     }

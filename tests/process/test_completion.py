@@ -53,7 +53,7 @@ SHELLS = {
 
 @pytest.fixture
 def shell(name: str, tmp_path: Path) -> Iterator[Terminal]:
-    """A shell that has the script, and a `recbms-zmq` that says so when it is started."""
+    """A shell that has the script, and a `recbms-zmq` that reports when it is started."""
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     script = tmp_path / SHELLS[name].script
@@ -100,7 +100,7 @@ def test_the_script_knows_all_commands(start: Run, name: str) -> None:
     assert process.stderr.text() == ""
 
 
-def test_without_shtab_one_sentence_says_how_to_get_it(start: Run, tmp_path: Path) -> None:
+def test_without_shtab_one_sentence_explains_how_to_install_it(start: Run, tmp_path: Path) -> None:
     (tmp_path / "shtab.py").write_text("raise ImportError('not installed')", encoding="utf-8")
     process = start("completion", "bash", env={"PYTHONPATH": f"{tmp_path}:{PACKAGE_PARENT}"})
     assert process.wait() == 78

@@ -131,7 +131,7 @@ def test_what_is_asked_for_is_written_and_seen_here(
         **folders.options,
     )
     service.message(key="soc")
-    assert folders.content == ["cwd/pub", "state/main.energy.lock"]
+    assert folders.content == ["cwd/pub", "state/main.energy.json", "state/main.energy.lock"]
     assert service.stop() == 0
-    assert folders.content == ["state/main.energy.lock"]
+    assert folders.content == ["state/main.energy.json", "state/main.energy.lock"]
     assert any("state/main.energy" in change for change in changes(service))

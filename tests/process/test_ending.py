@@ -1,4 +1,4 @@
-"""How a run ends: asked to, left alone by its reader, or left by whoever started it."""
+"""How a run ends: by a signal, or by the end of its reader or of the process that started it."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ async def steadily(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_says_offline_on_both_outputs_and_ends_with_0(
+def test_a_signal_publishes_offline_on_both_outputs_and_ends_with_0(
     number: int, bms: FakeBms, run: Run, subscribe: Subscribe
 ) -> None:
     service = run(bms.url)

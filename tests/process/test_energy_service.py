@@ -212,7 +212,7 @@ def test_after_kill_9_a_counter_stands_still_until_the_total_has_reached_it(
     assert {key: first(again, key) for key in COUNTERS} == reserved
 
 
-def test_a_second_process_is_told_who_has_the_counters_and_the_first_is_not_disturbed(
+def test_a_second_process_is_refused_and_the_first_is_not_disturbed(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
     owner = count("--state-dir", str(tmp_path), pack.url)
@@ -257,7 +257,7 @@ def test_a_process_that_starts_while_its_predecessor_ends_takes_the_counters_ove
     ],
     ids=["empty", "zeros", "cut", "a counter missing", "negative", "infinite", "nested"],
 )
-def test_a_damaged_file_is_moved_aside_reported_and_counted_anew(
+def test_a_damaged_file_is_renamed_and_logged_and_counters_start_at_zero(
     pack: Pack, count: Counting, tmp_path: Path, damage: bytes
 ) -> None:
     (tmp_path / "main.energy.json").write_bytes(damage)
@@ -338,6 +338,45 @@ def test_a_disk_that_hangs_stops_neither_the_counters_nor_the_end(
     assert logged(service, "were not written within") == 1
 
 
+HANGING_START = """
+import sys, time
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.open_regular = lambda *_, **__: time.sleep(3600)
+sys.exit(cli.main())
+"""
+
+
+def test_a_disk_that_hangs_at_the_start_does_not_stop_the_end(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    python = [sys.executable, "-c", HANGING_START]
+    service = count("--state-dir", str(tmp_path / "state"), pack.url, python=python)
+    eventually((tmp_path / "state").is_dir, "the start has reached the disk")
+    assert service.stop() == 0
+
+
+NO_DNS = """
+import socket, sys, time
+from recbms_zmq import cli
+from recbms_zmq.service import counters
+counters.SAVE_EVERY = 0.01
+socket.getaddrinfo = lambda *_, **__: time.sleep(3600)
+sys.exit(cli.main())
+"""
+
+
+def test_look_ups_that_hang_do_not_stop_the_writes(
+    pack: Pack, count: Counting, tmp_path: Path
+) -> None:
+    away = [f"away{number}=ws://away{number}.example/ws" for number in range(12)]
+    python = [sys.executable, "-c", NO_DNS]
+    service = count("--state-dir", str(tmp_path), *away, f"main={pack.url}", python=python)
+    until_above(service, "energy_charged", 0.02)
+    wait_until_kept(tmp_path, 0.02)
+    assert service.stop() == 0
+
+
 def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
@@ -367,7 +406,7 @@ def test_systemds_state_directory_is_used_unless_another_is_given(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "given", "third"]
 
 
-def test_once_says_nothing_of_the_counters_and_does_not_touch_them(
+def test_once_prints_no_counters_and_does_not_touch_them(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
     write_counters(tmp_path, energy_charged=5.0)
@@ -470,7 +509,7 @@ def test_a_gap_beyond_the_limit_counts_nothing(pack: Pack, count: Counting) -> N
     assert service.message(key="energy_charged", seq=20)["payload"] == 0.0
 
 
-def test_what_a_simulated_pack_counted_is_what_its_state_of_charge_says(
+def test_the_counters_of_a_simulated_pack_agree_with_its_state_of_charge(
     count: Counting, tmp_path: Path
 ) -> None:
     # 600 simulated seconds go by in one; the service counts by its own.

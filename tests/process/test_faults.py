@@ -245,7 +245,13 @@ def test_an_unknown_error_number_is_an_alarm_all_the_same(start: Start, run: Run
     service = begin(start, run, "alarm=200 every 2s for 500ms", simulated="--rate 10")
     service.message(kind="event", seq=4)
     messages = end(service)
-    alarm = {"number": 200, "text": "Error 200: Something new (simulated)", "unit": 2, "cell": 1}
+    alarm = {
+        "number": 200,
+        "text": "Error 200: Something new (simulated)",
+        "advice": "",
+        "unit": 2,
+        "cell": 1,
+    }
     events = [m["payload"] for m in messages if m["kind"] == "event"]
     assert events[:2] == [{"event": "alarm_raised", **alarm}, {"event": "alarm_cleared", **alarm}]
     while said_of(messages, "problem")[:1] == [True]:

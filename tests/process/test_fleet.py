@@ -28,7 +28,7 @@ class Flood:
 
 
 def gather(subscriber: Subscriber, devices: set[str], **fields: Any) -> None:
-    """Wait until each of these devices has said so."""
+    """Wait for such a message of each of these devices."""
     missing = set(devices)
 
     def note(message: dict[str, Any]) -> bool:
@@ -58,7 +58,7 @@ def test_each_bms_of_a_fleet_is_on_its_own(
     for key in ("link/frames", "link/bad_frames", "link/reconnects", "link/frame_interval"):
         gather(subscribe(service.endpoint()), FLEET | {"flood"}, key=key)
 
-    # One that floods delays nobody for ever, and an outage of the many is none of its own.
+    # A flood delays the others only for a while, and their outage does not concern it.
     before = flood.sent
     many.send(status(vbat=11.11))
     gather(subscriber, FLEET, key="voltage", payload=11.11)

@@ -25,7 +25,7 @@ def test_it_is_polled_and_published(run: Run, subscribe: Subscribe, module: Fake
     assert sub.message(key="availability", payload="offline")["reason"] == "stopped"
 
 
-def test_a_module_that_comes_and_goes_is_told_and_found_again(run: Run, module: FakeModule) -> None:
+def test_a_module_that_fails_goes_offline_and_is_asked_again(run: Run, module: FakeModule) -> None:
     module.answers = [answer(status="503 Busy")]
     service = run(
         "--no-publish", "--poll-interval", "1", "--stale-after", "2", "--refresh", "1", module.url

@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import re
 import time
 from typing import Any
 
 import pytest
+from support import raw_websocket as raw
 from support.bms import Connection, FakeBms, Message, close_at_once
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
@@ -43,7 +45,7 @@ def test_a_bms_that_refuses_is_asked_again_until_it_is_there(make_bms: MakeBms, 
     assert availability(service) == ["offline", "online"]
 
 
-def test_a_failure_that_repeats_is_said_once(run: Run) -> None:
+def test_a_failure_that_repeats_is_logged_once(run: Run) -> None:
     with raw_server(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") as busy:
         service = run("--no-publish", f"ws://{busy.authority}/ws")
         eventually(lambda: len(busy.requests) >= 3, "three tries")
@@ -54,7 +56,7 @@ def test_a_failure_that_repeats_is_said_once(run: Run) -> None:
     ]
 
 
-def test_a_connection_that_breaks_is_renewed_which_is_said_once(bms: FakeBms, run: Run) -> None:
+def test_a_lost_connection_is_renewed_and_logged_once(bms: FakeBms, run: Run) -> None:
     service = run("--no-publish", "--report", "all", bms.url)
     service.message(key="link/reconnects", payload=0)
     for count in (1, 2):
@@ -98,7 +100,7 @@ def test_a_bms_that_accepts_and_closes_is_not_hammered(make_bms: MakeBms, run: R
     ]
 
 
-class Nobody:
+class CountingReceiver:
     """Takes what a source delivers, and counts connections."""
 
     def __init__(self) -> None:
@@ -109,17 +111,17 @@ class Nobody:
         self.connections += 1
 
     def disconnected(self, reason: str, at: Instant) -> None:
-        """Take no note."""
+        """Ignore it."""
 
     def received(self, data: bytes, at: Instant) -> bool:
         del at
         return data.startswith(b"{")
 
     async def drain(self) -> None:
-        """Make nobody wait."""
+        """Wait for no reader."""
 
 
-def test_the_delays_begin_anew_only_after_a_valid_frame(
+def test_the_delays_are_reset_by_a_valid_frame_only(
     make_bms: MakeBms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a first delay of 10 ms, the tenth connection in a row takes ten seconds."""
@@ -127,7 +129,7 @@ def test_the_delays_begin_anew_only_after_a_valid_frame(
     good, bad = make_bms(behave=greet_and_close), make_bms(behave=talk_nonsense_and_close)
 
     async def main() -> None:
-        receivers = [Nobody(), Nobody()]
+        receivers = [CountingReceiver(), CountingReceiver()]
         tasks = [
             asyncio.create_task(WebSocketSource(bms.url).run(receiver))
             for bms, receiver in zip((good, bad), receivers, strict=True)
@@ -154,10 +156,10 @@ def test_a_bms_that_falls_silent_is_offline_and_its_connection_is_renewed(
         lambda m: m["topic"].endswith("availability") and m["seq"] == 5,
         "offline for the second time",
     )
-    said = [(m["payload"], m["reason"]) for m in messages if m["kind"] == "availability"]
-    assert said[0] == ("offline", "waiting for the first status frame")
-    assert said[1] == said[3] == ("online", "status frames arrive")
-    for payload, reason in (said[2], said[4]):
+    states = [(m["payload"], m["reason"]) for m in messages if m["kind"] == "availability"]
+    assert states[0] == ("offline", "waiting for the first status frame")
+    assert states[1] == states[3] == ("online", "status frames arrive")
+    for payload, reason in (states[2], states[4]):
         assert payload == "offline"
         assert reason.startswith("no status frame for 1 s")
     assert len(bms.connections) >= 2
@@ -175,7 +177,7 @@ def test_a_bms_that_falls_silent_is_offline_and_its_connection_is_renewed(
     assert len(log(service, "offline: no status frame for 1 s")) == 2
 
 
-def test_a_bms_that_never_says_anything_gets_a_new_connection(make_bms: MakeBms, run: Run) -> None:
+def test_a_bms_that_never_sends_gets_a_new_connection(make_bms: MakeBms, run: Run) -> None:
     bms = make_bms(greeting=())
     service = run("--no-publish", "--stale-after", "1", bms.url)
     bms.wait_for_connections(2)
@@ -295,7 +297,7 @@ def test_a_message_that_is_too_long_closes_the_connection(make_bms: MakeBms, run
     assert availability(service) == ["offline", "online"]
 
 
-def test_what_is_wrong_with_a_link_is_said_in_words(make_bms: MakeBms, run: Run) -> None:
+def test_what_is_wrong_with_a_connection_is_logged_in_words(make_bms: MakeBms, run: Run) -> None:
     redirect = b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n"
     mute = "no answer within 10 s"
     expected = {
@@ -366,14 +368,15 @@ def test_passwords_and_the_serial_number_are_nowhere(
 
 NEVER = {
     "ws://me:s3cret@127.0.0.1/ws#part": (
-        "ws://***@127.0.0.1/ws#part is no address of a websocket: "
+        "ws://***@127.0.0.1/ws#part is not the address of a websocket: "
         "fragment identifier is meaningless"
     ),
     "ws://s3cret@127.0.0.1/ws": (
-        "ws://***@127.0.0.1/ws is no address of a websocket: username provided without password"
+        "ws://***@127.0.0.1/ws is not the address of a websocket: "
+        "username provided without password"
     ),
     "--proxy=ftp://me:s3cret@127.0.0.1 ws://127.0.0.1": (
-        "--proxy: ftp://***@127.0.0.1 is no proxy: scheme ftp isn't supported"
+        "--proxy: ftp://***@127.0.0.1 is not a proxy: scheme ftp isn't supported"
     ),
     f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
         "--tls-fingerprint: ws://***@127.0.0.1 has no certificate; only wss:// and https:// have"
@@ -397,11 +400,44 @@ def test_alarms_are_events_once_a_change(make_bms: MakeBms, run: Run) -> None:
     service = run("--no-publish", bms.url)
     service.message(kind="event", seq=4)
     events = [m["payload"] for m in service.messages if m["kind"] == "event"]
-    low: dict[str, Any] = {"number": 2, "text": "Cell voltage too low", "unit": 2, "cell": 3}
-    odd: dict[str, Any] = {"number": 42, "text": "Error 42: odd thing", "unit": 2, "cell": 3}
+    where = {"unit": 2, "cell": 3}
+    text = "Cell voltage too low"
+    low: dict[str, Any] = {"number": 2, "text": text, "advice": "Plug in the charger.", **where}
+    odd: dict[str, Any] = {"number": 42, "text": "Error 42: odd thing", "advice": "", **where}
     assert events == [
         {"event": "alarm_raised", **low},
         {"event": "alarm_cleared", **low},
         {"event": "alarm_raised", **odd},
         {"event": "alarm_cleared", **odd},
     ]
+
+
+@pytest.mark.parametrize("flood", ["pongs", "pings", "fragments", "bad frames", "long frames"])
+def test_a_flood_delays_neither_the_other_bms_nor_the_end(
+    flood: str, make_bms: MakeBms, run: Run
+) -> None:
+    keys = ",".join(f'"k{number}":{number}' for number in range(60_000))
+    data = {
+        "pongs": raw.frame(raw.PONG),
+        "pings": raw.frame(raw.PING),
+        "fragments": raw.frame(raw.TEXT & 0x7F) + raw.frame(raw.FRAGMENT) * 1000,
+        "bad frames": raw.frame(raw.TEXT, b"{}"),
+        "long frames": raw.frame(raw.TEXT, f'{{"type":"status",{keys}}}'.encode()),
+    }[flood]
+    first = data * (2**16 // len(data) + 1)
+    if flood == "fragments":
+        first, data = data, raw.frame(raw.FRAGMENT)
+    endless = itertools.chain([first], itertools.repeat(data * (2**16 // len(data) + 1)))
+    server = raw.RawWebSocket(endless)
+    try:
+        good = make_bms()
+        service = run("--no-publish", f"flood={server.url}", f"good={good.url}")
+        service.message(device="good", key="soc", payload=28.5)
+        for number in range(10):
+            good.send(status(soc=number / 100))
+            service.message(device="good", key="soc", payload=float(number))
+        assert service.stop() == 0
+    finally:
+        server.close()
+    last = [m for m in service.messages if m["key"] == "availability"][-2:]
+    assert [(m["payload"], m["reason"]) for m in last] == [("offline", "stopped")] * 2

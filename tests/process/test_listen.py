@@ -20,7 +20,7 @@ def test_it_prints_the_state_at_once_and_then_what_is_new(
     listener.message(key="voltage", payload=12.5)
     assert service.stop() == 0
     listener.message(key="availability", reason="stopped")
-    # All that was said, but for the first offline, which is no longer true.
+    # All messages but the first offline, which is no longer true.
     assert set(listener.stdout) == set(service.stdout.all()[1:])
     assert listener.stop() == 0
     assert listener.stderr.all() == []
@@ -48,7 +48,7 @@ def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> 
     listener.message(topic="recbms/boat/soc")
 
 
-def test_nothing_in_time_is_said_and_is_69(start: Start) -> None:
+def test_nothing_in_time_is_one_sentence_and_69(start: Start) -> None:
     listener = start("listen", "--timeout", "0.2", "tcp://127.0.0.1:9")
     assert listener.wait() == 69
     assert listener.stderr.text() == "recbms-zmq: nothing came within 0.2 s\n"

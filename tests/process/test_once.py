@@ -76,7 +76,7 @@ def test_the_other_end_of_a_pipe_may_go(bms: FakeBms, run: Run) -> None:
     assert [line.split(b" ", 2)[2] for line in service.stderr.all()] == [b"info main: online"]
 
 
-def test_it_does_not_publish_and_says_so(run: Run) -> None:
+def test_once_refuses_publish(run: Run) -> None:
     service = run("--once", "--publish", "tcp://127.0.0.1:*", "ws://127.0.0.1:1")
     assert service.wait() == 2
     assert service.stderr.text() == (

@@ -111,7 +111,7 @@ def test_a_reader_that_goes_ends_it_quietly(start: Run, bms: FakeBms) -> None:
     assert recorder.wait() == 141
 
 
-def test_a_file_that_cannot_be_written_is_said(start: Run, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Path) -> None:
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
     assert nowhere.stderr.text() == (

@@ -58,7 +58,7 @@ def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(run: Run) -> Non
     os.write(writing, b"\n" * size)
     service = run("--no-publish", "-", stdout=writing)
     os.close(writing)
-    service.stderr.line("there is nothing more to read")
+    service.stderr.line("the source has ended")
     time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
     with os.fdopen(reading, "rb") as pipe:
         assert json.loads(pipe.read().strip().splitlines()[-1])["reason"] == "stopped"

@@ -170,7 +170,7 @@ def test_a_file_gets_whole_lines_and_is_appended_to(bms: FakeBms, run: Run, tmp_
     assert [json.loads(line)["seq"] for line in lines][-1] == 3
 
 
-def test_a_full_disk_is_said_and_ends_it(bms: FakeBms, run: Run) -> None:
+def test_a_full_disk_is_reported_and_ends_it(bms: FakeBms, run: Run) -> None:
     with Path("/dev/full").open("wb") as full:
         service = run("--no-publish", bms.url, stdout=full)
         assert service.wait() == 73
@@ -190,7 +190,9 @@ def test_a_file_size_limit_leaves_what_fits(bms: FakeBms, run: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [["--no-publish"], ["--once"]])
-def test_a_closed_stdout_is_said_and_ends_it(arguments: list[str], bms: FakeBms, run: Run) -> None:
+def test_a_closed_stdout_is_one_sentence_and_141(
+    arguments: list[str], bms: FakeBms, run: Run
+) -> None:
     shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
     service = run(*arguments, bms.url, python=shell)
     assert service.wait() == 141
@@ -230,12 +232,13 @@ def test_a_log_that_nobody_reads_holds_up_nothing(
         bms.send("{}")
         lines.line("an object without type")
         assert service.stop() == 0
-    # How many of the four lines (`online` and three complaints) found room is the reader's affair;
-    # those that did not are counted in the next one that did.
-    told = [line for line in map(bytes.decode, lines.all()) if not line.startswith("{")]
-    words = ("online", "not JSON", "not a JSON object", "unknown message type")
-    arrived = sum(any(word in line for line in told) for word in words)
-    lost = sum(int(n) for line in told for n in re.findall(r"\((\d+) lines before this one", line))
+    # Log lines that find no room are counted in the next line that does.
+    logged = [line for line in map(bytes.decode, lines.all()) if not line.startswith("{")]
+    words = ("online", "add up to", "not JSON", "not a JSON object", "unknown message type")
+    arrived = sum(any(word in line for line in logged) for word in words)
+    lost = sum(
+        int(n) for line in logged for n in re.findall(r"\((\d+) lines before this one", line)
+    )
     if make is not terminal:  # which takes lines in pieces, so that two writers mix theirs
         assert arrived + lost == len(words)
     assert json.loads(lines.all()[-1])["reason"] == "stopped"

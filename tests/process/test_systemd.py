@@ -1,4 +1,4 @@
-"""sd_notify: what the real command says to a notify socket, and when."""
+"""sd_notify: what the real command sends to a notify socket, and when."""
 
 import contextlib
 import os
@@ -24,11 +24,11 @@ Changes = dict[str, str]
 
 
 class Manager:
-    """A notify socket as systemd has one, which remembers what it was told."""
+    """A notify socket as systemd has one, which keeps what it receives."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.told: list[Changes] = []
+        self.received: list[Changes] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
         self._socket.setblocking(False)
@@ -39,27 +39,27 @@ class Manager:
         return {"NOTIFY_SOCKET": self.address, **watched, **more}
 
     def until(self, last: Callable[[Changes], bool]) -> Changes:
-        """Wait until something is told of which this is true."""
+        """Wait for a notification of which this is true."""
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._socket], [], [], left)[0]:
-                self.told += self._read()
-                if last(self.told[-1]):
-                    return self.told[-1]
-        raise AssertionError(f"not told; but {self.told}")
+                self.received += self._read()
+                if last(self.received[-1]):
+                    return self.received[-1]
+        raise AssertionError(f"not received; but {self.received}")
 
     def everything(self) -> list[Changes]:
-        """Return all that was told until now."""
+        """Return all that was received until now."""
         while select.select([self._socket], [], [], 0)[0]:
-            self.told += self._read()
-        return self.told
+            self.received += self._read()
+        return self.received
 
     def status(self, text: str) -> None:
         """Wait for a status."""
         self.until(lambda changes: changes.get("STATUS") == text)
 
     def fill(self) -> None:
-        """Let others tell things until there is no room for more."""
+        """Fill the socket with notifications of others until there is no room."""
         full = False
         while not full:
             sent = 0
@@ -91,7 +91,7 @@ def is_beat(changes: Changes) -> bool:
     return changes.get("WATCHDOG") == "1"
 
 
-def test_the_life_of_a_service_is_told(bms: FakeBms, run: Run, manager: Manager) -> None:
+def test_the_life_of_a_service_is_notified(bms: FakeBms, run: Run, manager: Manager) -> None:
     service = run("--no-stdout", bms.url, env=manager.environment())
     manager.until(lambda _: True)
     service.endpoint()
@@ -122,7 +122,7 @@ def test_it_is_ready_only_when_its_addresses_are_bound(
     assert manager.everything() == []
 
 
-def test_the_status_tells_of_a_problem_and_of_who_is_offline(
+def test_the_status_has_problems_and_the_offline_bms_first(
     make_bms: MakeBms, run: Run, manager: Manager
 ) -> None:
     problem = {"present": 1, "addr": 2, "st": 1, "con_st": 3}
@@ -182,10 +182,10 @@ def test_the_watchdog_is_not_fed_when_a_source_is_dead(
     )
     service.stderr.line("made by the test")
     manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
-    heard = len(manager.told)
-    good.send(status(soc=0.5))  # the loop goes on, and tells the state
+    heard = len(manager.received)
+    good.send(status(soc=0.5))  # the loop goes on, and sends the state
     manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.told[heard:]))
+    assert not any(map(is_beat, manager.received[heard:]))
 
 
 BROKEN_TIMERS = """
@@ -241,10 +241,10 @@ def test_the_watchdog_is_not_fed_when_a_reader_was_cancelled(
         env=manager.environment(seconds=0.6),
     )
     manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
-    before = len(manager.told)
+    before = len(manager.received)
     good.send(status(soc=0.5))
     manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.told[before:]))
+    assert not any(map(is_beat, manager.received[before:]))
 
 
 BLOCKED_LOOP = """
@@ -293,11 +293,11 @@ def test_a_watchdog_that_is_not_for_us_is_not_fed(
     given = {name: value for name, value in settings.items() if value is not None}
     run("--no-stdout", bms.url, env=manager.environment() | given)
     manager.until(lambda changes: "main 28.5 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.told))
+    assert not any(map(is_beat, manager.received))
 
 
 def test_without_systemd_nothing_is_different(bms: FakeBms, run: Run, tmp_path: Path) -> None:
-    for address in ("", "nonsense", f"{tmp_path}/nobody", "@recbms-test-nobody"):
+    for address in ("", "nonsense", f"{tmp_path}/none", "@recbms-test-none"):
         service = run("--no-stdout", bms.url, env={"NOTIFY_SOCKET": address})
         service.stderr.line("online")
         assert service.stop() == 0
@@ -330,7 +330,7 @@ class TestNotifier:
         notifier.close()
         assert manager.everything()[1:] == [{"WATCHDOG": "1"}]
 
-    def test_a_state_that_changes_all_the_time_is_told_every_few_seconds(
+    def test_a_state_that_changes_all_the_time_is_sent_every_few_seconds(
         self, manager: Manager
     ) -> None:
         states = iter(range(1000))
@@ -356,7 +356,7 @@ class TestNotifier:
         notifier.close()
         assert notifier.next_due == float("inf")
 
-    def test_what_systemd_had_no_room_for_is_told_later(self, manager: Manager) -> None:
+    def test_what_systemd_had_no_room_for_is_sent_later(self, manager: Manager) -> None:
         manager.fill()
         notifier = make_notifier(manager.environment(seconds=1.0), is_alive=lambda: False)
         notifier.ready()

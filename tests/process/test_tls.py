@@ -1,4 +1,4 @@
-"""`wss://`: who is trusted, and that nobody else is told anything."""
+"""`wss://`: which servers are trusted, and that others get no password."""
 
 import hashlib
 import shutil
@@ -78,7 +78,7 @@ def test_a_pinned_certificate_is_trusted_without_authorities_and_whatever_its_na
     assert service.message(key="soc")["payload"] == 28.5
 
 
-def test_whoever_is_not_trusted_is_told_nothing(
+def test_a_server_that_is_not_trusted_gets_nothing(
     make_bms: MakeBms,
     tls_bms: FakeBms,
     ours: Certificate,

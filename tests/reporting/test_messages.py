@@ -165,7 +165,7 @@ def test_the_other_kinds_can_be_read_back() -> None:
     assert read_back(offline) == Availability(
         payload="offline", reason="stopped", **head("availability")
     )
-    change = AlarmChange(event="alarm_raised", number=1, text="x", unit=2, cell=None)
+    change = AlarmChange(event="alarm_raised", number=1, text="x", advice="", unit=2, cell=None)
     assert line("event", change) == Event(payload=change, **head("event"))
     values = {"soc": 28.5, "cells": 4, "problem": False, "cell_min": None, "error_text": "x"}
     assert line("snapshot", values) == Snapshot(payload=values, **head("snapshot"))

@@ -618,7 +618,16 @@ def test_a_device_message_that_changed_while_offline_comes_with_the_next_status(
 
 
 def event(name: str, alarm: Alarm) -> str:
-    return f"event={ {'event': name} | alarm._asdict() }"
+    advice = {1: "Wait: the BMS balances the cells down.", 2: "Plug in the charger."}
+    payload = {
+        "event": name,
+        "number": alarm.number,
+        "text": alarm.text,
+        "advice": advice.get(alarm.number or 0, ""),
+        "unit": alarm.unit,
+        "cell": alarm.cell,
+    }
+    return f"event={payload}"
 
 
 FIRST = Alarm(1, "Cell voltage too high", 2, 3)

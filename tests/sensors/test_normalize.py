@@ -289,6 +289,13 @@ def test_the_description_has_both_frames_without_the_serial_number() -> None:
     )
 
 
+def test_the_serial_number_is_secret_by_default() -> None:
+    for normalizer in (Normalizer(), Normalizer(idle_current=0.5)):
+        readings = normalizer.settings(SETTINGS)
+        assert normalizer.description.serial is None
+        assert "2261" not in json.dumps(values_of(readings))
+
+
 def test_the_serial_number_is_in_the_description_only_with_include_serial() -> None:
     normalizer = Normalizer(include_serial=True)
     readings = normalizer.settings(SETTINGS)

@@ -89,7 +89,7 @@ def assert_not_given_away(*texts: str) -> None:
 @example([status(error=f"unit {SERIAL} is hot", erro={"present": 1}).encode()])
 @example([status(time_remaining=SERIAL).encode()])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_no_message_and_no_log_says_it(caplog: pytest.LogCaptureFixture, wire: list[bytes]) -> None:
+def test_no_message_and_no_log_has_it(caplog: pytest.LogCaptureFixture, wire: list[bytes]) -> None:
     caplog.clear()
     caplog.set_level(logging.DEBUG)
     frames.report(wire, frames.ALL, secret=NUMBER.encode())
@@ -97,7 +97,7 @@ def test_no_message_and_no_log_says_it(caplog: pytest.LogCaptureFixture, wire: l
 
 
 @given(giveaways())
-def test_no_recording_says_it(data: bytes) -> None:
+def test_no_recording_has_it(data: bytes) -> None:
     lines: list[bytes] = []
     recorder = Recorder(Taker(), lines.append)
     recorder.received(data, Instant(1.0, 2.0))
@@ -109,7 +109,7 @@ def test_no_recording_says_it(data: bytes) -> None:
 
 
 @given(giveaways())
-def test_no_mistake_in_a_recording_says_it(data: bytes) -> None:
+def test_no_mistake_in_a_recording_shows_it(data: bytes) -> None:
     try:
         read_record(data)
     except DamagedRecording as exc:
@@ -117,7 +117,7 @@ def test_no_mistake_in_a_recording_says_it(data: bytes) -> None:
 
 
 @given(st.lists(giveaways(), min_size=1, max_size=3))
-def test_no_check_says_it(wire: list[bytes]) -> None:
+def test_no_check_has_it(wire: list[bytes]) -> None:
     probe = Probe(SimulatedSource("sim:"))
     for second, data in enumerate(wire):
         probe.received(data, Instant(second, second))

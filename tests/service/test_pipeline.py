@@ -159,6 +159,7 @@ def test_an_alarm_is_an_event_with_its_words() -> None:
         "event": "alarm_raised",
         "number": 1,
         "text": "Cell voltage too high",
+        "advice": "Wait: the BMS balances the cells down.",
         "unit": 2,
         "cell": 3,
     }

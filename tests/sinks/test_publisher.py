@@ -62,7 +62,7 @@ def connect(endpoint: str) -> socket.socket:
 
 
 def is_closed(sock: socket.socket) -> bool:
-    """Tell whether the other side has closed, or begins a handshake."""
+    """Return whether the other side has closed, or begins a handshake."""
     sock.settimeout(PATIENCE)
     try:
         while sock.recv(4096):

@@ -1,6 +1,8 @@
 """The sink for stdout by itself, on real pipes and sockets, with any mixture of lines and reads."""
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.waiting import PATIENCE
 
-from recbms_zmq.errors import ReaderGone, RecBmsError
+from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks import descriptors, stdout
 from recbms_zmq.sinks.stdout import StdoutSink
@@ -43,7 +45,7 @@ def batch(*lines: tuple[int, bytes]) -> Batch:
 
 
 class Sent:
-    """Remembers what was sent, and makes lines that tell topic, count and length."""
+    """Remembers what was sent, and makes lines that hold topic, count and length."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
@@ -85,7 +87,7 @@ async def exercise(sink: StdoutSink, ours: int, steps: list[Any], sent: Sent) ->
         if isinstance(step, int):
             read(step)
         else:
-            sink.publish(sent.batch(step))
+            sink.publish(step if isinstance(step, Batch) else sent.batch(step))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     async with asyncio.timeout(PATIENCE):
@@ -171,14 +173,14 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
 
 
 @pytest.mark.parametrize("polled", [False, True])
-def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_goes_is_reported_once(polled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if polled:
         monkeypatch.setattr(stdout, "open_writer", descriptors._PolledWriter)
-    told: list[RecBmsError] = []
+    reported: list[RecBmsError] = []
     ours, theirs = os.pipe()
 
     async def main() -> None:
-        sink = StdoutSink(theirs, told.append)
+        sink = StdoutSink(theirs, reported.append)
         os.close(ours)
         for _ in range(3):
             sink.publish(batch((1, b"line"), (2, b"line")))
@@ -188,7 +190,7 @@ def test_a_reader_that_goes_is_told_once(polled: bool, monkeypatch: pytest.Monke
 
     asyncio.run(main())
     os.close(theirs)
-    assert [type(error) for error in told] == [ReaderGone]
+    assert [type(error) for error in reported] == [ReaderGone]
 
 
 def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
@@ -225,3 +227,105 @@ def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
         return await exercise(sink, ours, [], Sent())
 
     assert run_sink(small_pipe, write).splitlines()[1:] == bodies
+
+
+def test_with_a_slow_reader_every_topic_comes_within_two_rounds() -> None:
+    topics, lines_a_step = 100, 10
+
+    async def read_slowly(sink: StdoutSink, ours: int) -> bytes:
+        os.set_blocking(ours, False)
+        sent = Sent()
+        data = b""
+        while data.count(b"\n") < 20 * topics:
+            sink.publish(sent.batch([(topic, 90) for topic in range(topics)]))
+            for _ in range(lines_a_step):
+                await asyncio.sleep(0)
+                with contextlib.suppress(BlockingIOError):
+                    data += os.read(ours, 100)
+        return data[: data.rindex(b"\n")]
+
+    order = [int(line.split()[0]) for line in run_sink(small_pipe, read_slowly).splitlines()]
+    for start in range(len(order) - 2 * topics):
+        assert len(set(order[start : start + 2 * topics])) == topics
+
+
+# Batches of lines, each perhaps with topics that expire with it; and reads.
+EXPIRING = st.lists(
+    st.one_of(
+        st.tuples(LINES, st.sets(st.integers(0, 3))), st.sampled_from([1, 4096, 30_000, 100_000])
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=EXPIRING)
+def test_no_line_comes_after_the_one_that_expired_its_topic(steps: list[Any]) -> None:
+    """As with `offline`, which expires all readings; it has a topic of its own here, 9."""
+    published: list[tuple[int, int]] = []  # topic and count of each line, in their order
+    expired: dict[int, set[int]] = {}  # by the place of the line that expired them
+    sent = Sent()
+    made: list[Any] = []
+    for step in steps:
+        if isinstance(step, int):
+            made.append(step)
+            continue
+        lines, topics = step
+        if topics:
+            lines = [*lines, (9, 50)]
+            expired[len(published) + len(lines) - 1] = topics
+        batch = sent.batch(lines)
+        published += [(int(body.split()[0]), int(body.split()[1])) for _, body, _ in batch.messages]
+        made.append(batch._replace(expired=[b"topic/%d" % topic for topic in topics]))
+
+    data = run_sink(small_pipe, lambda sink, ours: exercise(sink, ours, made, sent))
+    counts = received(data)
+    assert {topic: of_topic[-1] for topic, of_topic in counts.items()} == sent.counts
+    assert all(of_topic == sorted(set(of_topic)) for of_topic in counts.values())
+    places = [
+        published.index((int(line.split()[0]), int(line.split()[1]))) for line in data.splitlines()
+    ]
+    for number, place in enumerate(places):
+        for later in places[number:]:
+            assert later >= place or published[later][0] not in expired.get(place, ())
+
+
+def test_when_all_is_written_the_event_loop_is_at_rest() -> None:
+    async def write(sink: StdoutSink, ours: int) -> bytes:
+        data = await exercise(sink, ours, [[(topic, 500) for topic in range(50)]], Sent())
+        loop: Any = asyncio.get_running_loop()
+        assert not loop.remove_writer(sink._writer.fd)  # otherwise it is writable all the time
+        return data
+
+    assert run_sink(small_pipe, write).count(b"\n") == 50
+
+
+def test_a_disk_that_is_almost_full_takes_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write is a short one, and only the second one fails."""
+    file = descriptors.FileWriter(1)
+    taken: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        if taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken.append(data[:3])
+        return 3
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OutputError, match=r"^cannot write to standard output: No space left"):
+        file.write(b"abcdef")
+    assert taken == [b"abc"]
+
+
+def test_a_file_takes_everything_in_as_many_writes_as_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        taken.append(data[:2])
+        return len(taken[-1])
+
+    monkeypatch.setattr(os, "write", write)
+    assert descriptors.FileWriter(1).write(b"abcde") == 5
+    assert taken == [b"ab", b"cd", b"e"]

@@ -12,7 +12,9 @@ REFRESH: Final = 5.0
 Plan = dict[str, Any]
 """A BMS: `name`, `port`, `options` of the simulator, `faults` as a text, the service's `config`."""
 
-_LINK: Final = ("drop", "cut", "refuse", "close", "stall", "freeze", "burst")
+_LINK: Final = (
+    *("drop", "cut", "refuse", "close", "goodbye", "no-pong", "stall", "freeze", "burst"),
+)
 _STATES: Final = ("unit", "clock", "alarm")
 
 

@@ -8,6 +8,7 @@ Texts, energy counters and what hangs on earlier frames are not.
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 LONGEST: Final = 2**16
@@ -67,24 +68,43 @@ def said(data: bytes, *, addressed: bool = False) -> Said | None:
         master, slaves = array.get("master"), array.get("slave")
         units = slaves if isinstance(slaves, dict | list) else {}
         if isinstance(master, dict) or units:
-            return Said("status", _master(_object(master)) | _units(units, addressed))
+            values = _master(_object(master)) | _units(units, addressed)
+            _agree(values, "cell_voltage_min", "cell_voltage/", min, 3)
+            _agree(values, "cell_voltage_max", "cell_voltage/", max, 3)
+            _agree(values, "temperature_max", "temperature/", max, 1)
+            low, high = values.get("cell_voltage_min"), values.get("cell_voltage_max")
+            if low is not None and high is not None:
+                values["cell_voltage_delta"] = _rounded(high - low, 3)
+            return Said("status", values)
     return None
+
+
+def _agree(
+    values: Values, key: str, prefix: str, choose: Callable[[list[float]], float], decimals: int
+) -> None:
+    """Replace the master's extreme by the units', if they differ by the last decimal only."""
+    given = values.get(key)
+    found = [v for k, v in values.items() if k.startswith(prefix) and v is not None]
+    if given is not None and found and abs(choose(found) - given) < 1.5 * 10**-decimals:
+        values[key] = choose(found)
 
 
 def _master(master: Values) -> Values:
     volts, amperes = _number(master.get("vbat")), _number(master.get("ibat"))
-    low, high = _number(master.get("mincell")), _number(master.get("maxcell"))
+    # What is derived agrees with what is shown: it is made of rounded values.
+    volts, amperes = _rounded(volts, 2), _rounded(amperes, 2)
+    low = _rounded(_number(master.get("mincell")), 3)
+    high = _rounded(_number(master.get("maxcell")), 3)
     soc, soh = _number(master.get("soc")), _number(master.get("soh"))
     found = {
-        "voltage": _rounded(volts, 2),
-        "current": _rounded(amperes, 2),
+        "voltage": volts,
+        "current": amperes,
         "power": _rounded(_product(volts, amperes), 1),
         "soc": _rounded(_product(soc, 100), 1),
         "soh": _rounded(_product(soh, 100), 1),
         "temperature_max": _rounded(_number(master.get("tmax")), 1),
-        "cell_voltage_min": _rounded(low, 3),
-        "cell_voltage_max": _rounded(high, 3),
-        "cell_voltage_delta": None if low is None or high is None else _rounded(high - low, 3),
+        "cell_voltage_min": low,
+        "cell_voltage_max": high,
         "units": _whole(master.get("st_naprav")),
     }
     if amperes is not None:

@@ -30,7 +30,7 @@ def test_no_chance_makes_a_delay_short_or_longer_than_a_minute(chances: list[flo
     assert all(delay >= 45 for delay in delays[6:])
 
 
-def test_delays_go_on_growing_until_they_are_told_to_begin_anew() -> None:
+def test_delays_grow_until_they_are_reset() -> None:
     backoff = Backoff()
     first = list(islice(backoff.delays, 4))
     assert all(8 * 0.75 <= delay <= 60 for delay in islice(backoff.delays, 3))

@@ -26,8 +26,8 @@ HAPPENED = st.tuples(
 )
 
 
-def lived(events: list[tuple[Any, float, float]]) -> tuple[list[bytes], list[bytes]]:
-    """Live through what happens, a tick after each; return what was said, and the recording."""
+def live_run(events: list[tuple[Any, float, float]]) -> tuple[list[bytes], list[bytes]]:
+    """Handle the events, a tick after each; return the messages and the recording."""
     contract, lines = Contract(), list[bytes]()
     device = frames.bms(contract, frames.OFTEN)
     recorder = Recorder(device, lines.append)
@@ -78,16 +78,16 @@ def without_repeats(bodies: list[bytes]) -> list[Any]:
 def test_a_recording_of_anything_gives_the_messages_of_the_live_run(
     tmp_path: Path, events: list[tuple[Any, float, float]]
 ) -> None:
-    said, lines = lived(events)
+    published, lines = live_run(events)
     path = tmp_path / "recording"
     path.write_bytes(b"\n".join(lines))
-    assert without_repeats(replayed(path)) == without_repeats(said)
+    assert without_repeats(replayed(path)) == without_repeats(published)
 
 
 @given(changed_frames())
-def test_without_the_serial_number_a_frame_says_the_same(data: bytes) -> None:
-    said = frames.report([data], frames.ALL).bodies
-    assert frames.report([redact(data)], frames.ALL).bodies == said
+def test_without_the_serial_number_a_frame_gives_the_same_messages(data: bytes) -> None:
+    published = frames.report([data], frames.ALL).bodies
+    assert frames.report([redact(data)], frames.ALL).bodies == published
 
 
 START = b'{"event":"start","monotonic":1,"wall":1,"version":1}'

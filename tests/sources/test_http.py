@@ -113,7 +113,7 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2000, "the answer was longer than --max-frame"),
     ],
 )
-def test_a_bad_answer_is_said_in_words_and_asked_again(
+def test_a_bad_answer_has_a_reason_and_is_asked_for_again(
     make_module: MakeModule, bad: bytes, reason: str
 ) -> None:
     requests = 4 if reason == MANY_REDIRECTS else 1
@@ -159,7 +159,7 @@ def test_an_answer_without_a_frame_is_handed_on_to_be_counted(make_module: MakeM
     ]
 
 
-def test_nobody_there_is_said_in_words(make_module: MakeModule) -> None:
+def test_a_refused_connection_has_a_reason(make_module: MakeModule) -> None:
     module = make_module()
     module.close()
     assert run_source(HttpSource(module.url), 1) == [("disconnected", "connection refused")]
@@ -172,7 +172,7 @@ def test_delays_grow_until_a_frame_has_come(make_module: MakeModule, delays: lis
     assert delays[:6] == [*first, "from the beginning", "the next one"]
 
 
-def test_credentials_are_sent_and_never_said(make_module: MakeModule) -> None:
+def test_credentials_are_sent_and_never_shown(make_module: MakeModule) -> None:
     module = make_module(answer(status="403 Forbidden"))
     url = module.url.replace("//", "//owner:p%40ss%C3%A9@")
     calls = run_source(HttpSource(url), 1)

@@ -40,7 +40,7 @@ def test_a_recording_is_as_its_documentation_says() -> None:
         '"reason":"connection lost by 1A-**** \\u00fc"}\n'
         '{"event":"end","monotonic":5124.0,"wall":1790000004.25}'
     )
-    # What is told to the other is what came.
+    # The other receiver gets what came.
     assert receiver.calls == [
         ("connected", ""),
         ("frame", '{"type":"status"}'),

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
+import io
 import json
 import os
 import re
@@ -219,42 +221,47 @@ def test_between_two_lines_time_goes_on_but_not_past_the_next(tmp_path: Path) ->
         (b'{"event":"end","monotonic":99,"wall":1}', "its time is before that of the line above"),
         (b'{"event":"end","monotonic":1e9,"wall":1}', "its time is before that of the line above"),
         (recording(), "another recording starts here"),
-        (b" " * 100_000 + b"{}", "it is too long"),
+        (b" " * 100_000 + b"{}", "it is longer than --max-frame allows"),
         (b"", "Input data was truncated"),
     ],
 )
-def test_a_damaged_line_is_left_out_and_named(
+def test_a_damaged_line_is_skipped_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, line: bytes, why: str
 ) -> None:
     path = tmp_path / "recording"
     path.write_bytes(recording(frame("a"), line, frame("b"), line, END))
     assert replayed(path) == [("frame", "a"), ("frame", "b")]
-    first, last = caplog.messages
-    assert first.startswith(f"{path}: line 3 is left out: {why}")
-    assert last == f"{path}: 2 lines were left out"
+    # asyncio in debug mode logs what takes long, too.
+    ours = [r.message for r in caplog.records if r.name.startswith("recbms_zmq")]
+    first, last = ours
+    assert first.startswith(f"{path}: line 3 is skipped: {why}")
+    assert last == f"{path}: 2 lines were skipped"
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
         (None, "cannot read the recording {path}: No such file or directory"),
-        (b"", "{path} is no recording: it is empty"),
+        (b"", "{path} is not a recording: it is empty"),
         (
             b"\xff\n",
-            "{path} is no recording: line 1: JSON is malformed: invalid character (byte 0)",
+            "{path} is not a recording: line 1: JSON is malformed: invalid character (byte 0)",
         ),
-        (STATUS.encode(), "{path} is no recording: line 1: Object missing required field `event`"),
+        (
+            STATUS.encode(),
+            "{path} is not a recording: line 1: Object missing required field `event`",
+        ),
         (
             b'{"event":"end","monotonic":1,"wall":1}',
-            "{path} is no recording: line 1 is not its start",
+            "{path} is not a recording: line 1 is not a start",
         ),
         (
             b'{"event":"start","monotonic":1,"wall":1,"version":2}',
-            "{path} is no recording: line 1: Invalid enum value 2 - at `$.version`",
+            "{path} is not a recording: line 1: Invalid enum value 2 - at `$.version`",
         ),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused(
+def test_a_file_that_is_not_a_recording_is_refused(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     path = tmp_path / "recording"
@@ -268,8 +275,35 @@ def test_a_file_that_is_no_recording_is_refused(
 def test_a_pipe_is_refused_because_it_would_block(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with pytest.raises(ConfigError, match="a recording has to be a regular file"):
+    with pytest.raises(ConfigError, match="it is not a regular file"):
         ReplaySource(f"replay:{path}")
+
+
+def test_a_recording_that_cannot_be_read_is_named(start: Run) -> None:
+    recorder = start("record", "replay:/proc/self/mem")  # a regular file, which gives EIO
+    assert recorder.wait() == 78
+    assert recorder.stderr.text() == (
+        "recbms-zmq: cannot read the recording /proc/self/mem: Input/output error\n"
+    )
+
+
+def test_a_disk_that_fails_on_the_way_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), frame("b"), END))
+    source = ReplaySource(f"replay:{path}?speed=0")
+
+    class Failing(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 150:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().readline(size)
+
+    content = path.read_bytes()
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Failing(content))
+    with pytest.raises(ConfigError, match=f"cannot read the recording {path}: Input/output error"):
+        asyncio.run(source.run(RecordingReceiver()))
 
 
 @pytest.mark.parametrize("speed", ["", "fast", "-1", "nan", "inf"])

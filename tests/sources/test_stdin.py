@@ -1,15 +1,18 @@
 import asyncio
+import itertools
 import os
 from codecs import BOM_UTF8
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Calls, RecordingReceiver
 
 from recbms_zmq.sources.stdin import StdinSource
 
-LIMIT = 1024
+LIMIT = 2000
+SHOWN = 1024  # bytes of a longer line that are passed on
 
 
 def frames(calls: Calls) -> list[str]:
@@ -36,7 +39,7 @@ def read_pipe(chunks: list[bytes]) -> Calls:
 @given(st.lists(st.binary(max_size=2 * LIMIT) | st.sampled_from([b"{}\n", b"\n", b"\r\n", b"a"])))
 def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
     expected = [
-        (line if len(line) <= LIMIT else line[:LIMIT])
+        (line if len(line) <= LIMIT else line[:SHOWN])
         .removeprefix(BOM_UTF8)
         .strip()
         .decode("latin-1")
@@ -54,7 +57,28 @@ def test_a_byte_order_mark_is_none_of_the_frame() -> None:
 
 def test_of_a_line_that_is_too_long_only_the_beginning_is_handed_on() -> None:
     calls = read_pipe([b'{"type":"status"', b"," * 50_000, b"," * 50_000, b'}\n{"a":1}\n'])
-    assert frames(calls) == ['{"type":"status"' + "," * (LIMIT - 16), '{"a":1}']
+    assert frames(calls) == ['{"type":"status"' + "," * (SHOWN - 16), '{"a":1}']
+
+
+@pytest.mark.parametrize("cut", [1, SHOWN, LIMIT, LIMIT + 1])
+@pytest.mark.parametrize(("length", "kept"), [(LIMIT, LIMIT), (LIMIT + 1, SHOWN)])
+def test_the_limit_is_exact_wherever_a_line_is_cut(cut: int, length: int, kept: int) -> None:
+    line = b"x" * length
+    chunks = [chunk for chunk in (line[:cut], line[cut:], b"\n{}\n") if chunk]
+    assert frames(read_pipe(chunks)) == ["x" * kept, "{}"]
+
+
+def test_another_process_that_reads_first_costs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes can share a terminal, or the pipe of a script."""
+    read, reads = os.read, itertools.count()
+
+    def read_too_late(fd: int, size: int) -> bytes:
+        if next(reads) % 2 == 0:
+            raise BlockingIOError
+        return read(fd, size)
+
+    monkeypatch.setattr(os, "read", read_too_late)
+    assert frames(read_pipe([b"1\n", b"2\n3"])) == ["1", "2", "3"]
 
 
 def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None:

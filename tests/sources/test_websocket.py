@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -429,3 +430,36 @@ def test_the_server_is_left_when_the_source_is_cancelled() -> None:
         calls_until(server, 2)
         eventually(lambda: CLOSE in server.received, "a close frame")
         assert server.ended.wait(30)
+
+
+def test_without_descriptors_a_connection_stays_and_another_is_made_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    shortage = (
+        "disconnected",
+        "no file descriptor is left: raise LimitNOFILE of the unit, or `ulimit -n`",
+    )
+
+    async def run(server: RawWebSocket) -> tuple[Calls, Calls]:
+        first, second = RecordingReceiver(), RecordingReceiver()
+        async with running(WebSocketSource(server.url), first):
+            await first.until(lambda: len(first.calls) == 2)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            try:
+                async with running(WebSocketSource(server.url), second):
+                    await second.until(lambda: len(second.calls) == 2)
+                    server.send(MESSAGE)
+                    await first.until(lambda: len(first.calls) == 3)
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                    await second.until(lambda: second.calls[-1] == ("frame", "{}"))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return first.calls, second.calls
+
+    with raw_websocket(MESSAGE) as server:
+        first, second = asyncio.run(run(server))
+    assert first == [("connected", ""), ("frame", "{}"), ("frame", "{}")]
+    assert second[:2] == [shortage] * 2
+    assert second[-2:] == [("connected", ""), ("frame", "{}")]

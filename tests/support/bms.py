@@ -1,4 +1,4 @@
-"""A BMS made by us: a real websocket server that sends what a test tells it to, good or bad.
+"""A BMS made by us: a real websocket server that sends what a test gives it, good or bad.
 
 It runs in a thread with an event loop of its own, and keeps a record of everything that a client
 does to it, because a client must do very little.
@@ -40,7 +40,7 @@ class Connection(ServerConnection):
 
 
 async def close_at_once(connection: Connection) -> None:
-    """Behave like a module that accepts everybody and then closes."""
+    """Behave like a module that accepts every client and then closes."""
     await connection.close()
 
 
@@ -103,7 +103,7 @@ class FakeBms:
         return self
 
     def stop(self) -> None:
-        """Stop listening and drop everybody; from now on connections are refused."""
+        """Stop listening and drop all clients; from now on connections are refused."""
         self._do(self._stop())
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class FakeBms:
         self._do(self._send(messages))
 
     def drop(self) -> None:
-        """Cut all connections without a word."""
+        """Cut all connections without a close frame."""
         for connection in self.open_connections:
             self._loop.call_soon_threadsafe(connection.transport.abort)
 

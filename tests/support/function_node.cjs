@@ -1,25 +1,71 @@
 // Runs the scripts of one Node-RED function node, as Node-RED would, without Node-RED.
 //
 // stdin: {"start": script or "", "body": script, "env": {…}, "messages": [msg, …]}
-// stdout: [{"sent": what the body returned, "warnings": […], "statuses": […]}, …], one per message
+// stdout: [{"sent": what the body returned, "later": what it sent by node.send, "warnings": […],
+//          "errors": […], "statuses": […]}, …], one per message
+//
+// A message {"wait": ms} is not given to the script: so much time passes, and timers that are due run.
+// Time stands still otherwise.
 
 const context = new Map();
 const input = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
 let now;
+let clock = 0;
+let timers = [];
+const time = {
+    setTimeout: (action, ms = 0) => {
+        const timer = { action, due: clock + ms };
+        timers.push(timer);
+        return timer;
+    },
+    clearTimeout: (timer) => {
+        timers = timers.filter((each) => each !== timer);
+    },
+    Date: class extends Date {
+        constructor(...given) {
+            super(...(given.length ? given : [clock]));
+        }
+
+        static now() {
+            return clock;
+        }
+    },
+};
 const scope = {
+    ...time,
     context: { get: (name) => context.get(name), set: (name, value) => context.set(name, value) },
     env: { get: (name) => input.env[name] },
     node: {
         warn: (text) => now.warnings.push(text),
         error: (text) => now.errors.push(text),
         status: (status) => now.statuses.push(status.text),
+        send: (messages) => now.later.push(structuredClone(messages)),
     },
 };
+
+function wait(ms) {
+    const end = clock + ms;
+    for (;;) {
+        const [next] = timers.filter((each) => each.due <= end).sort((a, b) => a.due - b.due);
+        if (!next) {
+            break;
+        }
+        time.clearTimeout(next);
+        clock = Math.max(clock, next.due);
+        next.action();
+    }
+    clock = end;
+}
+
 const compile = (script) => new Function('msg', ...Object.keys(scope), script);
 compile(input.start)(undefined, ...Object.values(scope));
 const body = compile(input.body);
 const results = input.messages.map((msg) => {
-    now = { sent: null, warnings: [], errors: [], statuses: [] };
+    now = { sent: null, later: [], warnings: [], errors: [], statuses: [] };
+    if (msg.wait !== undefined) {
+        wait(msg.wait);
+        return now;
+    }
     // As Node-RED does between nodes: what one message says cannot change another.
     now.sent = structuredClone(body(structuredClone(msg), ...Object.values(scope))) ?? null;
     return now;

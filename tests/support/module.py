@@ -1,4 +1,4 @@
-"""A Wi-Fi module with older firmware, made by us: answers `GET /cell` as a test tells it to.
+"""A Wi-Fi module with older firmware, made by us: answers `GET /cell` with the bytes of a test.
 
 It speaks raw sockets, so that its answers can be as wrong as they like.
 """
@@ -49,7 +49,7 @@ class FakeModule:
         return f"{'https' if self._tls else 'http'}://{self.authority}/cell"
 
     def close(self) -> None:
-        """Stop listening, and drop everybody."""
+        """Stop listening, and drop all clients."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)

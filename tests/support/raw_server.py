@@ -1,4 +1,4 @@
-"""A TCP server made by us that answers everybody with the same bytes, websocket or not."""
+"""A TCP server made by us that answers every client with the same bytes, websocket or not."""
 
 import socketserver
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class RawServer(socketserver.ThreadingTCPServer):
-    """Reads a request, sends `answer` and closes; without an answer it says nothing at all."""
+    """Reads a request, sends `answer` and closes; without an answer it sends nothing at all."""
 
     daemon_threads = True
     allow_reuse_address = True

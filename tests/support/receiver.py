@@ -1,4 +1,4 @@
-"""A receiver that remembers what a source tells it."""
+"""A receiver that keeps what a source passes to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class RecordingReceiver:
         return True
 
     async def drain(self) -> None:
-        """Nobody is slow here."""
+        """Wait for no reader."""
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -50,7 +50,7 @@ class RecordingReceiver:
 
 
 def run_source(source: Source, count: int) -> Calls:
-    """Run a source until it has said so much, or to its end; return what it said."""
+    """Run a source for `count` calls, or to its end; return the calls."""
 
     async def run() -> Calls:
         receiver = RecordingReceiver()

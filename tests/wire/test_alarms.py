@@ -1,6 +1,6 @@
 """Tests of the error table, held against REC's manual as the protocol notes give it."""
 
-from recbms_zmq.wire.alarms import ALARMS, alarm_text
+from recbms_zmq.wire.alarms import ALARMS, alarm_advice, alarm_text
 
 
 def test_each_error_switches_off_what_is_in_the_manual() -> None:
@@ -54,6 +54,15 @@ def test_the_meaning_is_what_is_off_and_what_to_do() -> None:
     )
     assert ALARMS[3].meaning == "Wait for balancing; if hours do not help, ask for service."
     assert ALARMS[16].meaning == ""
+
+
+def test_an_unknown_number_has_no_advice() -> None:
+    assert [alarm_advice(number) for number in (2, 16, 17, None)] == [
+        "Plug in the charger.",
+        "",
+        "",
+        "",
+    ]
 
 
 def test_alarms_of_temperatures_concern_sensors() -> None:

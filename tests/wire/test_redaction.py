@@ -26,6 +26,11 @@ def test_the_real_status_stays_as_it_is() -> None:
     [
         (b'{"bms_name":"A7-B (x)"}', b'{"bms_name":"********"}'),
         (b'{"bms_name" :\n "1A-2261"}', b'{"bms_name" :\n "1A-****"}'),
+        (b'{"seri":2261,"cmax":3.6}', b'{"seri":1111,"cmax":3.6}'),
+        (b'{"SERI" : "2261"}', b'{"SERI" : "****"}'),
+        (b'{"serial":[2261]}', b'{"serial":[1111]}'),
+        (rb'{"s\u0065r\u0069":-2261}', rb'{"s\u0065r\u0069":-1111}'),
+        (b'{"series":2261}', b'{"series":2261}'),
         (b'{"bms_name":"1A-22', b'{"bms_name":"1A-**'),
         (b'{"bms_name":"4711\\', b'{"bms_name":"****\\'),
         (b'{"bms_name":""}', b'{"bms_name":""}'),

@@ -1,41 +1,81 @@
-// On Message: remembers the last message of every topic and lets through only what is news.
+// On Message: keeps the last message of every topic, and passes on what differs from the last one sent.
 //
 // In:  messages of recbms-zmq;
-//      msg.control = 'announce'  Home Assistant has started: say everything again;
-//                    'retry'     say again what was refused;
-//                    'confirm'   say again what was announced a moment ago;
+//      msg.control = 'announce'  Home Assistant or its companion has started: send everything again;
+//                    'retry'     send again what was refused;
+//                    'confirm'   send again what was announced some seconds ago;
 //                    'offline'   nothing is known any more: the service has ended or is silent;
-//      msg.error                 what a catch node caught: this topic was not taken.
+//                    'removed'   the entities were removed: send nothing until the next deploy;
+//      msg.error                 from a catch node: this topic was refused.
 // Out: 1. the message, and in it
-//         first   true when the receiver has to be told what this is, before it is told the value;
+//         first   true when the receiver needs the description before the value;
 //         online  false while the BMS is offline; payload is then null;
-//         confirm true when the receiver has been told before, but may not have listened.
-//      2. something, when there is something to confirm. Home Assistant makes an entity a moment
-//         after it was announced, and a value that comes in between is lost on it.
+//         confirm true when this repeats an announcement.
+//      2. a message, when there is something to confirm. Home Assistant makes an entity some time
+//         after it was announced, and ignores the values that arrive before.
+//
+// MIN_INTERVAL (seconds, the tab's environment) limits how often a sensor is sent. The last value
+// of a burst is sent when the interval has passed. Alarms, availability, and values that become
+// unknown or known are sent at once.
 
-const known = context.get('known'); // topic → {message, online, said, refused, unconfirmed}
+const known = context.get('known'); // topic → {message, online, sent, refused, unconfirmed, held}
+const models = context.get('models'); // device → its model
+const intervalMs = Math.max(Number(env.get('MIN_INTERVAL')) || 0, 0) * 1000;
+const TOGETHER_MS = 200; // values of one frame that are due at nearly the same time go out together
 
 function describe(message) {
-    return JSON.stringify([message.name, message.unit, message.ha, message.device_name]);
+    const { name, unit, ha, device_name, model } = message;
+    return JSON.stringify([name, unit, ha, device_name, model]);
 }
 
-function news(entry) {
-    const { message, online, said } = entry;
+function isUrgent({ message, online, sent }) {
+    return message.kind === 'availability'
+        || /^(problem|error_.*)$/.test(message.key)
+        || message.payload === null || sent.payload === null || sent.online !== online;
+}
+
+function changed(entry) {
+    const { message, online, sent } = entry;
     const description = describe(message);
-    const first = said?.description !== description;
-    const same = !first && said.payload === message.payload && said.online === online;
-    if (same || entry.refused) {
+    const first = sent?.description !== description;
+    entry.held = false;
+    if (entry.refused || (!first && sent.payload === message.payload && sent.online === online)) {
         return [];
     }
-    entry.said = { description, payload: message.payload, online };
+    const now = Date.now();
+    if (!first && now < sent.at + intervalMs && !isUrgent(entry)) {
+        entry.held = true;
+        return [];
+    }
+    entry.sent = { description, payload: message.payload, online, at: now };
     entry.unconfirmed ||= first;
     return [{ ...message, first, online }];
 }
 
-function hear() {
+/** Set the timer for the held value that is due first. */
+function schedule() {
+    const due = Object.values(known).filter((entry) => entry.held)
+        .map((entry) => entry.sent.at + intervalMs);
+    if (due.length && !context.get('timer')) {
+        context.set('timer', setTimeout(flush, Math.max(Math.min(...due) - Date.now(), 0) + TOGETHER_MS));
+    }
+}
+
+function flush() {
+    context.set('timer', null);
+    const out = Object.values(known).filter((entry) => entry.held).flatMap(changed);
+    if (out.length) {
+        node.send([out, null]);
+    }
+    schedule();
+}
+
+function receive() {
     const { _msgid, ...message } = msg;
     const entry = known[msg.topic] ??= {};
-    entry.message = message;
+    // An empty text would be a blank row in Home Assistant.
+    entry.message = message.payload === '' ? { ...message, payload: 'none' } : message;
+    addModel(entry);
     entry.online = !(message.kind === 'availability' && message.payload === 'offline');
     const others = Object.values(known).filter(
         (other) => other !== entry && other.message.device === message.device,
@@ -43,7 +83,25 @@ function hear() {
     if (!entry.online) {
         others.forEach(goOffline);
     }
-    return entry.online ? news(entry) : [entry, ...others].flatMap(news);
+    return entry.online ? changed(entry) : [entry, ...others].flatMap(changed);
+}
+
+function addModel(entry) {
+    const model = models[entry.message.device];
+    if (model && entry.message.kind === 'reading') {
+        entry.message = { ...entry.message, model };
+    }
+}
+
+/** The description of a BMS: its model is part of what Home Assistant shows of the device. */
+function describeDevice() {
+    if (models[msg.device] === msg.payload.model) {
+        return [];
+    }
+    models[msg.device] = msg.payload.model;
+    const entries = Object.values(known).filter(({ message }) => message.device === msg.device);
+    entries.forEach(addModel);
+    return entries.flatMap(changed);
 }
 
 function goOffline(entry) {
@@ -54,7 +112,7 @@ function goOffline(entry) {
 
 function forget(entry) {
     entry.refused = false;
-    entry.said = undefined;
+    entry.sent = undefined;
 }
 
 function confirm(entry) {
@@ -63,52 +121,73 @@ function confirm(entry) {
     return unconfirmed && !refused ? [{ ...message, first: false, online, confirm: true }] : [];
 }
 
-function obey() {
-    const entries = Object.values(known);
-    if (msg.control === 'confirm') {
-        return entries.flatMap(confirm);
-    }
-    if (msg.control === 'offline') {
+const controls = {
+    confirm: (entries) => entries.flatMap(confirm),
+    offline: (entries) => {
         entries.forEach(goOffline);
-    } else if (msg.control === 'announce') {
+        return entries.flatMap(changed);
+    },
+    announce: (entries) => {
         context.set('warned', '');
         entries.forEach(forget);
-    } else {
+        return entries.flatMap(changed);
+    },
+    retry: (entries) => {
         entries.filter((entry) => entry.refused).forEach(forget);
-    }
-    return entries.flatMap(news);
-}
+        return entries.flatMap(changed);
+    },
+    removed: () => {
+        context.set('removed', true);
+        showStatus('grey', 'removed from Home Assistant; deploy to add it again');
+        return [];
+    },
+};
 
 function isWanted() {
     if (msg.kind === 'availability') {
         return true;
     }
     if (msg.kind !== 'reading') {
-        return false; // events, snapshots and descriptions are no entities
+        return false; // events and snapshots are no entities
     }
     if (!msg.ha) {
-        showStatus('red', 'the service runs with --bare');
+        showStatus('red', 'recbms-zmq runs with --bare: take that option out');
         return false;
     }
     return msg.ha.enabled_by_default !== false || env.get('ALL_SENSORS') === true;
 }
 
-function hold() {
+const REASONS = [
+    [/Unknown command/, 'Home Assistant does not have Node-RED Companion: install it with HACS, then add '
+        + 'the integration Node-RED Companion'],
+    [/Unauthorized|not_allowed/i, 'the token is not that of an administrator: make one as an administrator'],
+    [/NoConnection|not connected|Connection lost/i, 'no connection to Home Assistant'],
+];
+
+/** Return the sentence for an error of the Home Assistant nodes. */
+function sentence(text) {
+    const [, words] = REASONS.find(([pattern]) => pattern.test(text)) ?? [];
+    return words ?? text;
+}
+
+function refuse() {
     const entry = known[msg.topic];
     if (entry) {
         entry.refused = true;
-        entry.said = undefined;
+        entry.held = false;
+        entry.sent = undefined;
     }
     // While Home Assistant is away every message fails alike: one line in the log is enough.
-    const text = String(msg.error.message);
-    if (context.get('warned') !== text) {
-        context.set('warned', text);
-        node.warn(`Not taken, will be sent again: ${text}`);
+    const words = sentence(String(msg.error.message));
+    context.set('reason', words);
+    if (context.get('warned') !== words) {
+        context.set('warned', words);
+        node.warn(`Not sent yet, and tried again every half minute: ${words}`);
     }
 }
 
 function showStatus(fill, text) {
-    // Every status goes to every open editor: only what changed is worth it.
+    // Every status goes to every open editor: only a new one is sent.
     if (context.get('status') !== text) {
         context.set('status', text);
         node.status({ fill, shape: 'dot', text });
@@ -119,7 +198,7 @@ function summarize() {
     const readings = Object.values(known).filter(({ message }) => message.kind === 'reading');
     const refused = readings.filter((entry) => entry.refused).length;
     if (refused) {
-        showStatus('yellow', `sensors: ${readings.length}, not taken yet: ${refused}`);
+        showStatus('yellow', context.get('reason'));
     } else if (readings.some((entry) => entry.online)) {
         showStatus('green', `sensors: ${readings.length}`);
     } else if (readings.length) {
@@ -127,14 +206,22 @@ function summarize() {
     }
 }
 
-let out = [];
-// What a trigger node repeats may still carry the error that set it off: control comes first.
-if (msg.control) {
-    out = obey();
-} else if (msg.error) {
-    hold();
-} else if (isWanted()) {
-    out = hear();
+if (context.get('removed')) {
+    return null;
 }
-summarize();
+let out = [];
+// A trigger node repeats the message that started it, which may carry an error: control comes first.
+if (msg.control) {
+    out = controls[msg.control](Object.values(known));
+} else if (msg.error) {
+    refuse();
+} else if (msg.kind === 'device') {
+    out = describeDevice();
+} else if (isWanted()) {
+    out = receive();
+}
+if (!context.get('removed')) {
+    summarize();
+    schedule();
+}
 return [out, out.some((message) => message.first) ? { payload: 'confirm' } : null];

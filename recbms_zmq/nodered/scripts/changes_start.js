@@ -1,5 +1,9 @@
-// On Start: forgets what an earlier deploy had told Home Assistant. The context outlives a deploy.
+// On Start: forgets what was sent before this deploy. The context outlives a deploy.
 
 context.set('known', {});
+context.set('models', {});
+context.set('timer', null);
+context.set('removed', false);
+context.set('reason', '');
 context.set('warned', '');
 context.set('status', '');

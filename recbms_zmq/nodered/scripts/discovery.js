@@ -42,7 +42,7 @@ if (msg.first) {
             id: `recbms_${msg.device}`,
             name: msg.device_name,
             manufacturer: 'REC',
-            model: 'BMS',
+            model: msg.model ?? 'BMS',
         },
     }));
 }

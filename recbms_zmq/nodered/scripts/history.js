@@ -33,7 +33,7 @@ function take() {
     }
 }
 
-/** After an offline everything is said again: until then it is not known. */
+/** After an offline every reading is sent again: until then it is not known. */
 function forget(pack) {
     Object.assign(pack, { live: false, power: null, soc: null });
 }

@@ -13,6 +13,12 @@ if (!msg.first) {
     return msg.online ? state : null;
 }
 
+/** The BMS's own page, where its address is known: one BMS that this flow has started to read. */
+function link() {
+    const [, host] = /^(?:\w+=)?(?:ws|http)s?:\/\/(?:[^@/\s]*@)?([^/\s]+)\S*$/.exec(env.get('BMS_URL') ?? '') ?? [];
+    return host ? { configuration_url: `http://${host}/` } : {};
+}
+
 const id = `recbms_${msg.device}_${msg.key.replaceAll('/', '_')}`;
 const isBinary = msg.ha.component === 'binary_sensor';
 const { component, enabled_by_default, ...words } = msg.ha;
@@ -34,7 +40,8 @@ const config = {
         identifiers: [`recbms_${msg.device}`],
         name: msg.device_name,
         manufacturer: 'REC',
-        model: 'BMS',
+        model: msg.model ?? 'BMS',
+        ...link(),
     },
     origin: { name: 'recbms-zmq' },
 };

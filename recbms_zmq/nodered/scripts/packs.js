@@ -4,7 +4,7 @@
 //      msg.control = 'offline'  nothing is known any more: the service has ended or is silent;
 //                    'tick'     every second; msg.payload is the time, ms since 1970.
 // Out: at a tick, if there is news, and else every ten seconds, so that a page that hears nothing
-//      knows that nobody is there:
+//      shows that the connection is lost:
 //      1. {packs: […], note}: charge, power, alarms; for the template *Battery*;
 //      2. the same with the cells and temperatures; for the template *Cells*.
 //
@@ -35,7 +35,7 @@ const hear = {
     },
     availability(pack) {
         if (msg.payload === 'online' && pack.live === false) {
-            pack.values = {}; // everything is said again; what is not is no longer there
+            pack.values = {}; // every reading is sent again; others are gone
         }
         pack.live = msg.payload === 'online';
         pack.reason = msg.reason;
@@ -44,14 +44,23 @@ const hear = {
         pack.info = msg.payload;
     },
     event(pack) {
-        pack.events.unshift({ at: Date.parse(msg.ts), ...msg.payload });
-        pack.events.length = Math.min(pack.events.length, MAX_EVENTS);
+        const { events } = pack;
+        // A program that is started again reports an alarm again that is still there.
+        if (!events.length || !isSame(events[0], msg.payload)) {
+            events.unshift({ at: Date.parse(msg.ts), ...msg.payload });
+            events.length = Math.min(events.length, MAX_EVENTS);
+        }
     },
 };
 
+function isSame(one, other) {
+    return ['event', 'number', 'unit', 'cell'].every((word) => one[word] === other[word]);
+}
+
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
-    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, events: [], heard: null };
+    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, heard: null };
+    pack.events = context.get('events')[id] ??= []; // they outlive a deploy
     pack.name = msg.device_name;
     if (pack.run !== msg.run) {
         pack.run = msg.run;
@@ -89,6 +98,15 @@ function tile(pack, key) {
     return { key, name, unit, value: text(key, pack.values[key], key === 'current') };
 }
 
+/** In W, and above 1000 W in kW, which takes no more room. */
+function power({ power: value }) {
+    if (!isNumber(value) || Math.abs(value) < 1000) {
+        return { power_text: text('power', value, true), power_unit: 'W' };
+    }
+    const sign = value > 0 ? '+' : '\u2212';
+    return { power_text: sign + (Math.abs(value) / 1000).toFixed(2), power_unit: 'kW' };
+}
+
 function timeLeft({ values }) {
     const minutes = values.time_remaining_minutes;
     for (const end of ['full', 'empty']) {
@@ -117,12 +135,12 @@ function alarm({ values }) {
     }
     const number = values.error_number ?? null;
     const words = values.error_text || alarms[number]?.text || 'Error';
-    const said = values.error_message || '';
+    const message = values.error_message || '';
     const where = place({ number, unit: values.error_unit, cell: values.error_cell });
     return {
         title: `Alarm${number === null ? '' : ` ${number}`}: ${words}${where}`,
         meaning: alarms[number]?.meaning ?? '',
-        message: words.includes(said) ? '' : `The BMS says: ${said}`,
+        message: words.includes(message) ? '' : `The BMS says: ${message}`,
     };
 }
 
@@ -156,7 +174,7 @@ function battery(pack) {
         about: about(pack),
         soc: isNumber(values.soc) ? values.soc : null,
         soc_text: text('soc', values.soc),
-        power_text: text('power', values.power, true),
+        ...power(values),
         state: values.charge_state ?? null,
         time: timeLeft(pack),
         tiles: TILES.map((key) => tile(pack, key)),
@@ -213,7 +231,7 @@ function units(pack, between) {
     const found = new Map();
     for (const key of keysOf(pack, 'cell_voltage').slice(0, MAX_CELLS)) {
         const one = cell(pack, between, key);
-        // A cell that has gone has said "unknown" last, and the description does not count it.
+        // The last value of a cell that has gone is null, and the description does not count it.
         if (!sizes || one.number <= (sizes.get(one.unit) ?? 0)) {
             found.set(one.unit, [...(found.get(one.unit) ?? []), one]);
         }

@@ -38,6 +38,7 @@ msg.payload = {
             state_class,
             icon,
             options,
+            recbms_device: msg.device, // by which *Remove from Home Assistant* finds it
         },
     },
 };

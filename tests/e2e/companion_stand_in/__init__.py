@@ -1,146 +1,126 @@
-"""A stand-in for the companion integration *Node-RED Companion*, made for recbms-zmq's tests.
+"""A stand-in for the integration *Node-RED Companion* 4.2.3, made for recbms-zmq's tests.
 
 It is not the companion, and shares no code with it: the companion is on no package registry. It
-registers the same websocket commands inside the real Home Assistant, refuses every message whose
-shape is not exactly what the companion takes, and does with the good ones what the companion was
-seen to do:
+registers the same websocket commands with the same shapes inside the real Home Assistant, and
+behaves as the companion was seen to behave, its faults included:
 
-- announcing an unknown id makes an entity with the state it names, a moment later;
-- announcing a known id changes name, unit, icon and device, and leaves the state alone;
-- a state for an id that is not known (yet) is ignored without a word;
-- after a restart nothing is known.
+- an announcement of an unknown id makes an entity with the state in it, a moment later;
+- an announcement of a known id changes name, unit, icon and device, and leaves the state alone;
+- what `config` has beyond that is ignored: decimals, options, whether the entity is enabled;
+- a state for an id that has no entity (yet) is ignored;
+- the announced ids are forgotten when the integration is unloaded, so that after a reload or a
+  restart its entities are unavailable until they are announced again; `loaded` and `unloaded` are
+  events on Home Assistant's bus;
+- `remove` in an announcement takes nothing away. When the entity is removed later, Home Assistant
+  logs a TypeError, and the id stays in the set of announced ids;
+- `nodered/device/remove` detaches the device's entities and removes the device; the entities stay
+  in the registry. What was removed and is announced again stays away until the next reload.
 
-Beyond that it tells a test what it was sent (`nodered_stand_in/received`), and has Home Assistant
-compile its statistics when a test asks for it (`nodered_stand_in/compile_statistics`), which Home
-Assistant does by itself every five minutes.
+`test_e2e_companion.py` asserts all of this, of the stand-in and of the real one.
 """
 
 # ruff: noqa: ARG001 - Home Assistant calls these functions with more than they need
 
-import asyncio
-from datetime import timedelta
+import logging
 from typing import Any
 
 import homeassistant.helpers.config_validation as cv
 import voluptuous as vol
 from homeassistant.components import websocket_api
-from homeassistant.components.recorder import get_instance
-from homeassistant.components.recorder.tasks import StatisticsTask
-from homeassistant.config_entries import SOURCE_IMPORT, ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry, entity_registry
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityCategory
-from homeassistant.helpers.typing import ConfigType
-from homeassistant.util import dt
 
 DOMAIN = "nodered"
-CONFIG_SCHEMA = vol.Schema({DOMAIN: vol.Any(None, {})}, extra=vol.ALLOW_EXTRA)
-PLATFORMS = ("sensor", "binary_sensor")
+PLATFORMS = ["binary_sensor", "sensor"]
 VERSION = "4.2.3"
 """Of the companion that this stands for; the nodes ask for it."""
 
-SETUP_S = 0.5
-"""How long a kind of entity takes to get ready: what comes meanwhile is lost, as in reality."""
-
-STATE = vol.Any(None, bool, str, int, float)
-ID = {vol.Required("server_id"): str, vol.Required("node_id"): str}
-DEVICE = vol.Schema(
-    {
-        vol.Required("id"): str,
-        vol.Optional("name"): str,
-        vol.Optional("manufacturer"): str,
-        vol.Optional("model"): str,
-        vol.Optional("hw_version"): str,
-        vol.Optional("sw_version"): str,
-    }
-)
-CONFIG = vol.Schema(
-    {
-        vol.Optional("name"): str,
-        vol.Optional("icon"): str,
-        vol.Optional("device_class"): str,
-        vol.Optional("state_class"): str,
-        vol.Optional("unit_of_measurement"): str,
-        vol.Optional("entity_category"): vol.Any("config", "diagnostic"),
-        vol.Optional("entity_picture"): str,
-        vol.Optional("last_reset"): str,
-    }
-)
-WORDS = {
-    # The entity's attribute for each word of the configuration.
+STATE = vol.Any(bool, str, int, float, None)
+ID = {vol.Required("server_id"): cv.string, vol.Required("node_id"): cv.string}
+ATTRIBUTES = {
+    # The entity's attribute for each word of the configuration that the companion reads.
     "name": "_attr_name",
     "icon": "_attr_icon",
     "device_class": "_attr_device_class",
     "state_class": "_attr_state_class",
     "unit_of_measurement": "_attr_native_unit_of_measurement",
-    "entity_category": "_attr_entity_category",
+    "entity_picture": "_attr_entity_picture",
 }
+_LOGGER = logging.getLogger(__name__)
 
 
 class StandIn:
-    """What the stand-in knows: the entities by id, and all it was sent since it was last asked."""
+    """What the stand-in knows while it is loaded."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        self.hass = hass
-        self.entry = entry
+    def __init__(self) -> None:
+        self.announced: set[str] = set()
         self.entities: dict[str, StandInEntity] = {}
-        self.received: list[dict[str, Any]] = []
         self.adders: dict[str, Any] = {}
-        self._announced: set[str] = set()
-        self._lock = asyncio.Lock()
-
-    async def announce(self, message: dict[str, Any]) -> None:
-        """Make an entity, change it or, with `remove`, take it away."""
-        key = unique_id(message)
-        if message.get("remove"):
-            entity = self.entities.pop(key, None)
-            self._announced.discard(key)
-            if entity is not None:
-                await entity.async_remove(force_remove=True)
-        elif key not in self._announced:
-            self._announced.add(key)
-            component = message["component"]
-            async with self._lock:
-                if component not in self.adders:
-                    await asyncio.sleep(SETUP_S)
-                    await self.hass.config_entries.async_forward_entry_setups(
-                        self.entry, [component]
-                    )
-            make, add = self.adders[component]
-            add([make(self, message)])
-        elif key in self.entities:
-            self.entities[key].configure(message)
-            self.entities[key].async_write_ha_state()
 
 
 class StandInEntity(Entity):
     """What sensors and binary sensors have in common."""
 
     _attr_should_poll = False
+    component = ""
 
     def __init__(self, stand_in: StandIn, message: dict[str, Any]) -> None:
         self._stand_in = stand_in
         self._attr_unique_id = unique_id(message)
-        if "device_info" in message:
-            device = dict(message["device_info"])
+        device = dict(message.get("device_info", {}))
+        if device.get("id"):
             identifiers = {(DOMAIN, device.pop("id"))}
             self._attr_device_info = DeviceInfo(identifiers=identifiers, **device)
-        self.configure(message)
-        self.show(message.get("state"))
+        self.configure(message["config"])
+        self.show(message)
 
-    def configure(self, message: dict[str, Any]) -> None:
-        """Take over the words of an announcement."""
-        for word, attribute in WORDS.items():
-            setattr(self, attribute, message["config"].get(word))
-        category = message["config"].get("entity_category")
-        self._attr_entity_category = EntityCategory(category) if category else None
+    def configure(self, config: dict[str, Any]) -> None:
+        """Take over the configuration in an announcement."""
+        for word, attribute in ATTRIBUTES.items():
+            setattr(self, attribute, config.get(word))
+        category = config.get("entity_category")
+        self._attr_entity_category = EntityCategory.DIAGNOSTIC if category == "diagnostic" else None
 
-    def show(self, state: Any) -> None:
+    def show(self, message: dict[str, Any]) -> None:
+        """Take over state and attributes."""
+        self._attr_extra_state_attributes = message.get("attributes", {})
+        self.take(message.get("state"))
+
+    def take(self, state: Any) -> None:
         """Take over a state."""
         raise NotImplementedError
 
+    def announce_again(self, message: dict[str, Any]) -> None:
+        """Take over a second announcement: everything but the state."""
+        if "remove" in message:
+            self.async_on_remove(self._forget)
+            return
+        entities = entity_registry.async_get(self.hass)
+        devices = device_registry.async_get(self.hass)
+        info = dict(message.get("device_info", {}))
+        if info and self.registry_entry is not None:
+            identifiers = {(DOMAIN, info.pop("id"))}
+            entry_id = self.registry_entry.config_entry_id
+            device = devices.async_get_or_create(
+                config_entry_id=entry_id, identifiers=identifiers, **info
+            )
+            devices.async_update_device(device.id, **info)
+            entities.async_update_entity(self.entity_id, device_id=device.id)
+        self.configure(message["config"])
+        self.async_write_ha_state()
+
+    def _forget(self) -> None:
+        # As in the companion: it is a set, and sets do not support `del`.
+        del self._stand_in.announced[self.unique_id]
+
     async def async_added_to_hass(self) -> None:
-        self._stand_in.entities[str(self._attr_unique_id)] = self
+        self._stand_in.entities[str(self.unique_id)] = self
+
+    async def async_will_remove_from_hass(self) -> None:
+        self._stand_in.entities.pop(str(self.unique_id), None)
 
 
 def unique_id(message: dict[str, Any]) -> str:
@@ -148,32 +128,27 @@ def unique_id(message: dict[str, Any]) -> str:
     return f"{DOMAIN}-{message['server_id']}-{message['node_id']}"
 
 
-async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Make the config entry at the first start."""
-    hass.async_create_task(
-        hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_IMPORT}, data={})
-    )
-    return True
-
-
 async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Register the commands, and tell the nodes that somebody is there."""
-    hass.data[DOMAIN] = StandIn(hass, entry)
-    for command in (version, discovery, entity, update_config, received, compile_statistics):
+    """Register the commands, and fire the event that the nodes wait for."""
+    hass.data[DOMAIN] = StandIn()
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    for command in (version, discovery, entity, update_config, remove_device):
         websocket_api.async_register_command(hass, command)
     hass.bus.async_fire(DOMAIN, {"type": "loaded", "version": VERSION})
     return True
 
 
-def _heard(hass: HomeAssistant, message: dict[str, Any]) -> StandIn:
-    stand_in: StandIn = hass.data[DOMAIN]
-    stand_in.received.append({word: message[word] for word in message if word != "id"})
-    return stand_in
+async def async_unload_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Forget everything."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        hass.data.pop(DOMAIN)
+        hass.bus.async_fire(DOMAIN, {"type": "unloaded"})
+    return unloaded
 
 
 @websocket_api.require_admin
 @websocket_api.websocket_command({vol.Required("type"): "nodered/version"})
-@callback
 def version(
     hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
 ) -> None:
@@ -185,20 +160,28 @@ def version(
     {
         vol.Required("type"): "nodered/discovery",
         **ID,
-        vol.Required("component"): vol.In(PLATFORMS),
-        vol.Optional("config", default=dict): CONFIG,
+        vol.Required("component"): cv.string,
+        vol.Optional("config", default={}): dict,
         vol.Optional("state"): STATE,
-        vol.Optional("attributes"): {str: object},
-        vol.Optional("remove"): cv.boolean,
-        vol.Optional("device_info"): DEVICE,
+        vol.Optional("attributes"): dict,
+        vol.Optional("remove"): bool,
+        vol.Optional("device_info"): dict,
     }
 )
-@callback
 def discovery(
     hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
 ) -> None:
-    hass.async_create_task(_heard(hass, msg).announce(msg))
-    connection.send_result(msg["id"], {"success": True})
+    stand_in: StandIn = hass.data[DOMAIN]
+    key = unique_id(msg)
+    if msg["component"] not in PLATFORMS:
+        _LOGGER.warning("Integration %s is not supported", msg["component"])
+    elif key not in stand_in.announced:
+        stand_in.announced.add(key)
+        make, add = stand_in.adders[msg["component"]]
+        add([make(stand_in, msg)])
+    elif key in stand_in.entities:
+        stand_in.entities[key].announce_again(msg)
+    connection.send_result(msg["id"])
 
 
 @websocket_api.require_admin
@@ -207,18 +190,17 @@ def discovery(
         vol.Required("type"): "nodered/entity",
         **ID,
         vol.Required("state"): STATE,
-        vol.Optional("attributes", default=dict): {str: object},
+        vol.Optional("attributes", default={}): dict,
     }
 )
-@callback
 def entity(
     hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
 ) -> None:
-    known = _heard(hass, msg).entities.get(unique_id(msg))
+    known = hass.data[DOMAIN].entities.get(unique_id(msg))
     if known is not None:
-        known.show(msg["state"])
+        known.show(msg)
         known.async_write_ha_state()
-    connection.send_result(msg["id"], {"success": True})
+    connection.send_result(msg["id"])
 
 
 @websocket_api.require_admin
@@ -226,44 +208,37 @@ def entity(
     {
         vol.Required("type"): "nodered/entity/update_config",
         **ID,
-        vol.Required("config"): {
-            vol.Optional("name"): str,
-            vol.Optional("icon"): str,
-            vol.Optional("entity_picture"): str,
-            vol.Optional("options"): [str],
-        },
+        vol.Optional("config", default={}): dict,
     }
 )
-@callback
 def update_config(
     hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
 ) -> None:
-    known = _heard(hass, msg).entities.get(unique_id(msg))
+    known = hass.data[DOMAIN].entities.get(unique_id(msg))
     if known is not None:
-        for word, value in msg["config"].items():
-            setattr(known, f"_attr_{word}", value)
+        for word in ("name", "icon", "entity_picture", "options"):
+            if msg["config"].get(word):
+                setattr(known, f"_attr_{word}", msg["config"][word])
         known.async_write_ha_state()
-    connection.send_result(msg["id"], {"success": True})
+    connection.send_result(msg["id"])
 
 
 @websocket_api.require_admin
-@websocket_api.websocket_command({vol.Required("type"): "nodered_stand_in/received"})
-@callback
-def received(
+@websocket_api.websocket_command(
+    {
+        vol.Required("type"): "nodered/device/remove",
+        vol.Required("node_id"): cv.string,
+        vol.Optional("config", default={}): dict,
+    }
+)
+def remove_device(
     hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
 ) -> None:
-    stand_in: StandIn = hass.data[DOMAIN]
-    connection.send_result(msg["id"], stand_in.received)
-    stand_in.received = []
-
-
-@websocket_api.require_admin
-@websocket_api.websocket_command({vol.Required("type"): "nodered_stand_in/compile_statistics"})
-@callback
-def compile_statistics(
-    hass: HomeAssistant, connection: websocket_api.ActiveConnection, msg: dict[str, Any]
-) -> None:
-    now = dt.utcnow().replace(second=0, microsecond=0)
-    period = now - timedelta(minutes=now.minute % 5)
-    get_instance(hass).queue_task(StatisticsTask(period, fire_events=False))
+    devices = device_registry.async_get(hass)
+    entities = entity_registry.async_get(hass)
+    device = devices.async_get_device({(DOMAIN, msg["node_id"])})
+    if device is not None:
+        for entry in entity_registry.async_entries_for_device(entities, device.id):
+            entities.async_update_entity(entry.entity_id, device_id=None)
+        devices.async_remove_device(device.id)
     connection.send_result(msg["id"])

@@ -1,7 +1,5 @@
 """The stand-in's binary sensors."""
 
-# ruff: noqa: ARG001 - Home Assistant calls these functions with more than they need
-
 from typing import Any
 
 from homeassistant.components.binary_sensor import BinarySensorEntity
@@ -11,17 +9,21 @@ from homeassistant.helpers.entity_platform import AddEntitiesCallback
 
 from . import DOMAIN, StandInEntity
 
+ON = ("1", "true", "yes", "enable", "on", "open", "home", "unlocked")
+
 
 class StandInBinarySensor(StandInEntity, BinarySensorEntity):
-    """Is on when it was told true or "on"; null is unknown, and any other word is off."""
+    """Is on at true, at a number but 0 and at some words; null is unknown, all else is off."""
 
-    def show(self, state: Any) -> None:
+    def take(self, state: Any) -> None:
         if isinstance(state, str):
-            state = state.lower() in ("1", "true", "yes", "on", "open", "home")
+            state = state.lower().strip() in ON
         self._attr_is_on = None if state is None else bool(state)
 
 
 async def async_setup_entry(
-    hass: HomeAssistant, entry: ConfigEntry, async_add_entities: AddEntitiesCallback
+    hass: HomeAssistant,
+    entry: ConfigEntry,  # noqa: ARG001 - part of the signature
+    async_add_entities: AddEntitiesCallback,
 ) -> None:
     hass.data[DOMAIN].adders["binary_sensor"] = (StandInBinarySensor, async_add_entities)

@@ -1,4 +1,4 @@
-"""Sets the stand-in up by itself, so that a test needs no clicks."""
+"""Sets the stand-in up: one form without fields, as the companion has it."""
 
 from typing import Any
 
@@ -6,7 +6,11 @@ from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 
 
 class StandInConfigFlow(ConfigFlow, domain="nodered"):
-    """Has nothing to ask."""
+    """Asks for nothing."""
 
-    async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
-        return self.async_create_entry(title="Stand-in", data=import_data)
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        if self._async_current_entries():
+            return self.async_abort(reason="single_instance_allowed")
+        if user_input is None:
+            return self.async_show_form(step_id="user")
+        return self.async_create_entry(title="Stand-in", data={})

@@ -1,7 +1,5 @@
 """The stand-in's sensors."""
 
-# ruff: noqa: ARG001 - Home Assistant calls these functions with more than they need
-
 from datetime import datetime
 from typing import Any
 
@@ -14,15 +12,17 @@ from . import DOMAIN, StandInEntity
 
 
 class StandInSensor(StandInEntity, SensorEntity):
-    """Shows what it was told; null is unknown."""
+    """Shows the state that it is sent; null is unknown."""
 
-    def show(self, state: Any) -> None:
+    def take(self, state: Any) -> None:
         if isinstance(state, str) and self.device_class == SensorDeviceClass.TIMESTAMP:
             state = datetime.fromisoformat(state)
         self._attr_native_value = state
 
 
 async def async_setup_entry(
-    hass: HomeAssistant, entry: ConfigEntry, async_add_entities: AddEntitiesCallback
+    hass: HomeAssistant,
+    entry: ConfigEntry,  # noqa: ARG001 - part of the signature
+    async_add_entities: AddEntitiesCallback,
 ) -> None:
     hass.data[DOMAIN].adders["sensor"] = (StandInSensor, async_add_entities)

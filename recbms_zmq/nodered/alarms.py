@@ -1,0 +1,62 @@
+"""Alarms in Home Assistant: events and notifications, also for a BMS that is offline for long."""
+
+from typing import Any, Final
+
+from recbms_zmq.nodered import core_nodes, requests
+from recbms_zmq.nodered.layout import Canvas, Group, Properties
+from recbms_zmq.wire.alarms import ALARMS
+
+COLOUR: Final = "#c0504d"
+
+
+def env() -> list[Properties]:
+    """Return what the group adds to the tab's environment."""
+    return [core_nodes.env("NOTIFY", ""), core_nodes.env("OFFLINE_MINUTES", "0", "num")]
+
+
+def tables() -> dict[str, Any]:
+    """Return REC's table of errors for the function node."""
+    return {
+        "alarms": {
+            alarm.number: {
+                "text": alarm.text,
+                "advice": alarm.advice,
+                "meaning": alarm.meaning,
+                "concerns": alarm.concerns,
+            }
+            for alarm in ALARMS.values()
+        }
+    }
+
+
+def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int]) -> Group:
+    """Put the group on the tab; return it.
+
+    Args:
+        canvas: of the tab.
+        messages: id of the link node that gives the messages.
+        controls: ids of the link nodes that give `msg.control`.
+        at: upper left corner.
+
+    """
+    group = canvas.group("alarms", "4. Alarms: events and notifications", COLOUR, at)
+    group.line()
+    heard = group.add(
+        "link in", "alarms-in", "Messages and control", "From groups 1 and 2.", links=[], l=True
+    )
+    for link in (messages, *controls):
+        canvas.link(link, heard)
+    alarms = group.add(
+        "function",
+        "alarms-send",
+        "Alarms",
+        "Fires the event `recbms_alarm` in Home Assistant when an alarm is raised or cleared, and "
+        "shows a notification until it is cleared. `NOTIFY` in the tab's environment names an "
+        "action that sends it to a phone too, such as `notify.mobile_app_phone`. With "
+        "`OFFLINE_MINUTES` above 0 it also notifies you of a BMS that is offline for that long. "
+        "Nothing is sent twice: Home Assistant keeps what was sent last.",
+        **core_nodes.function("alarms", start="alarms_start", tables=tables()),
+    )
+    canvas.chain(heard, alarms)
+    requests.add(canvas, group, "alarms", alarms)
+    return group

@@ -1,0 +1,3 @@
+// On Message: nothing is wired to this node; see its On Start.
+
+return null;

@@ -1,0 +1,412 @@
+"""What an owner sees in Home Assistant: decimals, alarms, how often, and how it goes away again."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.waiting import eventually
+
+from e2e.browser import browse
+from e2e.expected import BY_KEY
+from e2e.home_assistant import HomeAssistant
+from e2e.node_red import FLOWS, NodeRed, flow_file
+from e2e.scripted_bms import ScriptedBms
+from e2e.service import Service
+from e2e.waiting import wait_until_equal
+
+EXEC = "exec-to-home-assistant.json"
+ALARM = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
+OTHER_ALARM = {**ALARM, "st": 1, "con_st": 4}
+NO_ALARM = {"present": 0, "addr": 0, "st": 0, "con_st": 0}
+LOW = {
+    "number": 2,
+    "text": "Cell voltage too low",
+    "advice": "Plug in the charger.",
+    "unit": 2,
+    "cell": 3,
+}
+HIGH = {
+    "number": 1,
+    "text": "Cell voltage too high",
+    "advice": "Wait: the BMS balances the cells down.",
+    "unit": 2,
+    "cell": 4,
+}
+
+
+def press(node_red: NodeRed, flow: list[dict[str, Any]], key: str) -> None:
+    """Press the button of an inject node, as in the editor."""
+    [node] = [each["id"] for each in flow if each["id"].endswith(f"-{key}")]
+    request = urllib.request.Request(
+        f"{node_red.url}/inject/{node}", b"{}", {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def charge_of(home_assistant: HomeAssistant, device_name: str) -> str | None:
+    return home_assistant.state(BY_KEY["soc"].id(device_name))
+
+
+def notes(home_assistant: HomeAssistant, device: str) -> dict[str, str]:
+    """Return the titles of the persistent notifications about a BMS, by their ids."""
+    found = home_assistant.ask("persistent_notification/get")
+    return {
+        each["notification_id"]: each["title"]
+        for each in found
+        if each["notification_id"].startswith(f"recbms_{device}_")
+    }
+
+
+def sent(home_assistant: HomeAssistant, device: str) -> Any:
+    """Return what Home Assistant keeps of the last alarm that it was sent."""
+    kept = home_assistant.ask("frontend/get_user_data", key=f"recbms_{device}")["value"] or {}
+    return (kept.get("alarm") or {}).get("number")
+
+
+def what(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an alarm event without its time."""
+    return {word: event[word] for word in event if word != "ts"}
+
+
+@pytest.mark.parametrize("way", ["discovery", "entity-nodes"])
+def test_decimals_are_set_once_and_never_over_the_owners_choice(
+    way: str, home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    name = "Decimals" if way == "discovery" else "REC BMS"
+    if way == "discovery":
+        flow = flow_file(EXEC, BMS_URL=f"decimals={bms.url}", DEVICE_NAME=name)
+    else:
+        flow = flow_file("exec-to-entity-nodes.json", BMS_URL=bms.url)
+    keys = ("voltage", "cell_voltage_min", "current")
+    ids = [BY_KEY[key].id(name) for key in keys]
+
+    def shown() -> list[int | None]:
+        entities = home_assistant.entities()
+        options = [entities.get(each, {}).get("options", {}) for each in ids]
+        return [each.get("sensor", {}).get("display_precision") for each in options]
+
+    def choose(decimals: int | None) -> None:
+        home_assistant.ask(
+            "config/entity_registry/update",
+            entity_id=ids[1],
+            options_domain="sensor",
+            options={"display_precision": decimals},
+        )
+
+    node_red.deploy(flow)
+    wait_until_equal(shown, [2, 3, 2])
+    for decimals in (1, None):
+        choose(decimals)
+        home_assistant.ask(
+            "config/entity_registry/update",
+            entity_id=ids[2],
+            options_domain="sensor",
+            options={},
+        )
+        node_red.deploy(flow)
+        wait_until_equal(shown, [2, decimals, 2])
+
+
+@pytest.mark.usefixtures("browser")
+def test_decimals_are_what_a_person_sees(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    bms.change(mincell=3.217)  # a value that nothing else on the page has
+    node_red.deploy(flow_file(EXEC, BMS_URL=f"seen={bms.url}", DEVICE_NAME="Seen"))
+    cell = BY_KEY["cell_voltage_min"].id("Seen")
+
+    def has_decimals() -> bool:
+        options = home_assistant.entities().get(cell, {}).get("options", {})
+        return "display_precision" in options.get("sensor", {})
+
+    eventually(has_decimals, "decimals are set", 60)
+    url = f"{home_assistant.url}/?more-info-entity-id={cell}"
+    browse("entity", url, "3.217", home_assistant.token)
+
+
+@pytest.mark.parametrize("how", ["reload", "disable and enable"])
+def test_everything_is_back_after_the_companion_was_reloaded(
+    how: str, home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    name = f"Reload {how.split(maxsplit=1)[0]}"
+    device = name.lower().replace(" ", "-")
+    nodes = flow_file("exec-to-entity-nodes.json", BMS_URL=bms.url)
+    node_red.deploy(flow_file(EXEC, BMS_URL=f"{device}={bms.url}", DEVICE_NAME=name), nodes)
+    names = (name, "REC BMS")
+    both = ["28.5", "28.5"]
+    wait_until_equal(lambda: [charge_of(home_assistant, each) for each in names], both)
+    if how == "reload":
+        home_assistant.reload("nodered")
+    else:
+        entity = BY_KEY["soh"].id(name)
+        for disabled_by in ("user", None):
+            home_assistant.ask(
+                "config/entity_registry/update", entity_id=entity, disabled_by=disabled_by
+            )
+    with home_assistant.events("nodered") as events:
+        while how != "reload" and events.next()["type"] != "loaded":
+            pass
+    wait_until_equal(lambda: [charge_of(home_assistant, each) for each in names], both)
+    bms.change(soc=0.4)
+    wait_until_equal(lambda: [charge_of(home_assistant, each) for each in names], ["40", "40"])
+
+
+def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(
+        EXEC, BMS_URL=f"alarm={bms.url}", DEVICE_NAME="Alarm", NOTIFY="notify.mobile_app_test"
+    )
+    node_red.deploy(flow)
+    wait_until_equal(lambda: charge_of(home_assistant, "Alarm"), "28.5")
+    origin = {"device": "alarm", "device_name": "Alarm"}
+    title = "Alarm: Cell voltage too low (unit 2, cell 3)"
+    with (
+        home_assistant.events("recbms_alarm") as events,
+        home_assistant.events("test_phone") as phone,
+    ):
+        bms.change(erro=ALARM)
+        assert what(events.next()) == {"event": "alarm_raised", **LOW, **origin}
+        pushed = phone.next()
+        assert (pushed["title"], pushed["data"]) == (title, {"tag": "recbms_alarm_alarm"})
+        assert "discharging is switched off now. Plug in the charger." in pushed["message"]
+        assert notes(home_assistant, "alarm") == {"recbms_alarm_alarm": title}
+        wait_until_equal(lambda: sent(home_assistant, "alarm"), 2)
+
+        # A redeploy starts the program again, which sends the event again.
+        node_red.deploy(flow)
+        bms.change(soc=0.3)
+        wait_until_equal(lambda: charge_of(home_assistant, "Alarm"), "30")
+        assert events.none(4)
+        assert phone.none(0.1)
+
+    with (
+        home_assistant.events("recbms_alarm") as events,
+        home_assistant.events("test_phone") as phone,
+    ):
+        # One alarm follows the other, while Node-RED is not there.
+        node_red.stop()
+        bms.change(erro=OTHER_ALARM)
+        node_red.start()
+        assert what(events.next()) == {"event": "alarm_cleared", **LOW, **origin}
+        assert phone.next()["message"] == "clear_notification"
+        assert what(events.next()) == {"event": "alarm_raised", **HIGH, **origin}
+        assert phone.next()["title"] == "Alarm: Cell voltage too high (unit 2, cell 4)"
+        bms.change(erro=NO_ALARM)
+        assert what(events.next()) == {"event": "alarm_cleared", **HIGH, **origin}
+        assert phone.next()["message"] == "clear_notification"
+        wait_until_equal(lambda: notes(home_assistant, "alarm"), {})
+
+
+@pytest.mark.timeout(300, func_only=True)  # Home Assistant starts three times
+def test_no_alarm_is_lost_or_sent_twice_while_home_assistant_restarts(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    # Node-RED lives on although Home Assistant ends right after new entities.
+    flow = flow_file(EXEC, BMS_URL=f"away={bms.url}", DEVICE_NAME="Away")
+    node_red.deploy(flow)
+    with home_assistant.events("recbms_alarm") as events:
+        bms.change(erro=ALARM)
+        assert events.next()["event"] == "alarm_raised"
+    wait_until_equal(lambda: sent(home_assistant, "away"), 2)
+    home_assistant.stop()
+    bms.change(erro=OTHER_ALARM)
+    home_assistant.start()
+    high = {"recbms_away_alarm": "Away: Cell voltage too high (unit 2, cell 4)"}
+    wait_until_equal(lambda: notes(home_assistant, "away"), high)
+    wait_until_equal(lambda: sent(home_assistant, "away"), 1)
+    # Persistent notifications do not outlive a restart; the alarm does.
+    home_assistant.stop()
+    home_assistant.start()
+    with home_assistant.events("recbms_alarm") as events:
+        wait_until_equal(lambda: notes(home_assistant, "away"), high)
+        assert events.none(2)
+    bms.change(erro=NO_ALARM)
+    wait_until_equal(lambda: notes(home_assistant, "away"), {})
+    assert node_red.program.is_running
+
+
+def test_a_bms_that_is_offline_for_long_is_notified_and_back(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    service.start("--stale-after", "1", "--device-name", "Long", f"long={bms.url}")
+    node_red.deploy(
+        flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address, OFFLINE_MINUTES="0.05")
+    )
+    wait_until_equal(lambda: charge_of(home_assistant, "Long"), "28.5")
+    bms.is_silent = True
+    offline = {"recbms_long_offline": "Long is offline"}
+    wait_until_equal(lambda: notes(home_assistant, "long"), offline)
+    bms.is_silent = False
+    wait_until_equal(lambda: notes(home_assistant, "long"), {})
+
+
+def test_the_blueprint_does_the_same_with_the_entities_alone(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service, mqtt: int
+) -> None:
+    blueprints = home_assistant.folder / "blueprints" / "automation" / "recbms"
+    blueprints.mkdir(parents=True, exist_ok=True)
+    (blueprints / "alarm.yaml").write_text((FLOWS / "alarm-blueprint.yaml").read_text())
+    phone_action = {"action": "notify.mobile_app_test", "data": {"message": "{{ title }}"}}
+    automation = {
+        "id": "blue",
+        "alias": "Blue",
+        "use_blueprint": {
+            "path": "recbms/alarm.yaml",
+            "input": {"problem": "binary_sensor.blue_problem", "phone": [phone_action]},
+        },
+    }
+    (home_assistant.folder / "automations.yaml").write_text(json.dumps([automation]))
+    home_assistant.ask("call_service", domain="automation", service="reload")
+    service.start("--device-name", "Blue", f"blue={bms.url}")
+    node_red.deploy(
+        flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
+    )
+    wait_until_equal(lambda: home_assistant.state("binary_sensor.blue_problem"), "off")
+    title = "Blue: Cell voltage too low (unit 2, cell 3)"
+    with home_assistant.events("test_phone") as phone:
+        bms.change(erro=ALARM)
+        assert phone.next() == {"message": title}
+    assert notes(home_assistant, "blue") == {"recbms_blue_alarm": title}
+    bms.change(erro=NO_ALARM)
+    wait_until_equal(lambda: notes(home_assistant, "blue"), {})
+
+
+def test_values_are_sent_at_the_interval_and_alarms_at_once(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+) -> None:
+    service.start("--device-name", "Slow", f"slow={bms.url}")
+    flow = flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address, MIN_INTERVAL="6")
+    node_red.deploy(flow)
+    wait_until_equal(lambda: charge_of(home_assistant, "Slow"), "28.5")
+    problem = BY_KEY["problem"].id("Slow")
+    with home_assistant.events("state_changed") as events:
+        for step in range(40):
+            bms.change(soc=0.4 + step / 1000, erro=ALARM if step >= 30 else NO_ALARM)
+            time.sleep(0.1)
+        wait_until_equal(lambda: home_assistant.state(problem), "on")
+        assert charge_of(home_assistant, "Slow") != "43.9"
+        wait_until_equal(lambda: charge_of(home_assistant, "Slow"), "43.9")
+        changes = list(_changes(events, BY_KEY["soc"].id("Slow"), "43.9"))
+    assert len(changes) <= 2
+
+
+def _changes(events: Any, entity_id: str, last: str) -> Iterator[str]:
+    while True:
+        event = events.next()
+        if event["entity_id"] == entity_id:
+            yield event["new_state"]["state"]
+            if event["new_state"]["state"] == last:
+                return
+
+
+@pytest.mark.parametrize(
+    "name", [EXEC, "zmq-to-home-assistant-states.json", "zmq-to-mqtt-discovery.json"]
+)
+def test_what_a_flow_has_made_can_be_removed_and_made_again(
+    name: str,
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    second_bms: ScriptedBms,
+    service: Service,
+    request: pytest.FixtureRequest,
+) -> None:
+    way = name.removesuffix(".json").split("-")[-1]
+    ids = [f"gone_{way}", f"gone_{way}_2"]
+    names = [f"REC BMS {each}" for each in ids]
+    sources = [f"{ids[0]}={bms.url}", f"{ids[1]}={second_bms.url}"]
+    env = {"MQTT_PORT": str(request.getfixturevalue("mqtt"))} if "mqtt" in name else {}
+    if name == EXEC:
+        env |= {"BMS_URL": " ".join(sources)}
+        env |= {"ARGUMENTS": "run --exit-on-stdin-close --no-publish ${BMS_URL}"}
+    else:
+        service.start(*sources)
+        env |= {"ZMQ_ADDRESS": service.address}
+
+    def made(number: int) -> int:
+        prefix = f"rec_bms_{ids[number]}_"
+        other = f"rec_bms_{ids[1]}_" if number == 0 else "no other"
+        found = {**home_assistant.states(), **home_assistant.entities()}
+        return len([each for each in found if f".{prefix}" in each and f".{other}" not in each])
+
+    def are_made() -> bool:
+        return [charge_of(home_assistant, each) for each in names] == ["28.5", "28.5"]
+
+    flow = flow_file(name, **env)
+    [button] = [each for each in flow if each["id"].endswith("-remove")]
+    [device] = [each for each in button["props"] if each["p"] == "payload"]
+    device["v"] = ids[0]
+    node_red.deploy(flow)
+    eventually(are_made, "entities", 60)
+    press(node_red, flow, "remove")
+    wait_until_equal(lambda: made(0), 0)
+    assert made(1) > 30
+    devices = [each["name"] for each in home_assistant.devices().values()]
+    assert names[0] not in devices
+    assert names[1] in devices or "states" in name
+
+    # All of them, and again.
+    device["v"] = ""
+    node_red.deploy(flow)
+    eventually(are_made, "entities again", 60)
+    press(node_red, flow, "remove")
+    wait_until_equal(lambda: [made(0), made(1)], [0, 0])
+    node_red.deploy(flow)
+    eventually(are_made, "entities again", 60)
+    press(node_red, flow, "remove")
+    wait_until_equal(lambda: [made(0), made(1)], [0, 0])
+
+
+def test_node_red_lives_on_when_two_deploys_follow_each_other(
+    node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(EXEC, BMS_URL=f"twice={bms.url}", DEVICE_NAME="Twice")
+    node_red.deploy(flow)
+    connected: Callable[[], int] = lambda: node_red.log().count("Connected to")  # noqa: E731
+    for _ in range(4):
+        before = connected()
+        node_red.deploy(flow)
+        time.sleep(0.4)
+        node_red.deploy(flow)
+        eventually(lambda before=before: connected() > before, "connected", 30)  # type: ignore[misc]
+    assert node_red.program.is_running
+
+
+def test_node_red_lives_on_when_the_flow_is_removed_while_it_connects(
+    node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(EXEC, BMS_URL=f"brief={bms.url}", DEVICE_NAME="Brief")
+    for seconds in (0.1, 0.2, 0.4, 0.8):
+        node_red.deploy(flow)
+        time.sleep(seconds)
+        node_red.deploy([])
+        time.sleep(1)
+        assert node_red.program.is_running
+
+
+@pytest.mark.parametrize("reason", ["new Error('not ours')", "{code: 3}", "undefined", "4"])
+def test_any_other_unhandled_rejection_ends_node_red_as_ever(
+    reason: str, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(EXEC, BMS_URL=f"other={bms.url}", DEVICE_NAME="Other")
+    tab = {"id": "other-tab", "type": "tab", "label": "Other"}
+    node = {
+        "id": "other-node",
+        "type": "function",
+        "z": "other-tab",
+        "func": "",
+        "outputs": 1,
+        "initialize": f"setTimeout(() => Promise.reject({reason}), 1000)",
+        "libs": [],
+        "x": 100,
+        "y": 100,
+        "wires": [[]],
+    }
+    node_red.deploy(flow, [tab, node])
+    assert node_red.program.wait(30) == 1
+    assert "Uncaught Exception" in node_red.log()
+    (node_red.folder / "flows.json").unlink()
