@@ -126,7 +126,7 @@ def _timer_of(bms: Bms, failed: "asyncio.Future[None]") -> Timer:
     def advance() -> None:
         try:
             pipeline.advance(source.now())
-        except Exception as exc:  # noqa: BLE001 whoever waits for the timers decides
+        except Exception as exc:  # noqa: BLE001 raised where the timers are awaited
             if not failed.done():
                 failed.set_exception(exc)
 

@@ -1,4 +1,4 @@
-"""A timer of the event loop for whoever knows when it has something to do next."""
+"""A timer of the event loop for objects that know when they have something to do next."""
 
 import asyncio
 from collections.abc import Callable
