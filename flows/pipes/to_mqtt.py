@@ -205,9 +205,10 @@ class Discovery:
     def _component(self, message: Mapping[str, Any], base: str, name: str) -> Message:
         words = dict(message["ha"])
         is_binary = words["component"] == "binary_sensor"
-        # Texts: Home Assistant refuses a state of more than 255 characters.
+        # Texts: Home Assistant refuses more than 255 characters, and shows nothing for none.
         has_text = not is_binary and "unit" not in message
-        template = "(value_json.payload | string)[:255]" if has_text else "value_json.payload"
+        text = "(value_json.payload | string)[:255] or 'none'"
+        template = text if has_text else "value_json.payload"
         component = {
             "platform": words.pop("component"),
             "unique_id": f"{_identifier(base)}_{name}",

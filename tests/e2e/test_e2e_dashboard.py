@@ -138,7 +138,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
     with_alarm = {
         **PACK,
         "alarm": words,
-        "power": f"{MINUS}264.9",
+        "power": f"{MINUS}264.8",
         "current": f"{MINUS}20.00",
         "state": "Discharging",
         "time": "empty in 0 h 05 min",

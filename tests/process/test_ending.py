@@ -173,7 +173,8 @@ def test_a_stdin_that_breaks_is_a_closed_one(make_bms: MakeBms, run: Run) -> Non
     bms.wait_for_client()
     ours.close()
     assert service.wait() == 0
-    assert {line.split()[2] for line in service.stderr.text().splitlines()} == {"info"}
+    # The made-up voltages are remarked on, and the end is no error.
+    assert {line.split()[2] for line in service.stderr.text().splitlines()} <= {"info", "warning"}
 
 
 def test_a_terminal_that_hangs_up_is_a_closed_stdin(bms: FakeBms, run: Run) -> None:
@@ -222,7 +223,8 @@ def test_head_ends_it_quietly(make_bms: MakeBms, run: Run, subscribe: Subscribe)
     subscriber.message(key="availability", reason="stopped")
     assert service.wait() == 141
     assert [m["key"] for m in service.messages] == ["availability", "availability", "device"]
-    assert {line.split()[2] for line in service.stderr.text().splitlines()} == {"info"}
+    # The made-up voltages are remarked on, and the end is no error.
+    assert {line.split()[2] for line in service.stderr.text().splitlines()} <= {"info", "warning"}
 
 
 def test_a_reader_of_a_socket_that_goes_ends_it_too(make_bms: MakeBms, run: Run) -> None:
