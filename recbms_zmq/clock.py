@@ -5,7 +5,6 @@ Intervals are measured on the monotonic clock. The wall clock is only shown, bec
 
 import datetime as dt
 import time
-from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -26,10 +25,5 @@ class Instant(NamedTuple):
 
     def isoformat(self) -> str:
         """Return the wall time in UTC: `2026-11-22T10:44:39.123Z`."""
-        seconds, microseconds = divmod(round(self.wall * 1e6), 1_000_000)
-        return f"{_to_the_second(seconds)}.{microseconds // 1000:03}Z"
-
-
-@lru_cache(maxsize=8)  # many frames of a fleet, and all messages of a frame, share a second
-def _to_the_second(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()[:19]
+        moment = dt.datetime.fromtimestamp(self.wall, dt.UTC)
+        return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

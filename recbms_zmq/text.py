@@ -62,8 +62,15 @@ def masked_text(text: str) -> str:
 
 def ascii_json(value: Any) -> str:
     """Encode as JSON in ASCII, so that no reader can cut a character in two."""
-    text = _encode(value).decode()
-    return text if text.isascii() else json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    return ascii_json_bytes(value).decode()
+
+
+def ascii_json_bytes(value: Any) -> bytes:
+    """Encode as `ascii_json` does, for messages: without a text in between."""
+    text = _encode(value)
+    if text.isascii():
+        return text
+    return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

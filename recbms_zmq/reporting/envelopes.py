@@ -11,7 +11,7 @@ from typing import Any, Final
 from recbms_zmq.reporting.batch import Outgoing
 from recbms_zmq.reporting.messages import Kind
 from recbms_zmq.sensors.sensor import Sensor
-from recbms_zmq.text import ascii_json
+from recbms_zmq.text import ascii_json_bytes
 
 LONG_AGO: Final = float("-inf")
 
@@ -49,7 +49,9 @@ class Envelope:
         "topic",
     )
 
-    def __init__(self, topic: str, device: str, about: str, origin: str, *, retained: bool) -> None:
+    def __init__(
+        self, topic: str, device: bytes, about: bytes, origin: bytes, *, retained: bool
+    ) -> None:
         self.topic: Final = topic.encode("ascii")
         self.seq = 0
         self.sent_at = self.refresh_due = LONG_AGO
@@ -74,10 +76,15 @@ class Envelope:
 
     def last_body(self) -> bytes:
         """Return the body of the last message, byte for byte."""
-        return (
-            f'{{"topic":"{self.topic.decode()}","payload":{ascii_json(self._payload)},'
-            f'{self._device},{self._about},"ts":"{self._ts}","seq":{self.seq},{self._origin}}}'
-        ).encode()
+        return b'{"topic":"%b","payload":%b,%b,%b,"ts":"%b","seq":%d,%b}' % (
+            self.topic,
+            ascii_json_bytes(self._payload),
+            self._device,
+            self._about,
+            self._ts.encode(),
+            self.seq,
+            self._origin,
+        )
 
 
 class Envelopes:
@@ -93,7 +100,7 @@ class Envelopes:
     ) -> None:
         self._path = f"{prefix}/{device}/"
         self._device = _members(device=device, device_name=device_name)
-        self._reading = f'"kind":"reading",{self._device}'
+        self._reading = b'"kind":"reading",' + self._device
         self._run = run
         self._bare = bare
 
@@ -106,7 +113,7 @@ class Envelopes:
         """Make the envelope of a kind that has one topic a device."""
         return Envelope(
             self._path + kind,
-            f'"kind":"{kind}",{self._device}',
+            _members(kind=kind) + b"," + self._device,
             _members(key=kind, name=kind.capitalize()),
             _members(run=self._run),
             retained=kind != "event",
@@ -114,13 +121,13 @@ class Envelopes:
 
 
 @lru_cache(maxsize=4096)  # shared by all BMS; there are about 2,000 of the largest pack
-def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[str, str]:
+def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[bytes, bytes]:
     """Return the constant members of a sensor's messages, before and behind `ts` and `seq`."""
     unit = {} if sensor.unit is None else {"unit": sensor.unit}
     ha = {} if bare else {"ha": sensor.home_assistant()}
     return _members(key=sensor.key, name=sensor.name, **unit), _members(run=run, **ha)
 
 
-def _members(**members: Any) -> str:
+def _members(**members: Any) -> bytes:
     """Encode as the inside of a JSON object."""
-    return ascii_json(members)[1:-1]
+    return ascii_json_bytes(members)[1:-1]

@@ -113,7 +113,7 @@ class _Integral:
         """Count the line from the last sample to this one."""
         before, seconds = self._value, now - self._at
         if self.has_samples and 0 < seconds <= self._max_gap:
-            if min(before, value) < 0 < max(before, value):
+            if before < 0 < value or value < 0 < before:
                 until_zero = seconds * before / (before - value)
                 self._count(until_zero * before / 2)
                 self._count((seconds - until_zero) * value / 2)

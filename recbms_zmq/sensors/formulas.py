@@ -11,10 +11,7 @@ from collections.abc import Sequence
 
 from recbms_zmq.sensors.display_text import Direction, plain_text
 from recbms_zmq.sensors.pack import (
-    CAPACITY_DECIMALS,
-    CURRENT_DECIMALS,
     PERCENT_DECIMALS,
-    VOLTAGE_DECIMALS,
     Alarm,
     ChargeState,
     Pack,
@@ -26,8 +23,7 @@ from recbms_zmq.wire.alarms import NO_ALARM
 
 def power(pack: Pack) -> float | None:
     """Return the power, W."""
-    voltage = shown(pack.master.voltage, VOLTAGE_DECIMALS)
-    current = shown(pack.master.current, CURRENT_DECIMALS)
+    voltage, current = pack.voltage, pack.current
     return None if voltage is None or current is None else voltage * current
 
 
@@ -40,8 +36,7 @@ def cell_voltage_delta(pack: Pack) -> float | None:
 def capacity_remaining(pack: Pack) -> float | None:
     """Return the remaining capacity, Ah."""
     soc = shown(pack.soc, PERCENT_DECIMALS)
-    capacity = shown(pack.capacity, CAPACITY_DECIMALS)
-    return None if soc is None or capacity is None else soc / 100 * capacity
+    return None if soc is None or pack.capacity is None else soc / 100 * pack.capacity
 
 
 def is_in_state(pack: Pack, state: ChargeState) -> bool | None:

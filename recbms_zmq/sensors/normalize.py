@@ -19,7 +19,7 @@ from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import Alarm, Pack, require_data
+from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, Alarm, Pack, require_data, shown
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
@@ -165,7 +165,7 @@ class Normalizer:
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
-        self._capacity = frame.capacity
+        self._capacity = shown(frame.capacity, CAPACITY_DECIMALS)
         serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
         self._describe(
             model=model(frame),

@@ -5,7 +5,7 @@
 Sign: current is positive while the pack is charged.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
@@ -59,16 +59,18 @@ class Pack(Struct, frozen=True, gc=False):
 
     Attributes:
         master: the numbers of the whole pack as they came.
+        voltage, current: V and A, as they are published.
         soc, soh: state of charge and health, %.
         units: in the order of their addresses.
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         arrival: when the frame came, ISO 8601.
-        capacity: Ah, once the settings are known.
+        capacity: Ah, as it is published, once the settings are known.
         cell_count: of all units; None if one of them has no count.
         charge_state: None without a current.
         time_remaining: None if the frame has none.
         alarm: the active error; None without one, UNKNOWN when the frame has no error state.
+        cell_voltages: V, of all cells that have one, unit by unit.
         cell_voltage_min, cell_voltage_max: V, rounded so that they agree with the cells.
         temperature_max: °C, rounded so that it agrees with the sensors.
         cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
@@ -77,6 +79,8 @@ class Pack(Struct, frozen=True, gc=False):
     """
 
     master: Master
+    voltage: float | None
+    current: float | None
     soc: float | None
     soh: float | None
     units: tuple[Unit, ...]
@@ -88,6 +92,7 @@ class Pack(Struct, frozen=True, gc=False):
     charge_state: ChargeState | None
     time_remaining: TimeRemaining | None
     alarm: Alarm | Unknown | None
+    cell_voltages: Sequence[float]
     cell_voltage_min: float | None
     cell_voltage_max: float | None
     temperature_max: float | None
@@ -116,7 +121,7 @@ class Pack(Struct, frozen=True, gc=False):
             soc: state of charge of the frame, %.
             soh: state of health of the frame, %.
             idle_current: A, up to which the pack is idle.
-            capacity: Ah, if it is known.
+            capacity: Ah, as it is published, if it is known.
             energy: the counters up to this frame.
             addressed: whether the units are known to have addresses. One that comes without its
                 address is then left out, because it could be any of them.
@@ -129,17 +134,26 @@ class Pack(Struct, frozen=True, gc=False):
         master = array.master or Master()
         found = order_units(array.slaves, addressed=addressed)
         ordered = found.units
-        voltages = _known(unit.cell_voltages for unit in ordered)
-        temperatures = _known(unit.temperatures for unit in ordered)
+        voltages = [v for unit in ordered for v in unit.cell_voltages if v is not None]
+        temperatures = [t for unit in ordered for t in unit.temperatures if t is not None]
+        low, high = (min(voltages), max(voltages)) if voltages else (None, None)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
         # A cell without a voltage, or in a unit that was left out, may be either.
-        if found.is_whole and 0 < len(voltages) == sum(len(unit.cell_voltages) for unit in ordered):
-            lowest = _cell(voltages.index(min(voltages)), ordered)
-            highest = _cell(voltages.index(max(voltages)), ordered)
+        if (
+            low is not None
+            and high is not None
+            and found.is_whole
+            and len(voltages) == sum([len(unit.cell_voltages) for unit in ordered])
+        ):
+            lowest = _cell(voltages.index(low), ordered)
+            highest = _cell(voltages.index(high), ordered)
+        current = shown(master.current, CURRENT_DECIMALS)
         text = master.time_remaining
         return cls(
             master=master,
+            voltage=shown(master.voltage, VOLTAGE_DECIMALS),
+            current=current,
             soc=soc,
             soh=soh,
             units=ordered,
@@ -148,13 +162,14 @@ class Pack(Struct, frozen=True, gc=False):
             arrival=arrival,
             capacity=capacity,
             cell_count=found.cell_count,
-            charge_state=_charge_state(master.current, idle_current),
+            charge_state=_charge_state(current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=_alarm(master),
-            cell_voltage_min=_agreeing(master.cell_voltage_min, voltages, min, CELL_DECIMALS),
-            cell_voltage_max=_agreeing(master.cell_voltage_max, voltages, max, CELL_DECIMALS),
+            cell_voltages=voltages,
+            cell_voltage_min=_agreeing(master.cell_voltage_min, low, CELL_DECIMALS),
+            cell_voltage_max=_agreeing(master.cell_voltage_max, high, CELL_DECIMALS),
             temperature_max=_agreeing(
-                master.temperature_max, temperatures, max, TEMPERATURE_DECIMALS
+                master.temperature_max, max(temperatures, default=None), TEMPERATURE_DECIMALS
             ),
             cell_lowest=lowest,
             cell_highest=highest,
@@ -195,25 +210,16 @@ def _is_data(value: Any) -> bool:
     return value is not None and value != ""
 
 
-def _known(lists: Iterable[Sequence[float | None]]) -> list[float]:
-    return [value for values in lists for value in values if value is not None]
-
-
-def _agreeing(
-    given: float | None,
-    values: list[float],
-    choose: Callable[[list[float]], float],
-    decimals: int,
-) -> float | None:
-    """Return the master's lowest or highest value, rounded so that it agrees with the units'.
+def _agreeing(given: float | None, extreme: float | None, decimals: int) -> float | None:
+    """Return the master's lowest or highest value, rounded so that it agrees with the units' one.
 
     The module may send one measurement with one digit more or less, and then it is rounded in two
     ways. So a difference of one in the last decimal is none; a larger one stays as it came.
     """
     rounded = shown(given, decimals)
-    if rounded is None or not values:
+    if rounded is None or extreme is None or extreme == given:
         return rounded
-    extreme = round(choose(values), decimals)
+    extreme = round(extreme, decimals)
     return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
 
 
@@ -232,9 +238,10 @@ def _cell(index: int, units: Sequence[Unit]) -> str:
 
 
 def _charge_state(current: float | None, idle_current: float) -> ChargeState | None:
-    """Return the direction of the current; up to the idle current, and at 0 A, a pack is idle."""
-    # The current as it is shown: 0.10 A is not above an idle current of 0.1 A.
-    current = shown(current, CURRENT_DECIMALS)
+    """Return the direction of the current; up to the idle current, and at 0 A, a pack is idle.
+
+    The current is the published one: 0.10 A is not above an idle current of 0.1 A.
+    """
     if current is None:
         return None
     if abs(current) <= idle_current:

@@ -113,10 +113,9 @@ def _is_another_sum(pack: Pack) -> bool:
     voltage = pack.master.voltage
     if voltage is None or not pack.units or not pack.cell_count:
         return False
-    cells = [cell for unit in pack.units for cell in unit.cell_voltages]
-    if None in cells or len(cells) != pack.cell_count:
+    if len(pack.cell_voltages) != pack.cell_count:
         return False  # some cells are not in the frame
-    total = sum(cell for cell in cells if cell is not None)
+    total = sum(pack.cell_voltages)
     return abs(total - voltage) > MAX_DIFFERENCE * max(abs(voltage), abs(total))
 
 

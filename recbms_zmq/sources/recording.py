@@ -27,7 +27,7 @@ from msgspec import Meta, Struct
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import DamagedRecording
 from recbms_zmq.sources import Receiver
-from recbms_zmq.text import ascii_json
+from recbms_zmq.text import ascii_json_bytes
 from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0
@@ -154,4 +154,4 @@ class Recorder:
         await self._receiver.drain()
 
     def _add(self, record: Record) -> None:
-        self._write(ascii_json(record).encode())
+        self._write(ascii_json_bytes(record))
