@@ -130,8 +130,7 @@ def _newest_home_assistant() -> Path:
 
     def install(path: Path) -> None:
         packages = "--include=ca-certificates,python3,python3-venv"
-        mirror = "http://deb.debian.org/debian"
-        _run([debootstrap, "--variant=minbase", packages, "testing", str(path), mirror])
+        _run([debootstrap, "--variant=minbase", packages, "testing", str(path)])
         shutil.copy(requirements, path / "requirements.txt")
         shutil.copy("/etc/resolv.conf", path / "etc" / "resolv.conf")
         certificates = Path("/etc/ssl/certs/ca-certificates.crt")
