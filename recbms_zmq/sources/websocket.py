@@ -118,7 +118,12 @@ class WebSocketSource(LiveSource):
                 try:
                     await connection.wait_closed()
                 except asyncio.CancelledError:
-                    await connection.close()  # else the library sends "internal error"
+                    try:
+                        await connection.close()  # else the library sends "internal error"
+                    finally:
+                        # Before Python 3.11.3 asyncio's timeout does not work in a task that is
+                        # being cancelled, so the library does not get to do this.
+                        connection.transport.abort()
                     raise
                 if connection.error is not None:
                     raise connection.error
