@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
-# A URL, also one with a slash too few. What these schemes name is a path, without credentials.
+# A URL, also one without its colon or with a slash too few. What these schemes name is a path,
+# without credentials.
 _NO_LOGIN: Final = r"(?!ipc:|replay:|sim:|file:)"
-_URL: Final = re.compile(rf"(?<![\w+.-]){_NO_LOGIN}[a-z][\w+.-]*:/+", re.IGNORECASE)
+_URL: Final = re.compile(
+    rf"(?<![\w+.-]){_NO_LOGIN}[a-z][\w+.-]*:/+|(?<!:)//(?=[^/\s@:]*:[^@]*@)", re.IGNORECASE
+)
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
