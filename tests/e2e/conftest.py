@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(LIMIT_S, func_only=True))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     if installation.home_assistant.cache_info().currsize:
         program = installation.home_assistant()
         companion = os.environ.get("RECBMS_COMPANION") or "the stand-in"
