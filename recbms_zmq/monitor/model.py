@@ -113,7 +113,7 @@ class PackState:
             self._run = message.run
             self._sequence.clear()
             self.values.clear()
-        # The service replays last values when somebody else subscribes: those are not fresh data.
+        # The service replays last values when another client subscribes: those are not fresh data.
         replayed = message.seq <= self._sequence.get(message.topic, 0)
         self._sequence[message.topic] = message.seq
         match message:

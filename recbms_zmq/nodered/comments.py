@@ -1,4 +1,4 @@
-"""What a flow says of itself: its tab's label and description, and the comments on it."""
+"""The texts of a flow: its tab's label and description, and the comments on it."""
 
 from recbms_zmq.nodered.layout import Note
 from recbms_zmq.nodered.options import FlowOptions

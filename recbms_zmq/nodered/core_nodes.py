@@ -83,7 +83,7 @@ def function(
 
 
 def watch(seconds: int, good: str, missing: str) -> Properties:
-    """Return a function node that says what is `missing` when no message came for a time.
+    """Return a function node that shows what is `missing` when no message came for a time.
 
     `${NAME}` in the sentence stands for the tab's environment.
     """

@@ -322,8 +322,8 @@ def _api(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> No
 
 
 def _mqtt(canvas: Canvas, group: Group, changes: str) -> None:
-    # Node-RED says on connecting that the flow is alive, and on leaving, however it leaves, that
-    # it is not.
+    # Birth, close and will messages: the flow is online while Node-RED is connected, and offline
+    # however the connection ends.
     status: Properties = {}
     for moment, payload in (("birth", "online"), ("close", "offline"), ("will", "offline")):
         status |= {
