@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "the same with a simulated pack, no hardware needed",
     "listen": "print what a running service publishes",
     "check": "check whether a BMS or a service is alive, and what to do if not",
+    "find": "find the address of a BMS in the network",
     "monitor": "show packs live on the terminal",
     "record": "record what a BMS sends, to replay it later",
     "keygen": "make a CURVE key pair",
