@@ -27,9 +27,9 @@ examples:
   recbms-zmq find                      look in the networks of this machine
   recbms-zmq find 192.168.8.0/24       look in this one
 
-It asks private IPv4 addresses only, at most 1,022 of a network (a /22), 32 at a time, each with
-one connection at a time, at port 80: /ws, and /cell if a web server answers there. What it is
-about to do is printed first. Ctrl-C ends it. Nothing is sent but the request for the page.
+It asks private IPv4 addresses only, at most 1,022 of a network (a /22), 32 at a
+time, each with one connection at a time, at port 80: /ws, and /cell if a web
+server answers there. It prints first what it is about to do. Ctrl-C ends it.
 
 exit codes: 0 a BMS was found; 2 wrong option; 69 no BMS was found.
 """
