@@ -34,7 +34,7 @@ class Process:
             self.record.saved()
 
     def publish(self, now: float, watts: float) -> float:
-        self.meter.add(now, 50.0, watts / 50)
+        self.meter.add(now, 500.0, watts / 500)
         assert self.meter.totals is not None
         charged = self.record.limit(self.meter.totals).energy_charged
         assert charged is not None
