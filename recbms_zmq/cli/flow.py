@@ -24,13 +24,15 @@ examples:
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
   recbms-zmq flow --target lovelace --device-name "Boat battery" > lovelace.yaml
 
-Import it in Node-RED: menu, Import, select a file. flows/README.md compares them.
+Import it in Node-RED: menu, Import, select a file. flows/README.md compares
+them.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     default = FlowOptions(source="exec", target="discovery")
+    parser.usage = "%(prog)s [OPTIONS]"
     parser.epilog = EXAMPLES
     parser.add_argument(
         "--source",

@@ -58,8 +58,9 @@ CLOSED_STDOUT = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" >&-', "s
     [
         *(["run", "--no-publish", "sim:"], ["run", "--once", "sim:"], ["demo", "--no-publish"]),
         *(["run", "--print-config", "sim:"], ["record", "sim:"], ["check", "sim:"], ["sensors"]),
-        *(["listen"], ["monitor", "sim:"], ["flow"], ["completion", "bash"], ["simulate"]),
-        *(["keygen", "key"], ["files"]),
+        ["find", "192.168.8.2"],
+        *(["listen"], ["monitor", "sim:"], ["flow"], ["completion", "install"]),
+        *(["keygen", "key"], ["files"], ["simulate"]),
     ],
     ids=" ".join,
 )
@@ -244,6 +245,7 @@ UNWANTED = {
     "recbms_zmq.simulator",
     "recbms_zmq.sources.simulated",
     "recbms_zmq.service.counters",
+    "recbms_zmq.service.state_store",
     "tomllib",
     "unittest",
     "websockets.asyncio.server",
