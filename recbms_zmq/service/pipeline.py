@@ -12,6 +12,7 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.reporting.summary import describe_alarm
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
 from recbms_zmq.sensors.pack import Alarm, require_data
@@ -43,6 +44,10 @@ def unscheduled(due: float) -> None:
     """Leave it to the next frame to publish what is due."""
 
 
+def unobserved(at: Instant) -> None:
+    """Do nothing more with a status frame."""
+
+
 class Pipeline:
     """Receives the frames of one BMS (as a `sources.Receiver`), and publishes its messages.
 
@@ -55,10 +60,14 @@ class Pipeline:
         address: of the BMS, without credentials; what to check when it is offline.
 
     Attributes:
+        address: as given.
         meter: counts energy; unknown until its `resume`.
         limit_counters: returns what may be published of the meter's totals.
         schedule: takes the monotonic time at which `advance` has something to do next, whenever
             that can have changed.
+        observe: called after each status frame.
+        announce: called for each alarm and each change of `online`, with a level of `logging` and
+            a sentence that names what to do; logs it.
         has_settings: whether a settings frame has come in this run.
 
     """
@@ -79,11 +88,13 @@ class Pipeline:
         self.meter = EnergyMeter(max_gap=energy_max_gap)
         self.limit_counters: Callable[[Counters], Counters] = unlimited
         self.schedule: Callable[[float], None] = unscheduled
+        self.observe: Callable[[Instant], None] = unobserved
+        self.announce: Callable[[int, str, Instant], None] = self.log_change
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish_batch = publish
         self._drained = drained
-        self._address = address
+        self.address = address
         self._messages = 0
         self._frames = 0
         self._bad_frames = 0
@@ -103,6 +114,11 @@ class Pipeline:
         return self._reporter.online
 
     @property
+    def has_status(self) -> bool:
+        """Whether a status frame has come in this run."""
+        return self._last_status is not None
+
+    @property
     def messages(self) -> int:
         """The number of raw messages in this run, valid or not."""
         return self._messages
@@ -116,6 +132,15 @@ class Pipeline:
         """Return a sensor's value in the last status frame, None if it has none there."""
         items = self._readings.items() if self._readings else ()
         return next((value for sensor, value in items if sensor.key == key), None)
+
+    def values(self) -> dict[str, float | int | bool | str | None]:
+        """Return the values of the last status frame by their keys."""
+        items = self._readings.items() if self._readings else ()
+        return {sensor.key: value for sensor, value in items}
+
+    def log_change(self, level: int, text: str, at: Instant) -> None:  # noqa: ARG002 the log has a time of its own
+        """Log an alarm or a change of `online`."""
+        _log.log(level, "%s: %s", self.name, text)
 
     def next_due(self, now: float) -> float:
         """Return the monotonic time, not before `now`, at which `advance` has something to do."""
@@ -192,15 +217,16 @@ class Pipeline:
         self._last_status = at.monotonic
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarm != self._alarm:
-            self._log_alarm(readings.alarm)
+            self._announce_alarm(readings.alarm, at)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
             self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
+        self.observe(at)
 
     def _publish(self, batch: Batch, at: Instant) -> None:
-        """Publish, and log when the BMS has become online or offline."""
+        """Publish, and announce when the BMS has become online or offline."""
         self._publish_batch(batch)
         self.schedule(self._reporter.next_due(at.monotonic))
         if self.online == self._was_online:
@@ -208,26 +234,22 @@ class Pipeline:
         self._was_online = self.online
         if self.online:
             self._logged_problem = ""
-            _log.info("%s: online", self.name)
+            self.announce(logging.INFO, "online", at)
         else:
-            _log.warning(
-                "%s: offline: %s; what to do: recbms-zmq check %s",
-                self.name,
-                self.reason,
-                self._address,
-            )
+            what = f"offline: {self.reason}; what to do: recbms-zmq check {self.address}"
+            self.announce(logging.WARNING, what, at)
 
-    def _log_alarm(self, alarm: Alarm | Unknown | None) -> None:
+    def _announce_alarm(self, alarm: Alarm | Unknown | None, at: Instant) -> None:
         if isinstance(alarm, Unknown):
             return
         if self._alarm is not None:
             if self._alarm.is_same(alarm):
                 return
-            _log.info("%s: alarm cleared: %s", self.name, _alarm_text(self._alarm))
+            self.announce(logging.INFO, f"alarm cleared: {describe_alarm(self._alarm)}", at)
         if alarm is not None:
             known = ALARMS.get(alarm.number or 0)
             advice = (known and known.meaning) or "look it up in REC's manual"
-            _log.warning("%s: alarm raised: %s; %s", self.name, _alarm_text(alarm), advice)
+            self.announce(logging.WARNING, f"alarm raised: {describe_alarm(alarm)}; {advice}", at)
         self._alarm = alarm
 
     def _log_remarks(self, remarks: tuple[str, ...]) -> None:
@@ -245,13 +267,3 @@ class Pipeline:
             self._logged_kinds.add(kind)
             text = f"{kind} ({detail[:_MOST_DETAIL]})" if detail else kind
             _log.warning("%s: %s; counted in link/bad_frames", self.name, text)
-
-
-def _alarm_text(alarm: Alarm) -> str:
-    """Return number, text, unit and cell: `error 2, Cell voltage too low, unit 2, cell 3`."""
-    known = ALARMS.get(alarm.number or 0)
-    words = [] if alarm.number is None else [f"error {alarm.number}"]
-    words.append(alarm.text)
-    words += [] if alarm.unit is None else [f"unit {alarm.unit}"]
-    words += [] if alarm.cell is None else [f"{known.concerns if known else 'cell'} {alarm.cell}"]
-    return ", ".join(words)
