@@ -26,7 +26,7 @@ LONGEST = 500
 CODES = {0, 1, 2, 69, 73, 78, 141}
 """All exit codes that the README names."""
 PASSWORD = "pa55w0rd-Zq"
-"""Where it stands in front of an `@`, nobody may see it."""
+"""In front of an `@` it is a password: no output may hold it."""
 
 
 def configuration(data: bytes) -> None:
@@ -126,11 +126,11 @@ def command_line(words: Sequence[str]) -> tuple[Any, str, str]:
             code: Any = main(list(words))
         except SystemExit as exc:
             code = exc.code
-        said = []
+        written = []
         for stream in (out, err):
             stream.seek(0)
-            said.append(stream.read())
-    return code, said[0], said[1]
+            written.append(stream.read())
+    return code, written[0], written[1]
 
 
 def _begin(_runner: Any, work: Any) -> int:
@@ -144,7 +144,7 @@ _OPENING = ("open", "os.mkdir", "os.rename", "os.remove", "os.chmod")
 
 
 def _guard(event: str, what: tuple[Any, ...]) -> None:
-    """Let nothing be written outside of a folder, and nobody be called."""
+    """Allow no write outside of a folder, and no connection."""
     if not _inside:
         return
     if event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"):

@@ -244,6 +244,7 @@ UNWANTED = {
     "recbms_zmq.simulator",
     "recbms_zmq.sources.simulated",
     "recbms_zmq.service.counters",
+    "recbms_zmq.service.state_store",
     "tomllib",
     "unittest",
     "websockets.asyncio.server",
