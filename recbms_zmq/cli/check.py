@@ -18,17 +18,18 @@ from recbms_zmq.text import ascii_json, masked
 
 EPILOG = f"""\
 examples:
-  recbms-zmq check 192.168.8.2             find the BMS there, and the command that reads it
-  recbms-zmq check ws://192.168.8.2/ws     is it alive, how is it, and what to do if not
+  recbms-zmq check 192.168.8.2           find the BMS, and how to read it
+  recbms-zmq check ws://192.168.8.2/ws   is it alive, and what to do if not
   recbms-zmq check --brief ws://192.168.8.2/ws
-  recbms-zmq check                         the service on this machine: are its BMS online?
+  recbms-zmq check                       the service on this machine
   recbms-zmq check --device main tcp://192.168.8.20:5556
 
-For a container: `recbms-zmq files Dockerfile` has a health check that an offline BMS passes.
+For a container: `recbms-zmq files Dockerfile` has a health check that an
+offline BMS passes.
 
-exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is offline; 2 wrong
-option; 69 no status frame, or no service; 78 a file cannot be used.
-Alarms and unusual settings are reported, but do not change the exit code.
+exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is
+offline; 2 wrong option; 69 no status frame, or no service; 78 a file cannot be
+used. Alarms and unusual settings are reported, but do not change the exit code.
 
 Without a target it checks the service at {DEFAULT_PUBLISH}.
 """
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `check`."""
     parser.usage = "%(prog)s [OPTIONS] [TARGET]"
     parser.description = (
-        "Find out whether a BMS or a running service is alive, and what to do if it is not."
+        "Find out whether a BMS or a running service is alive, and what to do if not."
     )
     parser.epilog = EPILOG
     parser.add_argument(

@@ -9,9 +9,9 @@ examples:
   recbms-zmq demo
   recbms-zmq demo --report all --bare
   recbms-zmq demo --no-publish | jq -r 'select(.key=="soc").payload'
-  recbms-zmq listen --topic recbms/main/soc     in another terminal, while demo runs
+  recbms-zmq listen --topic recbms/main/soc    in another terminal
 
-It is `recbms-zmq run sim:`, with the same options. For more cells, or faster days:
+It is `recbms-zmq run sim:`, with the same options. More cells, faster days:
   recbms-zmq run 'sim:?units=2&cells=16&speed=600'
 """
 

@@ -16,19 +16,32 @@ from typing import Final, NoReturn
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
+GROUPS: Final[dict[str, dict[str, str]]] = {
+    "try it without a battery": {
+        "demo": "what `run` does, with a simulated pack",
+        "simulate": "serve a simulated BMS",
+    },
+    "read a battery": {
+        "find": "find the address of a BMS in the network",
+        "check": "check whether a BMS or a service is alive, and what to do if not",
+        "run": "read one or more BMS; publish on stdout and ZeroMQ",
+        "monitor": "show packs live on the terminal",
+        "listen": "print what a running service publishes",
+        "record": "record what a BMS sends, to replay it later",
+    },
+    "connect it to Home Assistant, Node-RED and other programs": {
+        "flow": "print a Node-RED flow fitted to your addresses",
+        "files": "list, print or copy the flows, scripts and unit files",
+        "sensors": "show the table of sensors",
+    },
+    "set it up": {
+        "keygen": "make a CURVE key pair",
+        "completion": "complete commands and options with Tab in your shell",
+    },
+}
+"""The commands by what people want, each with what it does."""
 COMMANDS: Final[dict[str, str]] = {
-    "run": "read one or more BMS; publish on stdout and ZeroMQ",
-    "demo": "the same with a simulated pack, no hardware needed",
-    "listen": "print what a running service publishes",
-    "check": "check whether a BMS or a service is alive, and what to do if not",
-    "monitor": "show packs live on the terminal",
-    "record": "record what a BMS sends, to replay it later",
-    "keygen": "make a CURVE key pair",
-    "simulate": "serve a simulated BMS",
-    "sensors": "show the table of sensors",
-    "flow": "print a Node-RED flow fitted to your addresses",
-    "files": "list, print or copy the flows, scripts and unit files",
-    "completion": "print a script for completion with Tab in your shell",
+    name: summary for group in GROUPS.values() for name, summary in group.items()
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
 """Commands that do without stdout, by an option."""
@@ -37,11 +50,12 @@ CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, err
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
 EPILOG: Final = """\
 examples:
-  recbms-zmq demo                         what it looks like, without a battery
-  recbms-zmq monitor sim:                 the same as a live view in the terminal
-  recbms-zmq run ws://192.168.8.2/ws      read a BMS; the address is that of its Wi-Fi module
-  recbms-zmq listen                       what the service publishes, in another terminal
-  recbms-zmq run --help                   options, examples, exit codes of a command
+  recbms-zmq demo                       what it looks like, without a battery
+  recbms-zmq monitor sim:               the same as a live view in the terminal
+  recbms-zmq find                       find the address of your BMS
+  recbms-zmq check 192.168.8.2          how to read the BMS there
+  recbms-zmq run ws://192.168.8.2/ws    read it
+  recbms-zmq run --help                 options, examples, exit codes
 
 It only ever reads: nothing is written to the BMS.
 """
@@ -112,12 +126,15 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",
         description="Read REC BMS battery management systems, and publish their values as JSON\n"
-        "lines on stdout and as ZeroMQ messages.",
+        f"lines on stdout and as ZeroMQ messages.\n\n{_list_of_commands()}",
         epilog=EPILOG,
         formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # argparse cannot list commands in groups, so the description does.
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
     found: dict[str, tuple[Parser, ModuleType]] = {}
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -133,6 +150,14 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
             module.add_arguments(command)
             found[name] = command, module
     return parser, found
+
+
+def _list_of_commands() -> str:
+    lines: list[str] = []
+    for title, commands in GROUPS.items():
+        lines += ["", f"{title}:"] if lines else [f"{title}:"]
+        lines += [f"  {name:<12}{summary}" for name, summary in commands.items()]
+    return "\n".join(lines)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -19,7 +19,8 @@ examples:
   recbms-zmq files pipes --copy .         copy a folder to ./pipes
   recbms-zmq files --copy DIR             copy all of them
 
-exit codes: 0 done; 2 no such file, or a wrong option; 73 a file exists, or cannot be written.
+exit codes: 0 done; 2 no such file, or a wrong option; 73 a file exists, or
+cannot be written.
 """
 
 

@@ -8,12 +8,13 @@ from recbms_zmq.config.option import read_argument
 EPILOG = """\
 example, a service on one machine and a client on another:
   recbms-zmq keygen /etc/recbms/server
-  recbms-zmq keygen client          (on the client's machine, where its secret stays)
+  recbms-zmq keygen client    (on the client's machine, where its secret stays)
   mkdir /etc/recbms/clients; cp client.key /etc/recbms/clients/
   recbms-zmq run --curve-secret-key /etc/recbms/server.key_secret \\
-      --curve-allow /etc/recbms/clients --publish 'tcp://*:5556' ws://192.168.8.2/ws
-  recbms-zmq listen --curve-secret-key client.key_secret --curve-server-key server.key \\
-      tcp://192.168.8.20:5556
+      --curve-allow /etc/recbms/clients --publish 'tcp://*:5556' \\
+      ws://192.168.8.2/ws
+  recbms-zmq listen --curve-secret-key client.key_secret \\
+      --curve-server-key server.key tcp://192.168.8.20:5556
 """
 
 

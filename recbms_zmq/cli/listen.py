@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 examples:
-  recbms-zmq listen                        everything, from a service on this machine
+  recbms-zmq listen                     everything, from the service here
   recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
   recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
 
-exit codes: 0 after --count messages; 69 when nothing came for --timeout seconds.
+exit codes: 0 after --count messages; 2 wrong option; 69 nothing came for
+--timeout seconds; 78 a key file cannot be used.
 """
 
 

@@ -30,19 +30,21 @@ OPTIONS = (
 _DUMB = (None, "", "dumb", "unknown")
 EPILOG = f"""\
 examples:
-  recbms-zmq monitor                          what the service on this machine publishes
-  recbms-zmq monitor ws://192.168.8.2/ws      a BMS, without a service
-  recbms-zmq monitor sim:                     a simulated pack, to see what it looks like
+  recbms-zmq monitor                         what the service here publishes
+  recbms-zmq monitor ws://192.168.8.2/ws     a BMS, without a service
+  recbms-zmq monitor sim:                    a simulated pack
   recbms-zmq monitor tcp://192.168.8.20:5556 boat=ws://192.168.8.3/ws
 
 Without an argument it subscribes to {DEFAULT_PUBLISH}.
 
-keys: q or Ctrl-C quits; Tab and Shift-Tab select a pack; c toggles a bar for every cell; j, k,
-arrows, Page Up and Page Down scroll the cells.
+keys: q or Ctrl-C quits; Tab and Shift-Tab select a pack; c toggles a bar for
+every cell; j, k, arrows, Page Up and Page Down scroll the cells.
 
-If stdout is not a terminal, or a dumb one, it prints a line whenever something has changed.
+If stdout is not a terminal, or a dumb one, it prints a line whenever something
+has changed.
 
-exit codes: 0 stopped as asked; 2 wrong option; 78 rich is not installed, or wrong configuration.
+exit codes: 0 stopped as asked; 2 wrong option; 78 rich is not installed, or
+wrong configuration.
 """
 
 
@@ -50,8 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `monitor`."""
     parser.usage = "%(prog)s [OPTIONS] [SOURCE|ENDPOINT ...]"
     parser.description = (
-        "Show packs live on the terminal: charge, power, every cell, temperatures, alarms and\n"
-        "what to do about them. Reads a BMS itself, or what a running service publishes."
+        "Show packs live on the terminal: charge, power, every cell, temperatures,\n"
+        "alarms and what to do about them. Reads a BMS itself, or what a running service\n"
+        "publishes."
     )
     parser.epilog = EPILOG
     parser.add_argument(

@@ -16,19 +16,20 @@ from recbms_zmq.errors import OutputError, ReaderGone, Unavailable
 from recbms_zmq.service import logs
 
 EPILOG = """\
-A recording has everything that the BMS sent, and when, except for its serial number: that is the
-password of the module's firmware page, and is always redacted. So it can be given to others, who
-then see what you saw:
+A recording has everything that the BMS sent, and when, except for its serial
+number: that is the password of the module's firmware page, and is always
+redacted. So it can be given to others, who then see what you saw:
 
   recbms-zmq record ws://192.168.8.2/ws --duration 600 -o battery.jsonl
   recbms-zmq run replay:battery.jsonl
   recbms-zmq run --no-publish 'replay:battery.jsonl?speed=0' | jq .
 
-It stops after --duration, at the end of the source, or at Ctrl-C. The format is described in
-recbms_zmq/sources/recording.py.
+It stops after --duration, at the end of the source, or at Ctrl-C. The format
+is described in recbms_zmq/sources/recording.py.
 
-exit codes: 0 stopped as asked; 2 wrong option; 69 no frame came; 73 the file exists, or cannot be
-written; 78 the source cannot be read; 141 the reader of stdout has closed it.
+exit codes: 0 stopped as asked; 2 wrong option; 69 no frame came; 73 the file
+exists, or cannot be written; 78 the source cannot be read; 141 the reader of
+stdout has closed it.
 """
 
 

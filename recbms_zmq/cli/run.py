@@ -12,23 +12,25 @@ from recbms_zmq.errors import ReaderGone
 from recbms_zmq.service import logs
 
 DESCRIPTION = """\
-Read one or more BMS, and publish every sensor twice: as a JSON line on stdout and as a ZeroMQ
-message. It runs until it is stopped, and reconnects by itself.
+Read one or more BMS, and publish every sensor twice: as a JSON line on stdout
+and as a ZeroMQ message. It runs until it is stopped, and reconnects by itself.
 """
 EPILOG = """\
 examples:
-  recbms-zmq run ws://192.168.8.2/ws       the address of the BMS's Wi-Fi module
+  recbms-zmq run ws://192.168.8.2/ws    the address of the BMS's Wi-Fi module
   recbms-zmq run house=ws://192.168.8.2/ws boat=ws://192.168.8.3/ws
-  recbms-zmq run --no-publish ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
+  recbms-zmq run ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
   recbms-zmq run --once --timeout 10 ws://192.168.8.2/ws
   recbms-zmq run --config /etc/recbms.toml
 
-Every option can also be set in the environment (--stale-after is RECBMS_STALE_AFTER, sources are
-RECBMS_SOURCES) and in the file (stale_after = 20, a [[bms]] table with url for each BMS). The
-command line beats the environment, which beats the file.
+Every option can also be set in the environment (--stale-after is
+RECBMS_STALE_AFTER, sources are RECBMS_SOURCES) and in the file
+(stale_after = 20, a [[bms]] table with url for each BMS). The command line
+beats the environment, which beats the file.
 
-exit codes: 0 stopped as asked; 2 wrong option; 69 nothing came in time (--once); 73 address or
-state directory in use; 78 wrong configuration; 141 the reader of stdout has gone.
+exit codes: 0 stopped as asked; 2 wrong option; 69 nothing came in time
+(--once); 73 address or state directory in use; 78 wrong configuration; 141 the
+reader of stdout has gone.
 """
 
 

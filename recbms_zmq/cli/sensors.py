@@ -13,7 +13,8 @@ from recbms_zmq.sensors.table import SENSORS
 HEADINGS = ("key", "name", "unit", "what it is")
 
 EPILOG = """\
-In the keys, U is the address of a unit, N the number of a cell or sensor, from 1.
+In the keys, U is the address of a unit, N the number of a cell or sensor, from
+1.
 
 examples:
   recbms-zmq sensors

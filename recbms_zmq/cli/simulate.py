@@ -9,16 +9,17 @@ from recbms_zmq.simulator.faults import GRAMMAR, KINDS
 from recbms_zmq.simulator.options import OPTIONS, SimulatorOptions, read_options
 
 _ABOUT: Final = """\
-It prints its address once it is listening, and serves until it is stopped. The service can also
-simulate the same pack itself, without a socket: recbms-zmq run 'sim:?units=2&cells=16&speed=600'
+It prints its address once it is listening, and serves until it is stopped. The
+service can also simulate the same pack itself, without a socket:
+recbms-zmq run 'sim:?units=2&cells=16&speed=600'
 """
 _EXAMPLES: Final = """\
 examples:
-  recbms-zmq simulate                           a BMS at ws://127.0.0.1:8080/ws
-  recbms-zmq run ws://127.0.0.1:8080/ws         reads it, in another terminal
-  recbms-zmq simulate --speed 600               a day passes in 2.4 minutes
-  recbms-zmq simulate --units 15 --cells 16     the largest array that REC makes
-  recbms-zmq simulate --firmware old            what curl http://127.0.0.1:8080/cell gives then
+  recbms-zmq simulate                          a BMS at ws://127.0.0.1:8080/ws
+  recbms-zmq run ws://127.0.0.1:8080/ws        reads it, in another terminal
+  recbms-zmq simulate --speed 600              a day passes in 2.4 minutes
+  recbms-zmq simulate --units 15 --cells 16    the largest array that REC makes
+  recbms-zmq simulate --firmware old           curl http://127.0.0.1:8080/cell
   recbms-zmq simulate --faults 'drop every 1m, garbage 2%, nan 1%'
   recbms-zmq simulate --faults 'stall at 20s for 45s, alarm=4 at 2m for 30s'
   recbms-zmq run 'sim:?units=2&faults=unit+every+30s+for+10s,missing-keys+5%25'

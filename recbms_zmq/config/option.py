@@ -70,7 +70,9 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:
     """Add options to a command line, which keeps them as texts: `load` reads them later."""
     for option in options:
-        if option.is_switch:
+        if option.name == "log_level":
+            _declare_log_level(parser, option)
+        elif option.is_switch:
             parser.add_argument(
                 option.flag, action="store_const", const="true", default=None, help=option.help
             )
@@ -84,3 +86,20 @@ def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> 
                 metavar=option.metavar,
                 help=option.help + (f" (default: {default})" if default not in (None, "") else ""),
             )
+
+
+def _declare_log_level(parser: "argparse._ActionsContainer", option: Option) -> None:
+    """Add `--log-level` and its short forms, of which one can be given."""
+    one_of = parser.add_mutually_exclusive_group()
+    one_of.add_argument(
+        option.flag, metavar=option.metavar, help=f"{option.help} (default: {option.default})"
+    )
+    for short, long, level in (("-v", "--verbose", "debug"), ("-q", "--quiet", "error")):
+        one_of.add_argument(
+            short,
+            long,
+            dest=option.name,
+            action="store_const",
+            const=level,
+            help=f"the same as {option.flag} {level}",
+        )

@@ -18,8 +18,9 @@ faults: FAULT[, FAULT...], each one
   NAME at TIME [for TIME]      once, this long after the start
   NAME every TIME [for TIME]   repeatedly
   NAME N% [for TIME]           at random, with N of 100 frames
-TIME is 500ms, 10s, 5m or 2h, in real time; chance depends on the seed. Without `for`, a state lasts
-10 s, and what hits frames hits one. In a sim: URL write + for a space and %25 for %.
+TIME is 500ms, 10s, 5m or 2h, in real time; chance depends on the seed. Without
+`for`, a state lasts 10 s, and what hits frames hits one. In a sim: URL write +
+for a space and %25 for %.
 """
 
 MOST_FAULTS: Final = 20
@@ -59,7 +60,7 @@ KINDS: Final[dict[str, Kind]] = {
     "cut": Kind("connections break off in the middle of a frame", None),
     "refuse": Kind("connections break off, new ones are refused", _STATE),
     "close": Kind("connections are closed as soon as they are open", _STATE),
-    "goodbye": Kind("a close frame is sent, but the connection stays open without data", _STATE),
+    "goodbye": Kind("a close frame is sent, then nothing more; the socket stays open", _STATE),
     "no-pong": Kind("pings are never answered, and nothing is read; frames still come", _STATE),
     "stall": Kind("nothing is sent; connections stay open, pings are answered", _STATE),
     "freeze": Kind("nothing is sent or answered, like a dead network", _STATE),

@@ -1,4 +1,4 @@
-"""The view as lines: what is said of a pack, and that it is said once."""
+"""The view as lines: what is printed of a pack, and that it is printed once."""
 
 import os
 import re

@@ -114,17 +114,13 @@ def test_examples_of_monitor(bms: FakeBms, run: Run, shell: Shell, number: int) 
     shell(line if number else f"{line} {service.endpoint()}").stdout.line("%")
 
 
-@pytest.mark.parametrize(
-    ("mark", "script"),
-    [
-        ("completion bash", ".local/share/bash-completion/completions/recbms-zmq"),
-        ("completion zsh", ".zfunc/_recbms-zmq"),
-        ("completion fish", ".config/fish/completions/recbms-zmq.fish"),
-    ],
-)
-def test_completion_is_put_in_place(mark: str, script: str, shell: Shell, home: Home) -> None:
-    finished(shell(block(mark)))
+def test_completion_is_put_in_place(shell: Shell, home: Home) -> None:
+    shown = finished(shell(block("completion install")))
+    script = ".local/share/bash-completion/completions/recbms-zmq"
     assert "--stale-after" in (home.path / script).read_text()
+    (undo,) = [line for line in shown.splitlines() if line.startswith("to undo it: ")]
+    finished(shell(undo.removeprefix("to undo it: ")))
+    assert not (home.path / script).exists()
 
 
 def test_the_subscriber_prints_the_state(bms: FakeBms, run: Run, shell: Shell) -> None:
