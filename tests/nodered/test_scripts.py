@@ -366,7 +366,13 @@ def test_what_does_not_come_is_missed_once_with_the_users_own_address() -> None:
 
 def test_after_the_removal_nothing_is_sent() -> None:
     held = {**SOC, "payload": 29}
-    messages = [SOC, held, {"control": "removed"}, {**SOC, "payload": 30}, {"wait": 60000}]
+    messages: list[dict[str, Any]] = [
+        SOC,
+        held,
+        {"control": "removed"},
+        {**SOC, "payload": 30},
+        {"wait": 60000},
+    ]
     done = run("changes", *messages, start="changes_start", MIN_INTERVAL="10")
     assert values(done[:4]) == [[28.5], [], [], []]
     assert done[2]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
