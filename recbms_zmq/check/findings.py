@@ -138,7 +138,8 @@ def _parts(probe: Probe, addresses: list[str]) -> Iterator[tuple[str, str]]:
     if addresses:
         yield "name", f"is {', '.join(addresses)}"
     if probe.connected_after is not None:
-        yield "connection", f"open after {probe.connected_after:.2f} s"
+        look_up = ", with the look-up of its name" if addresses else ""
+        yield "connection", f"open after {probe.connected_after:.2f} s{look_up}"
     for failure in probe.failures:
         yield "failure", failure
     if not probe.arrivals:

@@ -17,6 +17,8 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
+LONGEST_PATH: Final = 4095
+"""Bytes; Linux opens no longer one (PATH_MAX, with the NUL behind it)."""
 _URL: Final = re.compile(r"[\w+.-]+:/")
 
 
@@ -128,6 +130,8 @@ def path(given: Any) -> Path:
     # A URL here is a mistake, and a file of its name would be quoted with the password.
     if not isinstance(given, str) or not given or "\0" in given or _URL.match(given):
         raise ValueError("a path")
+    if len(given.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+        raise ValueError(f"a path of at most {LONGEST_PATH:,} bytes")
     try:
         return Path(given).expanduser()
     except RuntimeError as exc:

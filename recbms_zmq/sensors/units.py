@@ -44,7 +44,7 @@ class Units(NamedTuple):
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         cell_count: of all units; None if one of them has no count.
-        is_whole: whether no unit was left out.
+        left_out: units without an address where others have one: they could be any of them.
 
     """
 
@@ -52,7 +52,7 @@ class Units(NamedTuple):
     addressed: bool | None
     shared_addresses: tuple[tuple[int, int], ...]
     cell_count: int | None
-    is_whole: bool
+    left_out: int
 
 
 def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
@@ -80,7 +80,7 @@ def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
         addressed=has_addresses if numbered_slaves else None,
         shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
         cell_count=_sum(counts),
-        is_whole=len(units) == len(numbered_slaves),
+        left_out=len(numbered_slaves) - len(units),
     )
 
 

@@ -14,9 +14,8 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.sensors.pack import Alarm, require_data
-from recbms_zmq.sensors.sensor import Unknown
-from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.sensors.pack import require_data
+from recbms_zmq.service.alarm_log import AlarmLog
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
 
@@ -90,7 +89,7 @@ class Pipeline:
         self._connections = 0
         self._last_status: float | None = None
         self._readings: Readings | None = None
-        self._alarm: Alarm | None = None
+        self._alarms = AlarmLog(name)
         self._logged_problem = ""
         self._connected_at = float("-inf")
         self._was_online = False
@@ -137,6 +136,7 @@ class Pipeline:
         """Record a new connection."""
         self._connections += 1
         self._connected_at = at.monotonic
+        self._normalizer.on_connected()
         self.advance(at)
         self._publish(self._reporter.on_connected(at), at)
         _log.debug("%s: connected", self.name)
@@ -191,8 +191,7 @@ class Pipeline:
         self._readings = readings
         self._last_status = at.monotonic
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
-        if readings.alarm != self._alarm:
-            self._log_alarm(readings.alarm)
+        self._alarms.update(readings.alarm, at)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
@@ -217,19 +216,6 @@ class Pipeline:
                 self._address,
             )
 
-    def _log_alarm(self, alarm: Alarm | Unknown | None) -> None:
-        if isinstance(alarm, Unknown):
-            return
-        if self._alarm is not None:
-            if self._alarm.is_same(alarm):
-                return
-            _log.info("%s: alarm cleared: %s", self.name, _alarm_text(self._alarm))
-        if alarm is not None:
-            known = ALARMS.get(alarm.number or 0)
-            advice = (known and known.meaning) or "look it up in REC's manual"
-            _log.warning("%s: alarm raised: %s; %s", self.name, _alarm_text(alarm), advice)
-        self._alarm = alarm
-
     def _log_remarks(self, remarks: tuple[str, ...]) -> None:
         """Log each remark once; `device` messages have those that are true now."""
         for remark in remarks:
@@ -245,13 +231,3 @@ class Pipeline:
             self._logged_kinds.add(kind)
             text = f"{kind} ({detail[:_MOST_DETAIL]})" if detail else kind
             _log.warning("%s: %s; counted in link/bad_frames", self.name, text)
-
-
-def _alarm_text(alarm: Alarm) -> str:
-    """Return number, text, unit and cell: `error 2, Cell voltage too low, unit 2, cell 3`."""
-    known = ALARMS.get(alarm.number or 0)
-    words = [] if alarm.number is None else [f"error {alarm.number}"]
-    words.append(alarm.text)
-    words += [] if alarm.unit is None else [f"unit {alarm.unit}"]
-    words += [] if alarm.cell is None else [f"{known.concerns if known else 'cell'} {alarm.cell}"]
-    return ", ".join(words)

@@ -366,6 +366,11 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         ),
         (
             [URL],
+            {"curve_allow_any": "true"},
+            "--curve-allow-any: has no effect without --curve-secret-key",
+        ),
+        (
+            [URL],
             {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"},
             "--curve-allow-any: contradicts --curve-allow; choose one",
         ),

@@ -154,6 +154,7 @@ FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
         (readers.path, "wss:/h/ws", "a path"),
         (readers.path, "a\0b", "a path"),
         (readers.path, 5, "a path"),
+        (readers.path, "ä" * 2048, "a path of at most 4,095 bytes"),
         (readers.path, "~no-such-user/x", "a path in a home directory that exists"),
         (readers.fingerprint, "ab", FINGERPRINT),
         (readers.fingerprint, "g" * 64, FINGERPRINT),

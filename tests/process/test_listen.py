@@ -98,25 +98,3 @@ def test_signals_end_it_without_a_word(
     listener.message(key="soc")
     assert listener.stop(number) == code
     assert listener.stderr.all() == []
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--count", "0"],
-        ["--count", "many"],
-        ["--timeout", "0"],
-        ["--timeout", "nan"],
-        ["5556"],
-        ["http://127.0.0.1:5556"],
-        ["tcp://127.0.0.1:*"],
-        ["tcp://*:5556"],
-        ["tcp://127.0.0.1:65536"],
-        ["--unknown"],
-    ],
-)
-def test_mistakes_are_one_sentence_and_2(arguments: list[str], start: Start) -> None:
-    listener = start("listen", *arguments)
-    assert listener.wait() == 2
-    assert len(listener.stderr.all()) == 1
-    assert listener.stderr.text().startswith("recbms-zmq: ")
