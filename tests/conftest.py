@@ -9,6 +9,7 @@ for by hand: `HYPOTHESIS_PROFILE=thorough` tries a hundred times as many, others
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from support.process import Command
 from support.subscriber import Subscriber
 from websockets.frames import Opcode
 
-# No deadlines: how long an example takes says more about the machine than about the code.
+# No deadlines: how long an example takes depends more on the machine than on the code.
 settings.register_profile(
     "ci",
     max_examples=100,
@@ -32,6 +33,11 @@ settings.register_profile(
     "thorough", settings.get_profile("ci"), max_examples=10_000, derandomize=False
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# Where this variable is set, every program that a test starts would compile the package again, and
+# every worker would rewrite the assertions of all tests: 6 s of CPU each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # What is ignored here would be ignored by every program that a test starts, as `nohup` wants it.
 for number in (signal.SIGHUP, signal.SIGINT):
@@ -51,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def make_bms() -> Iterator[MakeBms]:
-    """Make BMS that listen at once; afterwards, see that nobody sent them data, or pings."""
+    """Make BMS that listen at once; afterwards, check that no client sent them data or pings."""
     with contextlib.ExitStack() as stack:
         made: list[FakeBms] = []
 

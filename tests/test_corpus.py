@@ -1,6 +1,6 @@
 """Every case that was ever found, through every way in.
 
-A file of the corpus is there for a reason, which is its name; `corpus/README.md` says more.
+A file of the corpus is there for a reason, which is its name; see `corpus/README.md`.
 """
 
 from pathlib import Path

@@ -201,8 +201,8 @@ class Battery:
         if value is not None and row.convert is not None:
             value = row.convert(value)
         self._set(path, value)
-        if row.unit is not None and self._units.setdefault(self._path + path, row.unit):
-            self._new_units.setdefault(self._path + path, row.unit)
+        if row.unit is not None and self._path + path not in self._units:
+            self._units[self._path + path] = self._new_units[self._path + path] = row.unit
 
     def _update_capacity(self) -> None:
         """Set the capacities in J: charge times the nominal voltage of the pack."""

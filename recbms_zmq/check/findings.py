@@ -87,6 +87,19 @@ def as_json(probe: Probe, seconds: float) -> dict[str, Any]:
     return cast("dict[str, Any]", _redacted(facts))
 
 
+def short_facts(probe: Probe) -> dict[str, Any]:
+    """Return what a list of several BMS has of each, as values that JSON has."""
+    device = msgspec.to_builtins(probe.normalizer.description)
+    facts = _redacted({"device": device, "soc": _readings(probe).get("soc")})
+    return cast("dict[str, Any]", facts)
+
+
+def summary(probe: Probe) -> str:
+    """Return the same as a text of one line."""
+    soc = _readings(probe).get("soc")
+    return _printable("; ".join([*_pack(probe), *([] if soc is None else [f"{soc:g} %"])]))
+
+
 def _redacted(value: Any) -> Any:
     if isinstance(value, str):
         return _printable(value)
@@ -125,7 +138,8 @@ def _parts(probe: Probe, addresses: list[str]) -> Iterator[tuple[str, str]]:
     if addresses:
         yield "name", f"is {', '.join(addresses)}"
     if probe.connected_after is not None:
-        yield "connection", f"open after {probe.connected_after:.2f} s"
+        look_up = ", with the look-up of its name" if addresses else ""
+        yield "connection", f"open after {probe.connected_after:.2f} s{look_up}"
     for failure in probe.failures:
         yield "failure", failure
     if not probe.arrivals:

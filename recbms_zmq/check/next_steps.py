@@ -68,6 +68,12 @@ _ANSWERED: Final = re.compile(
     re.IGNORECASE,
 )
 
+# An open websocket without any message, and the answer of a module whose BMS is away, are a
+# module's; a password and an overload can be.
+_POSSIBLE: Final = re.compile(
+    r"nothing received|the module answers|HTTP status (401|403|429|503)", re.IGNORECASE
+)
+
 
 def next_step(failure: str) -> str | None:
     """Return what to do about the reason of a failed connection, None if that is not known."""
@@ -80,3 +86,13 @@ def next_step(failure: str) -> str | None:
 def may_be_elsewhere(failure: str) -> bool:
     """Return whether a web server answered in a way that makes another path worth a try."""
     return bool(_ANSWERED.search(failure))
+
+
+def may_be_a_module(failure: str) -> bool:
+    """Return whether a REC module, of which nothing else is known, may have answered like this."""
+    return bool(_POSSIBLE.search(failure))
+
+
+def is_refused(failure: str) -> bool:
+    """Return whether there is a device at the address, but nothing that listens at the port."""
+    return "connection refused" in failure

@@ -22,6 +22,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "simulate": "serve a simulated BMS",
     },
     "read a battery": {
+        "find": "find the address of a BMS in the network",
         "check": "check whether a BMS or a service is alive, and what to do if not",
         "run": "read one or more BMS; publish on stdout and ZeroMQ",
         "monitor": "show packs live on the terminal",
@@ -51,7 +52,8 @@ EPILOG: Final = """\
 examples:
   recbms-zmq demo                       what it looks like, without a battery
   recbms-zmq monitor sim:               the same as a live view in the terminal
-  recbms-zmq check 192.168.8.2          find the BMS at this address
+  recbms-zmq find                       find the address of your BMS
+  recbms-zmq check 192.168.8.2          how to read the BMS there
   recbms-zmq run ws://192.168.8.2/ws    read it
   recbms-zmq run --help                 options, examples, exit codes
 
@@ -164,11 +166,12 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.error(f"a command is missing; for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.text import did_you_mean, quoted
+        from recbms_zmq.text import did_you_mean, masked, quoted, shortened
 
         hint = did_you_mean(wanted, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         if "://" in wanted:
-            hint = f"; an address follows one, as in {PROGRAM} run {wanted}"
+            shown = shortened(masked(wanted))
+            hint = f"; an address follows one, as in {PROGRAM} run {shown}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.

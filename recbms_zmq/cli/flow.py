@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.target,
         help="how Home Assistant's entities are made: discovery and entity-nodes need its "
         "companion integration, mqtt a broker, states nothing; or dashboard: a page of Node-RED's "
-        "own, without Home Assistant; or lovelace: no flow, but a view for Home Assistant's "
-        "dashboards, as YAML (default: %(default)s)",
+        "own, without Home Assistant; or signal-k: deltas for a boat's server; or lovelace: no "
+        "flow, but a view for Home Assistant's dashboards, as YAML (default: %(default)s)",
     )
     parser.add_argument(
         "--url",
@@ -127,7 +127,7 @@ def _refuse_what_a_view_has_no_use_for(args: argparse.Namespace) -> None:
 
 def _refuse_what_does_not_apply(args: argparse.Namespace, options: FlowOptions) -> None:
     """Refuse options that this flow does not use."""
-    of_entities = options.target not in ("entity-nodes", "dashboard")
+    of_entities = options.target not in ("entity-nodes", "dashboard", "signal-k")
     for word, applies, where in (
         ("url", options.starts_program, "--source exec and daemon"),
         ("program", options.starts_program, "--source exec and daemon"),

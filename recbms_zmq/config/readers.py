@@ -17,6 +17,8 @@ Reader = Callable[[Any], Any]
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 NAME: Final = re.compile(r"[a-z0-9_-]+")
+LONGEST_PATH: Final = 4095
+"""Bytes; Linux opens no longer one (PATH_MAX, with the NUL behind it)."""
 _URL: Final = re.compile(r"[\w+.-]+:/")
 
 
@@ -107,11 +109,29 @@ def name(given: Any) -> str:
     return given
 
 
+def keys(*kinds: str) -> Reader:
+    """Read patterns of sensors' keys, separated by commas; `kinds` are keys of other messages."""
+
+    def read(given: Any) -> str:
+        from recbms_zmq.sensors.selection import mistake  # the table takes 30 ms to import
+
+        expected = "keys of sensors, such as soc,power,cell_voltage/*"
+        patterns = given.replace(" ", "").lower().split(",") if isinstance(given, str) else [""]
+        for pattern in patterns:
+            if pattern not in kinds and (wrong := mistake(pattern)):
+                raise ValueError(f"{expected} ({wrong})" if pattern else expected)
+        return ",".join(patterns)
+
+    return read
+
+
 def path(given: Any) -> Path:
     """Read the path of a file."""
     # A URL here is a mistake, and a file of its name would be quoted with the password.
     if not isinstance(given, str) or not given or "\0" in given or _URL.match(given):
         raise ValueError("a path")
+    if len(given.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+        raise ValueError(f"a path of at most {LONGEST_PATH:,} bytes")
     try:
         return Path(given).expanduser()
     except RuntimeError as exc:

@@ -185,3 +185,16 @@ def mqtt_in(broker: str) -> Properties:
         "rh": 0,
         "inputs": 1,
     }
+
+
+def udp_out(host: str, port: str) -> Properties:
+    """Return a node that sends each message as a datagram."""
+    return {
+        "addr": host,
+        "iface": "",
+        "port": port,
+        "ipv": "udp4",
+        "outport": "",
+        "base64": False,
+        "multicast": "false",
+    }

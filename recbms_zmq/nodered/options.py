@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 Source = Literal["exec", "daemon", "zmq", "zeromq-node"]
-Target = Literal["discovery", "entity-nodes", "states", "mqtt", "dashboard"]
+Target = Literal["discovery", "entity-nodes", "states", "mqtt", "dashboard", "signal-k"]
 
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)

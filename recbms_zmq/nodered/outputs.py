@@ -1,7 +1,8 @@
 """Targets: the third part of a flow. Each takes the messages and makes entities of them.
 
 `discovery`, `states` and `mqtt` are one function node each, good for any pack; `entity-nodes` has
-a node per sensor, and `dashboard` makes a page instead: see the modules of these names.
+a node per sensor, `dashboard` makes a page instead, and `signal-k` deltas for a boat's server: see
+the modules of these names.
 """
 
 from typing import Final
@@ -14,6 +15,7 @@ from recbms_zmq.nodered import (
     registry,
     requests,
     resend,
+    signal_k,
 )
 from recbms_zmq.nodered.layout import Canvas, Group, Properties
 from recbms_zmq.nodered.options import FlowOptions
@@ -42,6 +44,8 @@ def env(options: FlowOptions) -> list[Properties]:
         ]
     if options.target == "dashboard":
         return dashboard.env()
+    if options.target == "signal-k":
+        return signal_k.env()
     entries.append(core_nodes.env("MIN_INTERVAL", str(MIN_INTERVAL_S), "num"))
     if options.target != "mqtt":
         entries.insert(0, core_nodes.env("HA_URL", "http://homeassistant.local:8123"))
@@ -63,6 +67,9 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     """
     if options.target == "dashboard":
         dashboard.add(canvas, options, messages, at)
+        return
+    if options.target == "signal-k":
+        signal_k.add(canvas, messages, at)
         return
     events, offline = resend.silence(canvas, messages, at)
     controls = [offline]

@@ -102,6 +102,10 @@ class Normalizer:
         """Remarks on the last status frame alone; those in `description` have hysteresis."""
         return self._remarks.now
 
+    def on_connected(self) -> None:
+        """Take note that the next frames come over a new connection."""
+        self._scale.on_connected()
+
     def status(
         self,
         frame: Status,

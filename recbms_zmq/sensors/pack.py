@@ -64,6 +64,7 @@ class Pack(Struct, frozen=True, gc=False):
         units: in the order of their addresses.
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
+        left_out: units that came without an address where others have one.
         arrival: when the frame came, ISO 8601.
         capacity: Ah, as it is published, once the settings are known.
         cell_count: of all units; None if one of them has no count.
@@ -86,6 +87,7 @@ class Pack(Struct, frozen=True, gc=False):
     units: tuple[Unit, ...]
     addressed: bool | None
     shared_addresses: tuple[tuple[int, int], ...]
+    left_out: int
     arrival: str
     capacity: float | None
     cell_count: int | None
@@ -143,7 +145,7 @@ class Pack(Struct, frozen=True, gc=False):
         if (
             low is not None
             and high is not None
-            and found.is_whole
+            and not found.left_out
             and len(voltages) == sum([len(unit.cell_voltages) for unit in ordered])
         ):
             lowest = _cell(voltages.index(low), ordered)
@@ -159,6 +161,7 @@ class Pack(Struct, frozen=True, gc=False):
             units=ordered,
             addressed=found.addressed,
             shared_addresses=found.shared_addresses,
+            left_out=found.left_out,
             arrival=arrival,
             capacity=capacity,
             cell_count=found.cell_count,

@@ -71,6 +71,8 @@ def find(pack: Pack) -> Iterator[str]:
     for address, count in pack.shared_addresses:
         units = "two units are" if count == 2 else f"{count} units are"
         yield f"{units} set to address {address}: check the address switches"
+    if pack.left_out:
+        yield "a unit comes without its address, and is left out: the others have one"
     for unit in pack.units:
         yield from _in_unit(unit)
     master = pack.master

@@ -18,7 +18,7 @@ _FRAMES_TO_CHANGE: Final = 3
 
 
 class ScaleDetector:
-    """Decides the scale by the first frame with a state of health.
+    """Decides the scale by the first frame of a connection with a state of health.
 
     After that, only three such frames in a row with the other scale change it, so that one wild
     value does not. Without a state of health, two states of charge above 1.5 in a row mean percent.
@@ -29,6 +29,10 @@ class ScaleDetector:
         self._too_large = 0
         self.scale: Scale | None = None
         """None while nothing has decided it."""
+
+    def on_connected(self) -> None:
+        """Let the next state of health decide: another module may answer at the address."""
+        self._contrary = _FRAMES_TO_CHANGE - 1
 
     def update(self, master: Master) -> None:
         """Take what a frame has."""

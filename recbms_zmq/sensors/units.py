@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 _NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
 _STAND_IN: Final = 256
 """Added to the position of a unit whose address another one has: no address is as large."""
+MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 
 
 class Unit(Struct, frozen=True, gc=False):
@@ -43,7 +44,7 @@ class Units(NamedTuple):
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         cell_count: of all units; None if one of them has no count.
-        is_whole: whether no unit was left out.
+        left_out: units without an address where others have one: they could be any of them.
 
     """
 
@@ -51,7 +52,7 @@ class Units(NamedTuple):
     addressed: bool | None
     shared_addresses: tuple[tuple[int, int], ...]
     cell_count: int | None
-    is_whole: bool
+    left_out: int
 
 
 def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
@@ -79,7 +80,7 @@ def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
         addressed=has_addresses if numbered_slaves else None,
         shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
         cell_count=_sum(counts),
-        is_whole=len(units) == len(numbered_slaves),
+        left_out=len(numbered_slaves) - len(units),
     )
 
 

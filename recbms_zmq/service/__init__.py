@@ -1,1 +1,1 @@
-"""The service: one pipeline for each BMS, the fleet, start and shutdown, counters on disk."""
+"""The service: one pipeline for each BMS, the fleet, start and shutdown, state on disk."""

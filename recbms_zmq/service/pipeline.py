@@ -12,12 +12,10 @@ from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.reporting.summary import describe_alarm
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.sensors.pack import Alarm, require_data
-from recbms_zmq.sensors.sensor import Unknown
-from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.sensors.pack import require_data
+from recbms_zmq.service.alarm_log import AlarmLog
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
 
@@ -101,7 +99,7 @@ class Pipeline:
         self._connections = 0
         self._last_status: float | None = None
         self._readings: Readings | None = None
-        self._alarm: Alarm | None = None
+        self._alarms = AlarmLog(self._announce)
         self._logged_problem = ""
         self._connected_at = float("-inf")
         self._was_online = False
@@ -162,6 +160,7 @@ class Pipeline:
         """Record a new connection."""
         self._connections += 1
         self._connected_at = at.monotonic
+        self._normalizer.on_connected()
         self.advance(at)
         self._publish(self._reporter.on_connected(at), at)
         _log.debug("%s: connected", self.name)
@@ -216,8 +215,7 @@ class Pipeline:
         self._readings = readings
         self._last_status = at.monotonic
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
-        if readings.alarm != self._alarm:
-            self._announce_alarm(readings.alarm, at)
+        self._alarms.update(readings.alarm, at)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
@@ -239,18 +237,9 @@ class Pipeline:
             what = f"offline: {self.reason}; what to do: recbms-zmq check {self.address}"
             self.announce(logging.WARNING, what, at)
 
-    def _announce_alarm(self, alarm: Alarm | Unknown | None, at: Instant) -> None:
-        if isinstance(alarm, Unknown):
-            return
-        if self._alarm is not None:
-            if self._alarm.is_same(alarm):
-                return
-            self.announce(logging.INFO, f"alarm cleared: {describe_alarm(self._alarm)}", at)
-        if alarm is not None:
-            known = ALARMS.get(alarm.number or 0)
-            advice = (known and known.meaning) or "look it up in REC's manual"
-            self.announce(logging.WARNING, f"alarm raised: {describe_alarm(alarm)}; {advice}", at)
-        self._alarm = alarm
+    def _announce(self, level: int, text: str, at: Instant) -> None:
+        # `announce` itself may be another one by now.
+        self.announce(level, text, at)
 
     def _log_remarks(self, remarks: tuple[str, ...]) -> None:
         """Log each remark once; `device` messages have those that are true now."""

@@ -35,7 +35,7 @@ from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.text import masked
 
 if TYPE_CHECKING:  # loaded only where they are used
-    from recbms_zmq.service.counters import CounterStore
+    from recbms_zmq.service.state_store import StateStore
     from recbms_zmq.sinks.zap import Authenticator
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Service:
         self._sinks: list[Sink] = []
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
-        self._counters: CounterStore | None = None
+        self._state: StateStore | None = None
         self._fleet = build_fleet(config, self._publish, self._drained)
         pipelines = [bms.pipeline for bms in self._fleet]
         self._readers: list[asyncio.Task[None]] = []
@@ -82,7 +82,7 @@ class Service:
         self._watch_for_the_end()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._notifier.close)
-            if await self._open_counters(stack) and await self._open_sinks(stack):
+            if await self._open_state(stack) and await self._open_sinks(stack):
                 await self._serve()
 
     def _publish(self, batch: Batch) -> None:
@@ -109,8 +109,8 @@ class Service:
         if self._config.exit_on_stdin_close and not self._stdin_readers():
             call_at_end_of(sys.stdin, self._end)
 
-    async def _open_counters(self, stack: contextlib.AsyncExitStack) -> bool:
-        """Resume the energy counters; return False if the end came first."""
+    async def _open_state(self, stack: contextlib.AsyncExitStack) -> bool:
+        """Load what earlier runs have kept; return False if the end came first."""
         directory = self._config.state_dir
         # A recording must not add to the counters of a pack.
         kept = {b.pipeline.name: b.pipeline for b in self._fleet if directory and b.source.live}
@@ -120,15 +120,16 @@ class Service:
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
-        from recbms_zmq.service.counters import CounterStore
+        from recbms_zmq.service.counters import EnergyRecord
+        from recbms_zmq.service.state_store import StateStore
 
-        self._counters = CounterStore(
-            directory, {name: pipeline.meter for name, pipeline in kept.items()}
-        )
-        for file in self._counters.files:
-            kept[file.name].limit_counters = file.limit
-        stack.push_async_callback(self._counters.close)
-        return await _unless(self._ended, self._counters.open()) is not None
+        self._state = StateStore(directory)
+        for name, pipeline in kept.items():
+            energy = EnergyRecord(name, pipeline.meter, self._state.save_soon)
+            pipeline.limit_counters = energy.limit
+            self._state.add(energy)
+        stack.push_async_callback(self._state.close)
+        return await _unless(self._ended, self._state.open()) is not None
 
     async def _open_sinks(self, stack: contextlib.AsyncExitStack) -> bool:
         """Open what messages are published on; return False if the end came first."""
@@ -163,8 +164,8 @@ class Service:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
             _log.info("%s: reading %s", bms.pipeline.name, masked(options.url))
             bms.pipeline.start(bms.source.now())
-        if self._counters is not None:
-            self._counters.start()
+        if self._state is not None:
+            self._state.start()
         self._readers = tasks = [
             asyncio.create_task(keep_running(bms, start_delay(index)))
             for index, bms in enumerate(self._fleet)
@@ -193,8 +194,8 @@ class Service:
                 task.cancel()
             # The last write runs while connections are closed. Its end is waited for after all
             # sockets: a slow disk may take longer than 200 ms.
-            if self._counters is not None:
-                self._counters.stop()
+            if self._state is not None:
+                self._state.stop()
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()

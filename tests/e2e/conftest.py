@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None
 
 @pytest.fixture(scope="session")
 def installed() -> Callable[[Callable[[], object]], None]:
-    """Install something, or skip; fail instead if RECBMS_E2E says that everything is required."""
+    """Install something, or skip; fail instead if RECBMS_E2E is `required`."""
 
     def install(what: Callable[[], object]) -> None:
         try:

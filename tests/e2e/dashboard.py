@@ -44,9 +44,9 @@ class Dashboard:
         self._do("open", width=size[0], height=size[1], path=path)
 
     def read(self) -> dict[str, str]:
-        """Return what the page says, by where it says it."""
-        said: dict[str, str] = self._do("read")
-        return said
+        """Return the texts of the page, by their place."""
+        texts: dict[str, str] = self._do("read")
+        return texts
 
     def charts(self) -> dict[str, Any]:
         """Return the lines of each chart, by its node's id: names and values, oldest first."""
@@ -67,9 +67,9 @@ class Dashboard:
         return found
 
     def complaints(self) -> list[str]:
-        """Return the errors that the browser has told since the last call."""
-        told: list[str] = self._do("complaints")
-        return told
+        """Return the browser's errors since the last call."""
+        errors: list[str] = self._do("complaints")
+        return errors
 
     def picture(self, file: Path) -> None:
         """Take a picture of what the window shows."""

@@ -33,7 +33,7 @@ exec chroot "$1" /venv/bin/python -m homeassistant -c /config --skip-pip
 
 
 class Missing(Exception):
-    """Something that cannot be installed from here; the text says what and why."""
+    """Something that cannot be installed from here; the text names it and the reason."""
 
 
 def cache_folder() -> Path:

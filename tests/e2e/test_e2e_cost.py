@@ -1,6 +1,6 @@
 """What a frame costs, counted and not timed: system calls and instructions.
 
-A count says the same on a busy machine, so it can stand in a test. How many messages and bytes a
+A count is the same on a busy machine, so it can stand in a test. How many messages and bytes a
 drive makes is in tests/process/test_counts.py.
 """
 

@@ -1,4 +1,4 @@
-"""flows/dashboard.json in a real browser: the page says what the messages say, and nothing old.
+"""flows/dashboard.json in a real browser: the page shows what the messages hold, and nothing old.
 
 The texts are written by hand from the real frames, as in `expected`.
 """
@@ -59,18 +59,18 @@ NO_CONNECTION = (
 
 
 def reads(page: Dashboard) -> dict[str, str]:
-    """Return what the page says; what depends on the time only has to look right."""
-    said = page.read()
+    """Return the page's texts; of a time only the format is checked."""
+    texts = page.read()
     for key in ("energy_charged", "energy_discharged"):
-        if re.fullmatch(r"\d\.\d{3}", said.get(key, "")):
-            said[key] = COUNTED
+        if re.fullmatch(r"\d\.\d{3}", texts.get(key, "")):
+            texts[key] = COUNTED
     time = r"([A-Z][a-z]+ \d+, )?\d\d:\d\d:\d\d( [AP]M)?"
-    return {key: re.sub(time, CLOCK, text) for key, text in said.items()}
+    return {key: re.sub(time, CLOCK, text) for key, text in texts.items()}
 
 
-def offline(said: dict[str, str]) -> dict[str, str]:
-    """Return what the page says of the same pack when nothing of it is known any more."""
-    kept = {key: text for key, text in said.items() if key not in ("spread", "alarm")}
+def offline(texts: dict[str, str]) -> dict[str, str]:
+    """Return the page's texts of the same pack when it is offline."""
+    kept = {key: text for key, text in texts.items() if key not in ("spread", "alarm")}
     return {
         **kept,
         **dict.fromkeys(MEASURED, DASH),
@@ -202,9 +202,9 @@ def test_every_screen_chooses_among_packs_of_any_size(
         other.open(WALL, "/battery?pack=recbms/large")
 
         def look(screen: Dashboard) -> tuple[str | None, ...]:
-            said = reads(screen)
-            cells = sum(key.startswith("cell/") for key in said)
-            return said.get("name"), said.get("soc"), said.get("chip"), f"{cells} cells"
+            texts = reads(screen)
+            cells = sum(key.startswith("cell/") for key in texts)
+            return texts.get("name"), texts.get("soc"), texts.get("chip"), f"{cells} cells"
 
         hut = ("REC BMS hut", "28.5", "live", "4 cells")
         large = ("REC BMS large", "50.5", "live", "240 cells")

@@ -1,4 +1,4 @@
-"""The message contract as a check: takes all that is said of one BMS, and holds it to that."""
+"""The message contract as a check: takes all messages of one BMS and checks each."""
 
 import json
 import re
@@ -21,10 +21,10 @@ _ALWAYS: Final = {"recbms/main/availability", "recbms/main/device"}
 
 
 class Contract:
-    """What was said of the BMS `main`, held to the contract message by message.
+    """The messages of the BMS `main`, checked against the contract one by one.
 
     Attributes:
-        standing: what a newcomer would be told, by topic.
+        standing: what a new subscriber would receive, by topic.
         bodies: all messages.
 
     """

@@ -82,7 +82,7 @@ def bms(contract: Contract, options: ReportOptions) -> Pipeline:
 
 
 def report(wire: Sequence[bytes], options: ReportOptions, *, secret: bytes = b"") -> Contract:
-    """Take messages of a BMS, a few seconds apart, all the way; return what was said."""
+    """Take messages of a BMS, a few seconds apart, all the way; return what is published."""
     contract = Contract(secret)
     device = bms(contract, options)
     device.start(Instant(0, 0))
@@ -100,7 +100,7 @@ def report(wire: Sequence[bytes], options: ReportOptions, *, secret: bytes = b""
 def _check_what_stands(
     truth: Normalizer, data: bytes, contract: Contract, *, is_good: bool, everything: bool
 ) -> None:
-    """See that the last messages say what the frame says, and nothing more."""
+    """Check that the last messages hold the frame's values, and nothing more."""
     try:
         frame = decode(data).frame
         if isinstance(frame, Settings):
@@ -114,15 +114,15 @@ def _check_what_stands(
     if not everything or (group and "recbms/main/snapshot" not in contract.standing):
         return  # held back, or offline
     expected = {sensor.key: value for sensor, value in readings.items()}
-    said = {
+    sent = {
         message["key"]: message["payload"]
         for message in contract.standing.values()
         if message["kind"] == "reading" and message["key"].startswith("settings/") == bool(group)
     }
     # What is of the service itself is not in the frame.
     own = ("link/", "energy_", "charge_in", "charge_out", "last_update")
-    said, expected = _without(said, own), _without(expected, own)
-    assert said == expected
+    sent, expected = _without(sent, own), _without(expected, own)
+    assert sent == expected
     if isinstance(frame, Status):
         assert expected.items() <= contract.standing["recbms/main/snapshot"]["payload"].items()
 

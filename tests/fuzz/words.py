@@ -6,6 +6,7 @@ files and from opening sockets.
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -16,6 +17,7 @@ from unittest import mock
 
 from recbms_zmq.cli.dispatch import COMMANDS, main
 from recbms_zmq.config.load import Loaded, load
+from recbms_zmq.config.readers import LONGEST_PATH
 from recbms_zmq.config.toml import as_toml
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
 from recbms_zmq.service import logs
@@ -25,8 +27,10 @@ LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
 CODES = {0, 1, 2, 69, 73, 78, 141}
 """All exit codes that the README names."""
+QUOTES_A_PATH = re.compile(r"cannot (read|use)|is not a recording|holds |is no key file")
+"""A path is quoted as a whole, so that it can be copied."""
 PASSWORD = "pa55w0rd-Zq"
-"""Where it stands in front of an `@`, nobody may see it."""
+"""In front of an `@` it is a password: no output may hold it."""
 
 
 def configuration(data: bytes) -> None:
@@ -90,7 +94,8 @@ def check_loaded(loaded: Loaded) -> None:
 def check_sentence(sentence: str) -> None:
     """See that it is one, and fit to be printed."""
     assert sentence
-    assert len(sentence) <= LONGEST, sentence
+    path = LONGEST_PATH if QUOTES_A_PATH.search(sentence) else 0
+    assert len(sentence) <= LONGEST + path, sentence
     assert len(sentence.splitlines()) == 1, sentence
     assert f":{PASSWORD}@" not in sentence, sentence
     assert "Traceback" not in sentence
@@ -126,11 +131,11 @@ def command_line(words: Sequence[str]) -> tuple[Any, str, str]:
             code: Any = main(list(words))
         except SystemExit as exc:
             code = exc.code
-        said = []
+        written = []
         for stream in (out, err):
             stream.seek(0)
-            said.append(stream.read())
-    return code, said[0], said[1]
+            written.append(stream.read())
+    return code, written[0], written[1]
 
 
 def _begin(_runner: Any, work: Any) -> int:
@@ -144,7 +149,7 @@ _OPENING = ("open", "os.mkdir", "os.rename", "os.remove", "os.chmod")
 
 
 def _guard(event: str, what: tuple[Any, ...]) -> None:
-    """Let nothing be written outside of a folder, and nobody be called."""
+    """Allow no write outside of a folder, and no connection."""
     if not _inside:
         return
     if event in ("socket.bind", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"):

@@ -1,4 +1,4 @@
-"""The dashboard's function nodes, run by Node.js: what the page is told, and when."""
+"""The dashboard's function nodes, run by Node.js: what the page receives, and when."""
 
 import json
 from typing import Any
@@ -121,7 +121,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "unit", "cell", "said", "alarm"),
+    ("number", "unit", "cell", "text", "alarm"),
     [
         (
             *(2, 2, 3, "UNDERVOLTAGE"),
@@ -144,12 +144,12 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
     ],
 )
 def test_an_alarm_is_told_with_its_place_and_what_to_do(
-    number: int | None, unit: int | None, cell: int | None, said: str, alarm: dict[str, str]
+    number: int | None, unit: int | None, cell: int | None, text: str, alarm: dict[str, str]
 ) -> None:
     active = (
         *(reading("problem", True), reading("error_text", "Low"), reading("error_number", number)),
         *(reading("error_unit", unit), reading("error_cell", cell)),
-        reading("error_message", said),
+        reading("error_message", text),
     )
     assert battery(ONLINE, *active)["alarm"] == alarm
     assert battery(ONLINE, *active, reading("problem", False))["alarm"] is None
@@ -248,8 +248,8 @@ def test_temperatures_of_the_battery_come_before_those_of_the_boards() -> None:
 def test_a_pack_that_is_offline_or_was_not_said_to_be_online_is_not_live() -> None:
     soc = reading("soc", 28.5)
     shown = battery(ONLINE, soc, OFFLINE)
-    told = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
-    assert told == (False, "no status frame for 30 s", 28.5, HEARD)
+    found = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
+    assert found == (False, "no status frame for 30 s", 28.5, HEARD)
     assert battery(soc)["live"] is False
     assert battery(OFFLINE)["heard"] is None
 
@@ -345,8 +345,8 @@ def points(sent: list[Any]) -> list[list[Any]]:
 
 def test_a_step_has_the_mean_power_and_the_last_charge() -> None:
     # 0.4 h in 720 steps are two seconds each.
-    said = (ONLINE, reading("soc", 28.5), reading("power", 100))
-    done = history(tick(0), *said, tick(1), reading("power", 200), tick(2), tick(3), tick(4))
+    messages = (ONLINE, reading("soc", 28.5), reading("power", 100))
+    done = history(tick(0), *messages, tick(1), reading("power", 200), tick(2), tick(3), tick(4))
     assert [each is not None for each in done[-3:]] == [True, False, True]
     assert points(done[-3]) == [[("REC BMS", 2, 150)], [("REC BMS", 2, 28.5)]]
     assert points(done[-1]) == [[("REC BMS", 4, 200)], [("REC BMS", 4, 28.5)]]
@@ -354,9 +354,9 @@ def test_a_step_has_the_mean_power_and_the_last_charge() -> None:
 
 @pytest.mark.parametrize("gone", [OFFLINE, {"control": "offline", "payload": 1}])
 def test_there_is_a_gap_while_nothing_is_known(gone: dict[str, Any]) -> None:
-    said = (ONLINE, reading("soc", 28.5), reading("power", 100))
+    messages = (ONLINE, reading("soc", 28.5), reading("power", 100))
     done = history(
-        *(tick(0), *said, tick(1), gone, tick(2), tick(4)),
+        *(tick(0), *messages, tick(1), gone, tick(2), tick(4)),
         *(ONLINE, tick(6), reading("power", 50), reading("soc", 28), tick(8)),
     )
     drawn = [points(each) for each in done[-8:] if each is not None]

@@ -186,7 +186,7 @@ def test_the_credentials_are_names_of_variables(options: FlowOptions) -> None:
     servers = [node for node in made(options) if node["type"] == "server"]
     assert [node["credentials"] for node in servers] == [
         {"host": "${HA_URL}", "access_token": "${HA_TOKEN}"}
-    ] * (options.target not in ("mqtt", "dashboard"))
+    ] * (options.target not in ("mqtt", "dashboard", "signal-k"))
 
 
 def test_entity_nodes_are_made_from_the_sensor_table() -> None:
@@ -311,7 +311,7 @@ def test_a_wrong_option_gets_one_sentence(
     arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["flow", *arguments]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert sentence in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert sentence in output.err

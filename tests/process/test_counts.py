@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 SECONDS = 300
 
 
-class Nobody:
+class NoConnection:
     """A receiver that has seen nothing wrong."""
 
     def connected(self, at: Instant) -> None: ...
@@ -37,7 +37,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drive as a recording, one frame a second."""
     path = tmp_path_factory.mktemp("drive") / "drive.jsonl"
     with path.open("wb") as file:
-        recorder = Recorder(Nobody(), lambda line: _write(file, line))
+        recorder = Recorder(NoConnection(), lambda line: _write(file, line))
         at = Instant(0.0, 1_790_000_000.0)
         recorder.start(at)
         recorder.connected(at)

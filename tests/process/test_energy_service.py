@@ -29,8 +29,8 @@ COUNTERS = {"energy_charged": 3, "energy_discharged": 3, "charge_in": 2, "charge
 SAVING_ALL_THE_TIME = """
 import sys
 from recbms_zmq import cli
-from recbms_zmq.service import counters
-counters.SAVE_EVERY = 0.01
+from recbms_zmq.service import state_store
+state_store.SAVE_EVERY = 0.01
 sys.exit(cli.main())
 """
 
@@ -222,7 +222,7 @@ def test_a_second_process_is_refused_and_the_first_is_not_disturbed(
     waiting, refusal = second.stderr.all()
     assert b"waiting for another process to release it" in waiting
     assert refusal.decode() == (
-        f"recbms-zmq: another process keeps the energy counters in {tmp_path}/main.energy.json; "
+        f"recbms-zmq: another process uses {tmp_path}/main.energy.json; "
         "stop it, or give this one another --state-dir or --name"
     )
     assert second.messages == []
@@ -253,9 +253,13 @@ def test_a_process_that_starts_while_its_predecessor_ends_takes_the_counters_ove
         b'{"energy_charged":1,"energy_discharged":1,"charge_in":1}',
         b'{"energy_charged":-1,"energy_discharged":1,"charge_in":1,"charge_out":1}',
         b'{"energy_charged":1e999,"energy_discharged":1,"charge_in":1,"charge_out":1}',
+        b'{"other":' + b"[" * 10_000,
         b"[" * 100_000,
     ],
-    ids=["empty", "zeros", "cut", "a counter missing", "negative", "infinite", "nested"],
+    ids=[
+        *("empty", "zeros", "cut", "a counter missing", "negative", "infinite"),
+        *("nested", "too large"),
+    ],
 )
 def test_a_damaged_file_is_renamed_and_logged_and_counters_start_at_zero(
     pack: Pack, count: Counting, tmp_path: Path, damage: bytes
@@ -280,7 +284,7 @@ def test_counters_that_cannot_be_read_are_unknown_and_not_zero(
     snapshot = first(service, "snapshot")
     assert snapshot["soc"] == 28.5
     assert not set(snapshot) & COUNTERS.keys()
-    service.stderr.line("they are unknown until then")
+    service.stderr.line("are unknown until then")
     # As soon as they can be read they go on, and what was counted meanwhile is in them.
     write_counters(tmp_path / "whole", energy_charged=50.0)
     (tmp_path / "whole" / "main.energy.json").rename(unreadable)
@@ -288,7 +292,7 @@ def test_counters_that_cannot_be_read_are_unknown_and_not_zero(
     assert charged["payload"] > 50.0
     assert charged["seq"] == 1
     assert service.stop() == 0
-    assert logged(service, "they are unknown until then") == 1
+    assert logged(service, "are unknown until then") == 1
 
 
 def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
@@ -298,21 +302,21 @@ def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
     obstacle.mkdir()
     write_counters(tmp_path, energy_charged=10.0)
     service = count.saving_all_the_time("--state-dir", str(tmp_path), pack.url)
-    service.stderr.line("they go on in memory")
+    service.stderr.line("go on in memory")
     until_above(service, "energy_charged", 10.03)
     assert kept(tmp_path)["energy_charged"] == 10.0
     obstacle.rmdir()
     wait_until_kept(tmp_path, 10.03)
     assert service.stop() == 0
     assert logged(service, "cannot be kept") == 1
-    assert logged(service, "are kept again") == 1
+    assert logged(service, "is kept again") == 1
 
 
 HANGING_DISK = """
 import os, sys, time
 from recbms_zmq import cli
-from recbms_zmq.service import counters
-counters.SAVE_EVERY, counters.DISK_PATIENCE = 0.01, 0.3
+from recbms_zmq.service import state_store
+state_store.SAVE_EVERY, state_store.DISK_PATIENCE = 0.01, 0.3
 saves = 0
 def hang(fd):
     global saves
@@ -329,20 +333,20 @@ def test_a_disk_that_hangs_stops_neither_the_counters_nor_the_end(
 ) -> None:
     python = [sys.executable, "-c", HANGING_DISK]
     service = count("--state-dir", str(tmp_path), pack.url, python=python)
-    service.stderr.line("they go on in memory")
+    service.stderr.line("go on in memory")
     reserved = json.loads((tmp_path / "main.energy.json").read_bytes())["reserved"]
     until_above(service, "energy_charged", reserved["energy_charged"] + 0.01)
     service.send_signal(signal.SIGTERM)
     service.message(payload="offline", reason="stopped")
     assert service.wait() == 0
-    assert logged(service, "were not written within") == 1
+    assert logged(service, "state was not written to") == 1
 
 
 HANGING_START = """
 import sys, time
 from recbms_zmq import cli
-from recbms_zmq.service import counters
-counters.open_regular = lambda *_, **__: time.sleep(3600)
+from recbms_zmq.service import state_files
+state_files.open_regular = lambda *_, **__: time.sleep(3600)
 sys.exit(cli.main())
 """
 
@@ -359,8 +363,8 @@ def test_a_disk_that_hangs_at_the_start_does_not_stop_the_end(
 NO_DNS = """
 import socket, sys, time
 from recbms_zmq import cli
-from recbms_zmq.service import counters
-counters.SAVE_EVERY = 0.01
+from recbms_zmq.service import state_store
+state_store.SAVE_EVERY = 0.01
 socket.getaddrinfo = lambda *_, **__: time.sleep(3600)
 sys.exit(cli.main())
 """
@@ -384,7 +388,7 @@ def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
     service = count("--state-dir", str(tmp_path / "file"), pack.url)
     assert service.wait() == 73
     assert service.stderr.text() == (
-        f"recbms-zmq: cannot keep energy counters in --state-dir {tmp_path}/file: not a directory\n"
+        f"recbms-zmq: cannot use --state-dir {tmp_path}/file: not a directory\n"
     )
 
 
@@ -487,9 +491,7 @@ def test_a_lock_that_is_no_regular_file_is_refused(
     service = count("--state-dir", str(state), pack.url)
     assert service.wait() == 73
     why = "it is a symbolic link" if kind == "link" else "it is not a regular file"
-    assert service.stderr.text() == (
-        f"recbms-zmq: cannot keep energy counters in --state-dir {state}: {why}\n"
-    )
+    assert service.stderr.text() == (f"recbms-zmq: cannot use --state-dir {state}: {why}\n")
     assert victim.read_text() == "precious"
 
 

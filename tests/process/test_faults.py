@@ -1,4 +1,4 @@
-"""Every fault that the simulator can be told to have, and what a user of the command sees of it.
+"""Every fault that the simulator has, and what a user of the command sees of it.
 
 Both ends are the real command: `recbms-zmq simulate --faults` and `recbms-zmq run`.
 """
@@ -41,10 +41,10 @@ def availability(service: Command) -> list[str]:
     return [m["payload"] for m in service.messages if m["kind"] == "availability"]
 
 
-def said_of(messages: Messages, key: str) -> list[Any]:
-    """Return what was said on a topic, but nothing twice in a row."""
-    said = [m["payload"] for m in messages if m["key"] == key]
-    return [value for n, value in enumerate(said) if n == 0 or value != said[n - 1]]
+def payloads_of(messages: Messages, key: str) -> list[Any]:
+    """Return the payloads of a topic, without repeats in a row."""
+    payloads = [m["payload"] for m in messages if m["key"] == key]
+    return [value for n, value in enumerate(payloads) if n == 0 or value != payloads[n - 1]]
 
 
 def log(service: Command, text: str) -> list[str]:
@@ -53,7 +53,7 @@ def log(service: Command, text: str) -> list[str]:
 
 
 def end(service: Command) -> Messages:
-    """Stop the service as one does; return all that it said."""
+    """Stop the service by SIGTERM; return all messages."""
     assert service.stop() == 0
     assert "Traceback" not in service.stderr.text()
     service.stdout.all()
@@ -81,7 +81,7 @@ def test_a_link_that_breaks_is_renewed_said_once_and_no_reason_to_be_offline(
         first = others[0]  # it was asked for the first time while it refused
     assert first == f"main: {LINKS[faults]}; trying again"
     messages = end(service)
-    assert said_of(messages, "link/bad_frames") == [0]  # half of a frame is none
+    assert payloads_of(messages, "link/bad_frames") == [0]  # half of a frame is none
     assert availability(service) == ["offline", "online", "offline"]
 
 
@@ -95,10 +95,10 @@ def test_silence_is_offline_and_then_everything_is_said_again(
     service.message(key="availability", seq=4, payload="online")
     service.message(key="soc", seq=service.message(key="soc")["seq"] + 1)
     messages = end(service)
-    said = [(m["payload"], m["reason"]) for m in messages if m["kind"] == "availability"]
-    assert said[1] == ("online", "status frames arrive")
-    assert said[2][0] == "offline"
-    assert said[2][1].startswith("no status frame for 0.8 s")
+    payloads = [(m["payload"], m["reason"]) for m in messages if m["kind"] == "availability"]
+    assert payloads[1] == ("online", "status frames arrive")
+    assert payloads[2][0] == "offline"
+    assert payloads[2][1].startswith("no status frame for 0.8 s")
     places = [n for n, m in enumerate(messages) if m["kind"] == "availability"]
     assert places[3] == places[2] + 1  # no reading while offline
     first, second = (
@@ -119,7 +119,7 @@ def test_a_burst_costs_no_frame(start: Start, run: Run, subscribe: Subscribe) ->
     subscriber.message(key="voltage", seq=first + 150)
     messages = [m for m in subscriber.messages if m["key"] == "voltage"]
     assert sorted({m["seq"] for m in messages}) == list(range(first, first + 151))
-    assert said_of(subscriber.messages, "availability")[-1] == "online"
+    assert payloads_of(subscriber.messages, "availability")[-1] == "online"
 
 
 DROPPED: Final = {
@@ -140,9 +140,9 @@ def test_a_message_that_is_no_frame_is_counted_logged_once_and_costs_nothing_els
     assert [line.partition(" (")[0] for line in log(service, "dropped")] == [
         f"main: a message was dropped: {DROPPED[name]}"
     ]
-    assert said_of(messages, "link/reconnects") == [0]
-    assert said_of(messages, "availability") == ["offline", "online", "offline"]
-    assert None not in said_of(messages, "voltage")
+    assert payloads_of(messages, "link/reconnects") == [0]
+    assert payloads_of(messages, "availability") == ["offline", "online", "offline"]
+    assert None not in payloads_of(messages, "voltage")
 
 
 FIELDS: Final = ("bad-utf8", "nan", "wrong-types", "missing-keys", "unknown-keys")
@@ -158,31 +158,31 @@ def test_a_field_that_is_wrong_costs_itself_and_is_back_with_the_next_frame(
     messages = end(service)
     log_lines = log(service, "counted in link/bad_frames")
     assert len(log_lines) == len({line.partition(" (")[0] for line in log_lines})
-    assert said_of(messages, "link/reconnects") == [0]
-    assert said_of(messages, "availability") == ["offline", "online", "offline"]
+    assert payloads_of(messages, "link/reconnects") == [0]
+    assert payloads_of(messages, "availability") == ["offline", "online", "offline"]
     text = service.stdout.text()
     assert "NaN" not in text
     assert "Infinity" not in text
     # Not the last frame: what it has lost is not back yet.
-    told = [m for m in messages if re.fullmatch("voltage|current|cell_voltage/2/.", m["key"])]
-    lost = {m["key"] for m in told if m["payload"] is None and m["ts"] < told[-1]["ts"]}
+    readings = [m for m in messages if re.fullmatch("voltage|current|cell_voltage/2/.", m["key"])]
+    lost = {m["key"] for m in readings if m["payload"] is None and m["ts"] < readings[-1]["ts"]}
     if name != "bad-utf8":  # which may well miss these
         assert bool(lost) == (name != "unknown-keys")
     for key in lost:
-        said = said_of(messages, key)
-        assert said[said.index(None) + 1] is not None
+        payloads = payloads_of(messages, key)
+        assert payloads[payloads.index(None) + 1] is not None
 
 
 def test_a_bms_that_never_pongs_is_read_on(start: Start, run: Run) -> None:
     service = begin(start, run, "no-pong at 0s for 1h", simulated="--rate 20")
     wait_for_count(service, "link/frames", 60)
-    assert said_of(end(service), "link/reconnects") == [0]
+    assert payloads_of(end(service), "link/reconnects") == [0]
 
 
 def test_binary_messages_that_hold_a_frame_are_read(start: Start, run: Run) -> None:
     service = begin(start, run, "binary 100%", simulated="--rate 20")
     wait_for_count(service, "link/frames", 10)
-    assert said_of(end(service), "link/bad_frames") == [0]
+    assert payloads_of(end(service), "link/bad_frames") == [0]
 
 
 def test_a_frame_of_5_mib_closes_the_connection_which_is_renewed(start: Start, run: Run) -> None:
@@ -193,8 +193,8 @@ def test_a_frame_of_5_mib_closes_the_connection_which_is_renewed(start: Start, r
     assert log(service, "trying again") == [
         "main: connection closed: a message was longer than --max-frame; trying again"
     ]
-    assert said_of(messages, "availability") == ["offline", "online", "offline"]
-    assert said_of(messages, "link/bad_frames") == [0]
+    assert payloads_of(messages, "availability") == ["offline", "online", "offline"]
+    assert payloads_of(messages, "link/bad_frames") == [0]
 
 
 def test_a_frame_without_units_makes_their_sensors_unknown_until_the_next_one(
@@ -220,9 +220,9 @@ def test_a_unit_that_comes_back_at_another_position_keeps_its_name(start: Start,
     service.message(key="device", seq=9)
     messages = end(service)
     for unit in (2, 3):
-        said = said_of(messages, f"cell_voltage/{unit}/1")
-        assert said.count(None) >= 1
-        assert all(value is None or 3 < value < 3.6 for value in said)
+        payloads = payloads_of(messages, f"cell_voltage/{unit}/1")
+        assert payloads.count(None) >= 1
+        assert all(value is None or 3 < value < 3.6 for value in payloads)
     units = [m["payload"]["units"] for m in messages if m["kind"] == "device"]
     described = [[unit["address"] for unit in each] for each in units]
     addresses = [each for each, _ in groupby(described)]
@@ -231,7 +231,7 @@ def test_a_unit_that_comes_back_at_another_position_keeps_its_name(start: Start,
     assert addresses[:6] in [turn[index : index + len(addresses[:6])] for index in range(4)]
     cells = {m["key"] for m in messages if m["key"].startswith("cell_voltage/")}
     assert cells == {f"cell_voltage/{u}/{n}" for u in (2, 3) for n in (1, 2, 3, 4)}
-    assert said_of(messages, "availability") == ["offline", "online", "offline"]
+    assert payloads_of(messages, "availability") == ["offline", "online", "offline"]
 
 
 def test_the_clock_of_the_bms_dates_nothing(start: Start, run: Run) -> None:
@@ -256,10 +256,10 @@ def test_an_unknown_error_number_is_an_alarm_all_the_same(start: Start, run: Run
     }
     events = [m["payload"] for m in messages if m["kind"] == "event"]
     assert events[:2] == [{"event": "alarm_raised", **alarm}, {"event": "alarm_cleared", **alarm}]
-    while said_of(messages, "problem")[:1] == [True]:
+    while payloads_of(messages, "problem")[:1] == [True]:
         messages = messages[1:]
-    assert said_of(messages, "problem")[:3] == [False, True, False]
-    assert 200 in said_of(messages, "error_number")
+    assert payloads_of(messages, "problem")[:3] == [False, True, False]
+    assert 200 in payloads_of(messages, "error_number")
 
 
 def test_every_fault_has_been_met_here() -> None:

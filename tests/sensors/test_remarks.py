@@ -89,6 +89,12 @@ SUM = "the cell voltages add up to something else than the pack voltage"
             ("two units are set to address 2: check the address switches", SUM),
         ),
         (
+            lambda array: array["slave"].update(
+                {"1": {k: v for k, v in array["slave"]["0"].items() if k != "address"}}
+            ),
+            ("a unit comes without its address, and is left out: the others have one",),
+        ),
+        (
             lambda array: array["slave"].update(dict.fromkeys("123", array["slave"]["0"])),
             ("4 units are set to address 2: check the address switches", SUM),
         ),

@@ -63,6 +63,26 @@ def test_the_scale_is_decided_once_and_not_by_one_value(
     assert [soc_and_soh(normalizer, frame) for frame in frames] == shown
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [((64.0, 98.5), (0.3, 0.9)), ((0.64, 1.0), (30.0, 90.0))]
+)
+def test_a_new_connection_decides_the_scale_again(first: Frame, second: Frame) -> None:
+    normalizer = Normalizer()
+    assert soc_and_soh(normalizer, first)[0] == 64.0
+    normalizer.on_connected()
+    assert soc_and_soh(normalizer, (None, None)) == (None, None)  # decides nothing
+    assert [soc_and_soh(normalizer, second) for _ in range(4)] == [(30.0, 90.0)] * 4
+
+
+def test_a_new_connection_to_the_same_module_changes_nothing() -> None:
+    normalizer = Normalizer()
+    soc_and_soh(normalizer, (64.0, 98.5))
+    normalizer.on_connected()
+    assert soc_and_soh(normalizer, (1.2, None)) == (1.2, None)
+    assert soc_and_soh(normalizer, (64.0, 98.5)) == (64.0, 98.5)
+    assert soc_and_soh(normalizer, (64.0, 0.985)) == (64.0, 1.0)  # one wild value
+
+
 def test_a_module_that_sends_percent_has_a_remark() -> None:
     normalizer = Normalizer()
     soc_and_soh(normalizer, (0.5, 0.9))

@@ -10,9 +10,13 @@ from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.service.alarm_log import MOST_LINES
 from recbms_zmq.service.pipeline import STABLE_AFTER, Pipeline
 
 LOST = "connection lost"
+FLAPS = (
+    "main: error 2 comes and goes: it is not logged for up to an hour; messages have every change"
+)
 OFFLINE = "main: offline: no status frame for 20 s; what to do: recbms-zmq check ADDRESS"
 
 
@@ -136,6 +140,37 @@ def test_an_alarm_is_logged_once_when_it_is_raised_and_once_when_it_is_cleared(
     assert advice in raised.getMessage()
     assert cleared.levelname == "INFO"
     assert cleared.getMessage().startswith(f"main: alarm cleared: {text}")
+
+
+def test_an_alarm_that_comes_and_goes_fills_no_log_and_hides_no_other(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    flapping = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
+    other = {"present": 1, "addr": 2, "st": 15, "con_st": 1}
+    for second in range(2000):
+        error = other if second == 1000 else NO_ERROR if second % 2 else flapping
+        pipeline.received(status(erro=error).encode(), at(second))
+    _, *lines = [message.partition(",")[0] for message in caplog.messages]
+    assert lines == [
+        *["main: alarm raised: error 2", "main: alarm cleared: error 2"] * (MOST_LINES // 2),
+        FLAPS,
+        "main: alarm raised: error 15",
+        "main: alarm cleared: error 15",
+    ]
+    caplog.clear()
+    pipeline.received(status(erro=flapping).encode(), at(3600))  # an hour after the first one
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "main: alarm raised: error 2"
+    ]
+
+
+def test_error_numbers_without_end_are_not_logged_without_end(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1, 1000):
+        error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
+        pipeline.received(status(erro=error).encode(), at(number))
+    assert len(caplog.messages) < 2 * 64 + 2
 
 
 def test_an_alarm_that_gives_way_to_another_is_cleared_first(

@@ -99,14 +99,14 @@ def test_the_whole_array_is_told_by_its_cells() -> None:
 
 def test_settings_name_the_lowest_and_highest_cell_as_rec_counts() -> None:
     bms = SimulatedBms(SimulatorOptions(units=2, cells=8, seed=1))
-    status, told = json.loads(bms.status(7)), json.loads(bms.settings(7))
+    status, settings = json.loads(bms.status(7)), json.loads(bms.settings(7))
     cells = {
         (unit["address"], int(key) + 1): voltage
         for unit in status["bms_array"]["slave"].values()
         for key, voltage in unit["nap"].items()
     }
-    assert cells[told["nnc"]["bms"], told["nnc"]["cell"]] == min(cells.values())
-    assert cells[told["vnc"]["bms"], told["vnc"]["cell"]] == max(cells.values())
+    assert cells[settings["nnc"]["bms"], settings["nnc"]["cell"]] == min(cells.values())
+    assert cells[settings["vnc"]["bms"], settings["vnc"]["cell"]] == max(cells.values())
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_old_firmware_knows_neither_balancing_nor_addresses() -> None:
 
 def test_new_firmware_tells_its_time_and_the_level_of_relay_1() -> None:
     bms = SimulatedBms(SimulatorOptions(firmware="new"))
-    told = json.loads(bms.settings(30))
-    assert set(told) - set(json.loads(REAL_SETTINGS)) == {"mcu_time", "re1l"}
-    assert told["mcu_time"] == "09:30:30"
+    settings = json.loads(bms.settings(30))
+    assert set(settings) - set(json.loads(REAL_SETTINGS)) == {"mcu_time", "re1l"}
+    assert settings["mcu_time"] == "09:30:30"
     assert json.loads(bms.status(60))["bms_array"]["master"]["time"] == "09:31:00"
 
 
@@ -230,7 +230,7 @@ def test_whatever_is_simulated_the_frames_are_good_and_plausible(
         assert -170 < master["ibat"] < 170
         assert 0 <= master["soc"] <= 1
         assert 0 < master["tmax"] < 50
-        told, dropped = decode(bms.settings(elapsed))
+        settings, dropped = decode(bms.settings(elapsed))
         assert dropped == ()
-        assert isinstance(told, Settings)
+        assert isinstance(settings, Settings)
         assert msgspec.json.decode(bms.settings(elapsed))["type"] == "settings"

@@ -1,4 +1,4 @@
-"""What can be asked of the simulator, and how it says no."""
+"""The simulator's options, and what it refuses."""
 
 import re
 

@@ -127,11 +127,11 @@ def test_resistance_is_measured_anew_only_on_large_steps_of_the_current() -> Non
     pack = SimulatedPack(seed=0, step=5)
     cell = pack.units[0].cells[0]
     changes = steps = 0
-    told, before = cell.measured_resistance, pack.current
+    measured, before = cell.measured_resistance, pack.current
     for _ in live(pack, 12, every=5):
         steps += abs(pack.current - before) > 20
-        changes += cell.measured_resistance != told
-        told, before = cell.measured_resistance, pack.current
+        changes += cell.measured_resistance != measured
+        measured, before = cell.measured_resistance, pack.current
     assert changes == steps > 0
     assert cell.measured_resistance == pytest.approx(cell.resistance, rel=0.03)
 

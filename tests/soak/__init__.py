@@ -8,7 +8,7 @@ with readers that stall, vanish and come back, and judges from the outside wheth
 - `readers` are one well-behaved subscriber, which has to get every message, and those that are not:
   what they get has to be what the well-behaved one got, byte for byte.
 - `judge` holds the well-behaved one's state against the journal, which `truth` reads by rules of
-  its own: after each frame it must be what one frame said that was sent at that time.
+  its own: after each frame it must equal one frame that was sent at that time.
 - `vitals` looks at memory, open files and threads in two calms: after a first chaos, and after a
   longer second one. In both, every reader has to have the same, true, whole state.
 """

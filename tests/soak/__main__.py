@@ -59,7 +59,7 @@ def run(soak: Soak, seconds: float, verdict: Verdict) -> None:
     print(f"second calm: {after}", flush=True)
     soak.end()
     print("\n".join(soak.report()))
-    for what in ("frames told of", "offline", "lost by slow readers"):
+    for what in ("frames published", "offline", "lost by slow readers"):
         if not verdict.counts[what]:
             verdict.fail("the chaos was one", f"{what}: 0")
     look_at(before, after, verdict)

@@ -105,9 +105,9 @@ class Company:
             self._guest = self._subscribe(endpoint, "late joiner", orderly=True)
 
     def disagreement(self, state: dict[str, int]) -> Callable[[], str]:
-        """Return what tells who has not got this state of the well-behaved reader, or more yet."""
+        """Return a function that names who still lacks this state of the well-behaved reader."""
 
-        def tell() -> str:
+        def lagging() -> str:
             now = self.well.reader.state
             lacking = {"stdout": self._line_reader.lacks(state, now, lambda _: True)}
             for each in self._here[1:]:
@@ -119,26 +119,26 @@ class Company:
                 if topics
             )
 
-        return tell
+        return lagging
 
     def standing(self) -> list[str]:
-        """Tell what still stands of a BMS for both who always read.
+        """Return the topics that still have a value for both readers that never stall.
 
         At the end the service gives either of them 100 ms. On a machine that is starved one can be
         too late for that, and so can those who hold little.
         """
-        told = set(self._line_reader.state) & set(self.well.reader.state)
-        return [t for t in told if not t.endswith(("/availability", "/device"))]
+        topics = set(self._line_reader.state) & set(self.well.reader.state)
+        return [t for t in topics if not t.endswith(("/availability", "/device"))]
 
     def conclude(self) -> None:
-        """See at the end that nobody has got anything that the well-behaved one has not."""
+        """Check at the end that no reader has what the well-behaved one lacks."""
         for reader in self._readers:
             reader.conclude()
         if self._lines.rest:
             self._verdict.fail("messages are whole", f"stdout ends with {self._lines.rest[:99]!r}")
 
     def report(self) -> list[str]:
-        """Say what they got, for people."""
+        """Return a line for each reader, for people."""
         return [
             f"{reader.name}: {reader.messages} messages, {reader.lost} lost, "
             f"{reader.repeats} repeated"

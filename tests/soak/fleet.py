@@ -38,7 +38,7 @@ class Fleet:
         self._turn = asyncio.Event()
 
     def change(self, word: str) -> None:
-        """Begin a chaos or a calm: every BMS starts anew."""
+        """Begin a chaos or a calm: every BMS restarts."""
         self._chaos = word == "chaos"
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
@@ -77,7 +77,7 @@ class Fleet:
 
 
 async def _open(server: SimulatorServer) -> None:
-    while True:  # somebody else may have its port for a moment
+    while True:  # another process may have its port for a moment
         try:
             await server.open()
         except OSError:

@@ -1,8 +1,8 @@
 """The judge: holds what the well-behaved reader got against the journal of what was sent.
 
-After every frame that the service tells of, what stands of a BMS must be exactly what one status
-says that was sent just before, the same one as the last time or a later one: no value of an older
-frame, none of a damaged field, none left out. While a BMS is offline nothing stands.
+After every frame that the service publishes, the last values of a BMS must be exactly those of one
+status frame that was sent just before, the same one as the last time or a later one: no value of an
+older frame, none of a damaged field, none left out. A BMS that is offline has no last values.
 """
 
 import datetime as dt
@@ -43,8 +43,8 @@ class Judge:
         delays: values may be held back (`min_interval`): each is judged alone.
 
     Attributes:
-        online: as was last said.
-        values: what stands, by key; settings and texts too.
+        online: by the last availability.
+        values: the last ones, by key; settings and texts too.
         description: of the pack.
         difference: once it is set to something, with every frame: what of all that stands is not
             what the package makes of the last frames; empty from when there is nothing.
@@ -71,12 +71,12 @@ class Judge:
 
     def sent(self, at: float, data: bytes) -> None:
         """Take an entry of the journal."""
-        said = truth.said(data)
-        if said is not None:
-            kept = self._frames if said.kind == "status" else self._settings
-            kept.append(Sent(at, data, said.values))
-            addressed = truth.said(data, addressed=True)
-            if addressed is not None and addressed.values != said.values:
+        found = truth.read(data)
+        if found is not None:
+            kept = self._frames if found.kind == "status" else self._settings
+            kept.append(Sent(at, data, found.values))
+            addressed = truth.read(data, addressed=True)
+            if addressed is not None and addressed.values != found.values:
                 kept.append(Sent(at, data, addressed.values))
             while len(kept) > 1 and kept[1].at < at - _KEPT:
                 kept.popleft()
@@ -145,7 +145,7 @@ class Judge:
             self.values[key] = payload
         if key in truth.SETTINGS:
             near = self._near(self._settings, message.ts)
-            # Said again at a refresh, dated as it came: then it has been judged before.
+            # Sent again at a refresh, dated as it came: then it has been judged before.
             recent = not self._settings or _wall(message.ts) > self._settings[0].at
             if recent and not any(sent.values.get(key) == payload for sent in near):
                 self._fail("every reading was sent", f"{key} {payload!r} {message.ts}")
@@ -155,10 +155,10 @@ class Judge:
         raised = change["event"] == "alarm_raised"
         self._verdict.counts[change["event"]] += 1
         if raised != (self._alarm is None):
-            self._fail("an alarm is said once a change", f"{change}, before: {self._alarm}")
+            self._fail("an alarm is published once a change", f"{change}, before: {self._alarm}")
         what = {key: value for key, value in change.items() if key != "event"}
         if not raised and what != self._alarm:
-            self._fail("an alarm is said once a change", f"{change}, raised: {self._alarm}")
+            self._fail("an alarm is published once a change", f"{change}, raised: {self._alarm}")
         self._alarm = what if raised else None
         if raised and not any(
             sent.values.get("error_number") == change["number"]
@@ -167,10 +167,10 @@ class Judge:
             self._fail("every event was sent", f"{change} {message.ts}")
 
     def _begin(self, ts: str) -> None:
-        """Judge the frame that was told of until now, and begin with the next one."""
+        """Judge the frame whose messages are complete, and begin with the next one."""
         if self.online and self._keys - {"device"}:  # settings alone can change a description
             self._last_frame = _wall(self._ts)
-            self._verdict.counts["frames told of"] += 1
+            self._verdict.counts["frames published"] += 1
             if not self.delays:
                 self._judge()
         self._ts = ts
@@ -194,9 +194,9 @@ class Judge:
         what = "no frame was sent then"
         if best is not None:
             wrong = best[1].values.items() ^ found.items()
-            told, true = wrong & found.items(), wrong & best[1].values.items()
-            what = f"{self._ts}: stands {sorted(told)}, nearest frame {sorted(true)}"
-        self._fail("what stands is what one frame said", what)
+            shown, true = wrong & found.items(), wrong & best[1].values.items()
+            what = f"{self._ts}: last values {sorted(shown)}, nearest frame {sorted(true)}"
+        self._fail("the last values are those of one frame", what)
 
     def _difference(self, sent: Sent) -> str:
         normalizer = Normalizer()
@@ -230,7 +230,7 @@ class Judge:
             found = {k: v for k, v in self._snapshot.items() if v is not None and _is_modelled(k)}
             if found != sent.values:
                 wrong = found.items() ^ sent.values.items()
-                self._fail("a snapshot is what one frame said", f"{self._ts}: {sorted(wrong)}")
+                self._fail("a snapshot is one frame", f"{self._ts}: {sorted(wrong)}")
 
     def _near(self, frames: deque[Sent], ts: str) -> list[Sent]:
         arrived = _wall(ts)

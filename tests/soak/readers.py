@@ -59,13 +59,13 @@ class Ledger:
         self._rows[message.topic] = first, hashes
 
     def has(self, topic: str, seq: int, digest: int) -> bool | None:
-        """Tell whether this is what it got; None: it has not got that far, or it is too old."""
+        """Return whether this is what it got; None: it has not got that far, or it is too old."""
         first, hashes = self._rows.get(topic) or (1, array("q"))
         place = seq - first
         return hashes[place] == digest if 0 <= place < len(hashes) else None
 
     def is_past(self, topic: str, seq: int) -> bool:
-        """Tell whether it has got further than this."""
+        """Return whether it has got further than this."""
         first, hashes = self._rows.get(topic) or (1, array("q"))
         return seq < first + len(hashes)
 
@@ -157,7 +157,7 @@ class Reader:
         elif self._orderly and message.kind == "reading" and message.device in self._offline:
             self._fail("no reading while offline", f"{message.topic} {message.ts}")
         if message.kind == "reading" and message.payload is None:
-            # `null` is said once of what has gone, and as long as it is so of what is not known.
+            # `null` comes once for a value that has gone, at each refresh for an unknown one.
             self.state.pop(message.topic, None)
         elif message.kind != "event":
             self.state[message.topic] = message.seq
@@ -202,13 +202,13 @@ class Reader:
         *,
         lossy: bool = False,
     ) -> list[str]:
-        """Tell which topics differ from another reader's.
+        """Return the topics that differ from another reader's.
 
         Args:
             state: of the other one a while ago: of that, everything has to be here.
             now: the other one's by now: there must be nothing else here.
-            wants: tells which topics this one has subscribed to.
-            lossy: it has done nothing about what it lost: what is not said again may differ.
+            wants: whether this one has subscribed to a topic.
+            lossy: it does not subscribe again after a loss: what is not sent again may differ.
 
         """
         missing = [

@@ -102,7 +102,7 @@ class Soak:
         return self._company
 
     def begin(self) -> None:
-        """Wait until the service has said to the well-behaved reader that every BMS is offline."""
+        """Wait until the well-behaved reader has received that every BMS is offline."""
         self._wait(lambda: len(self._endpoints) == 2, "it publishes")
         self._company = Company(
             _descriptor(self._service.stdout),
@@ -161,7 +161,7 @@ class Soak:
         return min(self._looks(_MEASURED))
 
     def end(self) -> None:
-        """Stop the service; see that it says goodbye to everybody."""
+        """Stop the service; check that every reader receives `offline`."""
         self._ending = True
         self._service.send_signal(signal.SIGTERM)
         self._wait(lambda: self._service.poll() is not None, "it ends on SIGTERM")
@@ -173,7 +173,7 @@ class Soak:
         self.company.conclude()
 
     def report(self) -> list[str]:
-        """Say what happened, for people."""
+        """Return what happened, for people."""
         counts = self._verdict.counts
         return [*(f"{name}: {counts[name]}" for name in sorted(counts)), *self.company.report()]
 
@@ -277,7 +277,7 @@ def _read(stream: IO[bytes] | None) -> bytes:
 
 
 def _free_ports(chance: random.Random, count: int) -> list[int]:
-    """Find ports that nobody listens on, and that no client is given by the system."""
+    """Find ports without a listener, and that no client is given by the system."""
     ports: list[int] = []
     while len(ports) < count:
         port = chance.choice(_PORTS)

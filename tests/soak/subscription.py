@@ -7,7 +7,7 @@ import zmq
 from .readers import Message, Reader
 
 _HEALING: Final = 2.0
-"""Seconds before it subscribes anew once more: the state that comes then is a lot to read too."""
+"""Seconds before it subscribes once more: the state that comes then is a lot to read too."""
 
 
 class Lines:
@@ -26,7 +26,7 @@ class Subscription:
     """A SUB socket with its reader.
 
     Args:
-        heals: after a loss it subscribes anew as soon as it has caught up, which brings the state.
+        heals: after a loss it subscribes again as soon as it has caught up, which brings the state.
         small: it can hold little itself, so that what it leaves unread is soon the service's.
 
     """
@@ -67,7 +67,7 @@ class Subscription:
                     self._healed = now
                     self.reader.gap = False
                     self.reader.state.clear()
-                    self._subscribe(anew=True)
+                    self._subscribe(again=True)
                 break
             message = self.reader.take(body, now)
             if message is not None:
@@ -80,8 +80,8 @@ class Subscription:
     def close(self) -> None:
         self.socket.close()
 
-    def _subscribe(self, *, anew: bool = False) -> None:
+    def _subscribe(self, *, again: bool = False) -> None:
         for prefix in self.prefixes:
-            if anew:
+            if again:
                 self.socket.unsubscribe(prefix)
             self.socket.subscribe(prefix)

@@ -1,4 +1,4 @@
-"""What a message of a BMS says, read by rules written a second time, from REC's names to our keys.
+"""Reads a message of a BMS by rules written a second time, from REC's names to our keys.
 
 Nothing of the package is used here: a mistake of its decoder or its table must not hide itself. Of
 a status the numbers are read that people act on: the pack's, every cell's and every temperature.
@@ -41,14 +41,14 @@ _SETTINGS: Final = {  # REC's name: our key, factor, decimals
 SETTINGS: Final = frozenset(f"settings/{key}" for key, _, _ in _SETTINGS.values())
 
 
-class Said(NamedTuple):
-    """What a message says: of which kind it is, and values by our keys. A missing key: nothing."""
+class Reading(NamedTuple):
+    """A message's kind and its values by our keys. A key is missing where there is no value."""
 
     kind: str
     values: Values
 
 
-def said(data: bytes, *, addressed: bool = False) -> Said | None:
+def read(data: bytes, *, addressed: bool = False) -> Reading | None:
     """Read a message; None if it is no frame.
 
     A unit without an address is known by its position; or with `addressed` it is left out, as it
@@ -62,7 +62,7 @@ def said(data: bytes, *, addressed: bool = False) -> Said | None:
         return None
     kind = frame.get("type", "status" if "bms_array" in frame else None)
     if kind == "settings":
-        return Said("settings", _settings(frame))
+        return Reading("settings", _settings(frame))
     if kind == "status":
         array = _object(frame.get("bms_array"))
         master, slaves = array.get("master"), array.get("slave")
@@ -75,7 +75,7 @@ def said(data: bytes, *, addressed: bool = False) -> Said | None:
             low, high = values.get("cell_voltage_min"), values.get("cell_voltage_max")
             if low is not None and high is not None:
                 values["cell_voltage_delta"] = _rounded(high - low, 3)
-            return Said("status", values)
+            return Reading("status", values)
     return None
 
 

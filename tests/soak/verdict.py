@@ -26,7 +26,7 @@ class Verdict:
             examples.append(what)
 
     def lines(self) -> list[str]:
-        """Say it for people."""
+        """Return the lines to print."""
         if self.passed:
             return ["PASS"]
         lines = []

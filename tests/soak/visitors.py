@@ -19,7 +19,7 @@ import zmq
 from .verdict import Verdict
 
 _MOST: Final = 3
-WAYS: Final = ("close", "kill", "stop and kill", "say garbage", "say nothing", "reset")
+WAYS: Final = ("close", "kill", "stop and kill", "send garbage", "send nothing", "reset")
 
 
 class Visitors:
@@ -56,10 +56,10 @@ class Visitors:
 
     def _visit(self, way: str) -> list[tuple[float, Callable[[], None]]]:
         seconds = self._chance.uniform(0.5, 6)
-        if way in ("say garbage", "say nothing", "reset"):
+        if way in ("send garbage", "send nothing", "reset"):
             host, port = self._endpoints[0].removeprefix("tcp://").split(":")
             caller = socket.create_connection((host, int(port)), timeout=10)
-            if way == "say garbage":
+            if way == "send garbage":
                 with contextlib.suppress(OSError):
                     caller.sendall(self._chance.randbytes(self._chance.randrange(1, 5000)))
             if way == "reset":  # what comes is never read, and the end is no goodbye

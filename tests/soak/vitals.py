@@ -1,4 +1,4 @@
-"""What the system says of the process under test: memory, open files, threads, processor time."""
+"""What the system reports of the process under test: memory, open files, threads, CPU time."""
 
 import os
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 As root on a Debian with the packages systemd-container, python3-venv, mosquitto and
 mosquitto-clients. It boots this machine's own system in a container, over a layer in memory that is
-thrown away afterwards, types there what `flows/service/README.md` and `flows/pipes/README.md` say,
-and lets `probe` do to the services what may happen to them.
+thrown away afterwards, types there the commands of `flows/service/README.md` and
+`flows/pipes/README.md`, and lets `probe` do to the services what may happen to them.
 """
 
 import sys

@@ -23,7 +23,7 @@ def show(name: str) -> str:
 
 
 def expect(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for a condition; say whether it came, and when."""
+    """Wait for a condition; return whether it came, and when."""
     global failures  # noqa: PLW0603
     began = time.monotonic()
     while not (found := condition()) and time.monotonic() - began < seconds:
@@ -48,7 +48,7 @@ def subscribed(topic: str) -> str:
 
 
 def check_mqtt() -> None:
-    """See that the second unit feeds a broker, and says so when it ends."""
+    """See that the second unit feeds a broker, and publishes `offline` when it ends."""
     broker = subprocess.Popen(["mosquitto", "-c", "/written/mosquitto.conf"])
     types("mqtt")
     expect("the state is on the broker", lambda: '"payload"' in subscribed("recbms/main/soc"))

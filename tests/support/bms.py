@@ -51,7 +51,8 @@ class FakeBms:
         greeting: the first messages of every connection.
         behave: what to do with a client instead; the connection ends with it.
         tls: makes it `wss://`.
-        host: an address of loopback.
+        host: an address of this machine.
+        port: 0 for any free one.
 
     """
 
@@ -62,6 +63,7 @@ class FakeBms:
         behave: Behaviour | None = None,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.greeting = tuple(greeting)
         self.behave = behave
@@ -72,7 +74,7 @@ class FakeBms:
         # Bound and never listened on: it keeps the port for us while we refuse connections.
         self._port = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._port.bind((host, 0))
+        self._port.bind((host, port))
         self._address: tuple[str, int] = (host, self._port.getsockname()[1])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

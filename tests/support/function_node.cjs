@@ -1,73 +1,84 @@
 // Runs the scripts of one Node-RED function node, as Node-RED would, without Node-RED.
 //
-// stdin: {"start": script or "", "body": script, "env": {…}, "messages": [msg, …]}
-// stdout: [{"sent": what the body returned, "later": what it sent by node.send, "warnings": […],
-//          "errors": […], "statuses": […]}, …], one per message
+// A line of stdin:  {"start": script or "", "body": script, "env": {…}, "messages": [msg, …]}
+// A line of stdout: [{"sent": what the body returned, "later": what it sent by node.send,
+//                     "warnings": […], "errors": […], "statuses": […]}, …], one per message;
+//                   or a text: the exception. Each line of stdin is a new node.
 //
 // A message {"wait": ms} is not given to the script: so much time passes, and timers that are due run.
 // Time stands still otherwise.
 
-const context = new Map();
-const input = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
-let now;
-let clock = 0;
-let timers = [];
-const time = {
-    setTimeout: (action, ms = 0) => {
-        const timer = { action, due: clock + ms };
-        timers.push(timer);
-        return timer;
-    },
-    clearTimeout: (timer) => {
-        timers = timers.filter((each) => each !== timer);
-    },
-    Date: class extends Date {
-        constructor(...given) {
-            super(...(given.length ? given : [clock]));
-        }
+function run(input) {
+    const context = new Map();
+    let now;
+    let clock = 0;
+    let timers = [];
+    const time = {
+        setTimeout: (action, ms = 0) => {
+            const timer = { action, due: clock + ms };
+            timers.push(timer);
+            return timer;
+        },
+        clearTimeout: (timer) => {
+            timers = timers.filter((each) => each !== timer);
+        },
+        Date: class extends Date {
+            constructor(...given) {
+                super(...(given.length ? given : [clock]));
+            }
 
-        static now() {
-            return clock;
-        }
-    },
-};
-const scope = {
-    ...time,
-    context: { get: (name) => context.get(name), set: (name, value) => context.set(name, value) },
-    env: { get: (name) => input.env[name] },
-    node: {
-        warn: (text) => now.warnings.push(text),
-        error: (text) => now.errors.push(text),
-        status: (status) => now.statuses.push(status.text),
-        send: (messages) => now.later.push(structuredClone(messages)),
-    },
-};
+            static now() {
+                return clock;
+            }
+        },
+    };
+    const scope = {
+        ...time,
+        context: { get: (name) => context.get(name), set: (name, value) => context.set(name, value) },
+        env: { get: (name) => input.env[name] },
+        node: {
+            warn: (text) => now.warnings.push(text),
+            error: (text) => now.errors.push(text),
+            status: (status) => now.statuses.push(status.text),
+            send: (messages) => now.later.push(structuredClone(messages)),
+        },
+    };
 
-function wait(ms) {
-    const end = clock + ms;
-    for (;;) {
-        const [next] = timers.filter((each) => each.due <= end).sort((a, b) => a.due - b.due);
-        if (!next) {
-            break;
+    function wait(ms) {
+        const end = clock + ms;
+        for (;;) {
+            const [next] = timers.filter((each) => each.due <= end).sort((a, b) => a.due - b.due);
+            if (!next) {
+                break;
+            }
+            time.clearTimeout(next);
+            clock = Math.max(clock, next.due);
+            next.action();
         }
-        time.clearTimeout(next);
-        clock = Math.max(clock, next.due);
-        next.action();
+        clock = end;
     }
-    clock = end;
+
+    const compile = (script) => new Function('msg', ...Object.keys(scope), script);
+    compile(input.start)(undefined, ...Object.values(scope));
+    const body = compile(input.body);
+    return input.messages.map((msg) => {
+        now = { sent: null, later: [], warnings: [], errors: [], statuses: [] };
+        if (msg.wait !== undefined) {
+            wait(msg.wait);
+            return now;
+        }
+        // As Node-RED does between nodes: what one message says cannot change another.
+        now.sent = structuredClone(body(structuredClone(msg), ...Object.values(scope))) ?? null;
+        return now;
+    });
 }
 
-const compile = (script) => new Function('msg', ...Object.keys(scope), script);
-compile(input.start)(undefined, ...Object.values(scope));
-const body = compile(input.body);
-const results = input.messages.map((msg) => {
-    now = { sent: null, later: [], warnings: [], errors: [], statuses: [] };
-    if (msg.wait !== undefined) {
-        wait(msg.wait);
-        return now;
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    let answer;
+    try {
+        answer = run(JSON.parse(line));
+    } catch (error) {
+        answer = String(error.stack);
     }
-    // As Node-RED does between nodes: what one message says cannot change another.
-    now.sent = structuredClone(body(structuredClone(msg), ...Object.values(scope))) ?? null;
-    return now;
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
 });
-process.stdout.write(JSON.stringify(results));

@@ -25,22 +25,31 @@ def answer(content: bytes = CELL, *, status: str = "200 OK", headers: str = "") 
     return head.encode() + content
 
 
+LOOPBACK: Final = ("127.0.0.1", 0)
+
+
 class FakeModule:
     """Answers every request and closes the connection; without an answer it keeps it open.
 
     Args:
         answers: bytes to send, one after the other; the last one for ever. None: no answer.
         tls: makes it `https://`.
+        address: to listen at; port 0 for any free one.
 
     """
 
-    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *answers: bytes | None,
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = LOOPBACK,
+    ) -> None:
         self.answers: list[bytes | None] = list(answers or [answer()])
         self.requests: list[bytes] = []
         self._tls = tls
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.authority = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server(address)
+        self.authority = f"{address[0]}:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""A pack as somebody sees it who looks on: frames go in, contract messages reach a `Model`."""
+"""A pack as a monitor sees it: frames go in, contract messages reach a `Model`."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ WALL = 1_700_000_000.0
 
 
 class MonitoredBms:
-    """One BMS of a service, and the model of somebody who subscribes to it.
+    """One BMS of a service, and the model of a subscriber.
 
     Args:
         model: shared with other packs, or one of its own.
@@ -39,7 +39,7 @@ class MonitoredBms:
     ) -> None:
         self.model = Model() if model is None else model
         self.bodies: dict[bytes, bytes] = {}
-        """What the service would tell a newcomer."""
+        """What the service would send to a new subscriber."""
         self._endpoint = endpoint
         self._now = 0.0
         self._device = Pipeline(
@@ -73,7 +73,7 @@ class MonitoredBms:
         self._device.advance(Instant(at, WALL + at))
 
     def replay(self, at: float) -> None:
-        """Let the service say again what it last said."""
+        """Let the service send its last values again."""
         for body in list(self.bodies.values()):
             self.model.update(decode_message(body), at, self._endpoint)
 

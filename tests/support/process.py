@@ -1,4 +1,4 @@
-"""The real command in a process of its own, with what it says collected line by line."""
+"""The real command in a process of its own, with its output collected line by line."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from support.waiting import PATIENCE
 _T = TypeVar("_T")
 
 PACKAGE_PARENT: Final = str(Path(recbms_zmq.__file__).parents[1])
-# What the surroundings say of other programs must not change what this one does.
+# Variables meant for other programs must not change what this one does.
 _FOREIGN: Final = (
     "RECBMS_",
     "PYTHONUNBUFFERED",
@@ -223,5 +223,5 @@ class Command:
 
 
 def matches(message: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-    """Tell whether a message has these values in these fields."""
+    """Return whether a message has these values in these fields."""
     return all(message.get(name) == value for name, value in fields.items())

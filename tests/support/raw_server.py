@@ -12,15 +12,16 @@ class RawServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, answer: bytes | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, answer: bytes | None, address: tuple[str, int]) -> None:
+        super().__init__(address, _Handler)
         self.answer = answer
         self.requests: list[bytes] = []
         self.ended = threading.Event()
 
     @property
     def authority(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
+        host, port, *_ = self.server_address
+        return f"{host!s}:{port}"
 
 
 class _Handler(socketserver.BaseRequestHandler):
@@ -35,9 +36,11 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 @contextmanager
-def raw_server(answer: bytes | None) -> Iterator[RawServer]:
-    """Serve on a free port of loopback."""
-    with RawServer(answer) as server:
+def raw_server(
+    answer: bytes | None, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[RawServer]:
+    """Serve, on a free port of loopback unless `address` is another one."""
+    with RawServer(answer, address) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

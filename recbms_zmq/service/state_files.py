@@ -1,0 +1,127 @@
+"""Small files in the state directory: read, replaced as a whole, locked.
+
+A file is written to `FILE.new`, synced and renamed, so that a complete one is there at any moment.
+Files are regular ones with mode 0600; a symbolic link is not followed, a FIFO is not waited for.
+
+Every function here waits for the disk.
+"""
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from recbms_zmq.config.files import open_regular, read_regular
+
+MOST_BYTES: Final = 2**16
+"""A file that is larger is not ours."""
+_LOCK_AGAIN: Final = 0.1  # seconds
+
+_log = logging.getLogger(__name__)
+
+
+def read(path: Path) -> bytes | None:
+    """Return the content of a file, or None if there is none.
+
+    Raises:
+        OSError: it cannot be read, or its directory is missing.
+        ValueError: it has more than `MOST_BYTES`.
+
+    """
+    try:
+        return read_regular(path, most=MOST_BYTES, follow=False)
+    except FileNotFoundError:
+        # Without the directory nothing is known of the file: a disk may be mounted later.
+        if not path.parent.is_dir():
+            raise
+        return None
+    except OSError as exc:
+        if exc.errno == errno.EFBIG:
+            raise ValueError(exc.strerror) from exc
+        raise
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file. It survives a power cut after `sync_directory`.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+
+    """
+    aside = Path(f"{path}.new")
+    with contextlib.suppress(FileNotFoundError):  # left by a kill, or not by us
+        aside.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(open_regular(aside, flags, follow=False), "wb") as file:  # noqa: PTH123 descriptor
+        file.write(content)
+        file.flush()
+        # Without this, a file system may put the new name on the disk before the content.
+        os.fsync(file.fileno())
+    aside.rename(path)
+
+
+def sync_directory(directory: Path) -> None:
+    """Sync the names in a directory, as far as its file system can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that its owner can look at it; return the new path.
+
+    Raises:
+        OSError: it cannot be renamed.
+
+    """
+    aside = Path(f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    path.rename(aside)
+    return aside
+
+
+def lock(path: Path, patience: float = 0.0) -> int:
+    """Lock a file against other processes, and return its descriptor, which holds the lock.
+
+    The file and its directory are made if needed. The file is never removed: another process may
+    have opened it, and would then lock a file that a third one no longer finds.
+
+    Args:
+        path: of the file.
+        patience: seconds that another process gets to release its lock.
+
+    Raises:
+        BlockingIOError: another process has the lock.
+        OSError: the file cannot be locked.
+
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = open_regular(path, os.O_RDWR | os.O_CREAT, follow=False)
+    try:
+        _lock(fd, path, patience)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int, path: Path, patience: float) -> None:
+    # A `flock` that waits could not be given up.
+    for tries in itertools.count():
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if tries * _LOCK_AGAIN >= patience:
+                raise
+            if not tries:
+                _log.info("%s: waiting for another process to release it", path)
+            time.sleep(_LOCK_AGAIN)
+        else:
+            return

@@ -1,0 +1,45 @@
+"""How many addresses are asked at a time."""
+
+import asyncio
+from collections import Counter
+from ipaddress import IPv4Network
+
+from recbms_zmq.check.sweep import sweep
+from recbms_zmq.clock import Instant
+from recbms_zmq.sources import LiveSource, Receiver
+
+
+class Crowd:
+    """Hosts that refuse after a while, and how many of them are asked at a time."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.now = self.most = 0
+
+    def open_source(self, url: str) -> "Host":
+        self.asked[url] += 1
+        return Host(self)
+
+
+class Host(LiveSource):
+    sends_settings = True
+
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+
+    async def run(self, receiver: Receiver) -> None:
+        self._crowd.now += 1
+        self._crowd.most = max(self._crowd.most, self._crowd.now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self._crowd.now -= 1
+        receiver.disconnected("connection refused", Instant.now())
+
+
+def test_each_address_is_asked_once_and_32_at_a_time() -> None:
+    addresses = list(IPv4Network("192.168.8.0/24").hosts())
+    crowd = Crowd()
+    answers = asyncio.run(sweep(addresses, crowd.open_source, 30, lambda *_: None))
+    assert answers == {"refused": 254}
+    assert crowd.most == 32
+    assert crowd.asked == {f"ws://{address}/ws": 1 for address in addresses}
