@@ -14,6 +14,7 @@ UNPLUGGED: Final = (-127.0, 85.0)
 """°C that a digital sensor reads without a connection, and before its first measurement."""
 _STAND_IN: Final = 256
 """Added to the position of a unit whose address another one has: no address is as large."""
+MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 
 
 class Unit(Struct, frozen=True, gc=False):
