@@ -166,11 +166,12 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.error(f"a command is missing; for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.text import did_you_mean, quoted
+        from recbms_zmq.text import did_you_mean, masked, quoted, shortened
 
         hint = did_you_mean(wanted, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         if "://" in wanted:
-            hint = f"; an address follows one, as in {PROGRAM} run {wanted}"
+            shown = shortened(masked(wanted))
+            hint = f"; an address follows one, as in {PROGRAM} run {shown}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.

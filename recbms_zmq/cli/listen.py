@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 import signal
 import sys
 import time
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
-from recbms_zmq.errors import Unavailable
+from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.sensors.selection import Selection
 
 if TYPE_CHECKING:
     from recbms_zmq.client.subscriber import Subscriber
@@ -20,6 +22,7 @@ examples:
   recbms-zmq listen                     everything, from the service here
   recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
   recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
+  recbms-zmq listen --only 'availability,soc,cell_voltage/*'
 
 exit codes: 0 after --count messages; 2 wrong option; 69 nothing came for
 --timeout seconds; 78 a key file cannot be used.
@@ -43,6 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="PREFIX",
         help="only topics that begin with this; can be given more than once",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="KEYS",
+        help="only messages with these keys, such as 'availability,soc,cell_voltage/*'",
+    )
+    parser.add_argument(
+        "--except",
+        dest="leave_out",
+        action="append",
+        metavar="KEYS",
+        help="no messages with these keys, such as 'settings/*,link/*'",
     )
     parser.add_argument("--count", metavar="N", help="stop after this many messages")
     parser.add_argument(
@@ -74,20 +90,45 @@ def main(args: argparse.Namespace) -> int:
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
+    keys = readers.keys("availability", "device", "event", "snapshot")
+    only = [read_argument("--only", keys, each) for each in args.only or ()]
+    leave_out = [read_argument("--except", keys, each) for each in args.leave_out or ()]
+    selection = Selection(only, leave_out)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         zmq.Context() as context,
         Subscriber(context, args.curve_server_key, args.curve_secret_key) as subscriber,
     ):
-        for topic in args.topic or [""]:
-            subscriber.socket.subscribe(topic)
+        for prefix in _prefixes(args.topic or [""], only):
+            subscriber.socket.subscribe(prefix)
         for endpoint in endpoints:
             subscriber.connect(endpoint)
-        _print(subscriber, count, timeout)
+        _print(subscriber, selection, count, timeout)
     return 0
 
 
-def _print(subscriber: "Subscriber", count: int | None, timeout: float | None) -> None:
+def _prefixes(topics: list[str], only: list[str]) -> list[str]:
+    """Return what to subscribe to: as little as can hold the wanted keys.
+
+    The keys of a topic begin after its second slash, so they narrow a prefix that names a BMS.
+    """
+    found = set()
+    for topic in topics:
+        *bms, key = topic.split("/", 2)
+        for pattern in ",".join(only).split(",") if len(bms) == 2 else [""]:
+            start = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+            if start.startswith(key):
+                found.add("/".join((*bms, start)))
+            elif key.startswith(start):
+                found.add(topic)
+    if not found:
+        raise UsageError("--only: no topic with these keys begins with --topic")
+    return sorted(found)
+
+
+def _print(
+    subscriber: "Subscriber", selection: Selection, count: int | None, timeout: float | None
+) -> None:
     import zmq
 
     printed = 0
@@ -107,15 +148,19 @@ def _print(subscriber: "Subscriber", count: int | None, timeout: float | None) -
             _print_refusal(subscriber, refusals)
         if sub not in ready:
             continue
-        deadline = _deadline(timeout)
         parts = sub.recv_multipart()
-        if len(parts) != 2:
-            continue  # another program's publisher
-        out.write(parts[1] + b"\n")
-        printed += 1
+        # Other than two parts come from another program's publisher.
+        if len(parts) == 2 and selection.has(_key(parts[0])):
+            deadline = _deadline(timeout)
+            out.write(parts[1] + b"\n")
+            printed += 1
         if not sub.poll(0):
             out.flush()
     out.flush()
+
+
+def _key(topic: bytes) -> str:
+    return topic.split(b"/", 2)[-1].decode("ascii", "replace")
 
 
 def _deadline(timeout: float | None) -> float:

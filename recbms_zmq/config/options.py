@@ -80,6 +80,26 @@ class ReportOptions(Struct, frozen=True, kw_only=True):
         ),
     ] = 30.0
 
+    only: Annotated[
+        tuple[str, ...],
+        About(
+            readers.keys("availability", "device", "event"),
+            "publish only the sensors with these keys, such as 'soc,power,cell_voltage/*'; "
+            "availability, device and alarms are always published",
+            "KEYS",
+            many=True,
+        ),
+    ] = ()
+    leave_out: Annotated[
+        tuple[str, ...],
+        About(
+            readers.keys(),
+            "do not publish the sensors with these keys, such as 'settings/*'",
+            "KEYS",
+            many=True,
+        ),
+    ] = msgspec.field(default=(), name="except")
+
 
 class BmsConfig(Struct, frozen=True, kw_only=True):
     """What applies to one BMS."""
@@ -281,7 +301,9 @@ def build(struct: type[_StructT], values: Mapping[str, Any]) -> _StructT:
     """Make a struct, and the structs in its fields, of the values of their options."""
     return struct(
         **{
-            field.name: build(field.type, values) if _is_struct(field.type) else values[field.name]
+            field.name: build(field.type, values)
+            if _is_struct(field.type)
+            else values[field.encode_name]
             for field in msgspec.structs.fields(struct)
         }
     )
@@ -298,7 +320,7 @@ def _options_of(struct: type[Struct], *, bms: bool) -> Iterator[Option]:
         for about in getattr(field.type, "__metadata__", ()):
             default = None if about.derived else field.default
             yield Option(
-                field.name, about.read, default, about.help, about.metavar, bms, about.many
+                field.encode_name, about.read, default, about.help, about.metavar, bms, about.many
             )
 
 

@@ -20,10 +20,12 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import AlarmChange
 from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream
+from recbms_zmq.reporting.selected_columns import SelectedColumns
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
 from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.selection import Selection
 from recbms_zmq.sensors.sensor import Unknown
 from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.alarms import alarm_advice
@@ -51,6 +53,10 @@ class Reporter:
         self._streams = (self._status, self._settings, self._snapshot)
         self._emits_readings = options.emit in ("readings", "both")
         self._emits_snapshots = options.emit in ("snapshot", "both")
+        selection = Selection(options.only, options.leave_out)
+        self._selected_status = SelectedColumns(selection)
+        self._selected_settings = SelectedColumns(selection)
+        self._selects = selection.selects
         self._device_info: DeviceInfo | None = None
         self._alarm: Alarm | None = None
         self._settings_refresh_due = NEVER
@@ -98,6 +104,8 @@ class Reporter:
 
     def on_status(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
+        if self._selects:
+            readings = self._selected_status.of(readings)
         batch = self.advance(at)
         messages_before = len(batch.messages)
         self._last = at
@@ -131,6 +139,8 @@ class Reporter:
 
     def on_settings(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a settings frame; while offline its readings wait for the next status."""
+        if self._selects:
+            readings = self._selected_settings.of(readings)
         batch = self.advance(at)
         self._last = at
         if self._emits_snapshots:

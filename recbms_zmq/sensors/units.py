@@ -12,6 +12,7 @@ _T = TypeVar("_T")
 _NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
 _STAND_IN: Final = 256
 """Added to the position of a unit whose address another one has: no address is as large."""
+MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 
 
 class Unit(Struct, frozen=True, gc=False):

@@ -366,6 +366,11 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
         ),
         (
             [URL],
+            {"curve_allow_any": "true"},
+            "--curve-allow-any: has no effect without --curve-secret-key",
+        ),
+        (
+            [URL],
             {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"},
             "--curve-allow-any: contradicts --curve-allow; choose one",
         ),
@@ -578,6 +583,8 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         f"refresh = 5.0  # {toml}: refresh",
         "min_interval = 0.0  # default",
         "stale_after = 30.0  # default",
+        "only = []  # default",
+        "except = []  # default",
         "bare = true  # --bare",
         "poll_interval = 10.0  # default",
         "idle_current = 0.1  # default",
@@ -613,6 +620,9 @@ VALID = {
         unique=True,
     ),
     "allow_ip": st.lists(st.sampled_from(["10.0.0.0/8", "::1", "192.168.8.2"]), unique=True),
+    **dict.fromkeys(
+        ("only", "except"), st.lists(st.sampled_from(["soc", "soh,link/*", "*/2/?", "*"]))
+    ),
     "emit": st.sampled_from(["readings", "snapshot", "both"]),
     "report": st.sampled_from(["changes", "all"]),
     "log_level": st.sampled_from(["debug", "info", "warning", "error"]),

@@ -11,7 +11,7 @@ from support.waiting import eventually
 
 from e2e.browser import browse
 from e2e.expected import BY_KEY
-from e2e.home_assistant import HomeAssistant
+from e2e.home_assistant import Events, HomeAssistant
 from e2e.node_red import FLOWS, NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
@@ -67,8 +67,18 @@ def sent(home_assistant: HomeAssistant, device: str) -> Any:
 
 
 def what(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an alarm event without its time."""
-    return {word: event[word] for word in event if word != "ts"}
+    """Return an alarm event without its time and id."""
+    return {word: event[word] for word in event if word not in ("ts", "id")}
+
+
+def distinct(events: Events) -> Iterator[dict[str, Any]]:
+    """Yield the alarm events, without those that repeat an id."""
+    ids = set()
+    while True:
+        event = events.next()
+        if event["id"] not in ids:
+            ids.add(event["id"])
+            yield what(event)
 
 
 @pytest.mark.parametrize("way", ["discovery", "entity-nodes"])
@@ -195,9 +205,20 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         assert phone.next()["message"] == "clear_notification"
         assert what(events.next()) == {"event": "alarm_raised", **HIGH, **origin}
         assert phone.next()["title"] == "Alarm: Cell voltage too high (unit 2, cell 4)"
+
+    with home_assistant.events("recbms_alarm") as events:
+        # Node-RED crashes while it sends: what is repeated has the same id.
+        different = distinct(events)
         bms.change(erro=NO_ALARM)
-        assert what(events.next()) == {"event": "alarm_cleared", **HIGH, **origin}
-        assert phone.next()["message"] == "clear_notification"
+        assert next(different) == {"event": "alarm_cleared", **HIGH, **origin}
+        node_red.program.kill()
+        bms.change(erro=ALARM)
+        node_red.start()
+        assert next(different) == {"event": "alarm_raised", **LOW, **origin}
+        node_red.program.kill()
+        bms.change(erro=NO_ALARM)
+        node_red.start()
+        assert next(different) == {"event": "alarm_cleared", **LOW, **origin}
         wait_until_equal(lambda: notes(home_assistant, "alarm"), {})
 
 
@@ -319,7 +340,12 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     ids = [f"gone_{way}", f"gone_{way}_2"]
     names = [f"REC BMS {each}" for each in ids]
     sources = [f"{ids[0]}={bms.url}", f"{ids[1]}={second_bms.url}"]
-    env = {"MQTT_PORT": str(request.getfixturevalue("mqtt"))} if "mqtt" in name else {}
+    env = {}
+    if "mqtt" in name:
+        env["MQTT_PORT"] = str(request.getfixturevalue("mqtt"))
+        # Other devices of the owner; mosquitto queues 1,000 messages of QoS 1 for a subscriber.
+        others = [f"homeassistant/other/{number}/config" for number in range(1100)]
+        request.getfixturevalue("broker").retain(others, "{}")
     if name == EXEC:
         env |= {"BMS_URL": " ".join(sources)}
         env |= {"ARGUMENTS": "run --exit-on-stdin-close --no-publish ${BMS_URL}"}

@@ -365,11 +365,18 @@ def test_what_does_not_come_is_missed_once_with_the_users_own_address() -> None:
 
 
 def test_after_the_removal_nothing_is_sent() -> None:
-    done = run(
-        "changes", SOC, {"control": "removed"}, {**SOC, "payload": 30}, start="changes_start"
-    )
-    assert values(done) == [[28.5], [], []]
-    assert done[1]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    held = {**SOC, "payload": 29}
+    messages: list[dict[str, Any]] = [
+        SOC,
+        held,
+        {"control": "removed"},
+        {**SOC, "payload": 30},
+        {"wait": 60000},
+    ]
+    done = run("changes", *messages, start="changes_start", MIN_INTERVAL="10")
+    assert values(done[:4]) == [[28.5], [], [], []]
+    assert done[2]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    assert done[4]["later"] == []
 
 
 def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:

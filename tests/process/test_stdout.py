@@ -138,15 +138,6 @@ def test_no_flag_of_a_shared_stdout_is_changed(
     assert before == during == after
 
 
-def test_a_terminal_gets_the_same_lines(bms: FakeBms, run: Run) -> None:
-    with connected(terminal) as (ours, theirs):
-        seen = Lines(os.fdopen(os.dup(ours), "rb"))
-        service = run("--no-publish", bms.url, stdout=theirs)
-        seen.line('"key":"settings/remote_switch"')
-        assert service.stop() == 0
-    assert [json.loads(line)["key"] for line in seen.all()][-1] == "availability"
-
-
 def test_a_terminal_that_is_closed_ends_it(make_bms: MakeBms, run: Run) -> None:
     bms = make_bms(greeting=[])
     ours, theirs = terminal()
@@ -187,16 +178,6 @@ def test_a_file_size_limit_leaves_what_fits(bms: FakeBms, run: Run, tmp_path: Pa
     assert service.wait() == 73
     assert path.stat().st_size == 2 * 1024
     assert service.stderr.text().endswith("File too large\n")
-
-
-@pytest.mark.parametrize("arguments", [["--no-publish"], ["--once"]])
-def test_a_closed_stdout_is_one_sentence_and_141(
-    arguments: list[str], bms: FakeBms, run: Run
-) -> None:
-    shell = ["sh", "-c", f'exec {" ".join(command())} "$@" >&-', "sh"]
-    service = run(*arguments, bms.url, python=shell)
-    assert service.wait() == 141
-    assert "recbms-zmq: standard output is closed" in service.stderr.text()
 
 
 def test_without_stdout_it_publishes_all_the_same(
@@ -242,27 +223,6 @@ def test_a_log_that_nobody_reads_holds_up_nothing(
     if make is not terminal:  # which takes lines in pieces, so that two writers mix theirs
         assert arrived + lost == len(words)
     assert json.loads(lines.all()[-1])["reason"] == "stopped"
-
-
-def test_output_is_not_buffered_whatever_the_environment_says(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=[])
-    service = run("--no-publish", bms.url)
-    service.message(key="availability")
-    bms.send(STATUS)
-    service.message(key="soc")
-    assert service.is_running
-
-
-@pytest.mark.parametrize("arguments", [["sensors"], ["sensors", "--schema"], ["run", "--help"]])
-def test_what_is_only_printed_ends_quietly_when_nobody_reads(
-    arguments: list[str], start: Start
-) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    process = start(*arguments, stdout=writer)
-    os.close(writer)
-    assert process.wait() in (0, 141)  # argparse's help does not look
-    assert process.stderr.all() == []
 
 
 def test_what_is_only_printed_says_that_a_disk_is_full(start: Start) -> None:

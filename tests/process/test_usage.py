@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.bms import FakeBms
-from support.fixtures import MakeBms, Run, Start
+from support.fixtures import Run, Start
 from support.process import PACKAGE_PARENT
 from support.waiting import eventually
 
-from recbms_zmq import __version__
 from recbms_zmq.cli.dispatch import COMMANDS
 
 URL = "ws://127.0.0.1:1/ws"
@@ -82,12 +81,6 @@ def test_every_command_is_in_this_table() -> None:
     assert {arguments[0] for arguments in mark.args[1]} == set(COMMANDS)
 
 
-def test_with_stdout_closed_a_service_without_it_runs(bms: FakeBms, run: Run) -> None:
-    service = run("--no-stdout", bms.url, python=CLOSED_STDOUT)
-    service.stderr.line("main: online")
-    assert service.stop() == 0
-
-
 def test_with_stdout_closed_a_recording_to_a_file_is_made(
     bms: FakeBms, start: Start, tmp_path: Path
 ) -> None:
@@ -129,52 +122,6 @@ def test_the_configuration_can_come_from_a_pipe(bms: FakeBms, start: Start) -> N
     again = start(document, python=["bash", "-c", substitution, "bash"])
     assert again.wait() == 0
     assert again.message(key="soc")["device"] == "piped"
-
-
-def test_a_wrong_variable_is_78_and_one_that_is_none_a_warning(bms: FakeBms, run: Run) -> None:
-    wrong = run("--no-publish", URL, env={"RECBMS_REFRESH": "often"})
-    assert wrong.wait() == 78
-    assert wrong.stderr.text() == (
-        "recbms-zmq: RECBMS_REFRESH: expected seconds, a number of at least 0.01, got 'often'\n"
-    )
-    service = run("--no-publish", bms.url, env={"RECBMS_REFESH": "5"})
-    service.stderr.line("warning RECBMS_REFESH is not an option; did you mean RECBMS_REFRESH?")
-    service.message(key="soc")
-
-
-def test_the_command_line_beats_the_environment_which_beats_the_file(
-    make_bms: MakeBms, run: Run, tmp_path: Path
-) -> None:
-    bms = make_bms()
-    path = tmp_path / "recbms.toml"
-    path.write_text(
-        f"""
-        publish = ["tcp://127.0.0.1:*"]
-        prefix = "file"
-        refresh = 11
-        emit = "snapshot"
-        [[bms]]
-        name = "house"
-        url = "{bms.url}"
-        stale_after = 33
-        """,
-        encoding="utf-8",
-    )
-    variables = {"RECBMS_PREFIX": "environment", "RECBMS_REFRESH": "22"}
-    service = run("--config", str(path), "--prefix", "words", env=variables)
-    snapshot = service.message(kind="snapshot")
-    assert snapshot["topic"] == "words/house/snapshot"
-    shown = run("--config", str(path), "--prefix", "words", "--print-config", env=variables)
-    assert shown.wait() == 0
-    assert shown.stderr.text() == ""
-    assert {
-        'prefix = "words"  # --prefix',
-        f'name = "house"  # {path}: [[bms]] number 1: name',
-        "refresh = 22.0  # RECBMS_REFRESH",
-        f'emit = "snapshot"  # {path}: emit',
-        f"stale_after = 33.0  # {path}: [[bms]] number 1: stale_after",
-        'report = "changes"  # default',
-    } <= set(shown.stdout.text().splitlines())
 
 
 def test_log_lines_have_time_and_level(bms: FakeBms, run: Run) -> None:
@@ -226,12 +173,6 @@ def test_with_stderr_closed_it_runs_all_the_same(bms: FakeBms, run: Run) -> None
     service = run("--no-publish", bms.url, python=shell)
     service.message(key="soc")
     assert service.stop() == 0
-
-
-def test_the_version_is_printed(start: Start) -> None:
-    process = start("--version")
-    assert process.wait() == 0
-    assert process.stdout.text() == f"recbms-zmq {__version__}\n"
 
 
 # What `run` does not use: parts of other commands, and what options need that are not given.

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import pytest
@@ -312,6 +313,58 @@ def test_what_is_published_again_in_the_batch_of_an_offline_is_retained(
         "capacity": 320,
         "snapshot": {"soc": 50, "capacity": 320},
     }
+
+
+# --- only and except ---
+
+SELECTED_KEYS = ("soc", "!link/frames", "cell_voltage/1/1", "cell_voltage/1/2", "cell_voltage/2/1")
+PATTERNS = st.lists(
+    st.sampled_from(["soc", "soc,link/*", "cell_voltage/*", "cell_voltage/?/1", "*/2/*"]),
+    max_size=2,
+)
+FRAMES = st.lists(
+    st.dictionaries(st.sampled_from(SELECTED_KEYS), st.sampled_from([1, 2, None]), min_size=1),
+    max_size=8,
+)
+
+
+@given(FRAMES, PATTERNS, PATTERNS, st.sampled_from(["changes", "all"]))
+def test_what_is_selected_is_published_as_without_a_selection(
+    frames: list[dict[str, Any]], only: list[str], leave_out: list[str], report: str
+) -> None:
+    def published(**options: Any) -> list[Message]:
+        story = Story(emit="both", report=report, refresh=2, min_interval=1.5, **options)
+        story.start()
+        story.settings(0, {"cell_voltage/9/9": 1})
+        for time, frame in enumerate(frames):
+            story.status(time, frame)
+        story.stop(len(frames))
+        return story.messages
+
+    def is_selected(key: str) -> bool:
+        def matches(texts: list[str]) -> bool:
+            return any(fnmatchcase(key, p) for text in texts for p in text.split(","))
+
+        return (not only or matches(only)) and not matches(leave_out)
+
+    always = ("availability", "device")
+    selected = published(only=tuple(only), leave_out=tuple(leave_out))
+    everything = published()
+    assert [m for m in selected if m.key != "snapshot"] == [
+        m for m in everything if m.key in always or (m.key != "snapshot" and is_selected(m.key))
+    ]
+    snapshots = {m.time: m.payload for m in everything if m.key == "snapshot"}
+    for message in selected:
+        if message.key == "snapshot" and message.time in snapshots:
+            assert message.payload == {
+                key: value for key, value in snapshots[message.time].items() if is_selected(key)
+            }
+
+
+def test_an_alarm_is_published_though_nothing_is_selected() -> None:
+    story = online(leave_out=("*",))
+    story.status(1, {"soc": 51}, alarm=Alarm(1, "x", 2, 3))
+    assert [m.key for m in story.messages] == ["availability", "availability", "device", "event"]
 
 
 # --- readings ---
