@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from recbms_zmq.reporting.messages import AlarmChange, Payload
-from recbms_zmq.sensors.pack import Alarm
+from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.text import amount, printable
 from recbms_zmq.wire.alarms import ALARMS
 
