@@ -22,6 +22,8 @@ STALE: Final = 10.0
 CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which whole words are used."""
+_WIDER: Final = 100
+"""Columns from which there is room for what is of less use."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
@@ -172,7 +174,11 @@ class Details:
         if left:
             items.append(Text(left, self._faded))
         if charge is not None:
-            items.append(Text(f"{phrases.amount(charge, 'Ah', 1)} left", self._faded))
+            amounts = phrases.amount(charge, "Ah", 1)
+            energy = pack.number("energy_remaining")
+            if energy is not None and self._width >= _WIDER:
+                amounts += f", {phrases.amount(energy, 'kWh', 2)}"
+            items.append(Text(f"{amounts} left", self._faded))
         return flow(items, self._width)
 
     def _about(self) -> list[Text]:
@@ -215,7 +221,11 @@ class Details:
         return [Text("Temperatures  " + self._glyphs.dot.join(parts), self._faded)]
 
     def _events(self) -> list[Text]:
-        return [Text(phrases.event(past, self._now), "dim") for past in self._pack.events]
+        lines = [phrases.event(past, self._now) for past in self._pack.events]
+        last = phrases.last_alarm(self._pack)
+        if last and not any(past.raised for past in self._pack.events):
+            lines.append(last)  # raised before the monitor was started
+        return [Text(line, "dim") for line in lines]
 
 
 def _warmest(readings: Sequence[Temperature]) -> Temperature:

@@ -1,11 +1,11 @@
 """The alarms of a BMS in the log: one line when one is raised, one when it is cleared."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.sensors.pack import Alarm
-from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition
 from recbms_zmq.wire.alarms import ALARMS
 
 MOST_LINES: Final = 20
@@ -28,22 +28,20 @@ class AlarmLog:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._alarm: Alarm | None = None
         self._lines: dict[int | None, int] = {}
         self._since = float("-inf")
 
-    def update(self, alarm: Alarm | Unknown | None, at: Instant) -> None:
-        """Take the alarm of a status frame; an unknown one changes nothing."""
-        before = self._alarm
-        if isinstance(alarm, Unknown) or (before is not None and before.is_same(alarm)):
-            return
-        self._alarm = alarm
-        if before is not None and self._may_log(before.number, at):
-            _log.info("%s: alarm cleared: %s", self._name, _text(before))
-        if alarm is not None and self._may_log(alarm.number, at):
-            known = ALARMS.get(alarm.number or 0)
-            advice = (known and known.meaning) or "look it up in REC's manual"
-            _log.warning("%s: alarm raised: %s; %s", self._name, _text(alarm), advice)
+    def update(self, changes: Iterable[AlarmTransition], at: Instant) -> None:
+        """Take the changes that a status frame made."""
+        for is_raised, alarm in changes:
+            if not self._may_log(alarm.number, at):
+                continue
+            if is_raised:
+                known = ALARMS.get(alarm.number or 0)
+                advice = (known and known.meaning) or "look it up in REC's manual"
+                _log.warning("%s: alarm raised: %s; %s", self._name, _text(alarm), advice)
+            else:
+                _log.info("%s: alarm cleared: %s", self._name, _text(alarm))
 
     def _may_log(self, number: int | None, at: Instant) -> bool:
         if at.monotonic - self._since >= _HOUR:

@@ -191,7 +191,7 @@ class Pipeline:
         self._readings = readings
         self._last_status = at.monotonic
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
-        self._alarms.update(readings.alarm, at)
+        self._alarms.update(readings.alarms, at)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:

@@ -87,7 +87,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         *(ONLINE, DEVICE, reading("soc", 28.5), reading("power", 98.8)),
         *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 1)),
         *(reading("time_remaining_minutes", 65), reading("time_to_empty", 1.08)),
-        *(reading("charge_state", "discharging"), reading("settings/cycles", 37)),
+        *(reading("charge_state", "discharging"), reading("cycles", 37)),
         reading("soh", None),
     ) == {
         "id": "recbms/main",
@@ -166,6 +166,16 @@ def test_the_last_five_events_are_kept_the_newest_first() -> None:
         {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
         *([{"at": HEARD, "raised": True, "text": "Low (unit 2)"}] * 4),
     ]
+
+
+def test_an_alarm_from_before_the_start_is_in_the_list_until_there_are_events() -> None:
+    ts = reading("soc", 1)["ts"]
+    last = (reading("last_alarm", "Low (unit 2)"), reading("last_alarm_time", ts))
+    raised = [{"at": HEARD, "raised": True, "text": "Low (unit 2)"}]
+    assert battery(ONLINE, *last)["events"] == raised
+    over = {"at": HEARD, "raised": False, "text": "Low (unit 2)"}
+    assert battery(ONLINE, *last, event(2, "alarm_cleared"))["events"] == [over]
+    assert battery(ONLINE, reading("last_alarm", None))["events"] == []
 
 
 def test_cells_stand_between_their_limits_in_their_order() -> None:

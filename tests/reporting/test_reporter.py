@@ -15,9 +15,9 @@ from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.alarm_tracker import NO_TRANSITIONS, Alarm, AlarmTracker
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.normalize import Readings
-from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
 DEVICE_INFO = DeviceInfo(units=(UnitInfo(2, 4, 1),))
@@ -31,7 +31,7 @@ def at(seconds: float) -> Instant:
     return Instant(seconds, WALL + seconds)
 
 
-def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Readings:
+def readings_of(values: dict[str, Any], time: float, alarms: Any = NO_TRANSITIONS) -> Readings:
     """Make readings as a normalizer does: with the same keys, the same columns.
 
     A key may have a unit behind a space, and a `!` in front if it is one of those that change
@@ -40,7 +40,7 @@ def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Re
     keys = tuple(values)
     if keys not in _columns:
         _columns[keys] = tuple(_sensor(key) for key in keys)
-    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarm)
+    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarms)
 
 
 def _sensor(key: str) -> Sensor:
@@ -73,6 +73,7 @@ class Story:
     def __init__(self, **options: Any) -> None:
         envelopes = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
         self.reporter = Reporter(envelopes, ReportOptions(**options))
+        self.alarms = AlarmTracker()
         self.messages: list[Message] = []
         self.reasons: list[str] = []
         self.retained: dict[str, Any] = {}
@@ -100,7 +101,8 @@ class Story:
         alarm: Any = UNKNOWN,
         device_info: Any = DEVICE_INFO,
     ) -> list[str]:
-        readings = readings_of(values, time, alarm)
+        alarms = self.alarms.update(alarm, at(time).isoformat())
+        readings = readings_of(values, time, alarms)
         return self._keep(self.reporter.on_status(readings, device_info, at(time)))
 
     def settings(

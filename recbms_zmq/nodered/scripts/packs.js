@@ -144,8 +144,12 @@ function alarm({ values }) {
     };
 }
 
-function events(pack) {
-    return pack.events.map((each) => ({
+function events({ events: heard, values }) {
+    if (!heard.length && values.last_alarm) {
+        // Raised before Node-RED listened.
+        return [{ at: Date.parse(values.last_alarm_time), raised: true, text: values.last_alarm }];
+    }
+    return heard.map((each) => ({
         at: each.at,
         raised: each.event === 'alarm_raised',
         text: each.text + place(each),
@@ -160,8 +164,8 @@ function about({ info, values }) {
     if (isNumber(values.cells)) {
         parts.push(values.cells === 1 ? '1 cell' : `${values.cells} cells`);
     }
-    if (isNumber(values['settings/cycles'])) {
-        parts.push(`${values['settings/cycles']} cycles`);
+    if (isNumber(values.cycles)) {
+        parts.push(`${values.cycles} cycles`);
     }
     return parts.filter(Boolean).join(' · ');
 }
