@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from recbms_zmq.config.conflicts import refuse_without_effect
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import declare
 from recbms_zmq.config.options import OPTIONS, Config
@@ -75,6 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the service, and return the exit code."""
     loaded = load(vars(args), args.sources, os.environ)
+    refuse_without_effect(vars(args), loaded)
     if args.print_config:
         if sys.stdout is None:
             raise ReaderGone("standard output is closed")

@@ -67,6 +67,23 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
         raise UsageError(f"{name}: expected {exc}, got {quoted(given)}") from None
 
 
+def refuse_without_effect(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Refuse options that are given, but that this use of the command does not read.
+
+    Args:
+        args: the command line.
+        names: of the options, which are None or False if they are not given.
+        why: they have no effect, as the end of a sentence.
+
+    Raises:
+        UsageError: one of them is given.
+
+    """
+    for name in names:
+        if getattr(args, name) not in (None, False):
+            raise UsageError(f"--{name.replace('_', '-')}: has no effect {why}")
+
+
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:
     """Add options to a command line, which keeps them as texts: `load` reads them later."""
     for option in options:

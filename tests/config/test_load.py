@@ -289,7 +289,6 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"refresh": "0"},
             "--refresh: expected seconds, a number of at least 0.01, got '0'",
         ),
-        ([URL], {"timeout": "5"}, "--timeout: has no effect without --once"),
         ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
         (
             [URL],
@@ -313,11 +312,6 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             [URL],
             {"once": "true", "no_stdout": "true"},
             "nothing to do: --no-stdout and --no-publish leave no output",
-        ),
-        (
-            [URL],
-            {"once": "true", "publish": ["tcp://127.0.0.1:1"]},
-            "--publish: has no effect with --once, which prints the state on stdout only",
         ),
         (
             [URL, "ws://other/ws"],
