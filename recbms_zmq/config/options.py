@@ -200,6 +200,16 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = (DEFAULT_PUBLISH,)
     no_publish: Annotated[bool, About(readers.flag, "publish nothing on ZeroMQ")] = False
     no_stdout: Annotated[bool, About(readers.flag, "write nothing on stdout")] = False
+    format: Annotated[
+        Literal["json", "text", "csv"] | None,
+        About(
+            readers.choice("json", "text", "csv"),
+            "what to write on stdout: the messages (json), a line a second for people (text), or "
+            "the same as a table (csv); --min-interval makes these lines fewer (default: text on "
+            "a terminal, unless --once, --emit, --report or --bare is given; else json)",
+            "FORMAT",
+        ),
+    ] = None
     prefix: Annotated[str, About(readers.name, "first part of every topic", "WORD")] = "recbms"
     state_dir: Annotated[
         Path | None,

@@ -15,7 +15,7 @@ from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
@@ -152,7 +152,7 @@ class Details:
     def _charge(self) -> Text:
         soc = self._pack.number("soc")
         label = "State of charge " if self._width >= _WIDE else "SOC "
-        value = f" {phrases.amount(soc, '%', 1)}"
+        value = f" {amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
         line = Text().append(label, self._faded)
         share = None if soc is None else soc / 100
@@ -164,9 +164,9 @@ class Details:
         state = pack.text("charge_state")
         style = self._faded or _DIRECTION.get(state, "")
         arrow = {"charging": self._glyphs.up, "discharging": self._glyphs.down}.get(state, "")
-        current = phrases.amount(pack.number("current"), "A", 2, signed=True)
+        current = amount(pack.number("current"), "A", 2, signed=True)
         items = [
-            Text(phrases.amount(pack.number("voltage"), "V", 2), self._faded),
+            Text(amount(pack.number("voltage"), "V", 2), self._faded),
             Text(f"{arrow} {current} {printable(state)}".strip(), style),
             Text(phrases.power(pack.number("power")), style),
         ]
@@ -174,10 +174,10 @@ class Details:
         if left:
             items.append(Text(left, self._faded))
         if charge is not None:
-            amounts = phrases.amount(charge, "Ah", 1)
+            amounts = amount(charge, "Ah", 1)
             energy = pack.number("energy_remaining")
             if energy is not None and self._width >= _WIDER:
-                amounts += f", {phrases.amount(energy, 'kWh', 2)}"
+                amounts += f", {amount(energy, 'kWh', 2)}"
             items.append(Text(f"{amounts} left", self._faded))
         return flow(items, self._width)
 
@@ -234,5 +234,5 @@ def _warmest(readings: Sequence[Temperature]) -> Temperature:
 
 def _range(readings: Sequence[Temperature]) -> str:
     low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
-    most = phrases.amount(high, "°C", 1)
+    most = amount(high, "°C", 1)
     return most if low == high else f"{low:.1f} to {most}"

@@ -4,20 +4,10 @@ Text from outside goes through `printable` before it reaches a terminal.
 """
 
 from datetime import datetime
-from typing import Final
 
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 from recbms_zmq.wire.alarms import alarm_location
-
-UNKNOWN: Final = "?"
-
-
-def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
-    """Return a number with its unit: `13.24 V`, `+7.46 A`, `? W`."""
-    if value is None:
-        return f"{UNKNOWN} {unit}"
-    return f"{value:{'+' if signed and value else ''}.{decimals}f} {unit}"
 
 
 def power(value: float | None) -> str:

@@ -556,6 +556,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'publish = ["ipc:///x", "ipc:///y"]  # --publish',
         "no_publish = false  # default",
         "no_stdout = false  # default",
+        "# format is not set",
         'prefix = "recbms"  # default',
         "# state_dir is not set",
         "hwm = 10000  # default",
@@ -620,6 +621,7 @@ VALID = {
         unique=True,
     ),
     "allow_ip": st.lists(st.sampled_from(["10.0.0.0/8", "::1", "192.168.8.2"]), unique=True),
+    "format": st.sampled_from(["json", "text", "csv"]),
     **dict.fromkeys(
         ("only", "except"), st.lists(st.sampled_from(["soc", "soh,link/*", "*/2/?", "*"]))
     ),
