@@ -100,8 +100,8 @@ def notes(options: FlowOptions) -> list[Note]:
         second = Note(
             "2. In the Signal K server: Data Connections, Add, Signal K, UDP, port 4123.",
             "*Server*, *Data Connections*, *Add*: data type *Signal K*, source *UDP*, port 4123. "
-            "It needs no token, also with security switched on: everything that reaches the port can "
-            "send, so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
+            "It needs no token, also with security switched on: everything that reaches the port "
+            "can send, so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
             "`SIGNALK_HOST` in the tab's environment.\n",
         )
     elif options.target == "mqtt":
