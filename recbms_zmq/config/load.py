@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
+from recbms_zmq.config.fields import build
 from recbms_zmq.config.layers import (
     SOURCE,
     SOURCES_VARIABLE,
@@ -23,7 +24,7 @@ from recbms_zmq.config.layers import (
     read_file,
     without_name,
 )
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, build
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config
 from recbms_zmq.errors import UsageError
 from recbms_zmq.text import masked, quoted
 

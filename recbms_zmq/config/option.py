@@ -21,7 +21,7 @@ class Option(NamedTuple):
         read: turns a text, or a value of a TOML file, into the option's value.
         default: its value when it is not set anywhere.
         help: what it does, without a full stop.
-        metavar: what stands for its value in the help; None for a switch.
+        metavar: the placeholder of its value in the help; None for a switch.
         bms: whether each BMS can have a value of its own.
         many: whether it can be given more than once; its value is a tuple then.
 

@@ -19,7 +19,7 @@ class Source(NamedTuple):
 
     Attributes:
         messages: id of the link node that gives messages.
-        group: what the source stands in.
+        group: the group of the source.
 
     """
 

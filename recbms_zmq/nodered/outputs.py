@@ -111,7 +111,7 @@ def _changes(
 ) -> tuple[Group, str | None, str]:
     """Add the third part; return its group, the link nodes for new sensors and for what is sent."""
     group = canvas.group("target", TITLES[options.target], COLOUR, at)
-    # A node with many outputs is high: it stands in the middle of those that it leads to.
+    # A node with many outputs is high: its place is in the middle of those that it leads to.
     middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
     group.line(middle)
     heard = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)

@@ -85,7 +85,7 @@ def log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) ->
         "debug",
         "log",
         "Log of recbms-zmq",
-        "What the program says of itself, in the debug sidebar.",
+        "The log of the program, in the debug sidebar.",
         **core_nodes.debug(),
     )
     group.line(2, after=program)
@@ -93,7 +93,7 @@ def log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) ->
         "function",
         "exit",
         "Why it ended",
-        "Says why the program has ended, and what to do: below this node, and once in the debug "
+        "Shows why the program has ended, and what to do: below this node, and once in the debug "
         "sidebar.",
         **core_nodes.function("exit", outputs=0),
     )

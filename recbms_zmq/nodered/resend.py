@@ -171,7 +171,7 @@ def watch(group: Group, connected: str, missing: str) -> None:
         "function",
         "connection",
         "Is it connected?",
-        f"Says what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
+        f"Shows what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
         **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
     )
     group.canvas.wire(connected, node)

@@ -50,7 +50,7 @@ def nothing_received(canvas: Canvas, group: Group, messages: str) -> None:
         "function",
         "receiving",
         "Is anything received?",
-        f"Says what to do when nothing was received {RECEIVED_AFTER_S} s after a deploy.",
+        f"Shows what to do when nothing was received {RECEIVED_AFTER_S} s after a deploy.",
         **core_nodes.watch(
             RECEIVED_AFTER_S,
             "receiving",

@@ -128,7 +128,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
             {
                 "title": "Alarm 2: Low (unit 2, cell 3)",
                 "meaning": ALARMS[2].meaning,
-                "message": "The BMS says: UNDERVOLTAGE",
+                "message": "Message of the BMS: UNDERVOLTAGE",
             },
         ),
         (
@@ -292,12 +292,12 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): the debug sidebar in Node-RED says why"),
+        ({"code": 78}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
         (
             {"code": -2},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (HEARD, "nothing is heard of recbms-zmq"),
+        (HEARD, "recbms-zmq sends nothing"),
     ],
 )
 def test_without_the_program_no_pack_is_live_and_the_page_says_why(

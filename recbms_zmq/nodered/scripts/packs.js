@@ -71,12 +71,12 @@ function take() {
 }
 
 function goOffline() {
-    // The exec and daemon nodes tell how the program ended, the trigger node the time.
+    // The exec and daemon nodes send how the program ended, the trigger node the time.
     const code = msg.payload?.code;
     const reason = {
-        undefined: 'nothing is heard of recbms-zmq',
+        undefined: 'recbms-zmq sends nothing',
         [-2]: "the command was not found: set PROGRAM in the tab's environment to its path",
-    }[code] ?? `recbms-zmq has ended (${code}): the debug sidebar in Node-RED says why`;
+    }[code] ?? `recbms-zmq has ended (${code}): see the debug sidebar in Node-RED`;
     Object.values(packs).forEach((pack) => Object.assign(pack, { live: false, reason }));
     context.set('note', reason);
 }
@@ -140,7 +140,7 @@ function alarm({ values }) {
     return {
         title: `Alarm${number === null ? '' : ` ${number}`}: ${words}${where}`,
         meaning: alarms[number]?.meaning ?? '',
-        message: words.includes(message) ? '' : `The BMS says: ${message}`,
+        message: words.includes(message) ? '' : `Message of the BMS: ${message}`,
     };
 }
 
