@@ -36,6 +36,8 @@ def env(options: FlowOptions) -> list[Properties]:
         return [core_nodes.env("ZMQ_ADDRESS", address), core_nodes.env("ZMQ_TOPIC", topic)]
     url = options.url if options.name == "main" else f"{options.name}={options.url}"
     publish = ["--publish", options.publish] if options.publish else ["--no-publish"]
+    # If Node-RED is killed, its child sees the end of stdin at once, and the closed stdout only at
+    # the next line: without the option an old program would hold the ZeroMQ address.
     words = ["run", "--exit-on-stdin-close", *publish, "--device-name"]
     if options.source == "exec":
         arguments = " ".join([*words, '"${DEVICE_NAME}"', "${BMS_URL}"])
