@@ -109,6 +109,22 @@ def name(given: Any) -> str:
     return given
 
 
+def keys(*kinds: str) -> Reader:
+    """Read patterns of sensors' keys, separated by commas; `kinds` are keys of other messages."""
+
+    def read(given: Any) -> str:
+        from recbms_zmq.sensors.selection import mistake  # the table takes 30 ms to import
+
+        expected = "keys of sensors, such as soc,power,cell_voltage/*"
+        patterns = given.replace(" ", "").lower().split(",") if isinstance(given, str) else [""]
+        for pattern in patterns:
+            if pattern not in kinds and (wrong := mistake(pattern)):
+                raise ValueError(f"{expected} ({wrong})" if pattern else expected)
+        return ",".join(patterns)
+
+    return read
+
+
 def path(given: Any) -> Path:
     """Read the path of a file."""
     # A URL here is a mistake, and a file of its name would be quoted with the password.

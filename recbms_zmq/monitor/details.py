@@ -15,13 +15,15 @@ from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which whole words are used."""
+_WIDER: Final = 100
+"""Columns from which there is room for what is of less use."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
@@ -150,7 +152,7 @@ class Details:
     def _charge(self) -> Text:
         soc = self._pack.number("soc")
         label = "State of charge " if self._width >= _WIDE else "SOC "
-        value = f" {phrases.amount(soc, '%', 1)}"
+        value = f" {amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
         line = Text().append(label, self._faded)
         share = None if soc is None else soc / 100
@@ -162,9 +164,9 @@ class Details:
         state = pack.text("charge_state")
         style = self._faded or _DIRECTION.get(state, "")
         arrow = {"charging": self._glyphs.up, "discharging": self._glyphs.down}.get(state, "")
-        current = phrases.amount(pack.number("current"), "A", 2, signed=True)
+        current = amount(pack.number("current"), "A", 2, signed=True)
         items = [
-            Text(phrases.amount(pack.number("voltage"), "V", 2), self._faded),
+            Text(amount(pack.number("voltage"), "V", 2), self._faded),
             Text(f"{arrow} {current} {printable(state)}".strip(), style),
             Text(phrases.power(pack.number("power")), style),
         ]
@@ -172,7 +174,11 @@ class Details:
         if left:
             items.append(Text(left, self._faded))
         if charge is not None:
-            items.append(Text(f"{phrases.amount(charge, 'Ah', 1)} left", self._faded))
+            amounts = amount(charge, "Ah", 1)
+            energy = pack.number("energy_remaining")
+            if energy is not None and self._width >= _WIDER:
+                amounts += f", {amount(energy, 'kWh', 2)}"
+            items.append(Text(f"{amounts} left", self._faded))
         return flow(items, self._width)
 
     def _about(self) -> list[Text]:
@@ -215,7 +221,11 @@ class Details:
         return [Text("Temperatures  " + self._glyphs.dot.join(parts), self._faded)]
 
     def _events(self) -> list[Text]:
-        return [Text(phrases.event(past, self._now), "dim") for past in self._pack.events]
+        lines = [phrases.event(past, self._now) for past in self._pack.events]
+        last = phrases.last_alarm(self._pack)
+        if last and not any(past.raised for past in self._pack.events):
+            lines.append(last)  # raised before the monitor was started
+        return [Text(line, "dim") for line in lines]
 
 
 def _warmest(readings: Sequence[Temperature]) -> Temperature:
@@ -224,5 +234,5 @@ def _warmest(readings: Sequence[Temperature]) -> Temperature:
 
 def _range(readings: Sequence[Temperature]) -> str:
     low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
-    most = phrases.amount(high, "°C", 1)
+    most = amount(high, "°C", 1)
     return most if low == high else f"{low:.1f} to {most}"

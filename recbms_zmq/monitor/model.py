@@ -255,6 +255,10 @@ class Model:
         """In the order of their first messages."""
         return list(self._packs.values())
 
+    def has_packs(self, endpoint: str) -> bool:
+        """Return whether a message has come from this endpoint."""
+        return any(pack_endpoint == endpoint for pack_endpoint, _ in self._packs)
+
     def update(self, message: Message, now: float, endpoint: str = "") -> None:
         """Update a pack by a message that came now from this endpoint."""
         # A message may arrive before the event of its connection.

@@ -100,8 +100,8 @@ def notes(options: FlowOptions) -> list[Note]:
         second = Note(
             "2. In the Signal K server: Data Connections, Add, Signal K, UDP, port 4123.",
             "*Server*, *Data Connections*, *Add*: data type *Signal K*, source *UDP*, port 4123. "
-            "It needs no token, also with security switched on: whoever reaches the port can send, "
-            "so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
+            "It needs no token, also with security switched on: everything that reaches the port "
+            "can send, so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
             "`SIGNALK_HOST` in the tab's environment.\n",
         )
     elif options.target == "mqtt":
@@ -126,7 +126,7 @@ def notes(options: FlowOptions) -> list[Note]:
             "3. Deploy, and open /dashboard. When nothing comes: open this comment.",
             tab_about(options)
             + "\n\nThe page is at `/dashboard` behind Node-RED's own address, without the path "
-            "of the editor. When nothing comes: the debug sidebar shows what recbms-zmq says, and "
+            "of the editor. When nothing comes: the debug sidebar shows the log of recbms-zmq, and "
             "lines that could not be read. `HISTORY_HOURS` in the tab's environment is how far "
             "back the charts go; the history is lost when Node-RED restarts.\n",
         )

@@ -16,6 +16,7 @@ SILENT_AFTER_S: Final = 180
 RETRY_AFTER_S: Final = 30
 CONFIRM_AFTER_S: Final = 10
 """Home Assistant has made an entity by then, also just after its start on a small computer."""
+CONNECTED_AFTER_S: Final = 30
 SETTLE_S: Final = 2
 """Home Assistant is ready a moment before its integrations take everything."""
 
@@ -160,3 +161,17 @@ def survive(group: Group) -> None:
             timers="timers",
         ),
     )
+
+
+def watch(group: Group, connected: str, missing: str) -> None:
+    """Add to the line of `connected` a text for the case that it never comes: `missing`."""
+    group.line()
+    group.skip(connected)
+    node = group.add(
+        "function",
+        "connection",
+        "Is it connected?",
+        f"Shows what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
+        **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
+    )
+    group.canvas.wire(connected, node)

@@ -6,8 +6,8 @@ same object as long as the pack has the same units and cells. `reporting` decide
 published.
 """
 
-from collections.abc import Iterator
-from itertools import compress
+from collections.abc import Iterator, Sequence
+from itertools import compress, groupby
 from math import isfinite
 from operator import ne
 from typing import Any, Final, NamedTuple
@@ -16,21 +16,37 @@ import msgspec
 from msgspec import Struct
 
 from recbms_zmq.sensors.admission import UnitAdmission
+from recbms_zmq.sensors.alarm_tracker import (
+    NO_TRANSITIONS,
+    Alarm,
+    AlarmTracker,
+    AlarmTransition,
+    LastAlarm,
+)
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, Alarm, Pack, require_data, shown
+from recbms_zmq.sensors.pack import (
+    CAPACITY_DECIMALS,
+    NOTHING_KNOWN,
+    Pack,
+    require_data,
+    shown,
+)
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
-from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.table import CELLS_SENSORS, LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
-from recbms_zmq.wire.chemistry import chemistry, model
+from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
+_NO_CELLS: Final[list[Any]] = [None] * len(CELLS_SENSORS)  # computed after all cells are rounded
+_FIRST_OF_CELLS: Final = len(PACK_SENSORS)
+_END_OF_CELLS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
 _NO_VALUE: Final[Any] = object()
 
 
@@ -41,14 +57,14 @@ class Readings(NamedTuple):
         sensors: the columns; the same object as before unless the pack's shape has changed.
         values: one value a column; None where the frame has no reading for it.
         arrival: when the frame came, ISO 8601.
-        alarm: the active error; None without one, UNKNOWN when the frame has no error state.
+        alarms: those that were raised or cleared since the frame before.
 
     """
 
     sensors: tuple[Sensor, ...]
     values: list[Value | None]
     arrival: str
-    alarm: Alarm | Unknown | None = UNKNOWN
+    alarms: tuple[AlarmTransition, ...] = NO_TRANSITIONS
 
     def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
         """Yield every sensor that has a reading, with its value; None for unknown."""
@@ -89,7 +105,10 @@ class Normalizer:
         self._scale = ScaleDetector()
         self._admission = UnitAdmission()
         self._remarks = Remarks()
-        self._capacity: float | None = None
+        self._known = NOTHING_KNOWN
+        self._alarms = AlarmTracker()
+        self._cell_voltages: list[float | None] = []
+        self._cell_columns: list[slice] = []
         self._addressed = False
         self._shape: list[int] = []
         self._status = _Columns(())
@@ -133,16 +152,21 @@ class Normalizer:
             soc=self._scale.percent(master.state_of_charge),
             soh=self._scale.percent(master.state_of_health),
             idle_current=self._idle_current,
-            capacity=self._capacity,
+            known=self._known,
             energy=energy,
             addressed=self._addressed,
         )
+        alarms = self._alarms.update(pack.alarm, arrival)
+        if alarms:
+            self._known = self._known._replace(last_alarm=self._alarms.last)
+            pack = msgspec.structs.replace(pack, known=self._known)
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
         units = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
         raw = [formula(pack) for formula in _PACK_FORMULAS]
+        raw += _NO_CELLS
         shape = [0 if link is None else 1]
         for unit in units:
             shape.append(unit.address)
@@ -160,16 +184,25 @@ class Normalizer:
             self._status = _Columns(
                 (
                     *PACK_SENSORS,
+                    *CELLS_SENSORS,
                     *(sensor for unit in units for sensor in _unit_sensors(unit)),
                     *(LINK_SENSORS if link is not None else ()),
                 )
             )
+            self._cell_columns = _runs(self._status.sensors, "cell_voltage/")
+            self._cell_voltages = []
             self._describe(units=tuple(map(_unit_info, units)))
-        return Readings(self._status.sensors, self._status.rounded(raw), arrival, pack.alarm)
+        values = self._status.rounded(raw)
+        self._update_cells(values)
+        return Readings(self._status.sensors, values, arrival, alarms)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
-        self._capacity = shown(frame.capacity, CAPACITY_DECIMALS)
+        self._known = self._known._replace(
+            capacity=shown(frame.capacity, CAPACITY_DECIMALS),
+            nominal_cell_voltage=_nominal_cell_voltage(frame),
+            cycles=frame.cycles,
+        )
         serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
         self._describe(
             model=model(frame),
@@ -182,6 +215,22 @@ class Normalizer:
             self._settings = _Columns(sensors)
         values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
+
+    def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
+        """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
+        self._alarms.resume(last, active)
+        self._known = self._known._replace(last_alarm=last)
+
+    def _update_cells(self, values: list[Value | None]) -> None:
+        """Compute what is made of the published voltages of all cells, if one has changed."""
+        voltages: list[Any] = []
+        for columns in self._cell_columns:
+            voltages += values[columns]
+        if voltages != self._cell_voltages:
+            self._cell_voltages = voltages
+            values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
+                _rounded(row.value(voltages), row.decimals) for row in CELLS_SENSORS
+            ]
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))
@@ -235,6 +284,20 @@ def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
             found: Any = row.value(unit)
             for number in range(1, len(found) + 1):
                 yield row.at(unit.address, number)
+
+
+def _runs(sensors: Sequence[Sensor], prefix: str) -> list[slice]:
+    """Return the runs of columns of which the keys begin with a prefix: one for each unit."""
+    columns = enumerate(sensors)
+    runs = groupby(columns, key=lambda column: column[1].key.startswith(prefix))
+    found = [[number for number, _ in run] for is_wanted, run in runs if is_wanted]
+    return [slice(run[0], run[-1] + 1) for run in found]
+
+
+def _nominal_cell_voltage(settings: Settings) -> float | Unknown | None:
+    if settings.chemistry_code is None:
+        return None
+    return nominal_cell_voltage(settings) or UNKNOWN
 
 
 def _unit_info(unit: Unit) -> UnitInfo:

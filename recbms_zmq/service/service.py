@@ -13,6 +13,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from recbms_zmq.clock import SILENCE
 from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
@@ -25,6 +26,7 @@ from recbms_zmq.service.fleet import (
     start_delay,
 )
 from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
+from recbms_zmq.service.silence import explain_silence
 from recbms_zmq.service.systemd import Notifier, status_line
 from recbms_zmq.service.timer import Timer
 from recbms_zmq.sinks import Sink
@@ -150,7 +152,12 @@ class Service:
             stdout = None if sys.stdout is None else sys.stdout.fileno()
             self._stdout = StdoutSink(stdout, self._end)
             stack.callback(self._stdout.close)
-            self._sinks.append(self._stdout)
+            if self._config.format in (None, "json"):
+                self._sinks.append(self._stdout)
+            else:
+                from recbms_zmq.service.state_lines import StateLines
+
+                StateLines(self._config, self._stdout).attach(self._fleet)
         return True
 
     async def _serve(self) -> None:
@@ -169,9 +176,11 @@ class Service:
         timers.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         self._notifier.ready()
         self._notify_when_due()
+        explanation = asyncio.get_running_loop().call_later(SILENCE, explain_silence, self._fleet)
         try:
             await self._ended
         finally:
+            explanation.cancel()
             self._notifier.stopping()
             # No reading may follow the final `offline`, so each task is cancelled first. Closing
             # connections comes last, because `offline` is promised within 200 ms.

@@ -77,7 +77,7 @@ def offline(texts: dict[str, str]) -> dict[str, str]:
         "chip": "offline",
         "state": "Unknown",
         "time": "",
-        "stale": f"not live: as last heard {CLOCK}",
+        "stale": f"not live: data of {CLOCK}",
     }
 
 
@@ -133,7 +133,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
     words = (
         "Alarm 2: Cell voltage too low (unit 2, cell 3) "
         "REC's manual: discharging is switched off now. Plug in the charger. "
-        "The BMS says: UNDERVOLTAGE"
+        "Message of the BMS: UNDERVOLTAGE"
     )
     with_alarm = {
         **PACK,
@@ -151,8 +151,8 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
         bms.is_silent = True
         silent = {
             **offline(with_alarm),
-            "alarm": f"When last heard: {words}",
-            "banner": f"Offline no status frame for 1 s Last heard {CLOCK}: 28.5 %, 13.24 V",
+            "alarm": f"When data last came: {words}",
+            "banner": f"Offline no status frame for 1 s Last data {CLOCK}: 28.5 %, 13.24 V",
         }
         wait_until_equal(lambda: reads(page), silent)
         wait_until_equal(lambda: page.charts()[CHARTS[0]][0]["values"][-1], None)
@@ -180,7 +180,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
             [
                 NO_CONNECTION,
                 DASH,
-                f"not live: as last heard {CLOCK}",
+                f"not live: data of {CLOCK}",
             ],
         )
         bms.change(soc=0.32)

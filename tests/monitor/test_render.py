@@ -1,6 +1,7 @@
 """What the view looks like: whole screens, compared with those in `screens/`."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from support.frames import STATUS
-from support.monitored_bms import MonitoredBms
+from support.monitored_bms import WALL, MonitoredBms
 
 from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
 from recbms_zmq.monitor.model import Model
@@ -120,6 +121,17 @@ def test_an_alarm_comes_first_with_what_to_do() -> None:
     page = render(bms.model, View(), (80, 24), 0.0)
     assert text(page) == screen("alarm-80x24")
     assert style(page, "Alarm 2") == "bold red"
+
+
+def test_a_monitor_that_is_started_later_shows_the_last_alarm_with_its_local_time() -> None:
+    bms = MonitoredBms()
+    bms.status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 1})
+    bms.status(60.0)
+    bms.model = Model()
+    bms.replay(90.0)
+    local = datetime.fromtimestamp(WALL).astimezone()
+    last = f"{local:%Y-%m-%d %H:%M}, last alarm: Cell voltage too low (unit 2, cell 1)"
+    assert last in text(render(bms.model, View(), (80, 24), 90.0)).splitlines()
 
 
 def test_while_offline_the_last_values_are_shown_but_fade() -> None:

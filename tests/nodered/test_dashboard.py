@@ -87,7 +87,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         *(ONLINE, DEVICE, reading("soc", 28.5), reading("power", 98.8)),
         *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 1)),
         *(reading("time_remaining_minutes", 65), reading("time_to_empty", 1.08)),
-        *(reading("charge_state", "discharging"), reading("settings/cycles", 37)),
+        *(reading("charge_state", "discharging"), reading("cycles", 37)),
         reading("soh", None),
     ) == {
         "id": "recbms/main",
@@ -128,7 +128,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
             {
                 "title": "Alarm 2: Low (unit 2, cell 3)",
                 "meaning": ALARMS[2].meaning,
-                "message": "The BMS says: UNDERVOLTAGE",
+                "message": "Message of the BMS: UNDERVOLTAGE",
             },
         ),
         (
@@ -166,6 +166,16 @@ def test_the_last_five_events_are_kept_the_newest_first() -> None:
         {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
         *([{"at": HEARD, "raised": True, "text": "Low (unit 2)"}] * 4),
     ]
+
+
+def test_an_alarm_from_before_the_start_is_in_the_list_until_there_are_events() -> None:
+    ts = reading("soc", 1)["ts"]
+    last = (reading("last_alarm", "Low (unit 2)"), reading("last_alarm_time", ts))
+    raised = [{"at": HEARD, "raised": True, "text": "Low (unit 2)"}]
+    assert battery(ONLINE, *last)["events"] == raised
+    over = {"at": HEARD, "raised": False, "text": "Low (unit 2)"}
+    assert battery(ONLINE, *last, event(2, "alarm_cleared"))["events"] == [over]
+    assert battery(ONLINE, reading("last_alarm", None))["events"] == []
 
 
 def test_cells_stand_between_their_limits_in_their_order() -> None:
@@ -282,12 +292,12 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): the debug sidebar in Node-RED says why"),
+        ({"code": 78}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
         (
             {"code": -2},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (HEARD, "nothing is heard of recbms-zmq"),
+        (HEARD, "recbms-zmq sends nothing"),
     ],
 )
 def test_without_the_program_no_pack_is_live_and_the_page_says_why(

@@ -128,7 +128,7 @@ def test_no_flag_of_a_shared_stdout_is_changed(
 ) -> None:
     with connected(make) as (ours, theirs):
         before = fcntl.fcntl(theirs, fcntl.F_GETFL)
-        service = run("--no-publish", bms.url, stdout=theirs)
+        service = run("--no-publish", "--format", "json", bms.url, stdout=theirs)
         lines = Lines(os.fdopen(os.dup(ours), "rb"))
         lines.line('"key":"soc"')
         during = fcntl.fcntl(theirs, fcntl.F_GETFL)
@@ -141,7 +141,7 @@ def test_no_flag_of_a_shared_stdout_is_changed(
 def test_a_terminal_that_is_closed_ends_it(make_bms: MakeBms, run: Run) -> None:
     bms = make_bms(greeting=[])
     ours, theirs = terminal()
-    service = run("--no-publish", bms.url, stdout=theirs)
+    service = run("--no-publish", "--format", "json", bms.url, stdout=theirs)
     os.close(theirs)
     os.read(ours, 1)
     os.close(ours)

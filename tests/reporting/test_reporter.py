@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,9 +15,9 @@ from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.alarm_tracker import NO_TRANSITIONS, Alarm, AlarmTracker
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.normalize import Readings
-from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
 DEVICE_INFO = DeviceInfo(units=(UnitInfo(2, 4, 1),))
@@ -30,7 +31,7 @@ def at(seconds: float) -> Instant:
     return Instant(seconds, WALL + seconds)
 
 
-def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Readings:
+def readings_of(values: dict[str, Any], time: float, alarms: Any = NO_TRANSITIONS) -> Readings:
     """Make readings as a normalizer does: with the same keys, the same columns.
 
     A key may have a unit behind a space, and a `!` in front if it is one of those that change
@@ -39,7 +40,7 @@ def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Re
     keys = tuple(values)
     if keys not in _columns:
         _columns[keys] = tuple(_sensor(key) for key in keys)
-    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarm)
+    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarms)
 
 
 def _sensor(key: str) -> Sensor:
@@ -72,6 +73,7 @@ class Story:
     def __init__(self, **options: Any) -> None:
         envelopes = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
         self.reporter = Reporter(envelopes, ReportOptions(**options))
+        self.alarms = AlarmTracker()
         self.messages: list[Message] = []
         self.reasons: list[str] = []
         self.retained: dict[str, Any] = {}
@@ -99,7 +101,8 @@ class Story:
         alarm: Any = UNKNOWN,
         device_info: Any = DEVICE_INFO,
     ) -> list[str]:
-        readings = readings_of(values, time, alarm)
+        alarms = self.alarms.update(alarm, at(time).isoformat())
+        readings = readings_of(values, time, alarms)
         return self._keep(self.reporter.on_status(readings, device_info, at(time)))
 
     def settings(
@@ -312,6 +315,58 @@ def test_what_is_published_again_in_the_batch_of_an_offline_is_retained(
         "capacity": 320,
         "snapshot": {"soc": 50, "capacity": 320},
     }
+
+
+# --- only and except ---
+
+SELECTED_KEYS = ("soc", "!link/frames", "cell_voltage/1/1", "cell_voltage/1/2", "cell_voltage/2/1")
+PATTERNS = st.lists(
+    st.sampled_from(["soc", "soc,link/*", "cell_voltage/*", "cell_voltage/?/1", "*/2/*"]),
+    max_size=2,
+)
+FRAMES = st.lists(
+    st.dictionaries(st.sampled_from(SELECTED_KEYS), st.sampled_from([1, 2, None]), min_size=1),
+    max_size=8,
+)
+
+
+@given(FRAMES, PATTERNS, PATTERNS, st.sampled_from(["changes", "all"]))
+def test_what_is_selected_is_published_as_without_a_selection(
+    frames: list[dict[str, Any]], only: list[str], leave_out: list[str], report: str
+) -> None:
+    def published(**options: Any) -> list[Message]:
+        story = Story(emit="both", report=report, refresh=2, min_interval=1.5, **options)
+        story.start()
+        story.settings(0, {"cell_voltage/9/9": 1})
+        for time, frame in enumerate(frames):
+            story.status(time, frame)
+        story.stop(len(frames))
+        return story.messages
+
+    def is_selected(key: str) -> bool:
+        def matches(texts: list[str]) -> bool:
+            return any(fnmatchcase(key, p) for text in texts for p in text.split(","))
+
+        return (not only or matches(only)) and not matches(leave_out)
+
+    always = ("availability", "device")
+    selected = published(only=tuple(only), leave_out=tuple(leave_out))
+    everything = published()
+    assert [m for m in selected if m.key != "snapshot"] == [
+        m for m in everything if m.key in always or (m.key != "snapshot" and is_selected(m.key))
+    ]
+    snapshots = {m.time: m.payload for m in everything if m.key == "snapshot"}
+    for message in selected:
+        if message.key == "snapshot" and message.time in snapshots:
+            assert message.payload == {
+                key: value for key, value in snapshots[message.time].items() if is_selected(key)
+            }
+
+
+def test_an_alarm_is_published_though_nothing_is_selected() -> None:
+    story = online(leave_out=("*",))
+    story.status(1, {"soc": 51}, alarm=Alarm(1, "x", 2, 3))
+    assert [m.key for m in story.messages] == ["availability", "availability", "device", "event"]
 
 
 # --- readings ---

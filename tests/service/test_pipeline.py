@@ -143,6 +143,8 @@ def test_the_snapshot_of_the_two_real_frames_holds_all_of_their_readings() -> No
     assert bench.last["snapshot"] == {
         **readings,
         "capacity_remaining": 91.2,
+        "energy_remaining": 1.167,
+        "cycles": 37,
         **link,
         "link/frame_interval": None,
         **REAL_SETTINGS,
