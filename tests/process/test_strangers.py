@@ -16,6 +16,8 @@ from support.frames import status
 from support.process import Command
 from support.waiting import PATIENCE, eventually
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 2**20
 
 
