@@ -44,7 +44,7 @@ COMMANDS: Final[dict[str, str]] = {
     name: summary for group in GROUPS.values() for name, summary in group.items()
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
-"""Commands that do without stdout, by an option."""
+"""Commands that can run without stdout, with an option."""
 PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""

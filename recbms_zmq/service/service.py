@@ -53,7 +53,7 @@ class Service:
             ConfigError: a file cannot be used, or there are too many BMS for the open files.
 
         """
-        # A BMS has a connection, and a lock if its counters are kept.
+        # A BMS has a connection, and a lock if its state is kept.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None

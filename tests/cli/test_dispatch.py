@@ -200,7 +200,10 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
         (["monitor", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
         (
             ["flow", "--url", "ws://u:secret@h/ w"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+            (
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin, got 'ws://***@h/ w'"
+            ),
         ),
         (
             ["record", "sim:", "--duration", "ws://u:secret@h/"],
