@@ -28,6 +28,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "monitor": "show packs live on the terminal",
         "listen": "print what a running service publishes",
         "record": "record what a BMS sends, to replay it later",
+        "alarms": "print which alarms were raised and cleared",
     },
     "connect it to Home Assistant, Node-RED and other programs": {
         "flow": "print a Node-RED flow fitted to your addresses",

@@ -204,7 +204,8 @@ class Config(Struct, frozen=True, kw_only=True):
         Path | None,
         About(
             readers.path,
-            "keep the energy counters in this directory, so that they survive a restart "
+            "keep energy counters and the history of alarms in this directory, so that they "
+            "survive a restart "
             "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
             "DIR",
         ),
