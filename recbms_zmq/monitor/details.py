@@ -23,12 +23,12 @@ CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which whole words are used."""
 _WIDER: Final = 100
-"""Columns from which there is room for what is of less use."""
+"""Columns from which less important values are shown, too."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
 _PREFERRED: Final = 3
-"""The first of these are kept, and the cells condensed, rather than the other way round."""
+"""So many of `_EXTRAS` are tried with every cell drawn as a bar; then the cells are condensed."""
 _AIR: Final = 6
 """Rows for empty lines and a taller chart."""
 _SCROLLED: Final = 6

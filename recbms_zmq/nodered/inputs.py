@@ -35,6 +35,8 @@ def env(options: FlowOptions) -> list[Properties]:
         address = options.publish or DEFAULT_PUBLISH
         return [core_nodes.env("ZMQ_ADDRESS", address), core_nodes.env("ZMQ_TOPIC", topic)]
     publish = ["--publish", options.publish] if options.publish else ["--no-publish"]
+    # If Node-RED is killed, its child sees the end of stdin at once, and the closed stdout only at
+    # the next line: without the option an old program would hold the ZeroMQ address.
     words = ["run", "--exit-on-stdin-close", *publish, "--device-name"]
     if options.source == "exec":
         urls = {"BMS_URL": " ".join(options.sources)}

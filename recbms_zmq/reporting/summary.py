@@ -36,6 +36,15 @@ COLUMNS: Final = (
     "energy_charged",
     "energy_discharged",
     "error_number",
+    "charge_power",
+    "discharge_power",
+    "energy_remaining",
+    "cell_voltage_average",
+    "temperature_min",
+    "balancing",
+    "cycles",
+    "last_alarm",
+    "last_alarm_time",
 )
 """The columns of the CSV, which never change their order: a new one is added at the end."""
 _EXACT_UP_TO: Final = 10  # hours, from which on the minutes of a remaining time do not matter
@@ -136,6 +145,8 @@ def _row(device: str, wall: float, availability: str, values: Mapping[str, Paylo
 
 
 def _field(value: Payload) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else printable(str(value))
 
 

@@ -219,7 +219,7 @@ class Normalizer:
     def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
         """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
         self._alarms.resume(last, active)
-        self._known = self._known._replace(last_alarm=last)
+        self._known = self._known._replace(last_alarm=self._alarms.last)
 
     def _update_cells(self, values: list[Value | None]) -> None:
         """Compute what is made of the published voltages of all cells, if one has changed."""

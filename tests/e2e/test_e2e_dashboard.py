@@ -81,7 +81,7 @@ def offline(texts: dict[str, str]) -> dict[str, str]:
     }
 
 
-def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
+def test_the_page_shows_what_the_messages_hold_on_a_wall_and_on_a_phone(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()
@@ -115,7 +115,7 @@ def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
         assert page.complaints() == []
 
 
-def test_an_alarm_and_silence_are_told_and_old_values_are_not(
+def test_an_alarm_and_silence_are_shown_and_old_values_are_not(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()

@@ -156,12 +156,12 @@ def test_a_small_terminal_shows_what_matters_most() -> None:
     assert text(page) == screen("three-packs-50x16")
 
 
-def test_without_a_service_it_says_what_it_waits_for() -> None:
+def test_without_a_service_it_shows_what_it_waits_for() -> None:
     page = render(Model(["tcp://127.0.0.1:5556"]), View(), (80, 24), 0.0)
     assert text(page) == screen("waiting-80x24")
 
 
-def test_a_refusal_is_told_with_its_reason() -> None:
+def test_a_refusal_is_shown_with_its_reason() -> None:
     model = Model(["tcp://127.0.0.1:5556"])
     model.refused("tcp://127.0.0.1:5556", "this key or address is not allowed")
     shown = text(render(model, View(), (80, 24), 0.0))

@@ -143,7 +143,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         (*(None, None, None, ""), {"title": "Alarm: Low", "meaning": "", "message": ""}),
     ],
 )
-def test_an_alarm_is_told_with_its_place_and_what_to_do(
+def test_an_alarm_is_shown_with_its_place_and_what_to_do(
     number: int | None, unit: int | None, cell: int | None, text: str, alarm: dict[str, str]
 ) -> None:
     active = (
@@ -255,7 +255,7 @@ def test_temperatures_of_the_battery_come_before_those_of_the_boards() -> None:
     ]
 
 
-def test_a_pack_that_is_offline_or_was_not_said_to_be_online_is_not_live() -> None:
+def test_a_pack_without_an_availability_of_online_is_not_live() -> None:
     soc = reading("soc", 28.5)
     shown = battery(ONLINE, soc, OFFLINE)
     found = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
@@ -278,7 +278,7 @@ def test_an_alarm_that_a_program_reports_again_is_listed_once() -> None:
     assert len(battery(ONLINE, again, again, event(2, "alarm_cleared"))["events"]) == 2
 
 
-def test_what_is_not_said_again_after_an_offline_is_unknown() -> None:
+def test_what_is_not_sent_again_after_an_offline_is_unknown() -> None:
     shown = battery(ONLINE, reading("soc", 28.5), OFFLINE, ONLINE, reading("power", 1))
     assert (shown["live"], shown["soc_text"], shown["power_text"]) == (True, None, "+1.0")
     again = {**reading("power", 1), "run": "2b"}
@@ -300,7 +300,7 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
         (HEARD, "recbms-zmq sends nothing"),
     ],
 )
-def test_without_the_program_no_pack_is_live_and_the_page_says_why(
+def test_without_the_program_no_pack_is_live_and_the_page_shows_the_reason(
     payload: Any, reason: str
 ) -> None:
     gone = {**reading("soc", 28.5), "control": "offline", "payload": payload}
@@ -327,7 +327,7 @@ def test_the_page_is_drawn_when_there_is_news_and_every_ten_seconds() -> None:
     assert [each["sent"] is not None for each in done] == [True, False, False, True, False, True]
 
 
-def test_packs_are_told_apart_by_their_topics_and_sorted_by_name() -> None:
+def test_packs_differ_by_their_topics_and_are_sorted_by_name() -> None:
     other = {**ONLINE, "topic": "other/main/availability", "device_name": "Boat"}
     [shown, _] = sent(ONLINE, other, tick(1))
     assert [(each["id"], each["name"]) for each in shown["payload"]["packs"]] == [
@@ -378,7 +378,7 @@ def test_there_is_a_gap_while_nothing_is_known(gone: dict[str, Any]) -> None:
     ]
 
 
-def test_packs_of_one_name_have_a_line_each_and_the_look_is_told_when_they_change() -> None:
+def test_packs_of_one_name_have_a_line_each_and_the_look_is_sent_when_they_change() -> None:
     other = {**ONLINE, "topic": "other/main/availability"}
     done = history(ONLINE, tick(2), tick(4), other, tick(6), tick(8))
     looks = [

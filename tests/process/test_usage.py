@@ -57,7 +57,7 @@ CLOSED_STDOUT = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" >&-', "s
     [
         *(["run", "--no-publish", "sim:"], ["run", "--once", "sim:"], ["demo", "--no-publish"]),
         *(["run", "--print-config", "sim:"], ["record", "sim:"], ["check", "sim:"], ["sensors"]),
-        ["find", "192.168.8.2"],
+        *(["find", "192.168.8.2"], ["alarms", "--state-dir", "."]),
         *(["listen"], ["monitor", "sim:"], ["flow"], ["completion", "install"]),
         *(["keygen", "key"], ["files"], ["simulate"]),
     ],

@@ -123,7 +123,7 @@ def test_a_cycle_counts_only_when_the_charge_had_fallen_to_35_percent() -> None:
     assert (deep.cycles, shallow.cycles) == (38, 37)
 
 
-def test_resistance_is_measured_anew_only_on_large_steps_of_the_current() -> None:
+def test_resistance_is_measured_again_only_on_large_steps_of_the_current() -> None:
     pack = SimulatedPack(seed=0, step=5)
     cell = pack.units[0].cells[0]
     changes = steps = 0
