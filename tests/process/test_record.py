@@ -170,7 +170,8 @@ def test_the_end_after_a_while_is_logged_with_the_number_of_frames(start: Run) -
 def test_a_terminal_shows_frames_and_time(start: Run, bms: FakeBms, tmp_path: Path) -> None:
     primary, secondary = pty.openpty()
     path = tmp_path / "capture.jsonl"
-    recorder = start("record", bms.url, "-o", str(path), stderr=secondary)
+    terminal = {"stdout": secondary, "stderr": secondary}
+    recorder = start("record", bms.url, "-o", str(path), **terminal)
     os.close(secondary)
     shown = b""
     with contextlib.suppress(OSError):  # the terminal is gone with the process
