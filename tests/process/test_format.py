@@ -54,7 +54,9 @@ def test_a_terminal_gets_lines_for_people_and_subscribers_get_messages(
     service.stderr.line("main: online")  # stderr is no terminal
 
 
-@pytest.mark.parametrize("option", ["--emit readings", "--report all", "--bare", "--format json"])
+@pytest.mark.parametrize(
+    "option", ["--emit readings", "--report all", "--bare", "--only soc", "--format json"]
+)
 def test_a_terminal_gets_messages_if_they_are_asked_for(
     bms: FakeBms, run: Run, terminal: Pty, option: str
 ) -> None:
