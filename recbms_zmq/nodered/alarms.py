@@ -58,5 +58,5 @@ def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int])
         **core_nodes.function("alarms", start="alarms_start", tables=tables()),
     )
     canvas.chain(heard, alarms)
-    requests.add(canvas, group, "alarms", alarms)
+    requests.add(canvas, group, "alarms", alarms, heard)
     return group

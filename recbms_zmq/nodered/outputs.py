@@ -95,7 +95,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         left = at[0]
     else:
         warning = alarms.add(canvas, messages, [offline, *started], (at[0], below))
-        left = warning.right + 80  # the editor draws its nodes wider than they are counted
+        left = warning.right + 120  # the editor draws its nodes wider than they are counted
     _, stop = registry.add(canvas, options, sent, (left, below))
     for control in (*controls, stop):
         canvas.link(control, canvas.id("control"))
