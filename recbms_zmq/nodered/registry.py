@@ -32,8 +32,6 @@ def add(canvas: Canvas, options: FlowOptions, sent: str, at: tuple[int, int]) ->
     """
     has_decimals = options.target in ("discovery", "entity-nodes")
     name = "5. Decimals, and removing" if has_decimals else "5. Removing"
-    if options.target == "mqtt":
-        name = "4. Removing"
     group = canvas.group("registry", name, COLOUR, at)
     group.line()
     button = group.add(
