@@ -153,8 +153,8 @@ def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
     theme = canvas.config(
         "ui-theme", "theme", "Battery, dark", everywhere=True, colors=_DARK, sizes=_SIZES
     )
-    title = "Battery" if options.name == "main" else f"Battery {options.name}"
-    path = "/battery" if options.name == "main" else f"/battery-{options.name}"
+    title = "Battery" if options.id == "main" else f"Battery {options.id}"
+    path = "/battery" if options.id == "main" else f"/battery-{options.id}"
     own = canvas.config(
         "ui-page",
         "page",

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 Properties = dict[str, Any]
 
+# Pixels of the editor. Positions are not only for the eye: a node without `x` and `y` is loaded as
+# a configuration node.
 NODE_HEIGHT: Final = 30
 LINE_HEIGHT: Final = 60
 GAP: Final = 40

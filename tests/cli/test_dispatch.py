@@ -1,7 +1,5 @@
 """Tests of the command line: its sentences, its exit codes, and that it survives any words."""
 
-import contextlib
-import io
 import os
 import re
 import subprocess
@@ -11,22 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.command_line import answer
 from support.process import command, environment
 
 from recbms_zmq import __version__
-from recbms_zmq.cli import dispatch, main, sensors
+from recbms_zmq.cli import dispatch, sensors
 from recbms_zmq.errors import ReaderGone, Unavailable
 
-
-def answer(*arguments: str) -> tuple[int | str | None, str, str]:
-    """Run the command line in this process; return exit code, stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code: int | str | None = main(arguments)
-        except SystemExit as exc:
-            code = exc.code
-    return code, out.getvalue(), err.getvalue()
+ENDPOINT = "expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
 
 
 def test_the_version_is_printed() -> None:
@@ -120,17 +110,65 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
             ["listen", "--timeout", "never"],
             "--timeout: expected seconds, a number above 0, got 'never'",
         ),
+        (["listen", "127.0.0.1"], f"ENDPOINT: {ENDPOINT}, got '127.0.0.1'"),
+        (["listen", "tcp://*:5556"], "cannot connect to tcp://*:5556: Invalid argument"),
+        (["monitor", "tcp://127.0.0.1:*"], "cannot connect to tcp://127.0.0.1:*: Invalid argument"),
+        (["monitor", "tcp://nowhere"], f"ENDPOINT: {ENDPOINT}, got 'tcp://nowhere'"),
         (
-            ["listen", "127.0.0.1"],
+            ["monitor", "192.168.8.2"],
             (
-                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
-                "got '127.0.0.1'"
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
             ),
+        ),
+        (
+            ["monitor", "--curve-secret-key", "a.key_secret"],
+            "--curve-secret-key: the service's key is needed too: --curve-server-key FILE",
+        ),
+        (
+            ["monitor", "--stale-after", "no", "sim:"],
+            "--stale-after: expected seconds, a number above 0, got 'no'",
+        ),
+        (["check", "tcp://nowhere"], f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
+        (["check", "--timeout", "0"], "--timeout: expected seconds, a number above 0, got '0'"),
+        (
+            ["check", "--device", "A"],
+            "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'A'",
         ),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("run --timeout 5 sim:", "--timeout: has no effect without --once"),
+        (
+            "demo --no-publish --publish tcp://127.0.0.1:1",
+            "--publish: has no effect with --no-publish",
+        ),
+        ("check --device main sim:", "--device: has no effect on a BMS; it belongs to a service"),
+        (
+            "check --stale-after 5 tcp://127.0.0.1:1",
+            "--stale-after: has no effect on a service; it belongs to a BMS",
+        ),
+        (
+            "monitor --curve-server-key x sim:",
+            "--curve-server-key: has no effect on a BMS; it belongs to a service",
+        ),
+        (
+            "monitor --idle-current 1",
+            "--idle-current: has no effect on a service; it belongs to a BMS",
+        ),
+        ("record --force sim:", "--force: has no effect without --output"),
+        ("files --force", "--force: has no effect without --copy"),
+        ("sensors --schema --format json", "--format: has no effect with --schema, which is JSON"),
+    ],
+)
+def test_an_option_without_effect_is_refused(line: str, sentence: str) -> None:
+    assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -158,11 +196,14 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["listen", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
-        (["monitor", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (["listen", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
+        (["monitor", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
         (
             ["flow", "--url", "ws://u:secret@h/ w"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+            (
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin, got 'ws://***@h/ w'"
+            ),
         ),
         (
             ["record", "sim:", "--duration", "ws://u:secret@h/"],
@@ -171,8 +212,7 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
     ],
 )
 def test_what_is_quoted_holds_no_password(arguments: list[str], sentence: str) -> None:
-    endpoint = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
-    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence.format(endpoint=endpoint)}\n")
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -217,12 +257,17 @@ def test_a_sentence_is_one_line_without_control_characters(tmp_path: Path) -> No
     assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
-def test_a_wrong_configuration_has_a_code_of_its_own() -> None:
-    assert answer("run", "--config", "/no/such/file") == (
-        78,
-        "",
-        "recbms-zmq: cannot read /no/such/file: No such file or directory\n",
-    )
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["run", "--config", "/no/such/file"], ""),
+        (["monitor", "--config", "/no/such/file"], ""),
+        (["monitor", "--curve-server-key", "/no/such/file"], "the key file "),
+    ],
+)
+def test_a_file_that_is_not_there_has_a_code_of_its_own(arguments: list[str], what: str) -> None:
+    sentence = f"cannot read {what}/no/such/file: No such file or directory"
+    assert answer(*arguments) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
 def test_the_configuration_is_printed_and_nothing_is_started() -> None:

@@ -87,11 +87,11 @@ def offline(texts: dict[str, str]) -> dict[str, str]:
         "chip": "offline",
         "state": "Unknown",
         "time": "",
-        "stale": f"not live: as last heard {CLOCK}",
+        "stale": f"not live: data of {CLOCK}",
     }
 
 
-def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
+def test_the_page_shows_what_the_messages_hold_on_a_wall_and_on_a_phone(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()
@@ -141,7 +141,7 @@ def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
         assert page.complaints() == []
 
 
-def test_an_alarm_and_silence_are_told_and_old_values_are_not(
+def test_an_alarm_and_silence_are_shown_and_old_values_are_not(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()
@@ -159,7 +159,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
     words = (
         "Alarm 2: Cell voltage too low (unit 2, cell 3) "
         "REC's manual: discharging is switched off now. Plug in the charger. "
-        "The BMS says: UNDERVOLTAGE"
+        "Message of the BMS: UNDERVOLTAGE"
     )
     with_alarm = {
         **PACK,
@@ -177,8 +177,8 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
         bms.is_silent = True
         silent = {
             **offline(with_alarm),
-            "alarm": f"When last heard: {words}",
-            "banner": f"Offline no status frame for 1 s Last heard {CLOCK}: 28.5 %, 13.24 V",
+            "alarm": f"When data last came: {words}",
+            "banner": f"Offline no status frame for 1 s Last data {CLOCK}: 28.5 %, 13.24 V",
         }
         wait_until_equal(lambda: reads(page), silent)
         # The line ends, and the chart goes on.
@@ -209,7 +209,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
             [
                 NO_CONNECTION,
                 DASH,
-                f"not live: as last heard {CLOCK}",
+                f"not live: data of {CLOCK}",
             ],
         )
         bms.change(soc=0.32)

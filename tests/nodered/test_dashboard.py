@@ -87,7 +87,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         *(ONLINE, DEVICE, reading("soc", 28.5), reading("power", 98.8)),
         *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 1)),
         *(reading("time_remaining_minutes", 65), reading("time_to_empty", 1.08)),
-        *(reading("charge_state", "discharging"), reading("settings/cycles", 37)),
+        *(reading("charge_state", "discharging"), reading("cycles", 37)),
         reading("soh", None),
     ) == {
         "id": "recbms/main",
@@ -128,7 +128,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
             {
                 "title": "Alarm 2: Low (unit 2, cell 3)",
                 "meaning": ALARMS[2].meaning,
-                "message": "The BMS says: UNDERVOLTAGE",
+                "message": "Message of the BMS: UNDERVOLTAGE",
             },
         ),
         (
@@ -143,7 +143,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         (*(None, None, None, ""), {"title": "Alarm: Low", "meaning": "", "message": ""}),
     ],
 )
-def test_an_alarm_is_told_with_its_place_and_what_to_do(
+def test_an_alarm_is_shown_with_its_place_and_what_to_do(
     number: int | None, unit: int | None, cell: int | None, text: str, alarm: dict[str, str]
 ) -> None:
     active = (
@@ -166,6 +166,16 @@ def test_the_last_five_events_are_kept_the_newest_first() -> None:
         {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
         *([{"at": HEARD, "raised": True, "text": "Low (unit 2)"}] * 4),
     ]
+
+
+def test_an_alarm_from_before_the_start_is_in_the_list_until_there_are_events() -> None:
+    ts = reading("soc", 1)["ts"]
+    last = (reading("last_alarm", "Low (unit 2)"), reading("last_alarm_time", ts))
+    raised = [{"at": HEARD, "raised": True, "text": "Low (unit 2)"}]
+    assert battery(ONLINE, *last)["events"] == raised
+    over = {"at": HEARD, "raised": False, "text": "Low (unit 2)"}
+    assert battery(ONLINE, *last, event(2, "alarm_cleared"))["events"] == [over]
+    assert battery(ONLINE, reading("last_alarm", None))["events"] == []
 
 
 def test_cells_stand_between_their_limits_in_their_order() -> None:
@@ -245,7 +255,7 @@ def test_temperatures_of_the_battery_come_before_those_of_the_boards() -> None:
     ]
 
 
-def test_a_pack_that_is_offline_or_was_not_said_to_be_online_is_not_live() -> None:
+def test_a_pack_without_an_availability_of_online_is_not_live() -> None:
     soc = reading("soc", 28.5)
     shown = battery(ONLINE, soc, OFFLINE)
     found = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
@@ -268,7 +278,7 @@ def test_an_alarm_that_a_program_reports_again_is_listed_once() -> None:
     assert len(battery(ONLINE, again, again, event(2, "alarm_cleared"))["events"]) == 2
 
 
-def test_what_is_not_said_again_after_an_offline_is_unknown() -> None:
+def test_what_is_not_sent_again_after_an_offline_is_unknown() -> None:
     shown = battery(ONLINE, reading("soc", 28.5), OFFLINE, ONLINE, reading("power", 1))
     assert (shown["live"], shown["soc_text"], shown["power_text"]) == (True, None, "+1.0")
     again = {**reading("power", 1), "run": "2b"}
@@ -282,15 +292,15 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): the debug sidebar in Node-RED says why"),
+        ({"code": 78}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
         (
             {"code": -2},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (HEARD, "nothing is heard of recbms-zmq"),
+        (HEARD, "recbms-zmq sends nothing"),
     ],
 )
-def test_without_the_program_no_pack_is_live_and_the_page_says_why(
+def test_without_the_program_no_pack_is_live_and_the_page_shows_the_reason(
     payload: Any, reason: str
 ) -> None:
     gone = {**reading("soc", 28.5), "control": "offline", "payload": payload}
@@ -317,7 +327,7 @@ def test_the_page_is_drawn_when_there_is_news_and_every_ten_seconds() -> None:
     assert [each["sent"] is not None for each in done] == [True, False, False, True, False, True]
 
 
-def test_packs_are_told_apart_by_their_topics_and_sorted_by_name() -> None:
+def test_packs_differ_by_their_topics_and_are_sorted_by_name() -> None:
     other = {**ONLINE, "topic": "other/main/availability", "device_name": "Boat"}
     [shown, _] = sent(ONLINE, other, tick(1))
     assert [(each["id"], each["name"]) for each in shown["payload"]["packs"]] == [

@@ -285,6 +285,74 @@ def test_a_started_program_gets_the_users_addresses(capsys: pytest.CaptureFixtur
     }
 
 
+@pytest.mark.parametrize("source", ["exec", "daemon"])
+def test_a_started_program_reads_several_bms(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    urls = ("house=ws://10.0.0.7/ws", "boat=http://10.0.0.8/cell")
+    flow = printed(capsys, "--source", source, "--url", urls[0], "--url", urls[1])
+    variables = env(flow)
+    words = ("run", "--exit-on-stdin-close", "--no-publish", "--device-name")
+    if source == "exec":
+        arguments = " ".join((*words, '"${DEVICE_NAME}"', "${BMS_URL}"))
+        read = variables["BMS_URL"].split()
+    else:
+        arguments = json.dumps([*words, "${DEVICE_NAME}", "${BMS_URL}", "${BMS_URL_2}"])
+        read = [variables["BMS_URL"], variables["BMS_URL_2"]]
+    assert (variables["ARGUMENTS"], variables["DEVICE_NAME"]) == (arguments, "REC BMS")
+    assert read == list(urls)
+    assert flow[0]["id"].endswith("-house-boat-tab")
+
+
+def test_cells_get_nodes_and_charts(capsys: pytest.CaptureFixture[str]) -> None:
+    flow = printed(capsys, *("--target", "entity-nodes", "--sensors", "soc", "--cells", "2:2,3:1"))
+    (route,) = [node for node in flow if node.get("name") == "By sensor"]
+    keys = ["soc", "cell_voltage/2/1", "cell_voltage/2/2", "cell_voltage/3/1"]
+    assert [rule["v"] for rule in route["rules"]] == keys
+    assert [node["name"] for node in flow if node["type"] == "ha-sensor"] == [
+        "State of charge",
+        "Unit 2 cell 1 voltage",
+        "Unit 2 cell 2 voltage",
+        "Unit 3 cell 1 voltage",
+    ]
+    assert main(["flow", "--target", "lovelace", "--cells", "2"]) == 0
+    view = capsys.readouterr().out
+    without = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
+    assert view.removeprefix(without).splitlines() == [
+        "      - type: history-graph",
+        "        title: Cells of unit 2",
+        "        hours_to_show: 24",
+        "        entities:",
+        "          - entity: sensor.rec_bms_unit_2_cell_1_voltage",
+        "            name: Cell 1",
+        "          - entity: sensor.rec_bms_unit_2_cell_2_voltage",
+        "            name: Cell 2",
+    ]
+
+
+def test_it_writes_a_file_and_no_other_over_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flow.json"
+    words = ["flow", "-o", str(path), "--url", "sim:"]
+    assert main(words) == 0
+    assert main([*words, "--name", "boat"]) == 73
+    exists = f"recbms-zmq: {path} exists; choose another name, or overwrite: --force\n"
+    assert capsys.readouterr() == ("", exists)
+    assert env(json.loads(path.read_text(encoding="utf-8")))["BMS_URL"] == "sim:"
+    assert main([*words, "--name", "boat", "--force"]) == 0
+    assert env(json.loads(path.read_text(encoding="utf-8")))["BMS_URL"] == "boat=sim:"
+
+
+def test_the_list_has_the_options_of_every_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow", "--list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [*FILES, "lovelace.yaml"]
+    for name, *options in lines:
+        assert main(["flow", *options]) == 0
+        assert capsys.readouterr().out == (FLOWS / name).read_text(encoding="utf-8")
+
+
 def test_a_subscriber_gets_the_users_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     assert env(
         printed(
@@ -317,14 +385,33 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
     ("arguments", "sentence"),
     [
         (["--source", "pigeon"], "argument --source: invalid choice: 'pigeon'"),
+        (["--url", "ws://a b"], "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, "),
+        (["--url", "ws://u:secret@a b"], "got 'ws://***@a b'"),
+        (["--url", 'ws://a/"b"'], "--url: expected one word without spaces and quotes"),
+        (["--url", "sim:?unitz=2"], "sim: expected OPTION=VALUE with one of units, cells, "),
+        (["--url", "a=sim:", "--url", "a=sim:"], "SOURCE: a second BMS has the name 'a'"),
+        (["--url", "a=sim:", "--name", "b"], "--name: has no effect if each source has a name"),
         (
-            ["--url", "ws://a b"],
-            "--url: expected one word without spaces and quotes, got 'ws://a b'",
+            ["--target", "entity-nodes", "--url", "a=sim:", "--url", "b=sim:"],
+            "--url: entity nodes belong to one BMS; make a flow for each",
+        ),
+        (["--publish", "tcp://*:5556"], "--publish: other machines can reach tcp://*:5556"),
+        (
+            ["--source", "zmq", "--publish", "tcp://*:5556"],
+            "--publish: expected the address of a machine, such as tcp://192.168.8.3:5556",
+        ),
+        (["--target", "lovelace", "--cells", "2:x"], "--cells: expected the cells of each unit"),
+        (["--target", "lovelace", "--cells", "2:33"], "--cells: expected the cells of each unit"),
+        (["--target", "lovelace", "--cells", "4,2:4"], "--cells: expected the cells of each unit"),
+        (
+            ["--target", "lovelace", "--url", "sim:"],
+            "--url: has no effect on this view; it belongs to flows",
         ),
         (
-            ["--url", "ws://u:secret@a b"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@a b'",
+            ["--cells", "4"],
+            "--cells: has no effect in this flow; it belongs to --target entity-nodes and lovelace",
         ),
+        (["--force"], "--force: has no effect without --output"),
         (["--publish", "5556"], "--publish: expected a ZeroMQ endpoint"),
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),

@@ -111,7 +111,7 @@ def test_a_reading_passes_again_only_when_it_has_changed() -> None:
     ]
 
 
-def test_a_sensor_that_is_described_anew_is_announced_anew() -> None:
+def test_a_sensor_whose_description_changes_is_announced_again() -> None:
     assert changes(SOC, {**SOC, "device_name": "House"}, {**SOC, "device_name": "House"}) == [
         [("soc", 28.5, True, True)],
         [("soc", 28.5, True, True)],
@@ -379,7 +379,7 @@ def test_after_the_removal_nothing_is_sent() -> None:
     assert done[4]["later"] == []
 
 
-def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:
+def test_new_sensors_are_sent_once_more_when_they_are_confirmed() -> None:
     confirm = {"control": "confirm", "payload": 1}
     done = run("changes", SOC, {**SOC, "payload": 29}, confirm, confirm, start="changes_start")
     again = {**SOC, "payload": 29, "first": False, "online": True, "confirm": True}

@@ -1,11 +1,10 @@
 """The Signal K flow's function node sends the same as `to_signalk.py`, and repeats and expires."""
 
-import importlib.util
 import json
 from collections.abc import Iterable
-from types import ModuleType
 from typing import Any
 
+from support.flow_scripts import flow_script
 from support.function_node import needs_node, run_scripts
 from support.pages import ROOT
 
@@ -55,16 +54,6 @@ PHASES: list[list[Message]] = [
 ]
 
 
-def to_signalk() -> ModuleType:
-    path = ROOT / "flows" / "pipes" / "to_signalk.py"
-    spec = importlib.util.spec_from_file_location("to_signalk", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def content(deltas: Iterable[str | bytes]) -> dict[tuple[str, str, str], Any]:
     """Return what deltas have, by source, kind and path."""
     return {
@@ -89,7 +78,7 @@ def sent(messages: list[Message]) -> list[list[str]]:
 
 def test_the_flow_sends_what_the_script_sends() -> None:
     out: list[bytes] = []
-    fleet = to_signalk().Fleet(out.append, 8000, 0)
+    fleet = flow_script("to_signalk").Fleet(out.append, 8000, 0)
     expected = []
     for phase in PHASES:
         for message in phase:
