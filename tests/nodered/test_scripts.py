@@ -551,7 +551,8 @@ def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:
     event["ts"] = "2026-11-22T10:44:39.123Z"
     over = {**event, "payload": {**alarm, "event": "alarm_cleared"}}
     again = {"control": "announce"}
-    messages = [AVAILABILITY, SOC, event, event, over, again, {"control": "removed"}, event]
+    messages: list[dict[str, Any]] = [AVAILABILITY, SOC, event, event, over, again]
+    messages += [{"control": "removed"}, event]
     done = run("mqtt_alarms", *messages, start="mqtt_alarms_start", **MQTT)
     sent = [
         [(each["topic"], each["retain"]) for each in one["sent"][0]] if one["sent"] else []
