@@ -192,14 +192,21 @@ def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
         flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
     )
     expected = shown("Van pack")
+    alarm = "event.van_pack_alarm"
+    types = {"event_types": ["alarm_raised", "alarm_cleared"], "event_type": None}
+    look = {"friendly_name": "Van pack Alarm", "icon": "mdi:alert-outline"}
+    expected[alarm] = ("unknown", {**types, **look})
     entities = wait_for_entities(home_assistant, "Van pack", expected)
     assert registered(home_assistant, of_device(entities, expected)) == {
-        entity.id("Van pack"): (
-            f"recbms_van_{key.replace('/', '_')}",
-            entity.category,
-            "Van pack",
-        )
-        for key, entity in BY_KEY.items()
+        alarm: ("recbms_van_alarm", None, "Van pack"),
+        **{
+            entity.id("Van pack"): (
+                f"recbms_van_{key.replace('/', '_')}",
+                entity.category,
+                "Van pack",
+            )
+            for key, entity in BY_KEY.items()
+        },
     }
     assert home_assistant.ask(
         "config/entity_registry/get", entity_id="sensor.van_pack_unit_2_cell_1_voltage"

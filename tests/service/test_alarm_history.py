@@ -1,12 +1,18 @@
 """Tests of the history of alarms: a real log on a real disk, in one process."""
 
+import io
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTracker
 from recbms_zmq.service import state_files
@@ -187,6 +193,32 @@ def test_two_files_of_bounded_size_hold_the_last_thousand_alarms(tmp_path: Path)
     last = Process(tmp_path).tracker.last
     assert last is not None
     assert last.raised_at == ts(2 * rounds - 2)
+
+
+@given(
+    st.lists(
+        st.binary(max_size=40)
+        | st.builds(
+            lambda **fields: msgspec.json.encode(fields),
+            ts=st.text(max_size=8) | st.just(ts(1)) | st.integers(),
+            event=st.sampled_from(["alarm_raised", "alarm_cleared", "other"]),
+            number=st.none() | st.integers() | st.text(max_size=3),
+            text=st.text(max_size=8),
+            raised=st.none() | st.text(max_size=8),
+        ),
+        max_size=6,
+    ),
+)
+def test_whatever_is_in_a_log_is_printed_or_skipped(lines: list[bytes]) -> None:
+    with TemporaryDirectory() as folder:
+        directory = Path(folder)
+        (directory / "main.alarms.jsonl").write_bytes(b"\n".join([*lines, b""]))
+        Process(directory)
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            assert main(["alarms", "--state-dir", folder]) == 0
+            assert main(["alarms", "--state-dir", folder, "--json"]) == 0
+    assert printed.getvalue().replace("\n", "").isprintable()
 
 
 def test_an_end_that_is_not_in_the_log_is_unknown(tmp_path: Path) -> None:
