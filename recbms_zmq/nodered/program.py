@@ -115,15 +115,27 @@ def log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) ->
     canvas.wire(log_output[0], log, log_output[1])
     canvas.wire(program, code, 2)
     canvas.wire(program, unknown, 2)
-    canvas.wire(unknown, messages)
+    ended_out = group.add(
+        "link out",
+        "ended-out",
+        "Messages",
+        "Where the messages go too.",
+        mode="link",
+        links=[],
+        l=True,
+    )
+    canvas.chain(unknown, ended_out)
+    canvas.join(messages, ended_out)
 
 
 def start_again(group: Group, program: str) -> None:
     """Add to the lines below the program what restarts it."""
     canvas = group.canvas
     group.line(1)
+    group.end_with(canvas.id("start"))
     back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)
     group.line(2)
+    group.end_with(canvas.id("start"))
     button = group.add(
         "inject",
         "restart",

@@ -138,7 +138,7 @@ def retry(group: Group, ids: list[str]) -> list[str]:
     out = control_out(group, "retry-out")
     group.canvas.chain(caught, wait, control, out)
     group.line()
-    group.skip(wait)
+    group.skip(caught)
     refused = control_out(group, "refused-out")
     group.canvas.wire(caught, refused)
     return [out, refused]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from recbms_zmq.cli import main
 from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered.layout import BEGINNINGS, node_width
 from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
 from recbms_zmq.sensors.table import SENSORS
 
@@ -131,6 +133,46 @@ def test_wires_run_from_left_to_right(options: FlowOptions) -> None:
         if nodes[end]["x"] <= begin["x"]
     ]
     assert backwards == []
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
+def test_no_wire_runs_below_a_node(options: FlowOptions) -> None:
+    nodes = {node["id"]: node for node in ordinary(made(options))}
+    below = [
+        (begin["name"], nodes[end]["name"], node["name"])
+        for begin in nodes.values()
+        for output, wires in enumerate(begin["wires"])
+        for end in wires
+        for node in nodes.values()
+        if node not in (begin, nodes[end])
+        and any(
+            abs(x - node["x"]) < half_width(node) and abs(y - node["y"]) < 15
+            for x, y in curve(begin, output, nodes[end])
+        )
+    ]
+    assert below == []
+
+
+def half_width(node: dict[str, Any]) -> float:
+    return node_width(node["name"], has_input=node["type"] not in BEGINNINGS) / 2
+
+
+def curve(begin: dict[str, Any], output: int, end: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return points of a wire, which the editor draws as a Bezier curve."""
+    x0, x3 = begin["x"] + half_width(begin), end["x"] - half_width(end)
+    y0 = begin["y"] + 13 * (output - (len(begin["wires"]) - 1) / 2)
+    y3 = end["y"]
+    reach = 75 * min(1, math.hypot(x3 - x0, y3 - y0) / 100)
+    return [
+        (
+            x0 * (1 - t) ** 3
+            + 3 * (x0 + reach) * (1 - t) ** 2 * t
+            + 3 * (x3 - reach) * (1 - t) * t**2
+            + x3 * t**3,
+            y0 * (1 - t) ** 2 * (1 + 2 * t) + y3 * t**2 * (3 - 2 * t),
+        )
+        for t in (step / 40 for step in range(1, 40))
+    ]
 
 
 @pytest.mark.parametrize("options", ALL, ids=label)
