@@ -5,7 +5,10 @@ Intervals are measured on the monotonic clock. The wall clock is only shown, bec
 
 import datetime as dt
 import time
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+SILENCE: Final = 5.0
+"""Seconds without any data from the start, after which a command explains what it waits for."""
 
 
 class Instant(NamedTuple):

@@ -17,13 +17,17 @@ _TO = {
     "dashboard": "dashboard",
     "signal-k": "Signal K",
 }
+_SEVERAL = {
+    "exec": "set `BMS_URL` to `house=ws://… boat=ws://…`",
+    "daemon": 'set `BMS_URL` to `house=ws://…`, and add `"boat=ws://…"` to the list `ARGUMENTS`',
+}
 _NEEDS_HA = "node-red-contrib-home-assistant-websocket"
 _NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
 
 
 def tab_label(options: FlowOptions) -> str:
     """Return the tab's label; the editor shows about 20 characters of it."""
-    name = "BMS" if options.name == "main" else options.name
+    name = "BMS" if options.id == "main" else options.id
     return f"{name} {_FROM[options.source]} → {_TO[options.target]}"
 
 
@@ -80,8 +84,8 @@ def notes(options: FlowOptions) -> list[Note]:
             f"- `DEVICE_NAME`: what the battery is called {where}\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
-            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…`: each is a device of "
-            "its own, called `DEVICE_NAME` and `house` or `boat`.\n",
+            f"\nFor several BMS {_SEVERAL[options.source]}: each is a device of its own, called "
+            "`DEVICE_NAME` and `house` or `boat`.\n",
         )
     else:
         first = Note(
@@ -100,8 +104,8 @@ def notes(options: FlowOptions) -> list[Note]:
         second = Note(
             "2. In the Signal K server: Data Connections, Add, Signal K, UDP, port 4123.",
             "*Server*, *Data Connections*, *Add*: data type *Signal K*, source *UDP*, port 4123. "
-            "It needs no token, also with security switched on: whoever reaches the port can send, "
-            "so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
+            "It needs no token, also with security switched on: everything that reaches the port "
+            "can send, so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
             "`SIGNALK_HOST` in the tab's environment.\n",
         )
     elif options.target == "mqtt":
@@ -126,7 +130,7 @@ def notes(options: FlowOptions) -> list[Note]:
             "3. Deploy, and open /dashboard. When nothing comes: open this comment.",
             tab_about(options)
             + "\n\nThe page is at `/dashboard` behind Node-RED's own address, without the path "
-            "of the editor. When nothing comes: the debug sidebar shows what recbms-zmq says, and "
+            "of the editor. When nothing comes: the debug sidebar shows the log of recbms-zmq, and "
             "lines that could not be read. `HISTORY_HOURS` in the tab's environment is how far "
             "back the charts go; the history is lost when Node-RED restarts.\n",
         )

@@ -26,4 +26,4 @@ class SelectedColumns:
             self._is_selected = [self._selection.has(sensor.key) for sensor in self._all]
             self._sensors = tuple(compress(self._all, self._is_selected))
         values = list(compress(readings.values, self._is_selected))
-        return Readings(self._sensors, values, readings.arrival, readings.alarm)
+        return Readings(self._sensors, values, readings.arrival, readings.alarms)

@@ -18,6 +18,12 @@ _MEASURED: Final[dict[str, Any]] = {"state_class": "measurement"}
 _DIAGNOSTIC: Final[dict[str, Any]] = {"entity_category": "diagnostic"}
 _OFF_AT_FIRST: Final[dict[str, Any]] = {**_DIAGNOSTIC, "enabled_by_default": False}
 _VOLTAGE: Final[dict[str, Any]] = {"unit": "V", "device_class": "voltage", **_MEASURED}
+_POWER: Final[dict[str, Any]] = {
+    "unit": "W",
+    "decimals": 1,
+    "device_class": "power",
+    **_MEASURED,
+}
 _TEMPERATURE: Final[dict[str, Any]] = {
     "unit": "°C",
     "decimals": 1,
@@ -50,11 +56,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="power",
         name="Power",
-        value=formulas.power,
-        unit="W",
-        decimals=1,
-        device_class="power",
-        **_MEASURED,
+        value=lambda pack: pack.power,
+        **_POWER,
         about="Pack voltage times current: positive while charging.",
     ),
     Sensor(
@@ -312,6 +315,86 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         **_TOTAL,
         about="Charge that came out of the pack; kept likewise.",
     ),
+    Sensor(
+        key="charge_power",
+        name="Charge power",
+        value=formulas.charge_power,
+        **_POWER,
+        about="The power while it is positive, else 0; for displays that want two numbers.",
+    ),
+    Sensor(
+        key="discharge_power",
+        name="Discharge power",
+        value=formulas.discharge_power,
+        **_POWER,
+        about="The power without its sign while it is negative, else 0; for the same displays.",
+    ),
+    Sensor(
+        key="energy_remaining",
+        name="Remaining energy",
+        value=formulas.energy_remaining,
+        unit="kWh",
+        decimals=3,
+        device_class="energy_storage",
+        **_MEASURED,
+        about="Remaining capacity times all cells (they are in series) times the nominal cell "
+        "voltage: 3.2 V for LiFePO4, 3.7 V for Li-Po and LiMn2O4. Comes with the settings of the "
+        "BMS; unknown with another chemistry.",
+    ),
+    Sensor(
+        key="temperature_min",
+        name="Minimum temperature",
+        value=lambda pack: pack.temperature_min,
+        **_TEMPERATURE,
+        about="The coldest of all temperature sensors, without those that read -127 or 85 °C "
+        "because they are unplugged. Unknown while one of the sensors has no value.",
+    ),
+    Sensor(
+        key="balancing",
+        name="Balancing",
+        value=lambda pack: pack.is_balancing,
+        component="binary_sensor",
+        icon="mdi:scale-balance",
+        about="True while any cell is being balanced. Unknown while that is not known of a cell.",
+    ),
+    Sensor(
+        key="cycles",
+        name="Cycles",
+        value=lambda pack: pack.known.cycles,
+        icon="mdi:battery-sync-outline",
+        **_TOTAL,
+        about="Full cycles; one counts if the state of charge fell to 35 % or less in it. Comes "
+        "with the settings of the BMS.",
+    ),
+    Sensor(
+        key="last_alarm",
+        name="Last alarm",
+        value=formulas.last_alarm,
+        icon="mdi:alert-outline",
+        about="The alarm that was raised last, with unit and cell, also after it was cleared; kept "
+        "across restarts with --state-dir. Unknown before the first one.",
+    ),
+    Sensor(
+        key="last_alarm_time",
+        name="Last alarm time",
+        value=formulas.last_alarm_time,
+        device_class="timestamp",
+        about="When that alarm was raised; kept likewise.",
+    ),
+)
+"""New rows go to the end: columns of CSV are in this order."""
+
+CELLS_SENSORS: Final[tuple[Sensor, ...]] = (
+    Sensor(
+        key="cell_voltage_average",
+        name="Average cell voltage",
+        value=formulas.cell_voltage_average,
+        group="cells",
+        decimals=3,
+        **_VOLTAGE,
+        enabled_by_default=False,
+        about="The mean of the cell voltages as they are published. Unknown while one of them is.",
+    ),
 )
 
 UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
@@ -410,7 +493,9 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     ),
 )
 
-STATUS_SENSORS: Final[tuple[Sensor, ...]] = PACK_SENSORS + UNIT_SENSORS + LINK_SENSORS
+STATUS_SENSORS: Final[tuple[Sensor, ...]] = (
+    PACK_SENSORS + CELLS_SENSORS + UNIT_SENSORS + LINK_SENSORS
+)
 """The sensors of a status frame; those of a settings frame are `SETTINGS_SENSORS`."""
 
 SENSORS: Final[tuple[Sensor, ...]] = STATUS_SENSORS + SETTINGS_SENSORS

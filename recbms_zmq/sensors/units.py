@@ -10,6 +10,8 @@ from recbms_zmq.wire.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Slave, Sla
 
 _T = TypeVar("_T")
 _NUMBERS: Final = tuple(range(max(MAX_UNITS, MAX_CELLS, MAX_SENSORS)))
+UNPLUGGED: Final = (-127.0, 85.0)
+"""°C that a digital sensor reads without a connection, and before its first measurement."""
 _STAND_IN: Final = 256
 """Added to the position of a unit whose address another one has: no address is as large."""
 MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1

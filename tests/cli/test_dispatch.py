@@ -142,6 +142,36 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
 
 
 @pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("run --timeout 5 sim:", "--timeout: has no effect without --once"),
+        (
+            "demo --no-publish --publish tcp://127.0.0.1:1",
+            "--publish: has no effect with --no-publish",
+        ),
+        ("check --device main sim:", "--device: has no effect on a BMS; it belongs to a service"),
+        (
+            "check --stale-after 5 tcp://127.0.0.1:1",
+            "--stale-after: has no effect on a service; it belongs to a BMS",
+        ),
+        (
+            "monitor --curve-server-key x sim:",
+            "--curve-server-key: has no effect on a BMS; it belongs to a service",
+        ),
+        (
+            "monitor --idle-current 1",
+            "--idle-current: has no effect on a service; it belongs to a BMS",
+        ),
+        ("record --force sim:", "--force: has no effect without --output"),
+        ("files --force", "--force: has no effect without --copy"),
+        ("sensors --schema --format json", "--format: has no effect with --schema, which is JSON"),
+    ],
+)
+def test_an_option_without_effect_is_refused(line: str, sentence: str) -> None:
+    assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
     ("word", "hint"),
     [
         ("rnu", "did you mean run?"),
@@ -170,7 +200,10 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
         (["monitor", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
         (
             ["flow", "--url", "ws://u:secret@h/ w"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+            (
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin, got 'ws://***@h/ w'"
+            ),
         ),
         (
             ["record", "sim:", "--duration", "ws://u:secret@h/"],

@@ -289,7 +289,6 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             {"refresh": "0"},
             "--refresh: expected seconds, a number of at least 0.01, got '0'",
         ),
-        ([URL], {"timeout": "5"}, "--timeout: has no effect without --once"),
         ([URL], {"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
         (
             [URL],
@@ -313,11 +312,6 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
             [URL],
             {"once": "true", "no_stdout": "true"},
             "nothing to do: --no-stdout and --no-publish leave no output",
-        ),
-        (
-            [URL],
-            {"once": "true", "publish": ["tcp://127.0.0.1:1"]},
-            "--publish: has no effect with --once, which prints the state on stdout only",
         ),
         (
             [URL, "ws://other/ws"],
@@ -556,6 +550,7 @@ def test_every_option_is_shown_with_its_value_and_where_it_was_set(toml: Path) -
         'publish = ["ipc:///x", "ipc:///y"]  # --publish',
         "no_publish = false  # default",
         "no_stdout = false  # default",
+        "# format is not set",
         'prefix = "recbms"  # default',
         "# state_dir is not set",
         "hwm = 10000  # default",
@@ -620,6 +615,7 @@ VALID = {
         unique=True,
     ),
     "allow_ip": st.lists(st.sampled_from(["10.0.0.0/8", "::1", "192.168.8.2"]), unique=True),
+    "format": st.sampled_from(["json", "text", "csv"]),
     **dict.fromkeys(
         ("only", "except"), st.lists(st.sampled_from(["soc", "soh,link/*", "*/2/?", "*"]))
     ),

@@ -70,6 +70,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "publish": ("tcp://127.0.0.1:5556",),
         "no_publish": False,
         "no_stdout": False,
+        "format": None,
         "prefix": "recbms",
         "state_dir": None,
         "hwm": None,

@@ -61,7 +61,7 @@ def test_a_path_with_a_space_works_in_quotes(
 def test_a_wrong_option(node_red: NodeRed) -> None:
     before = len(node_red.log())
     node_red.deploy(flow_file("dashboard.json", BMS_URL="nonsense"))
-    wait_for(node_red, before, "an option is wrong: the log in the debug sidebar says which")
+    wait_for(node_red, before, "an option is wrong: see the log in the debug sidebar")
 
 
 def test_no_service_to_subscribe_to(node_red: NodeRed) -> None:

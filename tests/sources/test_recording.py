@@ -20,7 +20,7 @@ from recbms_zmq.sources.recording import (
 TIMES = st.floats(0, 1e9).map(float)
 
 
-def test_a_recording_is_as_its_documentation_says() -> None:
+def test_a_recording_is_as_documented() -> None:
     lines: list[bytes] = []
     receiver = RecordingReceiver()
     recorder = Recorder(receiver, lines.append)

@@ -31,7 +31,7 @@ from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {
     "emit": "both",
-    "refresh": "0.7",
+    "refresh": "2.5",  # a machine that is later than that leaves repeats out
     "min_interval": "0.2",
     "stale_after": "1.2",
 }

@@ -16,8 +16,8 @@
 // within the milliseconds between two of these requests. While Home Assistant is away, what happens
 // waits in a queue.
 //
-// Two things tell of an alarm. Events come once, at the moment of the change. The readings `problem`
-// and `error_*` also tell what happened while this flow was not running: they are compared with the
+// An alarm arrives in two ways. Events come once, at the moment of the change. The readings `problem`
+// and `error_*` also show what happened while this flow was not running: they are compared with the
 // last alarm sent, some seconds after they arrived, when they belong to one frame.
 
 const SETTLE_MS = 2000;
