@@ -76,9 +76,8 @@ class Fleet:
         """Start a worker."""
         host = self._hosts[name != "one"]
         address = {"192.168.8.5:6379": f"{host.gateway}:{self._redis.port}", **PLACES}
-        script = (
-            f"exec {block('fleet worker', address).strip()} --name {name} --takeover 3 --report 2"
-        )
+        worker = block("fleet worker", address).strip()
+        script = f"exec {worker} --name {name} --takeover 3 --report 2"
         self.workers[name] = self._start(host, ["bash", "-c", script], f"worker-{name}.log")
 
     def written(self, shard: int) -> Path:
