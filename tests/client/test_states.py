@@ -106,9 +106,7 @@ def test_alarms_and_silence_are_lines_of_their_own() -> None:
     ]
 
 
-FOREIGN = st.sampled_from(
-    ["2026-11-26T14:23:22.500Z", "x", "0001-01-01T00:00", "9999-12-31T23:59Z"]
-)
+TIMES = st.sampled_from(["2026-11-26T14:23:22.500Z", "0001-01-01T00:00", "9999-12-31T23:59Z"])
 
 
 @given(
