@@ -14,10 +14,11 @@ import pytest
 from e2e.browser import browse
 from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
-from e2e.node_red import NodeRed, flow_file
+from e2e.node_red import NodeRed, flow_file, with_env
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children
 from e2e.waiting import wait_until_equal
+from recbms_zmq.cli import main
 
 ENTITY_NODE_KEYS = (
     "time_remaining",
@@ -126,6 +127,23 @@ def test_daemon_makes_all_entities_of_the_pack_and_starts_the_program_again(
     charge = BY_KEY["soc"].id("Lake pack")
     wait_until_equal(lambda: home_assistant.state(charge), "unknown")
     wait_until_equal(lambda: home_assistant.state(charge), "28.5")
+
+
+def test_the_command_makes_flows_for_several_bms(
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flows: list[Any] = []
+    for source in ("exec", "daemon"):
+        urls = [word for number in (1, 2) for word in ("--url", f"{source}{number}={bms.url}")]
+        assert main(["flow", "--source", source, *urls]) == 0
+        flows += with_env(json.loads(capsys.readouterr().out), MIN_INTERVAL="0")
+    node_red.deploy(flows)
+    for name in ("exec1", "exec2", "daemon1", "daemon2"):
+        charge = BY_KEY["soc"].id(f"REC BMS {name}")
+        wait_until_equal(lambda charge=charge: home_assistant.state(charge), "28.5")  # type: ignore[misc]
 
 
 def test_zeromq_node_makes_all_entities_of_the_pack_by_discovery(

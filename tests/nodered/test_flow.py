@@ -4,8 +4,6 @@ import itertools
 import json
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +48,10 @@ def ordinary(flow: Flow) -> Flow:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_what_the_command_prints(name: str) -> None:
+def test_a_file_is_what_the_command_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = FILES[name]
-    done = subprocess.run(
-        [sys.executable, "-m", "recbms_zmq", "flow", "--source", source, "--target", target],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=FLOWS.parent,
-    )
-    assert done.stdout == (FLOWS / name).read_text(encoding="utf-8")
+    assert main(["flow", "--source", source, "--target", target]) == 0
+    assert capsys.readouterr().out == (FLOWS / name).read_text(encoding="utf-8")
 
 
 def test_the_view_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:

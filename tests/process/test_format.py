@@ -112,8 +112,6 @@ def test_a_terminal_that_is_closed_ends_it_quietly(bms: FakeBms, run: Run) -> No
     os.close(theirs)
     service.stderr.line("main: online")
     os.close(ours)
-    bms.send(status(soc=0.5))
-    bms.send(status(soc=0.6))
     bms.send(status(erro={"present": 1, "addr": 2, "st": 4, "con_st": 1}))
     assert service.wait() == 141
     assert "Traceback" not in service.stderr.text()

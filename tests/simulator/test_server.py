@@ -390,27 +390,6 @@ def test_freeze_answers_neither_pings_nor_handshakes_until_its_end() -> None:
 # --- faults of frames: what they do is asserted in test_fault_effects and test_traffic ---
 
 
-@pytest.mark.parametrize(("fault", "code"), [("bad-utf8", 1007), ("huge", 1009)])
-def test_a_frame_that_breaks_the_protocol_makes_the_client_close(fault: str, code: int) -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            end = await until_closed(client)
-            assert end.sent is not None
-            assert end.sent.code == code
-
-    with_server(test, f"{fault} every 500ms")
-
-
-def test_a_binary_message_arrives_as_one() -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            message = await client.recv()
-            assert isinstance(message, bytes)
-            assert json.loads(message)["type"] == "settings"
-
-    with_server(test, "binary 100%")
-
-
 def test_the_cell_page_has_the_same_faults() -> None:
     async def test(address: str) -> None:
         _, _, body = await get(address)
