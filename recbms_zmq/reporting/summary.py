@@ -95,6 +95,7 @@ class TextSummary:
         return self._line(device, wall, text)
 
     def _line(self, device: str, wall: float, text: str) -> str:
+        device = printable(device)
         self._devices.add(device)
         name = ""
         if len(self._devices) > 1:
@@ -137,7 +138,7 @@ def describe_alarm(alarm: Alarm | AlarmChange) -> str:
 
 def _row(device: str, wall: float, availability: str, values: Mapping[str, Payload]) -> str:
     ts = dt.datetime.fromtimestamp(wall, dt.UTC).isoformat(timespec="milliseconds")
-    fields = [ts.removesuffix("+00:00") + "Z", device, availability]
+    fields = [ts.removesuffix("+00:00") + "Z", printable(device), availability]
     fields += [_field(values.get(key)) for key in COLUMNS[len(fields) :]]
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(fields)

@@ -120,6 +120,11 @@ class Pipeline:
         return self._reporter.online
 
     @property
+    def next_step(self) -> str:
+        """What to do when nothing comes, to follow a sentence; empty for frames on stdin."""
+        return "" if self.address == "-" else f"; what to do: recbms-zmq check {self.address}"
+
+    @property
     def has_status(self) -> bool:
         """Whether a status frame has come in this run."""
         return self._last_status is not None
@@ -249,8 +254,7 @@ class Pipeline:
             self._logged_problem = ""
             self.announce(logging.INFO, "online", at)
         else:
-            what = f"offline: {self.reason}; what to do: recbms-zmq check {self.address}"
-            self.announce(logging.WARNING, what, at)
+            self.announce(logging.WARNING, f"offline: {self.reason}{self.next_step}", at)
 
     def _announce(self, level: int, text: str, at: Instant) -> None:
         # `announce` itself may be another one by now.

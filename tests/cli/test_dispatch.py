@@ -277,6 +277,16 @@ def test_the_configuration_is_printed_and_nothing_is_started() -> None:
     assert '\nurl = "ws://${RECBMS_LOGIN_HOUSE_URL}@192.168.8.2/ws"  # SOURCE; ' in out
 
 
+@pytest.mark.parametrize(
+    ("flag", "level"),
+    [("-v", "debug"), ("--verbose", "debug"), ("-q", "error"), ("--quiet", "error")],
+)
+def test_the_log_level_has_short_forms(flag: str, level: str) -> None:
+    code, out, _ = answer("run", flag, "--print-config", "sim:")
+    assert code == 0
+    assert f'\nlog_level = "{level}"  # --log-level\n' in out
+
+
 def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECBMS_SOURCES", "ws://192.168.8.2/ws")
     monkeypatch.setenv("RECBMS_REFRESH", "7")

@@ -70,7 +70,7 @@ class Dashboard:
         return found
 
     def places(self) -> dict[str, list[int]]:
-        """Return where the page says what: left and top in pixels."""
+        """Return the place of each text of the page: left and top in pixels."""
         found: dict[str, list[int]] = self._do("places")
         return found
 

@@ -359,7 +359,7 @@ def test_a_step_has_the_mean_power_and_the_last_charge() -> None:
     # 0.4 h in 720 steps are two seconds each.
     messages = (ONLINE, reading("soc", 28.5), reading("power", 100))
     done = history(tick(0), *messages, tick(1), reading("power", 200), tick(2), tick(3), tick(4))
-    # One second after the first step there is nothing to draw anew.
+    # One second after the first step there is nothing new to draw.
     assert done[-3:] == [
         {"REC BMS": [(0, 2, 150, 28.5)]},
         None,

@@ -18,7 +18,7 @@ def own_network(*interfaces: str, hosts: tuple[str, ...] = ()) -> Iterator[None]
     """Move this thread, and all threads and processes that it starts, into a network of their own.
 
     Args:
-        interfaces: address and prefix length of each; nobody else is behind them.
+        interfaces: address and prefix length of each; no other machine is behind them.
         hosts: more addresses of this machine, to stand for other hosts.
 
     Raises:
