@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -187,6 +188,12 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         assert "discharging is switched off now. Plug in the charger." in pushed["message"]
         assert notes(home_assistant, "alarm") == {"recbms_alarm_alarm": title}
         wait_until_equal(lambda: sent(home_assistant, "alarm"), 2)
+        last = BY_KEY["last_alarm"].id("Alarm")
+        wait_until_equal(
+            lambda: home_assistant.state(last), "Cell voltage too low (unit 2, cell 3)"
+        )
+        raised = home_assistant.state(BY_KEY["last_alarm_time"].id("Alarm"))
+        assert datetime.fromisoformat(str(raised)).tzinfo is not None
 
         # A redeploy starts the program again, which sends the event again.
         node_red.deploy(flow)
