@@ -105,5 +105,6 @@ def main(args: argparse.Namespace) -> int:
 
 def _is_for_people(args: argparse.Namespace, config: Config) -> bool:
     """Return whether stdout is a terminal, and nothing is given that concerns messages alone."""
-    asks_for_messages = any((config.once, args.emit, args.report, args.bare))
+    words = ("emit", "report", "bare", "only", "except")
+    asks_for_messages = config.once or any(getattr(args, word) for word in words)
     return sys.stdout is not None and sys.stdout.isatty() and not asks_for_messages

@@ -19,6 +19,7 @@ INTERVAL: Final = 1.0
 """Seconds between two lines of a BMS at least."""
 SETTLE: Final = 0.2
 """Seconds from a message to its line: all messages of a frame arrive within it."""
+_MOST_SECONDS: Final = 1e11  # in the year 5138
 
 
 class _State:
@@ -54,10 +55,12 @@ class StateLines:
         return min((state.due for state in self._states.values()), default=math.inf)
 
     def take(self, message: Message, now: float) -> None:
-        """Take a message that came now (monotonic)."""
+        """Take a message that came now (monotonic). One with a time that is none is ignored."""
+        wall = _unix_seconds(message.ts)
+        if wall is None:
+            return
         state = self._states.setdefault(message.device, _State())
         before = dict(state.values)
-        wall = datetime.fromisoformat(message.ts).timestamp()
         match message:
             case Availability():
                 self._on_availability(state, message, wall)
@@ -96,3 +99,12 @@ class StateLines:
     def _change(self, device: str, wall: float, text: str, *, offline: bool) -> None:
         if line := self._summary.change(device, wall, text, offline=offline):
             self._write(line)
+
+
+def _unix_seconds(ts: str) -> float | None:
+    """Return a time as Unix seconds; None if it cannot be read, or is beyond a calendar's end."""
+    try:
+        seconds = datetime.fromisoformat(ts).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return seconds if 0 <= seconds < _MOST_SECONDS else None

@@ -194,7 +194,8 @@ class Config(Struct, frozen=True, kw_only=True):
             readers.choice("json", "text", "csv"),
             "what to write on stdout: the messages (json), a line a second for people (text), or "
             "the same as a table (csv); --min-interval makes these lines fewer (default: text on "
-            "a terminal, unless --once, --emit, --report or --bare is given; else json)",
+            "a terminal, unless --once, --emit, --report, --bare, --only or --except is given; "
+            "else json)",
             "FORMAT",
         ),
     ] = None
@@ -203,7 +204,8 @@ class Config(Struct, frozen=True, kw_only=True):
         Path | None,
         About(
             readers.path,
-            "keep the energy counters in this directory, so that they survive a restart "
+            "keep energy counters and the history of alarms in this directory, so that they "
+            "survive a restart "
             "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
             "DIR",
         ),

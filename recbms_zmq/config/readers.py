@@ -88,7 +88,7 @@ def text(given: Any) -> str:
 
 
 def proxy(given: Any) -> str:
-    """Read the URL of a proxy. Its password may be long, so the limit is one of sanity."""
+    """Read the URL of a proxy. Its password may be long: at most 4,096 characters in all."""
     expected = "the URL of a proxy, such as http://HOST:PORT or socks5h://HOST:PORT"
     if not isinstance(given, str) or not given.isprintable() or " " in given or len(given) > 4096:
         raise ValueError(expected)

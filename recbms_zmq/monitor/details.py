@@ -11,7 +11,7 @@ from rich.text import Text
 
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
-from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
+from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, fitting, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
@@ -23,12 +23,12 @@ CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which whole words are used."""
 _WIDER: Final = 100
-"""Columns from which there is room for what is of less use."""
+"""Columns from which less important values are shown, too."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
 _PREFERRED: Final = 3
-"""The first of these are kept, and the cells condensed, rather than the other way round."""
+"""So many of `_EXTRAS` are tried with every cell drawn as a bar; then the cells are condensed."""
 _AIR: Final = 6
 """Rows for empty lines and a taller chart."""
 _SCROLLED: Final = 6
@@ -182,7 +182,7 @@ class Details:
         return flow(items, self._width)
 
     def _about(self) -> list[Text]:
-        facts = self._glyphs.dot.join(phrases.about(self._pack))
+        facts = fitting("", phrases.about(self._pack), self._glyphs.dot, self._width)
         return [Text(facts, "dim")] if facts else []
 
     def _chart(self, rows: int) -> list[Text]:
@@ -197,11 +197,12 @@ class Details:
 
     def _cells_heading(self, scroll: int, shown: int, total: int) -> Text:
         parts = [phrases.spread(self._pack), phrases.limits(self._pack.limits)]
-        line = Text("Cells  " + self._glyphs.dot.join(part for part in parts if part), self._faded)
+        more, width = Text(), self._width
         if shown < total:
             more = Text(f"rows {scroll + 1}-{scroll + shown} of {total}", "reverse")
-            return apart(line, more, self._width)
-        return line
+            width -= more.cell_len + 1
+        line = Text(fitting("Cells  ", filter(None, parts), self._glyphs.dot, width), self._faded)
+        return apart(line, more, self._width) if more else line
 
     def _temperatures(self) -> list[Text]:
         found = self._pack.temperatures()

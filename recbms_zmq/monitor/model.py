@@ -23,7 +23,7 @@ from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.wire.alarms import ALARMS, AlarmType
 from recbms_zmq.wire.chemistry import usual_cell_limits
 
-MAX_EVENTS: Final = 20
+MAX_EVENTS: Final = 20  # of alarms; more than a terminal shows
 MAX_CELLS: Final = 16 * 32
 """As many as a frame can have. Another program's publisher could name more."""
 

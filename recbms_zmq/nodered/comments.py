@@ -17,13 +17,17 @@ _TO = {
     "dashboard": "dashboard",
     "signal-k": "Signal K",
 }
+_SEVERAL = {
+    "exec": "set `BMS_URL` to `house=ws://… boat=ws://…`",
+    "daemon": 'set `BMS_URL` to `house=ws://…`, and add `"boat=ws://…"` to the list `ARGUMENTS`',
+}
 _NEEDS_HA = "node-red-contrib-home-assistant-websocket"
 _NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
 
 
 def tab_label(options: FlowOptions) -> str:
     """Return the tab's label; the editor shows about 20 characters of it."""
-    name = "BMS" if options.name == "main" else options.name
+    name = "BMS" if options.id == "main" else options.id
     return f"{name} {_FROM[options.source]} → {_TO[options.target]}"
 
 
@@ -80,8 +84,8 @@ def notes(options: FlowOptions) -> list[Note]:
             f"- `DEVICE_NAME`: what the battery is called {where}\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
-            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…`: each is a device of "
-            "its own, called `DEVICE_NAME` and `house` or `boat`.\n",
+            f"\nFor several BMS {_SEVERAL[options.source]}: each is a device of its own, called "
+            "`DEVICE_NAME` and `house` or `boat`.\n",
         )
     else:
         first = Note(

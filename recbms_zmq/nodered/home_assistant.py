@@ -17,6 +17,7 @@ def server(canvas: Canvas) -> None:
         ha_boolean=["y", "yes", "true", "on", "home", "open"],
         connectionDelay=True,
         cacheJson=True,
+        # A machine that lost power closes no connection.
         heartbeat=True,
         heartbeatInterval=30,
         areaSelector="friendlyName",
@@ -29,6 +30,8 @@ def server(canvas: Canvas) -> None:
         statusHourCycle="h23",
         statusTimeFormat="h:m",
         enableGlobalContextStore=False,
+        # Node-RED takes these from an imported flow only: beside a flows.json it wants a second
+        # file. Names of the environment are replaced in them.
         credentials={"host": "${HA_URL}", "access_token": "${HA_TOKEN}"},
     )
 
@@ -46,7 +49,7 @@ def when_started(group: Group, options: FlowOptions) -> list[str]:
         "Home Assistant has started, and has forgotten what was announced. It sends `running` and "
         "then `ready`, the latter not if one of its integrations is broken.",
     )
-    if options.target == "states":
+    if options.target == "states":  # which does not use the companion
         return [ready]
     loaded = _server_event(
         group,

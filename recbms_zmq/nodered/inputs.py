@@ -34,16 +34,22 @@ def env(options: FlowOptions) -> list[Properties]:
         topic = f"recbms/{options.name}/" if options.target == "entity-nodes" else "recbms/"
         address = options.publish or DEFAULT_PUBLISH
         return [core_nodes.env("ZMQ_ADDRESS", address), core_nodes.env("ZMQ_TOPIC", topic)]
-    url = options.url if options.name == "main" else f"{options.name}={options.url}"
     publish = ["--publish", options.publish] if options.publish else ["--no-publish"]
+    # If Node-RED is killed, its child sees the end of stdin at once, and the closed stdout only at
+    # the next line: without the option an old program would hold the ZeroMQ address.
     words = ["run", "--exit-on-stdin-close", *publish, "--device-name"]
     if options.source == "exec":
+        urls = {"BMS_URL": " ".join(options.sources)}
         arguments = " ".join([*words, '"${DEVICE_NAME}"', "${BMS_URL}"])
     else:
-        quoted = ", ".join(f'"{word}"' for word in [*words, "${DEVICE_NAME}", "${BMS_URL}"])
+        # Each argument is an item of a list, and so a variable of its own.
+        names = ["BMS_URL", *(f"BMS_URL_{number}" for number in range(2, 2 + len(options.others)))]
+        urls = dict(zip(names, options.sources, strict=True))
+        variables = [f"${{{name}}}" for name in ("DEVICE_NAME", *urls)]
+        quoted = ", ".join(f'"{word}"' for word in [*words, *variables])
         arguments = f"[{quoted}]"
     return [
-        core_nodes.env("BMS_URL", url),
+        *(core_nodes.env(name, url) for name, url in urls.items()),
         core_nodes.env("DEVICE_NAME", options.device_name),
         core_nodes.env("PROGRAM", options.program),
         core_nodes.env("ARGUMENTS", arguments, "env"),

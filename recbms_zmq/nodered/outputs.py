@@ -92,13 +92,15 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
 
     below = at[1] + max(events.height, group.height) + 20
     if options.target == "mqtt":
-        left = at[0]
+        warning, alarms_in = alarms.add_mqtt(canvas, messages, controls, (at[0], below))
     else:
         warning = alarms.add(canvas, messages, [offline, *started], (at[0], below))
-        left = warning.right + 80  # the editor draws its nodes wider than they are counted
+    left = warning.right + 120  # the editor draws its nodes wider than they are counted
     _, stop = registry.add(canvas, options, sent, (left, below))
     for control in (*controls, stop):
         canvas.link(control, canvas.id("control"))
+    if options.target == "mqtt":
+        canvas.link(stop, alarms_in)
 
 
 def _changes(

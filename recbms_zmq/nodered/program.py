@@ -24,6 +24,8 @@ def exec_node(group: Group) -> str:
         command="${PROGRAM}",
         addpay="",
         append="${ARGUMENTS}",
+        # Without spawn mode the node collects all output until the program ends. It also means
+        # that no shell reads ARGUMENTS: a `*` stays one, and only double quotes group words.
         useSpawn="true",
         timer="",
         winHide=False,
@@ -35,10 +37,12 @@ def exec_node(group: Group) -> str:
         "lines",
         "Whole lines",
         "Puts the pieces together again and gives one message a line.",
-        splt="\\n",
+        splt="\\n",  # the two characters, as the editor writes them
         spltType="str",
         arraySplt=1,
         arraySpltType="len",
+        # The exec node sends what it has read: several lines, or a part of one. Streaming joins
+        # the parts across messages.
         stream=True,
         addname="",
         property="payload",
@@ -61,6 +65,8 @@ def daemon_node(group: Group) -> str:
         cr=False,
         redo=True,
         op="lines",
+        # Node-RED never sends SIGKILL, and does not wait: at a deploy the next program starts
+        # while this one ends. That is why the service tries an address in use again.
         closer="SIGTERM",
         outputs=3,
     )
@@ -105,18 +111,31 @@ def log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) ->
         "Without the program nothing is known of the battery.",
         **core_nodes.change("control", "offline"),
     )
+    # Output 3 has the code and the signal, in an object: -2 is a program that was not found.
     canvas.wire(log_output[0], log, log_output[1])
     canvas.wire(program, code, 2)
     canvas.wire(program, unknown, 2)
-    canvas.wire(unknown, messages)
+    ended_out = group.add(
+        "link out",
+        "ended-out",
+        "Messages",
+        "Where the messages go too.",
+        mode="link",
+        links=[],
+        l=True,
+    )
+    canvas.chain(unknown, ended_out)
+    canvas.join(messages, ended_out)
 
 
 def start_again(group: Group, program: str) -> None:
     """Add to the lines below the program what restarts it."""
     canvas = group.canvas
     group.line(1)
+    group.end_with(canvas.id("start"))
     back_in = group.add("link in", "again-in", "Again", "From *Start again*.", links=[], l=True)
     group.line(2)
+    group.end_with(canvas.id("start"))
     button = group.add(
         "inject",
         "restart",

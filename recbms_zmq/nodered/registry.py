@@ -52,6 +52,8 @@ def add(canvas: Canvas, options: FlowOptions, sent: str, at: tuple[int, int]) ->
         "link out", "removed", "Stop", "To *Only what changed*.", mode="link", links=[], l=True
     )
     canvas.wire(worker, stop, 1)
+    if options.target == "mqtt":
+        _list_retained(canvas, group)
     return group, stop
 
 
@@ -67,8 +69,9 @@ def _registry(canvas: Canvas, group: Group, options: FlowOptions, sent: str) -> 
             "registry", start="registry_start", outputs=2, tables=tables(canvas, options)
         ),
     )
-    requests.add(canvas, group, "registry", worker)
+    requests.add(canvas, group, "registry", worker, canvas.id("remove"))
     group.line()
+    group.end_with(canvas.id("remove"))
     heard = group.add(
         "link in", "sent-in", "Sent", "From group 3: what was sent.", links=[], l=True
     )
@@ -85,7 +88,7 @@ def _states(canvas: Canvas, group: Group) -> str:
         "Removes the states that have the attribute `recbms_device`.",
         **core_nodes.function("remove_states", outputs=2),
     )
-    requests.add(canvas, group, "registry", worker)
+    requests.add(canvas, group, "registry", worker, canvas.id("remove"))
     return worker
 
 
@@ -106,16 +109,29 @@ def _mqtt(canvas: Canvas, group: Group) -> str:
         **core_nodes.mqtt_out(canvas.id("broker")),
     )
     canvas.chain(worker, out)
+    group.line()
+    group.end_with(canvas.id("remove"))
+    back_in = group.add(
+        "link in", "retained-in", "Configurations", "From the lines below.", links=[], l=True
+    )
+    canvas.wire(back_in, worker)
+    group.skip(worker)
     subscribe_line = group.add(
         "link out",
         "subscribe-out",
         "Subscribe",
-        "To the line below.",
+        "To the lines below.",
         mode="link",
         links=[],
         l=True,
     )
     canvas.wire(worker, subscribe_line, 2)
+    return worker
+
+
+def _list_retained(canvas: Canvas, group: Group) -> None:
+    """Add what asks the broker for all configurations and returns them to the worker."""
+    subscribe_line, back_in = canvas.id("subscribe-out"), canvas.id("retained-in")
     group.line()
     subscribe_in = group.add(
         "link in", "subscribe-in", "Subscribe", "From the line above.", links=[], l=True
@@ -156,14 +172,8 @@ def _mqtt(canvas: Canvas, group: Group) -> str:
         "link out", "subscribed-out", "Subscribed", "Back.", mode="link", links=[], l=True
     )
     canvas.chain(wait_in, wait, subscribed, subscribed_out)
-    group.line()
-    back_in = group.add(
-        "link in", "retained-in", "Configurations", "From the lines above.", links=[], l=True
-    )
     canvas.link(back_out, back_in)
     canvas.link(subscribed_out, back_in)
-    canvas.wire(back_in, worker)
-    return worker
 
 
 def tables(canvas: Canvas, options: FlowOptions) -> dict[str, Any]:

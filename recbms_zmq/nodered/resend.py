@@ -65,6 +65,7 @@ def control_out(group: Group, key: str) -> str:
 
 def announce(group: Group, key: str, event: str) -> str:
     """End a line that begins with a start: everything is sent again; return the link node."""
+    # `extend`: of two events in a row (`running`, `ready`) only the last one counts.
     wait = group.add(
         "trigger",
         f"{key}-settle",
@@ -137,7 +138,7 @@ def retry(group: Group, ids: list[str]) -> list[str]:
     out = control_out(group, "retry-out")
     group.canvas.chain(caught, wait, control, out)
     group.line()
-    group.skip(wait)
+    group.skip(caught)
     refused = control_out(group, "refused-out")
     group.canvas.wire(caught, refused)
     return [out, refused]
@@ -145,6 +146,8 @@ def retry(group: Group, ids: list[str]) -> list[str]:
 
 def survive(group: Group) -> None:
     """Add the node that keeps Node-RED alive when the Home Assistant nodes fail."""
+    # A flow cannot set Node-RED's settings.js, where such a handler belongs. The script passes on
+    # every rejection that is not this one, as Node-RED would have handled it.
     group.line()
     group.add(
         "function",

@@ -11,6 +11,8 @@ RECEIVED_AFTER_S: Final = 30
 
 def function_node(group: Group) -> str:
     """Add a function node with the npm module `zeromq`; return it."""
+    # Node-RED downloads the module at deploy, with its C library: there is nothing to compile, as
+    # there is for node-red-contrib-zeromq.
     return group.add(
         "function",
         "subscribe",

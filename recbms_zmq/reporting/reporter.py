@@ -23,7 +23,7 @@ from recbms_zmq.reporting.messages import AlarmChange
 from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream
 from recbms_zmq.reporting.selected_columns import SelectedColumns
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
-from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition
+from recbms_zmq.sensors.alarm_tracker import AlarmTransition
 from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.selection import Selection
@@ -242,12 +242,13 @@ class Reporter:
 
     def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: str, batch: Batch) -> None:
         for change in changes:
-            batch.messages.append(self._event.render(_alarm_change(*change), ts))
+            batch.messages.append(self._event.render(_alarm_change(change), ts))
 
 
-def _alarm_change(is_raised: bool, alarm: Alarm) -> AlarmChange:
+def _alarm_change(change: AlarmTransition) -> AlarmChange:
+    alarm = change.alarm
     return AlarmChange(
-        event="alarm_raised" if is_raised else "alarm_cleared",
+        event="alarm_raised" if change.is_raised else "alarm_cleared",
         number=alarm.number,
         text=alarm.text,
         advice=alarm_advice(alarm.number),

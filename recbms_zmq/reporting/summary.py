@@ -36,6 +36,15 @@ COLUMNS: Final = (
     "energy_charged",
     "energy_discharged",
     "error_number",
+    "charge_power",
+    "discharge_power",
+    "energy_remaining",
+    "cell_voltage_average",
+    "temperature_min",
+    "balancing",
+    "cycles",
+    "last_alarm",
+    "last_alarm_time",
 )
 """The columns of the CSV, which never change their order: a new one is added at the end."""
 _EXACT_UP_TO: Final = 10  # hours, from which on the minutes of a remaining time do not matter
@@ -86,6 +95,7 @@ class TextSummary:
         return self._line(device, wall, text)
 
     def _line(self, device: str, wall: float, text: str) -> str:
+        device = printable(device)
         self._devices.add(device)
         name = ""
         if len(self._devices) > 1:
@@ -128,7 +138,7 @@ def describe_alarm(alarm: Alarm | AlarmChange) -> str:
 
 def _row(device: str, wall: float, availability: str, values: Mapping[str, Payload]) -> str:
     ts = dt.datetime.fromtimestamp(wall, dt.UTC).isoformat(timespec="milliseconds")
-    fields = [ts.removesuffix("+00:00") + "Z", device, availability]
+    fields = [ts.removesuffix("+00:00") + "Z", printable(device), availability]
     fields += [_field(values.get(key)) for key in COLUMNS[len(fields) :]]
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(fields)
@@ -136,6 +146,8 @@ def _row(device: str, wall: float, availability: str, values: Mapping[str, Paylo
 
 
 def _field(value: Payload) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else printable(str(value))
 
 

@@ -39,10 +39,18 @@ class Alarm(NamedTuple):
 
 
 class AlarmTransition(NamedTuple):
-    """An alarm that was raised, or one that was cleared."""
+    """An alarm that was raised, or one that was cleared.
+
+    Attributes:
+        is_raised: or cleared.
+        alarm: which one.
+        is_resumed: whether an earlier run has raised it.
+
+    """
 
     is_raised: bool
     alarm: Alarm
+    is_resumed: bool = False
 
 
 class LastAlarm(NamedTuple):
@@ -62,36 +70,39 @@ class AlarmTracker:
         self.last: LastAlarm | None = None
         """The alarm that was raised last, also one that is active; None before the first."""
         self._active: Alarm | None = None
-        self._resumed: Alarm | None = None
-        self._is_calm = False  # whether the last frame had no alarm, which is nearly always so
+        self._is_resumed = False
 
     def resume(self, last: LastAlarm, active: Alarm | None) -> None:
-        """Take over from an earlier run, before the first `update`.
+        """Take over from an earlier run, unless an alarm was raised in this one.
 
         Args:
             last: the alarm that was raised last.
-            active: the same alarm, if it had not been cleared yet. If it is still active, it keeps
-                its time.
+            active: the same alarm, if it had not been cleared yet. The first frame shows whether it
+                is still active, and then it keeps its time.
 
         """
-        self.last = last
-        self._resumed = active
+        if self.last is None:
+            self.last = last
+            self._active = active
+            self._is_resumed = active is not None
 
     def update(self, alarm: Alarm | Unknown | None, ts: str) -> tuple[AlarmTransition, ...]:
-        """Take the alarm of a frame that arrived at `ts`; return what has changed in this run."""
-        if alarm is UNKNOWN or (alarm is None and self._is_calm):
+        """Take the alarm of a frame that arrived at `ts`; return what has changed in this run.
+
+        An alarm that is still active since an earlier run is raised in this one, too.
+        """
+        before = self._active
+        if alarm is UNKNOWN or (alarm is None and before is None):  # nearly always
             return NO_TRANSITIONS
-        self._is_calm = alarm is None
-        before, resumed = self._active, self._resumed
-        self._resumed = None
-        if alarm is before or (before is not None and before.is_same(alarm)):
-            return NO_TRANSITIONS
-        changes = [] if before is None else [AlarmTransition(is_raised=False, alarm=before)]
-        if alarm is not None:
-            changes.append(AlarmTransition(is_raised=True, alarm=alarm))
-            if not alarm.is_same(resumed):
-                self.last = LastAlarm(alarm.sentence, ts)
+        assert not isinstance(alarm, Unknown)
+        is_resumed, self._is_resumed = self._is_resumed, False
+        if before is not None and before.is_same(alarm):
+            return (AlarmTransition(True, before, is_resumed=True),) if is_resumed else ()
         self._active = alarm
+        changes = [] if before is None else [AlarmTransition(False, before, is_resumed)]
+        if alarm is not None:
+            changes.append(AlarmTransition(True, alarm))
+            self.last = LastAlarm(alarm.sentence, ts)
         return tuple(changes)
 
 

@@ -6,10 +6,7 @@ same object as long as the pack has the same units and cells. `reporting` decide
 published.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import compress, groupby
-from math import isfinite
-from operator import ne
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -23,6 +20,7 @@ from recbms_zmq.sensors.alarm_tracker import (
     AlarmTransition,
     LastAlarm,
 )
+from recbms_zmq.sensors.columns import Columns, round_value, runs_of, unit_sensors
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
@@ -47,7 +45,6 @@ _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
 _NO_CELLS: Final[list[Any]] = [None] * len(CELLS_SENSORS)  # computed after all cells are rounded
 _FIRST_OF_CELLS: Final = len(PACK_SENSORS)
 _END_OF_CELLS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
-_NO_VALUE: Final[Any] = object()
 
 
 class Readings(NamedTuple):
@@ -111,8 +108,8 @@ class Normalizer:
         self._cell_columns: list[slice] = []
         self._addressed = False
         self._shape: list[int] = []
-        self._status = _Columns(())
-        self._settings = _Columns(())
+        self._status = Columns(())
+        self._settings = Columns(())
         self.description = DeviceInfo(units=())
         """What is known of the pack so far; the same object until it changes."""
 
@@ -181,15 +178,15 @@ class Normalizer:
             raw += [row.value(link) for row in LINK_SENSORS]
         if shape != self._shape:
             self._shape = shape
-            self._status = _Columns(
+            self._status = Columns(
                 (
                     *PACK_SENSORS,
                     *CELLS_SENSORS,
-                    *(sensor for unit in units for sensor in _unit_sensors(unit)),
+                    *(sensor for unit in units for sensor in unit_sensors(unit)),
                     *(LINK_SENSORS if link is not None else ()),
                 )
             )
-            self._cell_columns = _runs(self._status.sensors, "cell_voltage/")
+            self._cell_columns = runs_of(self._status.sensors, "cell_voltage/")
             self._cell_voltages = []
             self._describe(units=tuple(map(_unit_info, units)))
         values = self._status.rounded(raw)
@@ -212,14 +209,14 @@ class Normalizer:
         )
         sensors = settings_sensors(frame)
         if sensors is not self._settings.sensors:
-            self._settings = _Columns(sensors)
+            self._settings = Columns(sensors)
         values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
 
     def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
         """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
         self._alarms.resume(last, active)
-        self._known = self._known._replace(last_alarm=last)
+        self._known = self._known._replace(last_alarm=self._alarms.last)
 
     def _update_cells(self, values: list[Value | None]) -> None:
         """Compute what is made of the published voltages of all cells, if one has changed."""
@@ -229,7 +226,7 @@ class Normalizer:
         if voltages != self._cell_voltages:
             self._cell_voltages = voltages
             values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
-                _rounded(row.value(voltages), row.decimals) for row in CELLS_SENSORS
+                round_value(row.value(voltages), row.decimals) for row in CELLS_SENSORS
             ]
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
@@ -244,54 +241,6 @@ class Normalizer:
 
     def _describe(self, **changes: Any) -> None:
         self.description = msgspec.structs.replace(self.description, **changes)
-
-
-class _Columns:
-    """Sensors, and their values in the last frame, raw and rounded."""
-
-    def __init__(self, sensors: tuple[Sensor, ...]) -> None:
-        self.sensors = sensors
-        self._decimals = [sensor.decimals for sensor in sensors]
-        self._raw: list[Any] = [_NO_VALUE] * len(sensors)
-        self._rounded: list[Value | None] = [None] * len(sensors)
-
-    def rounded(self, raw: list[Any]) -> list[Value | None]:
-        """Round a frame's values, but only those that have changed: comparing them costs less."""
-        values = self._rounded.copy()
-        for column in compress(range(len(raw)), map(ne, raw, self._raw)):
-            values[column] = _rounded(raw[column], self._decimals[column])
-        self._raw, self._rounded = raw, values
-        return values
-
-
-def _rounded(value: Any, decimals: int | None) -> Value | None:
-    """Round a number to the sensor's decimals; None if it is not finite, which is no reading."""
-    if decimals is None or value is None or value is UNKNOWN:
-        unchanged: Value | None = value
-        return unchanged
-    number: float = value
-    if not isfinite(number):
-        return None
-    # Adding zero turns -0.0 into 0.0.
-    return round(number, decimals) + 0.0 if decimals else round(number)
-
-
-def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
-    for row in UNIT_SENSORS:
-        if row.group == "unit":
-            yield row.at(unit.address)
-        else:
-            found: Any = row.value(unit)
-            for number in range(1, len(found) + 1):
-                yield row.at(unit.address, number)
-
-
-def _runs(sensors: Sequence[Sensor], prefix: str) -> list[slice]:
-    """Return the runs of columns of which the keys begin with a prefix: one for each unit."""
-    columns = enumerate(sensors)
-    runs = groupby(columns, key=lambda column: column[1].key.startswith(prefix))
-    found = [[number for number, _ in run] for is_wanted, run in runs if is_wanted]
-    return [slice(run[0], run[-1] + 1) for run in found]
 
 
 def _nominal_cell_voltage(settings: Settings) -> float | Unknown | None:

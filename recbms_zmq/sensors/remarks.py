@@ -15,7 +15,7 @@ MAX_REMARKS: Final = 16
 """Remarks in one `device` message; behind them is one about how many more there are."""
 NOT_MEASURED: Final = (0.0, 65.535)
 """V of a cell that is not measured: nothing, and all bits of 16."""
-UNKNOWN_HOURS: Final = 65535
+UNKNOWN_HOURS: Final = 65535  # all bits of 16, in a text of the time remaining
 MAX_DIFFERENCE: Final = 0.02
 """Ratio up to which the sum of the cells and the pack voltage may differ."""
 FRAMES_TO_RAISE: Final = 3

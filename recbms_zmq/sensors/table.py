@@ -321,14 +321,16 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         name="Charge power",
         value=formulas.charge_power,
         **_POWER,
-        about="The power while it is positive, else 0; for displays that want two numbers.",
+        about="The power while it is positive, else 0; for displays that want two numbers. "
+        "Without a power there is none.",
     ),
     Sensor(
         key="discharge_power",
         name="Discharge power",
         value=formulas.discharge_power,
         **_POWER,
-        about="The power without its sign while it is negative, else 0; for the same displays.",
+        about="The power without its sign while it is negative, else 0; for the same displays. "
+        "Without a power there is none.",
     ),
     Sensor(
         key="energy_remaining",

@@ -32,7 +32,7 @@ class AlarmLog:
 
     def update(self, changes: Iterable[AlarmTransition], at: Instant) -> None:
         """Take the changes that a status frame made."""
-        for is_raised, alarm in changes:
+        for is_raised, alarm, _ in changes:
             if not self._may_log(alarm.number, at):
                 continue
             text = describe_alarm(alarm)

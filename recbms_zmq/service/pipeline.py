@@ -5,13 +5,14 @@ and faults. It does no I/O of its own: a source calls it, and it calls `publish`
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
@@ -38,6 +39,10 @@ def unlimited(counters: Counters) -> Counters:
     return counters
 
 
+def forgotten(changes: Sequence[AlarmTransition], at: Instant, was_online: bool) -> None:
+    """Keep no history of alarms."""
+
+
 def unscheduled(due: float) -> None:
     """Leave it to the next frame to publish what is due."""
 
@@ -61,6 +66,8 @@ class Pipeline:
         address: as given.
         meter: counts energy; unknown until its `resume`.
         limit_counters: returns what may be published of the meter's totals.
+        keep_alarms: takes the alarms that were raised or cleared, when that was, and whether the
+            BMS was online before.
         schedule: takes the monotonic time at which `advance` has something to do next, whenever
             that can have changed.
         observe: called after each status frame.
@@ -85,6 +92,7 @@ class Pipeline:
         self.has_settings = False
         self.meter = EnergyMeter(max_gap=energy_max_gap)
         self.limit_counters: Callable[[Counters], Counters] = unlimited
+        self.keep_alarms: Callable[[Sequence[AlarmTransition], Instant, bool], None] = forgotten
         self.schedule: Callable[[float], None] = unscheduled
         self.observe: Callable[[Instant], None] = unobserved
         self.announce: Callable[[int, str, Instant], None] = self.log_change
@@ -110,6 +118,11 @@ class Pipeline:
     def online(self) -> bool:
         """Whether a valid status frame came within `--stale-after`."""
         return self._reporter.online
+
+    @property
+    def next_step(self) -> str:
+        """What to do when nothing comes, to follow a sentence; empty for frames on stdin."""
+        return "" if self.address == "-" else f"; what to do: recbms-zmq check {self.address}"
 
     @property
     def has_status(self) -> bool:
@@ -139,6 +152,10 @@ class Pipeline:
     def log_change(self, level: int, text: str, at: Instant) -> None:  # noqa: ARG002 the log has a time of its own
         """Log an alarm or a change of `online`."""
         _log.log(level, "%s: %s", self.name, text)
+
+    def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
+        """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
+        self._normalizer.resume_alarms(last, active)
 
     def next_due(self, now: float) -> float:
         """Return the monotonic time, not before `now`, at which `advance` has something to do."""
@@ -214,8 +231,11 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
+        was_online = self.online
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
-        self._alarms.update(readings.alarms, at)
+        if readings.alarms:
+            self._alarms.update(readings.alarms, at)
+            self.keep_alarms(readings.alarms, at, was_online)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
@@ -234,8 +254,7 @@ class Pipeline:
             self._logged_problem = ""
             self.announce(logging.INFO, "online", at)
         else:
-            what = f"offline: {self.reason}; what to do: recbms-zmq check {self.address}"
-            self.announce(logging.WARNING, what, at)
+            self.announce(logging.WARNING, f"offline: {self.reason}{self.next_step}", at)
 
     def _announce(self, level: int, text: str, at: Instant) -> None:
         # `announce` itself may be another one by now.

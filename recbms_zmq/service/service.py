@@ -53,7 +53,7 @@ class Service:
             ConfigError: a file cannot be used, or there are too many BMS for the open files.
 
         """
-        # A BMS has a connection, and a lock if its counters are kept.
+        # A BMS has a connection, and a lock if its state is kept.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
@@ -120,6 +120,7 @@ class Service:
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
+        from recbms_zmq.service.alarm_history import AlarmHistory
         from recbms_zmq.service.counters import EnergyRecord
         from recbms_zmq.service.state_store import StateStore
 
@@ -128,6 +129,9 @@ class Service:
             energy = EnergyRecord(name, pipeline.meter, self._state.save_soon)
             pipeline.limit_counters = energy.limit
             self._state.add(energy)
+            alarms = AlarmHistory(name, pipeline.resume_alarms, self._state.save_soon)
+            pipeline.keep_alarms = alarms.update
+            self._state.add(alarms)
         stack.push_async_callback(self._state.close)
         return await _unless(self._ended, self._state.open()) is not None
 

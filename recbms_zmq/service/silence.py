@@ -17,13 +17,12 @@ def explain_silence(fleet: Sequence[Bms]) -> None:
     silent = [bms.pipeline for bms in fleet if not bms.pipeline.has_status]
     for pipeline in silent[:_MOST_EXPLAINED]:
         _log.warning(
-            "%s: no status frame from %s for %g s (%s); still trying; what to do: "
-            "recbms-zmq check %s",
+            "%s: no status frame from %s for %g s (%s); still trying%s",
             pipeline.name,
-            pipeline.address,
+            "stdin" if pipeline.address == "-" else pipeline.address,
             SILENCE,
             pipeline.reason,
-            pipeline.address,
+            pipeline.next_step,
         )
     if len(silent) > _MOST_EXPLAINED:
         _log.warning("%d more BMS have sent no status frame yet", len(silent) - _MOST_EXPLAINED)

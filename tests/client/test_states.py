@@ -1,5 +1,11 @@
 """The lines of `listen --format text`: what they show, and when."""
 
+import json
+from contextlib import suppress
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 from support.frames import STATUS, status
 
 from recbms_zmq.client.states import INTERVAL, SETTLE, StateLines
@@ -98,6 +104,27 @@ def test_alarms_and_silence_are_lines_of_their_own() -> None:
         "online",
         NORMAL,
     ]
+
+
+TIMES = st.sampled_from(["2026-11-26T14:23:22.500Z", "0001-01-01T00:00", "9999-12-31T23:59Z"])
+
+
+@given(
+    st.sampled_from(["text", "csv"]),
+    st.lists(st.tuples(st.text(max_size=5), TIMES | st.text(), st.text() | st.floats(-1e300))),
+)
+def test_any_messages_are_whole_lines(form: str, found: list[tuple[str, str, str | float]]) -> None:
+    printed: list[str] = []
+    lines = StateLines(open_summary(form), printed.append)
+    for number, (device, ts, payload) in enumerate(found):
+        about = {"device": device, "device_name": device, "ts": ts, "seq": 1, "run": "0" * 8}
+        for kind, value in (("reading", payload), ("availability", "online")):
+            message = {"topic": "x", "kind": kind, "key": "soc", "name": "x", "payload": value}
+            body = json.dumps(message | about | {"reason": str(payload)})
+            with suppress(msgspec.DecodeError):  # infinity
+                lines.take(decode_message(body), float(number))
+        lines.advance(number + SETTLE)
+    assert [line for line in printed if not line.isprintable()] == []
 
 
 def test_a_table_begins_with_its_columns() -> None:

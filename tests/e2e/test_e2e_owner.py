@@ -4,6 +4,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -185,6 +186,12 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         assert "discharging is switched off now. Plug in the charger." in pushed["message"]
         assert notes(home_assistant, "alarm") == {"recbms_alarm_alarm": title}
         wait_until_equal(lambda: sent(home_assistant, "alarm"), 2)
+        last = BY_KEY["last_alarm"].id("Alarm")
+        wait_until_equal(
+            lambda: home_assistant.state(last), "Cell voltage too low (unit 2, cell 3)"
+        )
+        raised = home_assistant.state(BY_KEY["last_alarm_time"].id("Alarm"))
+        assert datetime.fromisoformat(str(raised)).tzinfo is not None
 
         # A redeploy starts the program again, which sends the event again.
         node_red.deploy(flow)
@@ -283,17 +290,28 @@ def test_the_blueprint_does_the_same_with_the_entities_alone(
     (home_assistant.folder / "automations.yaml").write_text(json.dumps([automation]))
     home_assistant.ask("call_service", domain="automation", service="reload")
     service.start("--device-name", "Blue", f"blue={bms.url}")
-    node_red.deploy(
-        flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
-    )
+    flow = flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
+    node_red.deploy(flow)
     wait_until_equal(lambda: home_assistant.state("binary_sensor.blue_problem"), "off")
+    wait_until_equal(lambda: home_assistant.state("event.blue_alarm"), "unknown")
+
+    def alarm() -> dict[str, Any]:
+        attributes = home_assistant.states()["event.blue_alarm"]["attributes"]
+        return {word: attributes.get(word) for word in ("event_type", *LOW)}
+
     title = "Blue: Cell voltage too low (unit 2, cell 3)"
     with home_assistant.events("test_phone") as phone:
         bms.change(erro=ALARM)
         assert phone.next() == {"message": title}
     assert notes(home_assistant, "blue") == {"recbms_blue_alarm": title}
+    # The flow cannot fire events, so it makes an entity that has them. Its state is the time.
+    wait_until_equal(alarm, {"event_type": "alarm_raised", **LOW})
+    raised = home_assistant.state("event.blue_alarm")
+    node_red.deploy(flow)
     bms.change(erro=NO_ALARM)
     wait_until_equal(lambda: notes(home_assistant, "blue"), {})
+    wait_until_equal(alarm, {"event_type": "alarm_cleared", **LOW})
+    assert home_assistant.state("event.blue_alarm") != raised
 
 
 def test_values_are_sent_at_the_interval_and_alarms_at_once(

@@ -89,7 +89,7 @@ def test_the_values_are_there_and_are_gone_when_the_bms_is(
         cells = 'recbms_cell_voltage_volts{device="main",unit="2"}'
         wait_until_equal(lambda: prometheus.values(cells, "cell"), CELLS)
         assert prometheus.values("recbms_soc_ratio", "device") == {"main": 0.285}
-        # Prometheus's own linter has nothing to say.
+        # Prometheus's own linter reports nothing.
         with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as answer:
             linter = [
                 str(Path(installation.prometheus()).with_name("promtool")),

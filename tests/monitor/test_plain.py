@@ -21,14 +21,14 @@ NORMAL = (
 )
 
 
-def test_a_line_says_how_a_pack_is() -> None:
+def test_a_line_shows_the_state_of_a_pack() -> None:
     bms = MonitoredBms(device_name="House")
     bms.settings()
     bms.status()
     assert PlainView().changed_lines(bms.model) == [f"House: {NORMAL}"]
 
 
-def test_only_what_has_changed_is_said() -> None:
+def test_only_what_has_changed_is_printed() -> None:
     model = Model()
     house, boat = (
         MonitoredBms(model, name="house"),
@@ -53,7 +53,7 @@ def test_only_what_has_changed_is_said() -> None:
     assert view.changed_lines(model) == ["Boat: offline: no status frame for 30 s"]
 
 
-def test_an_alarm_is_said_with_what_to_do() -> None:
+def test_an_alarm_is_printed_with_what_to_do() -> None:
     bms = MonitoredBms()
     bms.status(erro={"present": 1, "addr": 3, "st": 1, "con_st": 12}, error="Over\x1b[2Jvolt")
     assert PlainView().changed_lines(bms.model) == [

@@ -102,7 +102,7 @@ def test_a_refused_client_is_logged_once_with_its_address_and_why(
     }
 
 
-def test_curve_allow_any_lets_in_whoever_knows_the_servers_key(
+def test_curve_allow_any_accepts_every_client_with_the_servers_key(
     bms: FakeBms, run: Run, start: Start, keys: Keys
 ) -> None:
     service = run(

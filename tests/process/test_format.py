@@ -54,7 +54,9 @@ def test_a_terminal_gets_lines_for_people_and_subscribers_get_messages(
     service.stderr.line("main: online")  # stderr is no terminal
 
 
-@pytest.mark.parametrize("option", ["--emit readings", "--report all", "--bare", "--format json"])
+@pytest.mark.parametrize(
+    "option", ["--emit readings", "--report all", "--bare", "--only soc", "--format json"]
+)
 def test_a_terminal_gets_messages_if_they_are_asked_for(
     bms: FakeBms, run: Run, terminal: Pty, option: str
 ) -> None:
@@ -110,8 +112,6 @@ def test_a_terminal_that_is_closed_ends_it_quietly(bms: FakeBms, run: Run) -> No
     os.close(theirs)
     service.stderr.line("main: online")
     os.close(ours)
-    bms.send(status(soc=0.5))
-    bms.send(status(soc=0.6))
     bms.send(status(erro={"present": 1, "addr": 2, "st": 4, "con_st": 1}))
     assert service.wait() == 141
     assert "Traceback" not in service.stderr.text()

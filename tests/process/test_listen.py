@@ -62,6 +62,32 @@ def test_only_and_except_choose_keys_on_both_sides_of_the_socket(
     assert "no topic with these keys" in refused.stderr.text()
 
 
+def test_the_state_is_printed_for_people_and_for_tables(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    endpoint = run(bms.url).endpoint()
+    text = start("listen", "--format", "text", "--count", "2", endpoint)
+    table = start("listen", "--format", "csv", "--count", "2", endpoint)
+    assert text.wait() == table.wait() == 0
+    online, state = text.stdout.text().splitlines()
+    assert online.endswith("  online")
+    assert state.endswith("   28.5 %   13.24 V    +7.46 A  charging, full in 31 h")
+    bms.send(status(soc=0.5))
+    columns, first, *_ = table.stdout.text().splitlines()
+    assert columns.startswith("time,device,availability,soc,voltage,")
+    assert first.split(",")[1:5] == ["main", "online", "28.5", "13.24"]
+
+
+def test_what_is_not_wanted_does_not_put_off_the_timeout(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    endpoint = run("--report", "all", bms.url).endpoint()
+    listener = start("listen", "--except", "*", "--timeout", "0.5", endpoint)
+    while listener.is_running:
+        bms.send(STATUS)
+    assert listener.wait() == 69
+
+
 def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> None:
     services = [run("--name", name, make_bms().url) for name in ("house", "boat")]
     listener = start("listen", "--topic", "recbms/", *[s.endpoint() for s in services])

@@ -87,16 +87,18 @@ def test_the_name_is_in_front_if_there_are_several() -> None:
 def test_rows_of_a_table() -> None:
     summary = CsvSummary()
     offline = summary.change("main", WALL, "offline: stopped", offline=True)
-    rows = [summary.header, summary.state("main", WALL, CHARGING), offline]
+    rows = [summary.header, summary.state("main", WALL, CHARGING | {"balancing": True}), offline]
     assert summary.change("main", WALL, "alarm raised: error 2", offline=False) == ""
     assert rows == [
         (
             "time,device,availability,soc,voltage,current,power,charge_state,time_to_full,"
             "time_to_empty,temperature_max,cell_voltage_min,cell_voltage_max,cell_voltage_delta,"
-            "cell_min,cell_max,capacity_remaining,energy_charged,energy_discharged,error_number"
+            "cell_min,cell_max,capacity_remaining,energy_charged,energy_discharged,error_number,"
+            "charge_power,discharge_power,energy_remaining,cell_voltage_average,temperature_min,"
+            "balancing,cycles,last_alarm,last_alarm_time"
         ),
-        "2026-11-26T14:23:22.500Z,main,online,28.5,13.24,7.46,,charging,31.0,,,,,,,,,,,",
-        "2026-11-26T14:23:22.500Z,main,offline,,,,,,,,,,,,,,,,,",
+        "2026-11-26T14:23:22.500Z,main,online,28.5,13.24,7.46,,charging,31.0,,,,,,,,,,,,,,,,,true,,,",
+        "2026-11-26T14:23:22.500Z,main,offline,,,,,,,,,,,,,,,,,,,,,,,,,,",
     ]
 
 

@@ -43,28 +43,45 @@ def test_the_changes_and_the_last_alarm_of_a_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last"),
+    ("first", "changes", "last"),
     [
-        (LOW, BEFORE),  # it is still the same one, and keeps its time
-        (COLD, LastAlarm("Temperature too low for charging (unit 2, sensor 1)", "now")),
-        (None, BEFORE),
+        # It is still the same one, and keeps its time.
+        (LOW, (AlarmTransition(True, LOW, is_resumed=True),), BEFORE),
+        (
+            COLD,
+            (AlarmTransition(False, LOW, is_resumed=True), raised(COLD)),
+            LastAlarm("Temperature too low for charging (unit 2, sensor 1)", "now"),
+        ),
+        (None, (AlarmTransition(False, LOW, is_resumed=True),), BEFORE),
     ],
 )
-def test_the_last_alarm_of_an_earlier_run_stays_until_another_one_is_raised(
-    first: Alarm | None, last: LastAlarm
+def test_an_alarm_of_an_earlier_run_continues_or_has_been_cleared(
+    first: Alarm | None, changes: tuple[AlarmTransition, ...], last: LastAlarm
 ) -> None:
     tracker = AlarmTracker()
     tracker.resume(BEFORE, LOW)
     assert tracker.update(UNKNOWN, "now") == ()
-    assert tracker.update(first, "now") == ((raised(first),) if first else ())
+    assert tracker.update(first, "now") == changes
     assert tracker.last == last
+    assert tracker.update(first, "later") == ()
+    assert tracker.update(LOW._replace(cell=9), "later")[-1] == raised(LOW._replace(cell=9))
 
 
-def test_an_alarm_that_was_cleared_before_the_restart_is_another_one_now() -> None:
-    for active in (None, LOW):
-        tracker = AlarmTracker()
-        tracker.resume(BEFORE, active)
-        if active is not None:
-            tracker.update(None, "first")
-        tracker.update(LOW, "now")
-        assert tracker.last == BEFORE._replace(raised_at="now")
+@pytest.mark.parametrize("active", [None, LOW])
+def test_an_alarm_that_comes_again_after_it_was_cleared_has_a_new_time(
+    active: Alarm | None,
+) -> None:
+    tracker = AlarmTracker()
+    tracker.resume(BEFORE, active)
+    tracker.update(None, "first")
+    assert tracker.last == BEFORE
+    assert tracker.update(LOW, "now") == (raised(LOW),)
+    assert tracker.last == BEFORE._replace(raised_at="now")
+
+
+def test_a_history_that_is_read_late_does_not_replace_what_is_newer() -> None:
+    tracker = AlarmTracker()
+    tracker.update(COLD, "now")
+    tracker.resume(BEFORE, LOW)
+    assert tracker.last == LastAlarm("Temperature too low for charging (unit 2, sensor 1)", "now")
+    assert tracker.update(None, "later") == (cleared(COLD),)

@@ -60,7 +60,7 @@ function isSame(one, other) {
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
     const pack = packs[id] ??= { id, live: null, reason: '', values: {}, heard: null };
-    pack.events = context.get('events')[id] ??= []; // they outlive a deploy
+    pack.events = flow.get('recbms_events')[id] ??= [];
     pack.name = msg.device_name;
     if (pack.run !== msg.run) {
         pack.run = msg.run;
