@@ -41,6 +41,13 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
+    """Return a number with its unit: `13.24 V`, `+7.46 A`, `? W`."""
+    if value is None:
+        return f"? {unit}"
+    return f"{value:{'+' if signed and value else ''}.{decimals}f} {unit}"
+
+
 def shortened(text: str) -> str:
     """Return a foreign text, cut to a length that fits into a sentence."""
     return text if len(text) <= 80 else text[:77] + "..."

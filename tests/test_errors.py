@@ -36,7 +36,7 @@ def test_what_is_wrong_with_a_frame_can_be_caught_as_one_error(error: type[Frame
         raise error("not JSON")
 
 
-def test_a_frame_error_says_its_kind_and_its_detail() -> None:
+def test_a_frame_error_has_its_kind_and_its_detail() -> None:
     assert str(MalformedFrame("not JSON", "byte 7")) == "not JSON: byte 7"
     assert str(MalformedFrame("not JSON")) == "not JSON"
     assert MalformedFrame("not JSON", "byte 7").kind == "not JSON"

@@ -92,6 +92,10 @@ ROWS: Final = {
     "cell_voltage_min": Row("cellVoltageMinimum", unit="V"),
     "cell_voltage_max": Row("cellVoltageMaximum", unit="V"),
     "cell_voltage_delta": Row("cellVoltageDifference", unit="V"),
+    "cell_voltage_average": Row("cellVoltageAverage", unit="V"),
+    "temperature_min": Row("temperatureMinimum", kelvin, "K"),
+    "balancing": Row("balancing"),
+    "cycles": Row("cycles"),
     "cell_min": Row("cellLowest"),
     "cell_max": Row("cellHighest"),
     "bms_temperature/*": Row("unit{0}.temperature", kelvin, "K"),
@@ -100,6 +104,9 @@ ROWS: Final = {
     "cell_resistance/*/*": Row("unit{0}.cell{1}.resistance", ohms, "ohm"),
     "cell_balancing/*/*": Row("unit{0}.cell{1}.balancing"),
 }
+"""Sensors without a row: those that are computed from these ones or mean the same in another unit,
+such as `charge_power` and `energy_remaining` (`capacity.remaining`), and those for which Signal K
+has no path, such as `temperature_min`, `cycles` and `last_alarm`."""
 
 NOMINAL_CELL_VOLTAGE: Final = {"LiFePO4": 3.2, "Li-Po": 3.7, "LiMn2O4": 3.7}
 """V, by the first word of the chemistry. Signal K counts capacity in joules."""
@@ -201,8 +208,8 @@ class Battery:
         if value is not None and row.convert is not None:
             value = row.convert(value)
         self._set(path, value)
-        if row.unit is not None and self._units.setdefault(self._path + path, row.unit):
-            self._new_units.setdefault(self._path + path, row.unit)
+        if row.unit is not None and self._path + path not in self._units:
+            self._units[self._path + path] = self._new_units[self._path + path] = row.unit
 
     def _update_capacity(self) -> None:
         """Set the capacities in J: charge times the nominal voltage of the pack."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origi
 
 import msgspec
 
-_LONGEST: Final = 40
+_LONGEST: Final = 40  # characters of a key that is shown
 
 
 class KeyDifferences(NamedTuple):

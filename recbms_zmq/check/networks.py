@@ -29,7 +29,7 @@ def read_network(given: str) -> IPv4Network:
     """Read a network that the user names; bits of a host in it are ignored.
 
     Raises:
-        ValueError: it is none in which this program looks; says what is expected.
+        ValueError: this program does not search such a network; the text is what is expected.
 
     """
     try:

@@ -11,7 +11,7 @@ from recbms_zmq.check.next_steps import is_refused, may_be_a_module, may_be_else
 from recbms_zmq.check.search import Search, search
 from recbms_zmq.sources import Source
 
-AT_A_TIME: Final = 32
+AT_A_TIME: Final = 32  # so an empty /22 takes 32 times as long as one address
 
 Answer = Literal["bms", "possible", "web server", "refused", "silent"]
 """What is at an address: a BMS; what may be one, but gives no status (it wants a password, has too

@@ -10,7 +10,7 @@ from typing import Any
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
-from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
@@ -62,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     service.add_argument(
         "--prefix",
-        default="recbms",
         metavar="WORD",
         help="first part of its topics (default: recbms)",
     )
@@ -76,7 +75,11 @@ def main(args: argparse.Namespace) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
+        names = [option.name for option in SOURCE_OPTIONS]
+        refuse_without_effect(args, names, "on a service; it belongs to a BMS")
         return _check_service(args, seconds)
+    names = ["device", "prefix", "curve_server_key", "curve_secret_key"]
+    refuse_without_effect(args, names, "on a BMS; it belongs to a service")
     from recbms_zmq.check.addresses import candidates
     from recbms_zmq.service.runner import run
 
@@ -178,7 +181,7 @@ async def _addresses(url: str, seconds: float) -> list[str]:
 def _check_service(args: argparse.Namespace, seconds: float) -> int:
     from recbms_zmq.client.query import ServiceQuery
 
-    prefix = read_argument("--prefix", readers.name, args.prefix)
+    prefix = read_argument("--prefix", readers.name, args.prefix) or "recbms"
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
     endpoint = read_argument("TARGET", readers.endpoint, args.target)
     facts: dict[str, Any] = {"target": endpoint}

@@ -28,6 +28,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "monitor": "show packs live on the terminal",
         "listen": "print what a running service publishes",
         "record": "record what a BMS sends, to replay it later",
+        "alarms": "print which alarms were raised and cleared",
     },
     "connect it to Home Assistant, Node-RED and other programs": {
         "flow": "print a Node-RED flow fitted to your addresses",
@@ -44,7 +45,7 @@ COMMANDS: Final[dict[str, str]] = {
     name: summary for group in GROUPS.values() for name, summary in group.items()
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
-"""Commands that do without stdout, by an option."""
+"""Commands that can run without stdout, with an option."""
 PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
@@ -166,11 +167,12 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments:
         parser.error(f"a command is missing; for example {PROGRAM} demo")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.text import did_you_mean, quoted
+        from recbms_zmq.text import did_you_mean, masked, quoted, shortened
 
         hint = did_you_mean(wanted, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         if "://" in wanted:
-            hint = f"; an address follows one, as in {PROGRAM} run {wanted}"
+            shown = shortened(masked(wanted))
+            hint = f"; an address follows one, as in {PROGRAM} run {shown}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from recbms_zmq.config.option import refuse_without_effect
 from recbms_zmq.errors import OutputError, UsageError
 from recbms_zmq.text import quoted
 
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """List, print or copy."""
     chosen = select(args.names)
+    if args.copy is None:
+        refuse_without_effect(args, ["force"], "without --copy")
     if args.copy is not None:
         copy(chosen, args.copy, force=args.force)
     elif len(args.names) == 1 and len(chosen) == 1:

@@ -1,27 +1,25 @@
 """`recbms-zmq listen`: prints what a running service publishes, for people, pipes and scripts."""
 
 import argparse
-import math
+import re
 import signal
 import sys
-import time
-from typing import TYPE_CHECKING
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import DEFAULT_PUBLISH
-from recbms_zmq.errors import Unavailable
-
-if TYPE_CHECKING:
-    from recbms_zmq.client.subscriber import Subscriber
+from recbms_zmq.errors import UsageError
+from recbms_zmq.sensors.selection import Selection
 
 EPILOG = """\
 examples:
   recbms-zmq listen                     everything, from the service here
+  recbms-zmq listen --format text       the state, a line a second
   recbms-zmq listen --topic recbms/main/cell_voltage/ tcp://192.168.8.20:5556
   recbms-zmq listen --topic recbms/main/soc --count 1 --timeout 5 | jq .payload
+  recbms-zmq listen --only 'availability,soc,cell_voltage/*'
 
-exit codes: 0 after --count messages; 2 wrong option; 69 nothing came for
+exit codes: 0 after --count lines; 2 wrong option; 69 nothing came for
 --timeout seconds; 78 a key file cannot be used.
 """
 
@@ -44,9 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PREFIX",
         help="only topics that begin with this; can be given more than once",
     )
-    parser.add_argument("--count", metavar="N", help="stop after this many messages")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="KEYS",
+        help="only messages with these keys, such as 'availability,soc,cell_voltage/*'",
+    )
+    parser.add_argument(
+        "--except",
+        dest="leave_out",
+        action="append",
+        metavar="KEYS",
+        help="no messages with these keys, such as 'settings/*,link/*'",
+    )
+    parser.add_argument("--count", metavar="N", help="stop after this many lines")
     parser.add_argument(
         "--timeout", metavar="SECONDS", help="give up when nothing has come for this long"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("json", "text", "csv"),
+        default="json",
+        help="what to print: the messages (json); the state of each BMS, a line a second if it "
+        "changes, for people (text) or as a table (csv) (default: json)",
     )
     add_curve_options(parser)
 
@@ -69,62 +87,45 @@ def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
     import zmq
 
+    from recbms_zmq.client.lines import Lines, Silence, print_lines
     from recbms_zmq.client.subscriber import Subscriber
 
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     endpoints = [read_argument("ENDPOINT", readers.endpoint, each) for each in args.endpoints]
+    keys = readers.keys("availability", "device", "event", "snapshot")
+    only = [read_argument("--only", keys, each) for each in args.only or ()]
+    leave_out = [read_argument("--except", keys, each) for each in args.leave_out or ()]
+    selection = Selection(only, leave_out)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         zmq.Context() as context,
         Subscriber(context, args.curve_server_key, args.curve_secret_key) as subscriber,
     ):
-        for topic in args.topic or [""]:
-            subscriber.socket.subscribe(topic)
+        prefixes = _prefixes(args.topic or [""], only)
+        for prefix in prefixes:
+            subscriber.socket.subscribe(prefix)
         for endpoint in endpoints:
             subscriber.connect(endpoint)
-        _print(subscriber, count, timeout)
+        silence = Silence(endpoints, prefixes)
+        print_lines(subscriber, selection, Lines(args.format, count), timeout, silence)
     return 0
 
 
-def _print(subscriber: "Subscriber", count: int | None, timeout: float | None) -> None:
-    import zmq
+def _prefixes(topics: list[str], only: list[str]) -> list[str]:
+    """Return what to subscribe to: as little as can hold the wanted keys.
 
-    printed = 0
-    out = sys.stdout.buffer
-    sub = subscriber.socket
-    refusals: set[str] = set()
-    poller = zmq.Poller()
-    poller.register(sub, zmq.POLLIN)
-    poller.register(subscriber.events, zmq.POLLIN)
-    deadline = _deadline(timeout)
-    while count is None or printed < count:
-        left = None if timeout is None else max(0, int((deadline - time.monotonic()) * 1000))
-        ready = dict(poller.poll(left))
-        if not ready:
-            raise Unavailable(f"nothing came within {timeout:g} s")
-        if subscriber.events in ready:
-            _print_refusal(subscriber, refusals)
-        if sub not in ready:
-            continue
-        deadline = _deadline(timeout)
-        parts = sub.recv_multipart()
-        if len(parts) != 2:
-            continue  # another program's publisher
-        out.write(parts[1] + b"\n")
-        printed += 1
-        if not sub.poll(0):
-            out.flush()
-    out.flush()
-
-
-def _deadline(timeout: float | None) -> float:
-    return math.inf if timeout is None else time.monotonic() + timeout
-
-
-def _print_refusal(subscriber: "Subscriber", printed: set[str]) -> None:
-    """Print each service that refused the connection once: no message comes from it."""
-    _, refused, endpoint = subscriber.read_event()
-    if refused and endpoint not in printed:
-        printed.add(endpoint)
-        print(f"recbms-zmq: {endpoint} refused the connection: {refused}", file=sys.stderr)
+    The keys of a topic begin after its second slash, so they narrow a prefix that names a BMS.
+    """
+    found = set()
+    for topic in topics:
+        *bms, key = topic.split("/", 2)
+        for pattern in ",".join(only).split(",") if len(bms) == 2 else [""]:
+            start = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+            if start.startswith(key):
+                found.add("/".join((*bms, start)))
+            elif key.startswith(start):
+                found.add(topic)
+    if not found:
+        raise UsageError("--only: no topic with these keys begins with --topic")
+    return sorted(found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load
-from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import (
     BY_NAME,
     DEFAULT_PUBLISH,
@@ -117,7 +117,12 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
     for endpoint in endpoints:
         read_argument("ENDPOINT", readers.endpoint, endpoint)
     if not sources and not args.config:
+        names = [option.name for option in OPTIONS]
+        refuse_without_effect(args, names, "on a service; it belongs to a BMS")
         return None, endpoints or [DEFAULT_PUBLISH]
+    if not endpoints:
+        names = ["curve_server_key", "curve_secret_key"]
+        refuse_without_effect(args, names, "on a BMS; it belongs to a service")
     given = {option.name: getattr(args, option.name) for option in OPTIONS}
     # A frame is one message here, and every frame is news of the pack's age.
     given |= {"emit": "snapshot", "report": "all", "min_interval": "0", "config": args.config}

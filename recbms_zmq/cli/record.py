@@ -3,16 +3,16 @@
 import argparse
 import contextlib
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from recbms_zmq.cli import output_file
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
-from recbms_zmq.config.option import declare, read_argument
+from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import SOURCE_OPTIONS
-from recbms_zmq.errors import OutputError, ReaderGone, Unavailable
+from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.service import logs
 
 EPILOG = """\
@@ -38,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s [OPTIONS] [NAME=]SOURCE"
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
-    parser.add_argument("--force", action="store_true", help="overwrite a FILE that exists")
+    output_file.add_arguments(parser)
     parser.add_argument("--duration", metavar="SECONDS", help="end after this time")
     declare(parser, SOURCE_OPTIONS)
 
@@ -52,6 +51,8 @@ def main(args: argparse.Namespace) -> int:
     config = load_one(vars(args), args.source, os.environ)
     duration = read_argument("--duration", readers.number("seconds", above=True), args.duration)
     output = read_argument("--output", readers.path, args.output)
+    if output is None:
+        refuse_without_effect(args, ["force"], "without --output")
     logs.set_up(config.log_level)
     with _output(output, force=args.force) as fd:
         run(record_to(config, fd, output, duration))
@@ -65,29 +66,15 @@ def _output(path: Path | None, *, force: bool) -> Iterator[int | None]:
             raise ReaderGone("standard output is closed")
         yield sys.stdout.fileno()
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
-    if _is_special(path):
-        flags = os.O_WRONLY | os.O_CLOEXEC
-    try:
-        fd = os.open(path, flags, 0o666)
-    except FileExistsError as exc:
-        raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
-    except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
+    is_new = True
+    with contextlib.suppress(OSError):  # `create` explains it
+        is_new = not path.exists()
+    fd = output_file.create(path, force=force)
     try:
         yield fd
     except Unavailable:
-        if flags & os.O_EXCL:  # a recording of nothing would be in the way of the next one
+        if is_new:  # a recording of nothing would be in the way of the next one
             path.unlink()
         raise
     finally:
         os.close(fd)
-
-
-def _is_special(path: Path) -> bool:
-    """Return whether this is a device or a pipe, which is never overwritten."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)

@@ -5,15 +5,19 @@ import logging
 import os
 import sys
 
+import msgspec
+
+from recbms_zmq.config.conflicts import refuse_without_effect
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import declare
-from recbms_zmq.config.options import OPTIONS
+from recbms_zmq.config.options import OPTIONS, Config
 from recbms_zmq.errors import ReaderGone
 from recbms_zmq.service import logs
 
 DESCRIPTION = """\
 Read one or more BMS, and publish every sensor twice: as a JSON line on stdout
 and as a ZeroMQ message. It runs until it is stopped, and reconnects by itself.
+On a terminal it writes lines for people instead of JSON; see --format.
 """
 EPILOG = """\
 examples:
@@ -21,6 +25,7 @@ examples:
   recbms-zmq run house=ws://192.168.8.2/ws boat=ws://192.168.8.3/ws
   recbms-zmq run ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
   recbms-zmq run --once --timeout 10 ws://192.168.8.2/ws
+  recbms-zmq run --format csv --min-interval 60 ws://192.168.8.2/ws > log.csv
   recbms-zmq run --config /etc/recbms.toml
 
 Every option can also be set in the environment (--stale-after is
@@ -71,6 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the service, and return the exit code."""
     loaded = load(vars(args), args.sources, os.environ)
+    refuse_without_effect(vars(args), loaded)
     if args.print_config:
         if sys.stdout is None:
             raise ReaderGone("standard output is closed")
@@ -81,6 +87,8 @@ def main(args: argparse.Namespace) -> int:
     from recbms_zmq.service.runner import run
 
     config = loaded.config
+    if config.format is None and _is_for_people(args, config):
+        config = msgspec.structs.replace(config, format="text")
     logs.set_up(config.log_level)
     for warning in loaded.warnings:
         logging.getLogger(__name__).warning("%s", warning)
@@ -93,3 +101,10 @@ def main(args: argparse.Namespace) -> int:
 
         run(Service(config).run())
     return 0
+
+
+def _is_for_people(args: argparse.Namespace, config: Config) -> bool:
+    """Return whether stdout is a terminal, and nothing is given that concerns messages alone."""
+    words = ("emit", "report", "bare", "only", "except")
+    asks_for_messages = config.once or any(getattr(args, word) for word in words)
+    return sys.stdout is not None and sys.stdout.isatty() and not asks_for_messages

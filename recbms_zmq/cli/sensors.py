@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from recbms_zmq.config.option import refuse_without_effect
 from recbms_zmq.reporting.messages import Message
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.table import SENSORS
@@ -27,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sensors`."""
     parser.description = "Show what is published: key, name, unit and meaning of every sensor."
     parser.epilog = EPILOG
-    parser.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text", help="default: text"
-    )
+    parser.add_argument("--format", choices=("text", "markdown", "json"), help="default: text")
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of the messages instead"
     )
@@ -38,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the table."""
     if args.schema:
+        refuse_without_effect(args, ["format"], "with --schema, which is JSON")
         print(json.dumps(schema(), indent=2))
     elif args.format == "json":
         print(json.dumps([_record(sensor) for sensor in SENSORS], indent=2))

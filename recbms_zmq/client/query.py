@@ -1,8 +1,8 @@
 """Asks a running service which of its BMS are online, for `recbms-zmq check`.
 
 A service replays the last message of each topic to a new subscriber, so the answer comes at once.
-What has to be found out is its end, because the number of BMS is not known: see `_is_replay` and
-`_REPLAYS`.
+It has no end mark, and the number of BMS is not known. So the replay is requested again: what has
+come before the last of them is complete (see `_is_replay` and `_REPLAYS`).
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from recbms_zmq.reporting.messages import Availability, decode_message
 _REPLAYS: Final = 3
 """Replays of one topic after which all topics have come.
 
-A service handles subscriptions in their order, and a replay comes as a whole: what it holds is sent
-without anything in between. Each replay of the topic is requested when the one before has come, so
-the third one is later than the second, and the second is, or is later than, the answer to the first
-subscription. The first may be part of an answer to another client.
+A service handles subscriptions in order, and sends each replay as a whole. The first replay of a
+topic may be part of one for another client, and begin in its middle. The second one is requested
+after the first has come, so it belongs to our subscription or to a later one. The third one shows
+that the second is complete.
 """
 
 

@@ -1,5 +1,6 @@
 """A SUB socket as `listen`, `check` and `monitor` use it, with CURVE and a monitor."""
 
+from collections.abc import Sequence
 from typing import Final, Self
 
 import zmq
@@ -107,6 +108,24 @@ class Subscriber:
         self.socket.disable_monitor()
         self.events.close(linger=0)
         self.socket.close()
+
+
+def why_silent(endpoints: Sequence[str], topics: Sequence[str], *, connected: bool) -> str:
+    """Return why nothing may have come for a while, and what to do, as a sentence.
+
+    Args:
+        endpoints: those that are subscribed to.
+        topics: beginnings of topics that are subscribed to.
+        connected: whether a service is there.
+
+    """
+    where = ", ".join(endpoints)
+    if not connected:
+        return f"no service answers at {where}, still trying; is recbms-zmq run running there?"
+    wanted = [topic for topic in topics if topic]
+    if wanted:
+        return f"connected to {where}, but no topic begins with {' or '.join(wanted)} yet"
+    return f"connected to {where}, but nothing is published there yet"
 
 
 def _why_refused(event: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config import readers
+from recbms_zmq.config.fields import build
 from recbms_zmq.config.layers import (
     SOURCE,
     SOURCES_VARIABLE,
@@ -23,7 +24,7 @@ from recbms_zmq.config.layers import (
     read_file,
     without_name,
 )
-from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config, build
+from recbms_zmq.config.options import OPTIONS, SOURCE_OPTIONS, BmsConfig, Config
 from recbms_zmq.errors import UsageError
 from recbms_zmq.text import masked, quoted
 
@@ -63,6 +64,9 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     warnings: list[str] = []
     above = (read_command_line(given), read_environment(environ, warnings))
     top, tables = read_file(path_of_file(given, environ), environ, warnings)
+    if sources and tables:
+        path = path_of_file(given, environ)
+        warnings.append(f"the BMS of {path} are not read: the command line names what to read")
     sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
     _name_devices(sets)
     _check_names(sets)
@@ -123,12 +127,6 @@ def _name_devices(fleet: Sequence[Layer]) -> None:
 def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
     plain = _values(found)
     publish = found["publish"]
-    if plain["once"] and publish.error is UsageError:
-        raise UsageError(
-            "--publish: has no effect with --once, which prints the state on stdout only"
-        )
-    if plain["timeout"] is not None and not plain["once"] and found["timeout"].error is UsageError:
-        raise UsageError("--timeout: has no effect without --once")
     if plain["no_publish"] or plain["once"]:
         plain["publish"] = ()
     if plain["no_stdout"] and not plain["publish"]:

@@ -21,7 +21,7 @@ class Option(NamedTuple):
         read: turns a text, or a value of a TOML file, into the option's value.
         default: its value when it is not set anywhere.
         help: what it does, without a full stop.
-        metavar: what stands for its value in the help; None for a switch.
+        metavar: the placeholder of its value in the help; None for a switch.
         bms: whether each BMS can have a value of its own.
         many: whether it can be given more than once; its value is a tuple then.
 
@@ -65,6 +65,23 @@ def read_argument(name: str, read: Reader, given: Any) -> Any:
     except ValueError as exc:
         # Without the cause, whose traceback could show a password.
         raise UsageError(f"{name}: expected {exc}, got {quoted(given)}") from None
+
+
+def refuse_without_effect(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Refuse options that are given, but that this use of the command does not read.
+
+    Args:
+        args: the command line.
+        names: of the options, which are None or False if they are not given.
+        why: they have no effect, as the end of a sentence.
+
+    Raises:
+        UsageError: one of them is given.
+
+    """
+    for name in names:
+        if getattr(args, name) not in (None, False):
+            raise UsageError(f"--{name.replace('_', '-')}: has no effect {why}")
 
 
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:

@@ -6,30 +6,18 @@ reader, the help and the metavar. To add one: add the field, use it (a `BmsConfi
 service), and print the tables of the documentation again.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from recbms_zmq.config import readers
+from recbms_zmq.config.fields import About, options_of
 from recbms_zmq.config.option import Option
 from recbms_zmq.config.readers import Reader
 
 DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
-
-_StructT = TypeVar("_StructT", bound=Struct)
-
-
-class About(NamedTuple):
-    """How a field is set; see `Option`. A `derived` default depends on other options."""
-
-    read: Reader
-    help: str
-    metavar: str | None = None
-    many: bool = False
-    derived: bool = False
 
 
 def _seconds(*, least: float = 0.0, above: bool = False) -> Reader:
@@ -37,7 +25,7 @@ def _seconds(*, least: float = 0.0, above: bool = False) -> Reader:
 
 
 class ReportOptions(Struct, frozen=True, kw_only=True):
-    """When the readings of a BMS are sent. Times are in seconds."""
+    """Which readings of a BMS are published, and when. Times are in seconds."""
 
     emit: Annotated[
         Literal["readings", "snapshot", "both"],
@@ -79,6 +67,26 @@ class ReportOptions(Struct, frozen=True, kw_only=True):
             "SECONDS",
         ),
     ] = 30.0
+
+    only: Annotated[
+        tuple[str, ...],
+        About(
+            readers.keys("availability", "device", "event"),
+            "publish only the sensors with these keys, such as 'soc,power,cell_voltage/*'; "
+            "availability, device and alarms are always published",
+            "KEYS",
+            many=True,
+        ),
+    ] = ()
+    leave_out: Annotated[
+        tuple[str, ...],
+        About(
+            readers.keys(),
+            "do not publish the sensors with these keys, such as 'settings/*'",
+            "KEYS",
+            many=True,
+        ),
+    ] = msgspec.field(default=(), name="except")
 
 
 class BmsConfig(Struct, frozen=True, kw_only=True):
@@ -180,12 +188,24 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = (DEFAULT_PUBLISH,)
     no_publish: Annotated[bool, About(readers.flag, "publish nothing on ZeroMQ")] = False
     no_stdout: Annotated[bool, About(readers.flag, "write nothing on stdout")] = False
+    format: Annotated[
+        Literal["json", "text", "csv"] | None,
+        About(
+            readers.choice("json", "text", "csv"),
+            "what to write on stdout: the messages (json), a line a second for people (text), or "
+            "the same as a table (csv); --min-interval makes these lines fewer (default: text on "
+            "a terminal, unless --once, --emit, --report, --bare, --only or --except is given; "
+            "else json)",
+            "FORMAT",
+        ),
+    ] = None
     prefix: Annotated[str, About(readers.name, "first part of every topic", "WORD")] = "recbms"
     state_dir: Annotated[
         Path | None,
         About(
             readers.path,
-            "keep the energy counters in this directory, so that they survive a restart "
+            "keep energy counters and the history of alarms in this directory, so that they "
+            "survive a restart "
             "(default: $STATE_DIRECTORY, which systemd sets; else nothing is written)",
             "DIR",
         ),
@@ -277,32 +297,7 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = "info"
 
 
-def build(struct: type[_StructT], values: Mapping[str, Any]) -> _StructT:
-    """Make a struct, and the structs in its fields, of the values of their options."""
-    return struct(
-        **{
-            field.name: build(field.type, values) if _is_struct(field.type) else values[field.name]
-            for field in msgspec.structs.fields(struct)
-        }
-    )
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _options_of(struct: type[Struct], *, bms: bool) -> Iterator[Option]:
-    for field in msgspec.structs.fields(struct):
-        if _is_struct(field.type):
-            yield from _options_of(field.type, bms=bms)
-        for about in getattr(field.type, "__metadata__", ()):
-            default = None if about.derived else field.default
-            yield Option(
-                field.name, about.read, default, about.help, about.metavar, bms, about.many
-            )
-
-
-OPTIONS: Final = (*_options_of(Config, bms=False), *_options_of(BmsConfig, bms=True))
+OPTIONS: Final = (*options_of(Config, bms=False), *options_of(BmsConfig, bms=True))
 BY_NAME: Final[dict[str, Option]] = {option.name: option for option in OPTIONS}
 URL: Final = Option("url", readers.source, None, "where frames come from", "SOURCE", bms=True)
 """What every BMS has: an argument of the command line, and `url` in its table of the file."""

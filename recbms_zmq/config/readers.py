@@ -88,7 +88,7 @@ def text(given: Any) -> str:
 
 
 def proxy(given: Any) -> str:
-    """Read the URL of a proxy. Its password may be long, so the limit is one of sanity."""
+    """Read the URL of a proxy. Its password may be long: at most 4,096 characters in all."""
     expected = "the URL of a proxy, such as http://HOST:PORT or socks5h://HOST:PORT"
     if not isinstance(given, str) or not given.isprintable() or " " in given or len(given) > 4096:
         raise ValueError(expected)
@@ -107,6 +107,22 @@ def name(given: Any) -> str:
     if not isinstance(given, str) or not NAME.fullmatch(given) or len(given) > 64:
         raise ValueError("a name of a-z, 0-9, _ and -, at most 64 characters")
     return given
+
+
+def keys(*kinds: str) -> Reader:
+    """Read patterns of sensors' keys, separated by commas; `kinds` are keys of other messages."""
+
+    def read(given: Any) -> str:
+        from recbms_zmq.sensors.selection import mistake  # the table takes 30 ms to import
+
+        expected = "keys of sensors, such as soc,power,cell_voltage/*"
+        patterns = given.replace(" ", "").lower().split(",") if isinstance(given, str) else [""]
+        for pattern in patterns:
+            if pattern not in kinds and (wrong := mistake(pattern)):
+                raise ValueError(f"{expected} ({wrong})" if pattern else expected)
+        return ",".join(patterns)
+
+    return read
 
 
 def path(given: Any) -> Path:

@@ -11,22 +11,24 @@ from rich.text import Text
 
 from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
-from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, flow, wrapped
+from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, fitting, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
 from recbms_zmq.monitor.model import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 8
 _WIDE: Final = 60
 """Columns from which whole words are used."""
+_WIDER: Final = 100
+"""Columns from which less important values are shown, too."""
 _NONE: Final = (0, 0, 0)
 _EXTRAS: Final = ((3, 1, 1), (3, 1, 0), (2, 1, 0), (0, 1, 0), _NONE)
 """Rows of chart, temperatures and description, from most to least."""
 _PREFERRED: Final = 3
-"""The first of these are kept, and the cells condensed, rather than the other way round."""
+"""So many of `_EXTRAS` are tried with every cell drawn as a bar; then the cells are condensed."""
 _AIR: Final = 6
 """Rows for empty lines and a taller chart."""
 _SCROLLED: Final = 6
@@ -150,7 +152,7 @@ class Details:
     def _charge(self) -> Text:
         soc = self._pack.number("soc")
         label = "State of charge " if self._width >= _WIDE else "SOC "
-        value = f" {phrases.amount(soc, '%', 1)}"
+        value = f" {amount(soc, '%', 1)}"
         length = max(self._width - len(label) - len(value), 1)
         line = Text().append(label, self._faded)
         share = None if soc is None else soc / 100
@@ -162,9 +164,9 @@ class Details:
         state = pack.text("charge_state")
         style = self._faded or _DIRECTION.get(state, "")
         arrow = {"charging": self._glyphs.up, "discharging": self._glyphs.down}.get(state, "")
-        current = phrases.amount(pack.number("current"), "A", 2, signed=True)
+        current = amount(pack.number("current"), "A", 2, signed=True)
         items = [
-            Text(phrases.amount(pack.number("voltage"), "V", 2), self._faded),
+            Text(amount(pack.number("voltage"), "V", 2), self._faded),
             Text(f"{arrow} {current} {printable(state)}".strip(), style),
             Text(phrases.power(pack.number("power")), style),
         ]
@@ -172,11 +174,15 @@ class Details:
         if left:
             items.append(Text(left, self._faded))
         if charge is not None:
-            items.append(Text(f"{phrases.amount(charge, 'Ah', 1)} left", self._faded))
+            amounts = amount(charge, "Ah", 1)
+            energy = pack.number("energy_remaining")
+            if energy is not None and self._width >= _WIDER:
+                amounts += f", {amount(energy, 'kWh', 2)}"
+            items.append(Text(f"{amounts} left", self._faded))
         return flow(items, self._width)
 
     def _about(self) -> list[Text]:
-        facts = self._glyphs.dot.join(phrases.about(self._pack))
+        facts = fitting("", phrases.about(self._pack), self._glyphs.dot, self._width)
         return [Text(facts, "dim")] if facts else []
 
     def _chart(self, rows: int) -> list[Text]:
@@ -191,11 +197,12 @@ class Details:
 
     def _cells_heading(self, scroll: int, shown: int, total: int) -> Text:
         parts = [phrases.spread(self._pack), phrases.limits(self._pack.limits)]
-        line = Text("Cells  " + self._glyphs.dot.join(part for part in parts if part), self._faded)
+        more, width = Text(), self._width
         if shown < total:
             more = Text(f"rows {scroll + 1}-{scroll + shown} of {total}", "reverse")
-            return apart(line, more, self._width)
-        return line
+            width -= more.cell_len + 1
+        line = Text(fitting("Cells  ", filter(None, parts), self._glyphs.dot, width), self._faded)
+        return apart(line, more, self._width) if more else line
 
     def _temperatures(self) -> list[Text]:
         found = self._pack.temperatures()
@@ -215,7 +222,11 @@ class Details:
         return [Text("Temperatures  " + self._glyphs.dot.join(parts), self._faded)]
 
     def _events(self) -> list[Text]:
-        return [Text(phrases.event(past, self._now), "dim") for past in self._pack.events]
+        lines = [phrases.event(past, self._now) for past in self._pack.events]
+        last = phrases.last_alarm(self._pack)
+        if last and not any(past.raised for past in self._pack.events):
+            lines.append(last)  # raised before the monitor was started
+        return [Text(line, "dim") for line in lines]
 
 
 def _warmest(readings: Sequence[Temperature]) -> Temperature:
@@ -224,5 +235,5 @@ def _warmest(readings: Sequence[Temperature]) -> Temperature:
 
 def _range(readings: Sequence[Temperature]) -> str:
     low, high = min(r.celsius for r in readings), max(r.celsius for r in readings)
-    most = phrases.amount(high, "°C", 1)
+    most = amount(high, "°C", 1)
     return most if low == high else f"{low:.1f} to {most}"

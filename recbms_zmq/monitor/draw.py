@@ -94,6 +94,17 @@ def flow(items: Iterable[Text], width: int, gap: str = "   ") -> list[Text]:
     return rows
 
 
+def fitting(start: str, parts: Iterable[str], separator: str, width: int) -> str:
+    """Put as many of the parts in a row as fit whole, at least one; a cut number is a wrong one."""
+    line, joint = start, ""
+    for part in parts:
+        longer = line + joint + part
+        if joint and len(longer) > width:
+            break
+        line, joint = longer, separator
+    return line
+
+
 def wrapped(text: str, width: int, style: str = "") -> list[Text]:
     """Break a sentence into rows."""
     import textwrap

@@ -5,6 +5,7 @@ Both update the model with decoded messages and then call `on_change`; neither d
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -12,7 +13,8 @@ from typing import Final, Protocol
 import msgspec
 import zmq
 
-from recbms_zmq.client.subscriber import Subscriber
+from recbms_zmq.client.subscriber import Subscriber, why_silent
+from recbms_zmq.clock import SILENCE
 from recbms_zmq.config.options import Config
 from recbms_zmq.errors import RecBmsError
 from recbms_zmq.monitor.model import Model
@@ -25,6 +27,9 @@ from recbms_zmq.service.fleet import (
     keep_running,
     start_delay,
 )
+from recbms_zmq.service.silence import explain_silence
+
+_log = logging.getLogger(__name__)
 
 OnChange = Callable[[], None]
 EXPLAIN: Final = 0.5
@@ -58,6 +63,7 @@ class SourceFeed:
         """Run until cancelled, also after the end of all sources."""
         for bms in self._fleet:
             bms.pipeline.start(bms.source.now())
+        asyncio.get_running_loop().call_later(SILENCE, explain_silence, self._fleet)
         async with asyncio.TaskGroup() as group:
             group.create_task(advance_when_due(self._fleet))
             group.create_task(self._explain())
@@ -124,6 +130,7 @@ class SubscriberFeed:
             loop.add_reader(subscriber.events.fileno(), self._read_events, endpoint, subscriber)
             self._receive(endpoint, subscriber)
             self._read_events(endpoint, subscriber)
+        loop.call_later(SILENCE, self._explain)
         try:
             await asyncio.Event().wait()
         finally:
@@ -131,6 +138,13 @@ class SubscriberFeed:
                 loop.remove_reader(subscriber.socket.fileno())
                 loop.remove_reader(subscriber.events.fileno())
             self._close()
+
+    def _explain(self) -> None:
+        """Log why nothing comes from a service. The screen shows it at any time."""
+        for endpoint, _ in self._subscribers:
+            if endpoint not in self._model.refusals and not self._model.has_packs(endpoint):
+                connected = self._model.connected.get(endpoint, False)
+                _log.warning("%s", why_silent([endpoint], [], connected=bool(connected)))
 
     def _receive(self, endpoint: str, subscriber: Subscriber) -> None:
         sub = subscriber.socket

@@ -23,7 +23,7 @@ from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.wire.alarms import ALARMS, AlarmType
 from recbms_zmq.wire.chemistry import usual_cell_limits
 
-MAX_EVENTS: Final = 20
+MAX_EVENTS: Final = 20  # of alarms; more than a terminal shows
 MAX_CELLS: Final = 16 * 32
 """As many as a frame can have. Another program's publisher could name more."""
 
@@ -254,6 +254,10 @@ class Model:
     def packs(self) -> list[PackState]:
         """In the order of their first messages."""
         return list(self._packs.values())
+
+    def has_packs(self, endpoint: str) -> bool:
+        """Return whether a message has come from this endpoint."""
+        return any(pack_endpoint == endpoint for pack_endpoint, _ in self._packs)
 
     def update(self, message: Message, now: float, endpoint: str = "") -> None:
         """Update a pack by a message that came now from this endpoint."""

@@ -3,20 +3,11 @@
 Text from outside goes through `printable` before it reaches a terminal.
 """
 
-from typing import Final
+from datetime import datetime
 
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
-from recbms_zmq.text import printable
-from recbms_zmq.wire.alarms import ALARMS
-
-UNKNOWN: Final = "?"
-
-
-def amount(value: float | None, unit: str, decimals: int = 0, *, signed: bool = False) -> str:
-    """Return a number with its unit: `13.24 V`, `+7.46 A`, `? W`."""
-    if value is None:
-        return f"{UNKNOWN} {unit}"
-    return f"{value:{'+' if signed and value else ''}.{decimals}f} {unit}"
+from recbms_zmq.text import amount, printable
+from recbms_zmq.wire.alarms import alarm_location
 
 
 def power(value: float | None) -> str:
@@ -58,24 +49,16 @@ def about(pack: PackState) -> list[str]:
     health = pack.number("soh")
     if health is not None:
         parts.append(f"health {amount(health, '%', 1)}")
-    cycles = pack.number("settings/cycles")
+    cycles = pack.number("cycles")
     if cycles is not None:
         parts.append(f"{cycles:.0f} cycles")
     return [printable(part) for part in parts if part]
 
 
-def location(number: int | None, unit: int | None, cell: int | None) -> str:
-    """Return where an alarm is, after a space: ` (unit 2, cell 1)`; "" if unknown."""
-    known = None if number is None else ALARMS.get(number)
-    kind = known.concerns if known else "cell"
-    parts = [f"unit {unit}"] * bool(unit) + [f"{kind} {cell}"] * bool(cell)
-    return f" ({', '.join(parts)})" if parts else ""
-
-
 def alarm(active: ActiveAlarm) -> list[str]:
     """Return an alarm as sentences: its text, its meaning with advice, the BMS's own message."""
     title = "Alarm" if active.number is None else f"Alarm {active.number}"
-    lines = [f"{title}: {active.text}{location(active.number, active.unit, active.cell)}"]
+    lines = [f"{title}: {active.text}{alarm_location(active.number, active.unit, active.cell)}"]
     if active.known is not None and active.known.meaning:
         lines.append(active.known.meaning)
     if active.message:
@@ -86,8 +69,18 @@ def alarm(active: ActiveAlarm) -> list[str]:
 def event(past: PastEvent, now: float) -> str:
     """Return a raised or cleared alarm, and how long ago that was."""
     what = "alarm" if past.raised else "alarm over"
-    where = location(past.number, past.unit, past.cell)
+    where = alarm_location(past.number, past.unit, past.cell)
     return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
+
+
+def last_alarm(pack: PackState) -> str:
+    """Return the alarm that was raised last, with its local time; "" if none is known."""
+    text, ts = pack.text("last_alarm"), pack.text("last_alarm_time")
+    try:
+        raised_at = datetime.fromisoformat(ts).astimezone()
+    except (ValueError, OverflowError):
+        return ""
+    return printable(f"{raised_at:%Y-%m-%d %H:%M}, last alarm: {text}") if text else ""
 
 
 def temperature(reading: Temperature) -> str:

@@ -2,7 +2,7 @@
 
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.model import Model, PackState
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 
 
 def describe(pack: PackState) -> str:
@@ -11,10 +11,10 @@ def describe(pack: PackState) -> str:
     if not pack.online:
         return f"{name}: offline: {printable(pack.reason)}"
     state = pack.text("charge_state")
-    current = phrases.amount(pack.number("current"), "A", 2, signed=True)
+    current = amount(pack.number("current"), "A", 2, signed=True)
     parts = [
-        phrases.amount(pack.number("soc"), "%", 1),
-        phrases.amount(pack.number("voltage"), "V", 2),
+        amount(pack.number("soc"), "%", 1),
+        amount(pack.number("voltage"), "V", 2),
         f"{current} {state}".strip(),
         phrases.power(pack.number("power")),
         phrases.time_left(pack),
@@ -24,7 +24,7 @@ def describe(pack: PackState) -> str:
         parts.append(f"cells {spread}")
     warmest = pack.number("temperature_max")
     if warmest is not None:
-        parts.append(phrases.amount(warmest, "°C", 1))
+        parts.append(amount(warmest, "°C", 1))
     line = f"{name}: {', '.join(printable(part) for part in parts if part)}"
     if pack.alarm is not None:
         line += "".join(f". {sentence.rstrip('.')}" for sentence in phrases.alarm(pack.alarm))

@@ -14,7 +14,7 @@ from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
 from recbms_zmq.monitor.model import Model, PackState
 from recbms_zmq.monitor.view import Page, View
-from recbms_zmq.text import printable
+from recbms_zmq.text import amount, printable
 
 
 def render(
@@ -119,7 +119,7 @@ def _short(pack: PackState, glyphs: Glyphs) -> Text:
     if pack.online is not True:
         return line.append(f"{STATES[pack.online]}: {printable(pack.reason)}".rstrip(": "))
     line.append_text(bar(None if soc is None else soc / 100, 10, soc_style(soc), glyphs))
-    line.append(f" {phrases.amount(soc, '%', 1):>7}  {phrases.power(pack.number('power')):>9}")
+    line.append(f" {amount(soc, '%', 1):>7}  {phrases.power(pack.number('power')):>9}")
     if pack.alarm is not None:
         line.append(f"  {printable(pack.alarm.text)}", "bold red")
     else:

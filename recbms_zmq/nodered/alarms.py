@@ -1,4 +1,7 @@
-"""Alarms in Home Assistant: events and notifications, also for a BMS that is offline for long."""
+"""Alarms in Home Assistant: events and notifications, also for a BMS that is offline for long.
+
+On MQTT there is no way to do either: there an alarm is an event of an entity.
+"""
 
 from typing import Any, Final
 
@@ -58,5 +61,39 @@ def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int])
         **core_nodes.function("alarms", start="alarms_start", tables=tables()),
     )
     canvas.chain(heard, alarms)
-    requests.add(canvas, group, "alarms", alarms)
+    requests.add(canvas, group, "alarms", alarms, heard)
     return group
+
+
+def add_mqtt(
+    canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int]
+) -> tuple[Group, str]:
+    """Put the group of the MQTT flow on the tab; return it and the link node for control.
+
+    The arguments are those of `add`.
+    """
+    group = canvas.group("alarms", "4. Alarms: an event entity", COLOUR, at)
+    group.line()
+    heard = group.add(
+        "link in", "alarms-in", "Messages and control", "From groups 1 and 2.", links=[], l=True
+    )
+    for link in (messages, *controls):
+        canvas.link(link, heard)
+    make = group.add(
+        "function",
+        "alarms-send",
+        "Alarm events",
+        "Makes the entity *Alarm* of each BMS, `event.rec_bms_alarm` for example, and an event of "
+        "it when an alarm is raised or cleared. Its attributes are `event_type`, `number`, `text`, "
+        "`advice`, `unit` and `cell`.",
+        **core_nodes.function("mqtt_alarms", start="mqtt_alarms_start"),
+    )
+    out = group.add(
+        "mqtt out",
+        "alarms-out",
+        "Publish",
+        "Publishes what the node before it has made.",
+        **core_nodes.mqtt_out(canvas.id("broker")),
+    )
+    canvas.chain(heard, make, out)
+    return group, heard

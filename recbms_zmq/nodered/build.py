@@ -17,6 +17,7 @@ FILES: Final[dict[str, tuple[Source, Target]]] = {
     "zmq-to-home-assistant-states.json": ("zmq", "states"),
     "zmq-to-mqtt-discovery.json": ("zmq", "mqtt"),
     "dashboard.json": ("exec", "dashboard"),
+    "zmq-to-signal-k.json": ("zmq", "signal-k"),
 }
 """The flows in `flows/`: file names, and the options they are made with; all else is default."""
 

@@ -15,6 +15,11 @@ _TO = {
     "states": "HA states",
     "mqtt": "MQTT",
     "dashboard": "dashboard",
+    "signal-k": "Signal K",
+}
+_SEVERAL = {
+    "exec": "set `BMS_URL` to `house=ws://… boat=ws://…`",
+    "daemon": 'set `BMS_URL` to `house=ws://…`, and add `"boat=ws://…"` to the list `ARGUMENTS`',
 }
 _NEEDS_HA = "node-red-contrib-home-assistant-websocket"
 _NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
@@ -22,7 +27,7 @@ _NEEDS_DASHBOARD = "@flowfuse/node-red-dashboard"
 
 def tab_label(options: FlowOptions) -> str:
     """Return the tab's label; the editor shows about 20 characters of it."""
-    name = "BMS" if options.name == "main" else options.name
+    name = "BMS" if options.id == "main" else options.id
     return f"{name} {_FROM[options.source]} → {_TO[options.target]}"
 
 
@@ -43,6 +48,8 @@ def _needs(options: FlowOptions) -> list[str]:
         return [*needs, "an MQTT broker that Home Assistant uses too"]
     if options.target == "dashboard":
         return [*needs, f"the palette entry `{_NEEDS_DASHBOARD}`"]
+    if options.target == "signal-k":
+        return [*needs, "a UDP data connection of the Signal K server, data type *Signal K*"]
     needs = [*needs, f"the palette entry `{_NEEDS_HA}`"]
     if options.target != "states":
         needs.append("the integration *Node-RED Companion* in Home Assistant (from HACS)")
@@ -52,11 +59,10 @@ def _needs(options: FlowOptions) -> list[str]:
 def tab_about(options: FlowOptions) -> str:
     """Return the tab's description, Markdown."""
     needs = "\n".join(f"- {need}" for need in _needs(options))
-    what = (
-        "Shows a REC BMS on a page of Node-RED's dashboard"
-        if options.target == "dashboard"
-        else "Brings a REC BMS into Home Assistant"
-    )
+    what = {
+        "dashboard": "Shows a REC BMS on a page of Node-RED's dashboard",
+        "signal-k": "Sends a REC BMS to a Signal K server",
+    }.get(options.target, "Brings a REC BMS into Home Assistant")
     return (
         f"{what} with recbms-zmq.\n\n"
         f"It needs\n{needs}\n\n"
@@ -67,7 +73,8 @@ def tab_about(options: FlowOptions) -> str:
 
 def notes(options: FlowOptions) -> list[Note]:
     """Return the comments that a user reads first."""
-    where = "on the page" if options.target == "dashboard" else "in Home Assistant"
+    places = {"dashboard": "on the page", "signal-k": "in Signal K"}
+    where = places.get(options.target, "in Home Assistant")
     edit = "Double-click the tab's name, press the list icon (*Environment Variables*):\n\n"
     if options.starts_program:
         first = Note(
@@ -77,8 +84,8 @@ def notes(options: FlowOptions) -> list[Note]:
             f"- `DEVICE_NAME`: what the battery is called {where}\n"
             "- `PROGRAM`: the command, with its path if Node-RED does not find it\n"
             "- `ARGUMENTS`: all else that `recbms-zmq run --help` offers; keep `${BMS_URL}` in it\n"
-            "\nFor several BMS set `BMS_URL` to `house=ws://… boat=ws://…`: each is a device of "
-            "its own, called `DEVICE_NAME` and `house` or `boat`.\n",
+            f"\nFor several BMS {_SEVERAL[options.source]}: each is a device of its own, called "
+            "`DEVICE_NAME` and `house` or `boat`.\n",
         )
     else:
         first = Note(
@@ -92,6 +99,14 @@ def notes(options: FlowOptions) -> list[Note]:
             "2. Install @flowfuse/node-red-dashboard: menu, Manage palette.",
             "The page's colours, its groups and its place in the menu are in the sidebar "
             "*Dashboard 2.0*. If you have a dashboard already, the page joins it.\n",
+        )
+    elif options.target == "signal-k":
+        second = Note(
+            "2. In the Signal K server: Data Connections, Add, Signal K, UDP, port 4123.",
+            "*Server*, *Data Connections*, *Add*: data type *Signal K*, source *UDP*, port 4123. "
+            "It needs no token, also with security switched on: everything that reaches the port "
+            "can send, so keep it behind a firewall. Another port or machine: `SIGNALK_PORT` and "
+            "`SIGNALK_HOST` in the tab's environment.\n",
         )
     elif options.target == "mqtt":
         second = Note(
@@ -115,15 +130,17 @@ def notes(options: FlowOptions) -> list[Note]:
             "3. Deploy, and open /dashboard. When nothing comes: open this comment.",
             tab_about(options)
             + "\n\nThe page is at `/dashboard` behind Node-RED's own address, without the path "
-            "of the editor. When nothing comes: the debug sidebar shows what recbms-zmq says, and "
+            "of the editor. When nothing comes: the debug sidebar shows the log of recbms-zmq, and "
             "lines that could not be read. `HISTORY_HOURS` in the tab's environment is how far "
             "back the charts go; the history is lost when Node-RED restarts.\n",
         )
         return [first, second, third]
+    counts = "Signal K deltas" if options.target == "signal-k" else "Only what changed"
+    counted = "batteries" if options.target == "signal-k" else "sensors"
     third = Note(
         "3. Deploy. What it needs, and what to do when nothing comes: open this comment.",
         tab_about(options)
         + "\n\nWhen nothing comes, read the sentences below the nodes and in the debug "
-        "sidebar. The dot below *Only what changed* counts the sensors.\n",
+        f"sidebar. The dot below *{counts}* counts the {counted}.\n",
     )
     return [first, second, third]

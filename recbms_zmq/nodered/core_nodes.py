@@ -69,7 +69,7 @@ def function(
 ) -> Properties:
     """Return a function node made of scripts; `libs` are npm modules by their variable.
 
-    `tables` are put in where the start script says TABLES.
+    `tables` replace the word TABLES in the start script.
     """
     return {
         "func": script(body),
@@ -85,7 +85,7 @@ def function(
 def watch(seconds: int, good: str, missing: str) -> Properties:
     """Return a function node that shows what is `missing` when no message came for a time.
 
-    `${NAME}` in the sentence stands for the tab's environment.
+    `${NAME}` in the sentence is replaced from the tab's environment.
     """
     tables = {"seconds": seconds, "good": good, "missing": missing}
     return function("watch", start="watch_start", outputs=0, tables=tables)
@@ -184,4 +184,17 @@ def mqtt_in(broker: str) -> Properties:
         "rap": True,
         "rh": 0,
         "inputs": 1,
+    }
+
+
+def udp_out(host: str, port: str) -> Properties:
+    """Return a node that sends each message as a datagram."""
+    return {
+        "addr": host,
+        "iface": "",
+        "port": port,
+        "ipv": "udp4",
+        "outport": "",
+        "base64": False,
+        "multicast": "false",
     }

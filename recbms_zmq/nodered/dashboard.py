@@ -1,8 +1,8 @@
 """The target `dashboard`: a page of FlowFuse Dashboard 2, good for any pack and any number of them.
 
-Two templates of our own show what no ready widget does (the state with its alarms, the cells side
-by side); the history is drawn by the dashboard's own charts. What the page says is put together in
-the function nodes, so that a template only has to show it.
+Three templates of our own: the state with its alarms, the history, the cells side by side. The
+dashboard's own chart has one clock for all browsers and no steps. The texts of the page are made in
+the function nodes, so that a template only has to show them.
 """
 
 from typing import Any, Final
@@ -17,9 +17,6 @@ from recbms_zmq.wire.chemistry import USUAL_CELL_LIMITS
 COLOUR: Final = "#5b9a4c"
 HISTORY_HOURS: Final = 24
 GREEN: Final = "#3ddc97"
-BLUE: Final = "#4aa8ff"
-TEXT: Final = "#93a1af"
-GRID: Final = "#26313c"
 _DARK: Final = {
     "surface": "#0d1218",
     "primary": GREEN,
@@ -39,7 +36,6 @@ _BREAKPOINTS: Final = (
     ("Tablet", 576, 6),
     ("Desktop", 1024, 12),
 )
-_BY_KEY: Final = {sensor.key: sensor for sensor in SENSORS}
 
 
 def env() -> list[Properties]:
@@ -123,17 +119,15 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     history = group.add(
         "function",
         "history",
-        "Points of the charts",
-        "Makes a point for every 720th part of `HISTORY_HOURS`, which is in the tab's environment.",
-        **core_nodes.function("history", start="history_start", outputs=2),
+        "History",
+        "Keeps power and state of charge: a point for every 720th part of `HISTORY_HOURS`, which "
+        "is in the tab's environment.",
+        **core_nodes.function("history", start="history_start"),
     )
-    power = _chart(group, "power", "Power", charts, BLUE, order=1)
-    group.line(3, after=history)
-    charge = _chart(group, "charge", "State of charge", charts, GREEN, order=2, most="100")
+    drawn = _template(group, "charts", "Charts", charts, "The history.", "history")
     canvas.chain(heard, packs, battery)
     canvas.wire(packs, below, 1)
-    canvas.chain(heard, history, power)
-    canvas.wire(history, charge, 1)
+    canvas.chain(heard, history, drawn)
 
 
 def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
@@ -159,8 +153,8 @@ def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
     theme = canvas.config(
         "ui-theme", "theme", "Battery, dark", everywhere=True, colors=_DARK, sizes=_SIZES
     )
-    title = "Battery" if options.name == "main" else f"Battery {options.name}"
-    path = "/battery" if options.name == "main" else f"/battery-{options.name}"
+    title = "Battery" if options.id == "main" else f"Battery {options.id}"
+    path = "/battery" if options.id == "main" else f"/battery-{options.id}"
     own = canvas.config(
         "ui-page",
         "page",
@@ -202,7 +196,7 @@ def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
     )
 
 
-def _template(group: Group, key: str, name: str, where: str, about: str) -> str:
+def _template(group: Group, key: str, name: str, where: str, about: str, template: str = "") -> str:
     return group.add(
         "ui-template",
         key,
@@ -215,59 +209,10 @@ def _template(group: Group, key: str, name: str, where: str, about: str) -> str:
         width=0,
         height=0,
         head="",
-        format=page(key),
+        format=page(template or key),
         storeOutMessages=True,
         passthru=False,
         resendOnRefresh=True,
         templateScope="local",
         className="",
-    )
-
-
-def _chart(
-    group: Group, key: str, name: str, where: str, colour: str, *, order: int, most: str = ""
-) -> str:
-    unit = _BY_KEY["power" if key == "power" else "soc"].unit
-    return group.add(
-        "ui-chart",
-        key,
-        f"{name}, {unit}",
-        "One line for each pack, with a gap while nothing is known.",
-        group=where,
-        label=f"{name}, {unit}",
-        order=order,
-        chartType="line",
-        category="series",
-        categoryType="property",
-        xAxisLabel="",
-        xAxisProperty="x",
-        xAxisPropertyType="property",
-        xAxisType="time",
-        xAxisFormat="",
-        xAxisFormatType="auto",
-        xmin="",
-        xmax="",
-        yAxisLabel="",
-        yAxisProperty="y",
-        yAxisPropertyType="property",
-        ymin="0" if most else "",
-        ymax=most,
-        bins=10,
-        action="append",
-        stackSeries=False,
-        pointShape="false",
-        pointRadius=1,
-        showLegend=True,
-        removeOlder="${HISTORY_HOURS}",
-        removeOlderUnit="3600",
-        removeOlderPoints="",
-        colors=[colour],
-        textColor=[TEXT],
-        textColorDefault=False,
-        gridColor=[GRID],
-        gridColorDefault=False,
-        width=0,
-        height=4,
-        className="",
-        interpolation="step",
     )

@@ -98,7 +98,11 @@ def _add_one(
 
 def _chosen(options: FlowOptions) -> list[Sensor]:
     by_key = {sensor.key: sensor for sensor in SENSORS}
-    return [by_key[key] for key in options.sensors]
+    cell = by_key["cell_voltage/{unit}/{number}"]
+    cells = [
+        cell.at(unit, number) for unit, count in options.cells for number in range(1, count + 1)
+    ]
+    return [*(by_key[key] for key in options.sensors), *cells]
 
 
 def _slug(key: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 Properties = dict[str, Any]
 
+# Pixels of the editor. Positions are not only for the eye: a node without `x` and `y` is loaded as
+# a configuration node.
 NODE_HEIGHT: Final = 30
 LINE_HEIGHT: Final = 60
 GAP: Final = 40
@@ -62,6 +64,7 @@ class Group:
         self._next = self.left + MARGIN
         self._right = self.left
         self._ends: dict[str, int] = {}
+        self._end: int | None = None
         self._node: Properties = {
             "id": canvas.id(key),
             "type": "group",
@@ -104,6 +107,13 @@ class Group:
         """Leave room in the line up to the right of a node of another line."""
         self._next = max(self._next, self._ends[node] + GAP)
 
+    def end_with(self, node: str) -> None:
+        """Let the next node end where a node of another line does.
+
+        Wires from both to the same node run between that node and these two, not below one of them.
+        """
+        self._end = self._ends[node]
+
     def add(self, type_: str, key: str, name: str, about: str, **properties: Any) -> str:
         """Put a node at the end of the line; return its id.
 
@@ -117,6 +127,9 @@ class Group:
         """
         has_input = type_ not in BEGINNINGS
         width = node_width(name, has_input=has_input)
+        if self._end is not None:
+            self._next = max(self._next, self._end - width)
+            self._end = None
         node = {
             "id": self.canvas.id(key),
             "type": type_,
@@ -164,6 +177,7 @@ class Canvas:
         self._groups: list[Group] = []
         self._nodes: dict[str, Properties] = {}
         self._config: list[Properties] = []
+        self._joined: dict[str, list[str]] = {}
 
     def id(self, key: str) -> str:
         """Return the id of the node that is called `key` on this tab."""
@@ -226,8 +240,13 @@ class Canvas:
 
     def link(self, out: str, in_: str) -> None:
         """Lead a `link out` node to a `link in` node: a wire that is not drawn."""
-        self._nodes[out]["links"].append(in_)
-        self._nodes[in_]["links"].append(out)
+        for each in (out, *self._joined.get(out, ())):
+            self._nodes[each]["links"].append(in_)
+            self._nodes[in_]["links"].append(each)
+
+    def join(self, out: str, other: str) -> None:
+        """Lead `other`, a `link out` node too, wherever `out` is led from now on."""
+        self._joined.setdefault(out, []).append(other)
 
     def nodes(self) -> list[Properties]:
         """Return the flow as Node-RED imports it."""

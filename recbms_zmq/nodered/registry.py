@@ -9,8 +9,8 @@ from recbms_zmq.nodered.options import SOURCES, FlowOptions
 from recbms_zmq.sensors.table import SENSORS
 
 COLOUR: Final = "#7f7f7f"
-LISTED_AFTER_S: Final = 3
-"""A broker has sent all retained configurations by then."""
+SUBSCRIBED_AFTER_S: Final = 1
+"""The node has sent its subscription by then."""
 BUTTON: Final = (
     "Press the button to remove from Home Assistant every entity and device that this kind of flow "
     "has made, also under earlier names. Double-click it and enter the id of a BMS (`main`) to "
@@ -52,6 +52,8 @@ def add(canvas: Canvas, options: FlowOptions, sent: str, at: tuple[int, int]) ->
         "link out", "removed", "Stop", "To *Only what changed*.", mode="link", links=[], l=True
     )
     canvas.wire(worker, stop, 1)
+    if options.target == "mqtt":
+        _list_retained(canvas, group)
     return group, stop
 
 
@@ -67,8 +69,9 @@ def _registry(canvas: Canvas, group: Group, options: FlowOptions, sent: str) -> 
             "registry", start="registry_start", outputs=2, tables=tables(canvas, options)
         ),
     )
-    requests.add(canvas, group, "registry", worker)
+    requests.add(canvas, group, "registry", worker, canvas.id("remove"))
     group.line()
+    group.end_with(canvas.id("remove"))
     heard = group.add(
         "link in", "sent-in", "Sent", "From group 3: what was sent.", links=[], l=True
     )
@@ -85,7 +88,7 @@ def _states(canvas: Canvas, group: Group) -> str:
         "Removes the states that have the attribute `recbms_device`.",
         **core_nodes.function("remove_states", outputs=2),
     )
-    requests.add(canvas, group, "registry", worker)
+    requests.add(canvas, group, "registry", worker, canvas.id("remove"))
     return worker
 
 
@@ -102,20 +105,33 @@ def _mqtt(canvas: Canvas, group: Group) -> str:
         "mqtt out",
         "remove-out",
         "Publish",
-        "Publishes the empty messages.",
+        "Publishes what the node before it has made.",
         **core_nodes.mqtt_out(canvas.id("broker")),
     )
     canvas.chain(worker, out)
+    group.line()
+    group.end_with(canvas.id("remove"))
+    back_in = group.add(
+        "link in", "retained-in", "Configurations", "From the lines below.", links=[], l=True
+    )
+    canvas.wire(back_in, worker)
+    group.skip(worker)
     subscribe_line = group.add(
         "link out",
         "subscribe-out",
         "Subscribe",
-        "To the line below.",
+        "To the lines below.",
         mode="link",
         links=[],
         l=True,
     )
     canvas.wire(worker, subscribe_line, 2)
+    return worker
+
+
+def _list_retained(canvas: Canvas, group: Group) -> None:
+    """Add what asks the broker for all configurations and returns them to the worker."""
+    subscribe_line, back_in = canvas.id("subscribe-out"), canvas.id("retained-in")
     group.line()
     subscribe_in = group.add(
         "link in", "subscribe-in", "Subscribe", "From the line above.", links=[], l=True
@@ -135,35 +151,29 @@ def _mqtt(canvas: Canvas, group: Group) -> str:
     canvas.chain(subscribe_in, retained, back_out)
     group.line()
     wait_in = group.add(
-        "link in", "wait-in", "Subscribed", "From the line above.", links=[], l=True
+        "link in", "wait-in", "Subscribe", "From the lines above.", links=[], l=True
     )
     canvas.link(subscribe_line, wait_in)
     wait = group.add(
         "trigger",
-        "listed",
-        f"{LISTED_AFTER_S} s later",
-        "All retained configurations have arrived by then.",
-        **core_nodes.trigger(LISTED_AFTER_S, extend=False),
+        "subscribed",
+        f"{SUBSCRIBED_AFTER_S} s later",
+        "The subscription has been sent by then.",
+        **core_nodes.trigger(SUBSCRIBED_AFTER_S, extend=False),
     )
-    listed = group.add(
+    subscribed = group.add(
         "change",
-        "listed-control",
-        "Listed",
+        "subscribed-control",
+        "Subscribed",
         "Sets `msg.control`.",
-        **core_nodes.change("control", "listed"),
+        **core_nodes.change("control", "subscribed"),
     )
-    listed_out = group.add(
-        "link out", "listed-out", "Listed", "Back.", mode="link", links=[], l=True
+    subscribed_out = group.add(
+        "link out", "subscribed-out", "Subscribed", "Back.", mode="link", links=[], l=True
     )
-    canvas.chain(wait_in, wait, listed, listed_out)
-    group.line()
-    back_in = group.add(
-        "link in", "retained-in", "Configurations", "From the lines above.", links=[], l=True
-    )
+    canvas.chain(wait_in, wait, subscribed, subscribed_out)
     canvas.link(back_out, back_in)
-    canvas.link(listed_out, back_in)
-    canvas.wire(back_in, worker)
-    return worker
+    canvas.link(subscribed_out, back_in)
 
 
 def tables(canvas: Canvas, options: FlowOptions) -> dict[str, Any]:

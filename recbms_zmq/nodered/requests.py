@@ -25,8 +25,11 @@ def api(canvas: Canvas, *, answers: bool = False) -> Properties:
     }
 
 
-def add(canvas: Canvas, group: Group, key: str, asking: str) -> None:
-    """Put the nodes behind output 1 of `asking` that send its requests and return the answers."""
+def add(canvas: Canvas, group: Group, key: str, asking: str, before: str) -> None:
+    """Put the nodes behind output 1 of `asking` that send its requests and return the answers.
+
+    `before` is the node to the left of it.
+    """
     send = group.add(
         "ha-api",
         f"{key}-api",
@@ -45,12 +48,14 @@ def add(canvas: Canvas, group: Group, key: str, asking: str) -> None:
     )
     canvas.chain(asking, send, out)
     group.line()
+    group.end_with(before)
     back = group.add(
         "link in", f"{key}-answer-in", "Answer", "From the line above.", links=[], l=True
     )
     canvas.link(out, back)
     canvas.wire(back, asking)
     group.line()
+    group.end_with(before)
     failed = group.add(
         "catch",
         f"{key}-failed",

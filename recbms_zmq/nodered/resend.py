@@ -16,6 +16,7 @@ SILENT_AFTER_S: Final = 180
 RETRY_AFTER_S: Final = 30
 CONFIRM_AFTER_S: Final = 10
 """Home Assistant has made an entity by then, also just after its start on a small computer."""
+CONNECTED_AFTER_S: Final = 30
 SETTLE_S: Final = 2
 """Home Assistant is ready a moment before its integrations take everything."""
 
@@ -64,6 +65,7 @@ def control_out(group: Group, key: str) -> str:
 
 def announce(group: Group, key: str, event: str) -> str:
     """End a line that begins with a start: everything is sent again; return the link node."""
+    # `extend`: of two events in a row (`running`, `ready`) only the last one counts.
     wait = group.add(
         "trigger",
         f"{key}-settle",
@@ -136,7 +138,7 @@ def retry(group: Group, ids: list[str]) -> list[str]:
     out = control_out(group, "retry-out")
     group.canvas.chain(caught, wait, control, out)
     group.line()
-    group.skip(wait)
+    group.skip(caught)
     refused = control_out(group, "refused-out")
     group.canvas.wire(caught, refused)
     return [out, refused]
@@ -144,6 +146,8 @@ def retry(group: Group, ids: list[str]) -> list[str]:
 
 def survive(group: Group) -> None:
     """Add the node that keeps Node-RED alive when the Home Assistant nodes fail."""
+    # A flow cannot set Node-RED's settings.js, where such a handler belongs. The script passes on
+    # every rejection that is not this one, as Node-RED would have handled it.
     group.line()
     group.add(
         "function",
@@ -160,3 +164,17 @@ def survive(group: Group) -> None:
             timers="timers",
         ),
     )
+
+
+def watch(group: Group, connected: str, missing: str) -> None:
+    """Add to the line of `connected` a text for the case that it never comes: `missing`."""
+    group.line()
+    group.skip(connected)
+    node = group.add(
+        "function",
+        "connection",
+        "Is it connected?",
+        f"Shows what to do when there is no connection {CONNECTED_AFTER_S} s after a deploy.",
+        **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
+    )
+    group.canvas.wire(connected, node)

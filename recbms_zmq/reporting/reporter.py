@@ -9,8 +9,9 @@ is offline, its availability is all that is published: every other topic is expi
 held is dropped. The first status after that publishes every reading again.
 """
 
+from collections.abc import Iterable
 from math import floor
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -20,11 +21,12 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import AlarmChange
 from recbms_zmq.reporting.reading_stream import NEVER, ReadingStream
+from recbms_zmq.reporting.selected_columns import SelectedColumns
 from recbms_zmq.reporting.snapshot_stream import SnapshotStream
+from recbms_zmq.sensors.alarm_tracker import AlarmTransition
 from recbms_zmq.sensors.device_info import DeviceInfo
 from recbms_zmq.sensors.normalize import Readings
-from recbms_zmq.sensors.pack import Alarm
-from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.sensors.selection import Selection
 from recbms_zmq.text import ascii_json
 from recbms_zmq.wire.alarms import alarm_advice
 
@@ -51,8 +53,11 @@ class Reporter:
         self._streams = (self._status, self._settings, self._snapshot)
         self._emits_readings = options.emit in ("readings", "both")
         self._emits_snapshots = options.emit in ("snapshot", "both")
+        selection = Selection(options.only, options.leave_out)
+        self._selected_status = SelectedColumns(selection)
+        self._selected_settings = SelectedColumns(selection)
+        self._selects = selection.selects
         self._device_info: DeviceInfo | None = None
-        self._alarm: Alarm | None = None
         self._settings_refresh_due = NEVER
         self._availability_due = NEVER
         self._stale_due = NEVER
@@ -98,6 +103,8 @@ class Reporter:
 
     def on_status(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a status frame: the BMS is online."""
+        if self._selects:
+            readings = self._selected_status.of(readings)
         batch = self.advance(at)
         messages_before = len(batch.messages)
         self._last = at
@@ -121,7 +128,7 @@ class Reporter:
         if self._emits_snapshots:
             self._snapshot.update(readings)
             self._snapshot.publish(now, batch)
-        self._publish_alarm(readings.alarm, ts, batch)
+        self._publish_alarms(readings.alarms, ts, batch)
         if came_back:
             # `advance` may have expired topics in this very batch. Those that were published
             # again after that must stay retained, and sinks expire after they publish.
@@ -131,6 +138,8 @@ class Reporter:
 
     def on_settings(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
         """Take a settings frame; while offline its readings wait for the next status."""
+        if self._selects:
+            readings = self._selected_settings.of(readings)
         batch = self.advance(at)
         self._last = at
         if self._emits_snapshots:
@@ -231,23 +240,15 @@ class Reporter:
                 batch.messages.append(self._device.render(device_info, ts))
             self._device_info = device_info
 
-    def _publish_alarm(self, alarm: Alarm | Unknown | None, ts: str, batch: Batch) -> None:
-        if isinstance(alarm, Unknown) or alarm == self._alarm:
-            return
-        if self._alarm is not None:
-            if self._alarm.is_same(alarm):
-                return
-            change = _alarm_change("alarm_cleared", self._alarm)
-            batch.messages.append(self._event.render(change, ts))
-        if alarm is not None:
-            change = _alarm_change("alarm_raised", alarm)
-            batch.messages.append(self._event.render(change, ts))
-        self._alarm = alarm
+    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: str, batch: Batch) -> None:
+        for change in changes:
+            batch.messages.append(self._event.render(_alarm_change(change), ts))
 
 
-def _alarm_change(event: Literal["alarm_raised", "alarm_cleared"], alarm: Alarm) -> AlarmChange:
+def _alarm_change(change: AlarmTransition) -> AlarmChange:
+    alarm = change.alarm
     return AlarmChange(
-        event=event,
+        event="alarm_raised" if change.is_raised else "alarm_cleared",
         number=alarm.number,
         text=alarm.text,
         advice=alarm_advice(alarm.number),

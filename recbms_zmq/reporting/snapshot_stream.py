@@ -7,7 +7,7 @@ held, and `publish_held` sends the newest one. After `expire` the next one goes 
 """
 
 from collections.abc import Iterable
-from operator import itemgetter
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -33,7 +33,7 @@ class SnapshotStream:
         self._topic = envelopes.of_kind("snapshot")
         self._sensors: tuple[Sensor, ...] = ()
         self._keys: list[str] = []
-        self._without_every_frame: Any = tuple
+        self._is_compared: list[bool] = []
         self._values: list[Value | None] = []
         self._settings = ""
         self._last_sent: Any = None
@@ -50,9 +50,7 @@ class SnapshotStream:
         if readings.sensors is not self._sensors:
             self._sensors = readings.sensors
             self._keys = [sensor.key for sensor in readings.sensors]
-            self._without_every_frame = itemgetter(
-                *(n for n, sensor in enumerate(readings.sensors) if not sensor.every_frame)
-            )
+            self._is_compared = [not sensor.every_frame for sensor in readings.sensors]
         self._values = readings.values
         self._ts = readings.arrival
 
@@ -81,7 +79,7 @@ class SnapshotStream:
 
     def _content(self) -> Any:
         """Return what two snapshots differ in: keys, values, settings."""
-        return self._keys, self._without_every_frame(self._values), self._settings
+        return self._keys, list(compress(self._values, self._is_compared)), self._settings
 
     def _publish(self, now: float, batch: Batch) -> None:
         self._last_sent = self._content()

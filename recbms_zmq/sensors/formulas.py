@@ -8,23 +8,24 @@ Sign: current and power are positive while the pack is charged.
 """
 
 from collections.abc import Sequence
+from math import fsum
+from typing import Any
 
+from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.sensors.display_text import Direction, plain_text
-from recbms_zmq.sensors.pack import (
-    PERCENT_DECIMALS,
-    Alarm,
-    ChargeState,
-    Pack,
-    shown,
-)
+from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, PERCENT_DECIMALS, ChargeState, Pack, shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import NO_ALARM
 
 
-def power(pack: Pack) -> float | None:
-    """Return the power, W."""
-    voltage, current = pack.voltage, pack.current
-    return None if voltage is None or current is None else voltage * current
+def charge_power(pack: Pack) -> float | None:
+    """Return the power that goes into the pack, W, at least 0."""
+    return None if pack.power is None else max(pack.power, 0.0)
+
+
+def discharge_power(pack: Pack) -> float | None:
+    """Return the power that comes out of the pack, W, at least 0."""
+    return None if pack.power is None else max(-pack.power, 0.0)
 
 
 def cell_voltage_delta(pack: Pack) -> float | None:
@@ -33,10 +34,43 @@ def cell_voltage_delta(pack: Pack) -> float | None:
     return None if low is None or high is None else high - low
 
 
+def cell_voltage_average(voltages: Sequence[float | None]) -> float | None:
+    """Return the mean of the cell voltages, V; None if one of them is unknown."""
+    if not voltages or None in voltages:
+        return None
+    known: Any = voltages
+    return fsum(known) / len(known)  # the same in any order of the units
+
+
 def capacity_remaining(pack: Pack) -> float | None:
     """Return the remaining capacity, Ah."""
-    soc = shown(pack.soc, PERCENT_DECIMALS)
-    return None if soc is None or pack.capacity is None else soc / 100 * pack.capacity
+    soc, capacity = shown(pack.soc, PERCENT_DECIMALS), pack.known.capacity
+    return None if soc is None or capacity is None else soc / 100 * capacity
+
+
+def energy_remaining(pack: Pack) -> float | Unknown | None:
+    """Return the remaining energy, kWh; UNKNOWN with a chemistry that is not in REC's manuals.
+
+    All cells of all units are in series, because the pack voltage is the sum of all cells (REC's
+    manuals). So the same charge goes through each cell, at its nominal voltage.
+    """
+    voltage, cells = pack.known.nominal_cell_voltage, pack.cell_count
+    if voltage is None or cells is None:
+        return None
+    charge = shown(capacity_remaining(pack), CAPACITY_DECIMALS)
+    if charge is None:
+        return None
+    return UNKNOWN if isinstance(voltage, Unknown) else charge * cells * voltage / 1000
+
+
+def last_alarm(pack: Pack) -> str | Unknown:
+    """Return the alarm that was raised last, with its location."""
+    return UNKNOWN if pack.known.last_alarm is None else pack.known.last_alarm.text
+
+
+def last_alarm_time(pack: Pack) -> str | Unknown:
+    """Return when that alarm was raised, ISO 8601."""
+    return UNKNOWN if pack.known.last_alarm is None else pack.known.last_alarm.raised_at
 
 
 def is_in_state(pack: Pack, state: ChargeState) -> bool | None:

@@ -7,31 +7,44 @@ published.
 """
 
 from collections.abc import Iterator
-from itertools import compress
-from math import isfinite
-from operator import ne
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from recbms_zmq.sensors.admission import UnitAdmission
+from recbms_zmq.sensors.alarm_tracker import (
+    NO_TRANSITIONS,
+    Alarm,
+    AlarmTracker,
+    AlarmTransition,
+    LastAlarm,
+)
+from recbms_zmq.sensors.columns import Columns, round_value, runs_of, unit_sensors
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
-from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, Alarm, Pack, require_data, shown
+from recbms_zmq.sensors.pack import (
+    CAPACITY_DECIMALS,
+    NOTHING_KNOWN,
+    Pack,
+    require_data,
+    shown,
+)
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
-from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.table import CELLS_SENSORS, LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
-from recbms_zmq.wire.chemistry import chemistry, model
+from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
 
 _PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
-_NO_VALUE: Final[Any] = object()
+_NO_CELLS: Final[list[Any]] = [None] * len(CELLS_SENSORS)  # computed after all cells are rounded
+_FIRST_OF_CELLS: Final = len(PACK_SENSORS)
+_END_OF_CELLS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
 
 
 class Readings(NamedTuple):
@@ -41,14 +54,14 @@ class Readings(NamedTuple):
         sensors: the columns; the same object as before unless the pack's shape has changed.
         values: one value a column; None where the frame has no reading for it.
         arrival: when the frame came, ISO 8601.
-        alarm: the active error; None without one, UNKNOWN when the frame has no error state.
+        alarms: those that were raised or cleared since the frame before.
 
     """
 
     sensors: tuple[Sensor, ...]
     values: list[Value | None]
     arrival: str
-    alarm: Alarm | Unknown | None = UNKNOWN
+    alarms: tuple[AlarmTransition, ...] = NO_TRANSITIONS
 
     def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
         """Yield every sensor that has a reading, with its value; None for unknown."""
@@ -89,11 +102,14 @@ class Normalizer:
         self._scale = ScaleDetector()
         self._admission = UnitAdmission()
         self._remarks = Remarks()
-        self._capacity: float | None = None
+        self._known = NOTHING_KNOWN
+        self._alarms = AlarmTracker()
+        self._cell_voltages: list[float | None] = []
+        self._cell_columns: list[slice] = []
         self._addressed = False
         self._shape: list[int] = []
-        self._status = _Columns(())
-        self._settings = _Columns(())
+        self._status = Columns(())
+        self._settings = Columns(())
         self.description = DeviceInfo(units=())
         """What is known of the pack so far; the same object until it changes."""
 
@@ -133,16 +149,21 @@ class Normalizer:
             soc=self._scale.percent(master.state_of_charge),
             soh=self._scale.percent(master.state_of_health),
             idle_current=self._idle_current,
-            capacity=self._capacity,
+            known=self._known,
             energy=energy,
             addressed=self._addressed,
         )
+        alarms = self._alarms.update(pack.alarm, arrival)
+        if alarms:
+            self._known = self._known._replace(last_alarm=self._alarms.last)
+            pack = msgspec.structs.replace(pack, known=self._known)
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
         units = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
         raw = [formula(pack) for formula in _PACK_FORMULAS]
+        raw += _NO_CELLS
         shape = [0 if link is None else 1]
         for unit in units:
             shape.append(unit.address)
@@ -157,19 +178,28 @@ class Normalizer:
             raw += [row.value(link) for row in LINK_SENSORS]
         if shape != self._shape:
             self._shape = shape
-            self._status = _Columns(
+            self._status = Columns(
                 (
                     *PACK_SENSORS,
-                    *(sensor for unit in units for sensor in _unit_sensors(unit)),
+                    *CELLS_SENSORS,
+                    *(sensor for unit in units for sensor in unit_sensors(unit)),
                     *(LINK_SENSORS if link is not None else ()),
                 )
             )
+            self._cell_columns = runs_of(self._status.sensors, "cell_voltage/")
+            self._cell_voltages = []
             self._describe(units=tuple(map(_unit_info, units)))
-        return Readings(self._status.sensors, self._status.rounded(raw), arrival, pack.alarm)
+        values = self._status.rounded(raw)
+        self._update_cells(values)
+        return Readings(self._status.sensors, values, arrival, alarms)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
-        self._capacity = shown(frame.capacity, CAPACITY_DECIMALS)
+        self._known = self._known._replace(
+            capacity=shown(frame.capacity, CAPACITY_DECIMALS),
+            nominal_cell_voltage=_nominal_cell_voltage(frame),
+            cycles=frame.cycles,
+        )
         serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
         self._describe(
             model=model(frame),
@@ -179,9 +209,25 @@ class Normalizer:
         )
         sensors = settings_sensors(frame)
         if sensors is not self._settings.sensors:
-            self._settings = _Columns(sensors)
+            self._settings = Columns(sensors)
         values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
+
+    def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
+        """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
+        self._alarms.resume(last, active)
+        self._known = self._known._replace(last_alarm=self._alarms.last)
+
+    def _update_cells(self, values: list[Value | None]) -> None:
+        """Compute what is made of the published voltages of all cells, if one has changed."""
+        voltages: list[Any] = []
+        for columns in self._cell_columns:
+            voltages += values[columns]
+        if voltages != self._cell_voltages:
+            self._cell_voltages = voltages
+            values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
+                round_value(row.value(voltages), row.decimals) for row in CELLS_SENSORS
+            ]
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))
@@ -197,44 +243,10 @@ class Normalizer:
         self.description = msgspec.structs.replace(self.description, **changes)
 
 
-class _Columns:
-    """Sensors, and their values in the last frame, raw and rounded."""
-
-    def __init__(self, sensors: tuple[Sensor, ...]) -> None:
-        self.sensors = sensors
-        self._decimals = [sensor.decimals for sensor in sensors]
-        self._raw: list[Any] = [_NO_VALUE] * len(sensors)
-        self._rounded: list[Value | None] = [None] * len(sensors)
-
-    def rounded(self, raw: list[Any]) -> list[Value | None]:
-        """Round a frame's values, but only those that have changed: comparing them costs less."""
-        values = self._rounded.copy()
-        for column in compress(range(len(raw)), map(ne, raw, self._raw)):
-            values[column] = _rounded(raw[column], self._decimals[column])
-        self._raw, self._rounded = raw, values
-        return values
-
-
-def _rounded(value: Any, decimals: int | None) -> Value | None:
-    """Round a number to the sensor's decimals; None if it is not finite, which is no reading."""
-    if decimals is None or value is None or value is UNKNOWN:
-        unchanged: Value | None = value
-        return unchanged
-    number: float = value
-    if not isfinite(number):
+def _nominal_cell_voltage(settings: Settings) -> float | Unknown | None:
+    if settings.chemistry_code is None:
         return None
-    # Adding zero turns -0.0 into 0.0.
-    return round(number, decimals) + 0.0 if decimals else round(number)
-
-
-def _unit_sensors(unit: Unit) -> Iterator[Sensor]:
-    for row in UNIT_SENSORS:
-        if row.group == "unit":
-            yield row.at(unit.address)
-        else:
-            found: Any = row.value(unit)
-            for number in range(1, len(found) + 1):
-                yield row.at(unit.address, number)
+    return nominal_cell_voltage(settings) or UNKNOWN
 
 
 def _unit_info(unit: Unit) -> UnitInfo:

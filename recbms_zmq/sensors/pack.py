@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import Struct
 
 from recbms_zmq.errors import NoBatteryData
-from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining, plain_text
+from recbms_zmq.sensors.alarm_tracker import Alarm, LastAlarm, alarm_of
+from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
-from recbms_zmq.sensors.units import Unit, numbered, order_units
-from recbms_zmq.wire.alarms import ALARMS, alarm_text
+from recbms_zmq.sensors.units import UNPLUGGED, Unit, numbered, order_units
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
 _NO_DATA: Final = {"clock_time", "clock_date", "address", "temperature_count"}
@@ -25,6 +25,7 @@ ChargeState = Literal["charging", "discharging", "idle"]
 
 VOLTAGE_DECIMALS: Final = 2
 CURRENT_DECIMALS: Final = 2
+POWER_DECIMALS: Final = 1
 CELL_DECIMALS: Final = 3
 TEMPERATURE_DECIMALS: Final = 1
 PERCENT_DECIMALS: Final = 1
@@ -33,25 +34,24 @@ CAPACITY_DECIMALS: Final = 1
 values, so that the numbers on a display agree: 3.412 V less 3.405 V are 0.007 V."""
 
 
-class Alarm(NamedTuple):
-    """An error that is active. `unit` is an address; `cell` is a cell or sensor, from 1."""
+class Known(NamedTuple):
+    """What is known of a pack beside its status frame; None for what is not.
 
-    number: int | None
-    text: str
-    unit: int | None
-    cell: int | None
+    Attributes:
+        capacity: Ah, as it is published.
+        nominal_cell_voltage: V; UNKNOWN for a chemistry that is not in REC's manuals.
+        cycles: full cycles.
+        last_alarm: the alarm that was raised last.
 
-    def is_same(self, other: "Alarm | Unknown | None") -> bool:
-        """Return whether this is the same alarm, although its text may differ.
+    """
 
-        The text of an error that is not in the table is the module's own, and can have a number in
-        it that changes with every frame.
-        """
-        return isinstance(other, Alarm) and (self.number, self.unit, self.cell) == (
-            other.number,
-            other.unit,
-            other.cell,
-        )
+    capacity: float | None = None
+    nominal_cell_voltage: float | Unknown | None = None
+    cycles: int | None = None
+    last_alarm: LastAlarm | None = None
+
+
+NOTHING_KNOWN: Final = Known()
 
 
 class Pack(Struct, frozen=True, gc=False):
@@ -59,14 +59,14 @@ class Pack(Struct, frozen=True, gc=False):
 
     Attributes:
         master: the numbers of the whole pack as they came.
-        voltage, current: V and A, as they are published.
+        voltage, current, power: V, A and W, as they are published.
         soc, soh: state of charge and health, %.
         units: in the order of their addresses.
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         left_out: units that came without an address where others have one.
         arrival: when the frame came, ISO 8601.
-        capacity: Ah, as it is published, once the settings are known.
+        known: what is known beside the frame.
         cell_count: of all units; None if one of them has no count.
         charge_state: None without a current.
         time_remaining: None if the frame has none.
@@ -74,6 +74,8 @@ class Pack(Struct, frozen=True, gc=False):
         cell_voltages: V, of all cells that have one, unit by unit.
         cell_voltage_min, cell_voltage_max: V, rounded so that they agree with the cells.
         temperature_max: °C, rounded so that it agrees with the sensors.
+        temperature_min: °C, of the sensors that are plugged in; None if one of them has no value.
+        is_balancing: whether any cell is being balanced; None if that is not known of all cells.
         cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
         energy: the counters up to this frame.
 
@@ -82,6 +84,7 @@ class Pack(Struct, frozen=True, gc=False):
     master: Master
     voltage: float | None
     current: float | None
+    power: float | None
     soc: float | None
     soh: float | None
     units: tuple[Unit, ...]
@@ -89,7 +92,7 @@ class Pack(Struct, frozen=True, gc=False):
     shared_addresses: tuple[tuple[int, int], ...]
     left_out: int
     arrival: str
-    capacity: float | None
+    known: Known
     cell_count: int | None
     charge_state: ChargeState | None
     time_remaining: TimeRemaining | None
@@ -98,6 +101,8 @@ class Pack(Struct, frozen=True, gc=False):
     cell_voltage_min: float | None
     cell_voltage_max: float | None
     temperature_max: float | None
+    temperature_min: float | None
+    is_balancing: bool | None
     cell_lowest: str | Unknown
     cell_highest: str | Unknown
     energy: Counters
@@ -111,7 +116,7 @@ class Pack(Struct, frozen=True, gc=False):
         soc: float | None = None,
         soh: float | None = None,
         idle_current: float = 0.1,
-        capacity: float | None = None,
+        known: Known = NOTHING_KNOWN,
         energy: Counters = NOT_KNOWN,
         addressed: bool = False,
     ) -> "Pack":
@@ -123,7 +128,7 @@ class Pack(Struct, frozen=True, gc=False):
             soc: state of charge of the frame, %.
             soh: state of health of the frame, %.
             idle_current: A, up to which the pack is idle.
-            capacity: Ah, as it is published, if it is known.
+            known: what is known beside the frame.
             energy: the counters up to this frame.
             addressed: whether the units are known to have addresses. One that comes without its
                 address is then left out, because it could be any of them.
@@ -137,7 +142,8 @@ class Pack(Struct, frozen=True, gc=False):
         found = order_units(array.slaves, addressed=addressed)
         ordered = found.units
         voltages = [v for unit in ordered for v in unit.cell_voltages if v is not None]
-        temperatures = [t for unit in ordered for t in unit.temperatures if t is not None]
+        sensors = [t for unit in ordered for t in unit.temperatures]
+        temperatures = [t for t in sensors if t is not None]
         low, high = (min(voltages), max(voltages)) if voltages else (None, None)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
@@ -151,11 +157,13 @@ class Pack(Struct, frozen=True, gc=False):
             lowest = _cell(voltages.index(low), ordered)
             highest = _cell(voltages.index(high), ordered)
         current = shown(master.current, CURRENT_DECIMALS)
+        voltage = shown(master.voltage, VOLTAGE_DECIMALS)
         text = master.time_remaining
         return cls(
             master=master,
-            voltage=shown(master.voltage, VOLTAGE_DECIMALS),
+            voltage=voltage,
             current=current,
+            power=_power(voltage, current),
             soc=soc,
             soh=soh,
             units=ordered,
@@ -163,17 +171,19 @@ class Pack(Struct, frozen=True, gc=False):
             shared_addresses=found.shared_addresses,
             left_out=found.left_out,
             arrival=arrival,
-            capacity=capacity,
+            known=known,
             cell_count=found.cell_count,
             charge_state=_charge_state(current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
-            alarm=_alarm(master),
+            alarm=alarm_of(master),
             cell_voltages=voltages,
             cell_voltage_min=_agreeing(master.cell_voltage_min, low, CELL_DECIMALS),
             cell_voltage_max=_agreeing(master.cell_voltage_max, high, CELL_DECIMALS),
             temperature_max=_agreeing(
                 master.temperature_max, max(temperatures, default=None), TEMPERATURE_DECIMALS
             ),
+            temperature_min=_coldest(temperatures) if len(temperatures) == len(sensors) else None,
+            is_balancing=_is_balancing(ordered),
             cell_lowest=lowest,
             cell_highest=highest,
             energy=energy,
@@ -226,6 +236,36 @@ def _agreeing(given: float | None, extreme: float | None, decimals: int) -> floa
     return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
 
 
+def _power(voltage: float | None, current: float | None) -> float | None:
+    if voltage is None or current is None:
+        return None
+    # Adding zero turns -0.0 into 0.0.
+    return round(voltage * current, POWER_DECIMALS) + 0.0
+
+
+def _coldest(temperatures: Sequence[float]) -> float | None:
+    """Return the lowest temperature of the sensors that are plugged in, None without one."""
+    if not temperatures:
+        return None
+    coldest = min(temperatures)
+    if coldest in UNPLUGGED:
+        plugged_in = [value for value in temperatures if value not in UNPLUGGED]
+        return min(plugged_in, default=None)
+    return coldest
+
+
+def _is_balancing(units: Sequence[Unit]) -> bool | None:
+    """Return whether any cell is being balanced; None if that is not known of all cells."""
+    has_flags = is_missing = False
+    for unit in units:
+        flags = unit.cell_balancing
+        if True in flags:
+            return True
+        has_flags = has_flags or bool(flags)
+        is_missing = is_missing or None in flags or len(flags) < len(unit.cell_voltages)
+    return False if has_flags and not is_missing else None
+
+
 def shown(value: float | None, decimals: int) -> float | None:
     """Return a value as it is published; None if it is not finite, which is no reading."""
     return round(value, decimals) if value is not None and isfinite(value) else None
@@ -250,15 +290,3 @@ def _charge_state(current: float | None, idle_current: float) -> ChargeState | N
     if abs(current) <= idle_current:
         return "idle"
     return "charging" if current > 0 else "discharging"
-
-
-def _alarm(master: Master) -> Alarm | Unknown | None:
-    error = master.error_state
-    if error is None or error.present is None:
-        return UNKNOWN
-    if not error.present:
-        return None
-    text = alarm_text(error.number)
-    if error.number not in ALARMS and master.error_message:
-        text += f": {plain_text(master.error_message)}"
-    return Alarm(error.number, text, error.unit_address, error.location)

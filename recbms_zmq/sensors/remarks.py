@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from recbms_zmq.sensors.pack import Pack
-from recbms_zmq.sensors.units import Unit
+from recbms_zmq.sensors.units import UNPLUGGED, Unit
 
 MAX_REMARKS: Final = 16
 """Remarks in one `device` message; behind them is one about how many more there are."""
-UNPLUGGED: Final = (-127.0, 85.0)
-"""°C that a digital sensor reads without a connection, and before its first measurement."""
 NOT_MEASURED: Final = (0.0, 65.535)
 """V of a cell that is not measured: nothing, and all bits of 16."""
-UNKNOWN_HOURS: Final = 65535
+UNKNOWN_HOURS: Final = 65535  # all bits of 16, in a text of the time remaining
 MAX_DIFFERENCE: Final = 0.02
 """Ratio up to which the sum of the cells and the pack voltage may differ."""
 FRAMES_TO_RAISE: Final = 3

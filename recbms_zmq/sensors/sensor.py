@@ -23,8 +23,9 @@ UNKNOWN: Final = Unknown.UNKNOWN
 Value = float | int | bool | str | Unknown
 """The value of a sensor. Floats are finite and rounded to the sensor's decimals."""
 
-Group = Literal["pack", "unit", "temperature", "cell", "settings", "link"]
-"""What a row is read from: the pack, each unit, each sensor or cell of a unit, settings, link."""
+Group = Literal["pack", "cells", "unit", "temperature", "cell", "settings", "link"]
+"""What a row is read from: the pack, the published voltages of all cells, each unit, each sensor or
+cell of a unit, settings, link."""
 
 
 class Sensor(Struct, frozen=True, kw_only=True, eq=False):

@@ -8,6 +8,7 @@ The rows of the settings are in `settings_table`.
 """
 
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from recbms_zmq.sensors import formulas
@@ -18,6 +19,12 @@ _MEASURED: Final[dict[str, Any]] = {"state_class": "measurement"}
 _DIAGNOSTIC: Final[dict[str, Any]] = {"entity_category": "diagnostic"}
 _OFF_AT_FIRST: Final[dict[str, Any]] = {**_DIAGNOSTIC, "enabled_by_default": False}
 _VOLTAGE: Final[dict[str, Any]] = {"unit": "V", "device_class": "voltage", **_MEASURED}
+_POWER: Final[dict[str, Any]] = {
+    "unit": "W",
+    "decimals": 1,
+    "device_class": "power",
+    **_MEASURED,
+}
 _TEMPERATURE: Final[dict[str, Any]] = {
     "unit": "°C",
     "decimals": 1,
@@ -32,7 +39,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="voltage",
         name="Pack voltage",
-        value=lambda pack: pack.master.voltage,
+        value=attrgetter("master.voltage"),
         decimals=2,
         **_VOLTAGE,
         about="The sum of all cells.",
@@ -40,7 +47,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="current",
         name="Current",
-        value=lambda pack: pack.master.current,
+        value=attrgetter("master.current"),
         unit="A",
         decimals=2,
         device_class="current",
@@ -50,17 +57,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="power",
         name="Power",
-        value=formulas.power,
-        unit="W",
-        decimals=1,
-        device_class="power",
-        **_MEASURED,
+        value=attrgetter("power"),
+        **_POWER,
         about="Pack voltage times current: positive while charging.",
     ),
     Sensor(
         key="soc",
         name="State of charge",
-        value=lambda pack: pack.soc,
+        value=attrgetter("soc"),
         unit="%",
         decimals=1,
         device_class="battery",
@@ -70,7 +74,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soh",
         name="State of health",
-        value=lambda pack: pack.soh,
+        value=attrgetter("soh"),
         unit="%",
         decimals=1,
         icon="mdi:battery-heart-variant",
@@ -80,14 +84,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_max",
         name="Maximum temperature",
-        value=lambda pack: pack.temperature_max,
+        value=attrgetter("temperature_max"),
         **_TEMPERATURE,
         about="The warmest of all temperature sensors.",
     ),
     Sensor(
         key="cell_voltage_min",
         name="Minimum cell voltage",
-        value=lambda pack: pack.cell_voltage_min,
+        value=attrgetter("cell_voltage_min"),
         decimals=3,
         **_VOLTAGE,
         about="The lowest cell of the whole pack.",
@@ -95,7 +99,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage_max",
         name="Maximum cell voltage",
-        value=lambda pack: pack.cell_voltage_max,
+        value=attrgetter("cell_voltage_max"),
         decimals=3,
         **_VOLTAGE,
         about="The highest cell of the whole pack.",
@@ -111,7 +115,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_min",
         name="Lowest cell",
-        value=lambda pack: pack.cell_lowest,
+        value=attrgetter("cell_lowest"),
         icon="mdi:battery-arrow-down",
         **_DIAGNOSTIC,
         about="Which cell is the lowest, as unit/cell.",
@@ -119,7 +123,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_max",
         name="Highest cell",
-        value=lambda pack: pack.cell_highest,
+        value=attrgetter("cell_highest"),
         icon="mdi:battery-arrow-up",
         **_DIAGNOSTIC,
         about="Which cell is the highest, as unit/cell.",
@@ -170,7 +174,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_state",
         name="Charge state",
-        value=lambda pack: pack.charge_state,
+        value=attrgetter("charge_state"),
         device_class="enum",
         icon="mdi:battery-sync",
         options=("charging", "discharging", "idle"),
@@ -249,7 +253,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="units",
         name="BMS units",
-        value=lambda pack: pack.master.unit_count,
+        value=attrgetter("master.unit_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many BMS units the pack has.",
@@ -257,7 +261,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cells",
         name="Cells",
-        value=lambda pack: pack.cell_count,
+        value=attrgetter("cell_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many cells all units have together.",
@@ -275,7 +279,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_charged",
         name="Energy charged",
-        value=lambda pack: pack.energy.energy_charged,
+        value=attrgetter("energy.energy_charged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -285,7 +289,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_discharged",
         name="Energy discharged",
-        value=lambda pack: pack.energy.energy_discharged,
+        value=attrgetter("energy.energy_discharged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -295,7 +299,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_in",
         name="Charge in",
-        value=lambda pack: pack.energy.charge_in,
+        value=attrgetter("energy.charge_in"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-plus-outline",
@@ -305,12 +309,94 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_out",
         name="Charge out",
-        value=lambda pack: pack.energy.charge_out,
+        value=attrgetter("energy.charge_out"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-minus-outline",
         **_TOTAL,
         about="Charge that came out of the pack; kept likewise.",
+    ),
+    Sensor(
+        key="charge_power",
+        name="Charge power",
+        value=formulas.charge_power,
+        **_POWER,
+        about="The power while it is positive, else 0; for displays that want two numbers. "
+        "Without a power there is none.",
+    ),
+    Sensor(
+        key="discharge_power",
+        name="Discharge power",
+        value=formulas.discharge_power,
+        **_POWER,
+        about="The power without its sign while it is negative, else 0; for the same displays. "
+        "Without a power there is none.",
+    ),
+    Sensor(
+        key="energy_remaining",
+        name="Remaining energy",
+        value=formulas.energy_remaining,
+        unit="kWh",
+        decimals=3,
+        device_class="energy_storage",
+        **_MEASURED,
+        about="Remaining capacity times all cells (they are in series) times the nominal cell "
+        "voltage: 3.2 V for LiFePO4, 3.7 V for Li-Po and LiMn2O4. Comes with the settings of the "
+        "BMS; unknown with another chemistry.",
+    ),
+    Sensor(
+        key="temperature_min",
+        name="Minimum temperature",
+        value=attrgetter("temperature_min"),
+        **_TEMPERATURE,
+        about="The coldest of all temperature sensors, without those that read -127 or 85 °C "
+        "because they are unplugged. Unknown while one of the sensors has no value.",
+    ),
+    Sensor(
+        key="balancing",
+        name="Balancing",
+        value=attrgetter("is_balancing"),
+        component="binary_sensor",
+        icon="mdi:scale-balance",
+        about="True while any cell is being balanced. Unknown while that is not known of a cell.",
+    ),
+    Sensor(
+        key="cycles",
+        name="Cycles",
+        value=attrgetter("known.cycles"),
+        icon="mdi:battery-sync-outline",
+        **_TOTAL,
+        about="Full cycles; one counts if the state of charge fell to 35 % or less in it. Comes "
+        "with the settings of the BMS.",
+    ),
+    Sensor(
+        key="last_alarm",
+        name="Last alarm",
+        value=formulas.last_alarm,
+        icon="mdi:alert-outline",
+        about="The alarm that was raised last, with unit and cell, also after it was cleared; kept "
+        "across restarts with --state-dir. Unknown before the first one.",
+    ),
+    Sensor(
+        key="last_alarm_time",
+        name="Last alarm time",
+        value=formulas.last_alarm_time,
+        device_class="timestamp",
+        about="When that alarm was raised; kept likewise.",
+    ),
+)
+"""New rows go to the end: columns of CSV are in this order."""
+
+CELLS_SENSORS: Final[tuple[Sensor, ...]] = (
+    Sensor(
+        key="cell_voltage_average",
+        name="Average cell voltage",
+        value=formulas.cell_voltage_average,
+        group="cells",
+        decimals=3,
+        **_VOLTAGE,
+        enabled_by_default=False,
+        about="The mean of the cell voltages as they are published. Unknown while one of them is.",
     ),
 )
 
@@ -318,7 +404,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="bms_temperature/{unit}",
         name="Unit {unit} BMS temperature",
-        value=lambda unit: unit.bms_temperature,
+        value=attrgetter("bms_temperature"),
         group="unit",
         **_TEMPERATURE,
         **_DIAGNOSTIC,
@@ -327,7 +413,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature/{unit}/{number}",
         name="Unit {unit} temperature {number}",
-        value=lambda unit: unit.temperatures,
+        value=attrgetter("temperatures"),
         group="temperature",
         **_TEMPERATURE,
         about="Of the battery, one per temperature sensor.",
@@ -335,7 +421,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage/{unit}/{number}",
         name="Unit {unit} cell {number} voltage",
-        value=lambda unit: unit.cell_voltages,
+        value=attrgetter("cell_voltages"),
         group="cell",
         decimals=3,
         **_VOLTAGE,
@@ -356,7 +442,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_balancing/{unit}/{number}",
         name="Unit {unit} cell {number} balancing",
-        value=lambda unit: unit.cell_balancing,
+        value=attrgetter("cell_balancing"),
         group="cell",
         component="binary_sensor",
         icon="mdi:scale-balance",
@@ -369,7 +455,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/frames",
         name="Link frames",
-        value=lambda link: link.frames,
+        value=attrgetter("frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -379,7 +465,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/bad_frames",
         name="Link bad frames",
-        value=lambda link: link.bad_frames,
+        value=attrgetter("bad_frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -389,7 +475,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/reconnects",
         name="Link reconnects",
-        value=lambda link: link.reconnects,
+        value=attrgetter("reconnects"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -410,7 +496,9 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     ),
 )
 
-STATUS_SENSORS: Final[tuple[Sensor, ...]] = PACK_SENSORS + UNIT_SENSORS + LINK_SENSORS
+STATUS_SENSORS: Final[tuple[Sensor, ...]] = (
+    PACK_SENSORS + CELLS_SENSORS + UNIT_SENSORS + LINK_SENSORS
+)
 """The sensors of a status frame; those of a settings frame are `SETTINGS_SENSORS`."""
 
 SENSORS: Final[tuple[Sensor, ...]] = STATUS_SENSORS + SETTINGS_SENSORS

@@ -1,11 +1,12 @@
-"""The alarms of a BMS in the log: one line when one is raised, one when it is cleared."""
+"""The alarms of a BMS as sentences: one when one is raised, one when it is cleared."""
 
 import logging
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.sensors.pack import Alarm
-from recbms_zmq.sensors.sensor import Unknown
+from recbms_zmq.reporting.summary import describe_alarm
+from recbms_zmq.sensors.alarm_tracker import AlarmTransition
 from recbms_zmq.wire.alarms import ALARMS
 
 MOST_LINES: Final = 20
@@ -15,35 +16,32 @@ _MOST_NUMBERS: Final = 64
 """Error numbers that are counted: a BMS that sends nonsense has a new one in every frame."""
 _HOUR: Final = 3600.0
 
-_log = logging.getLogger(__name__)
-
 
 class AlarmLog:
-    """Logs when the alarm of a BMS changes.
+    """Announces when the alarm of a BMS changes.
 
     Args:
-        name: id of the BMS.
+        announce: takes a level of `logging`, a sentence, and when it happened.
 
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._alarm: Alarm | None = None
+    def __init__(self, announce: Callable[[int, str, Instant], None]) -> None:
+        self._announce = announce
         self._lines: dict[int | None, int] = {}
         self._since = float("-inf")
 
-    def update(self, alarm: Alarm | Unknown | None, at: Instant) -> None:
-        """Take the alarm of a status frame; an unknown one changes nothing."""
-        before = self._alarm
-        if isinstance(alarm, Unknown) or (before is not None and before.is_same(alarm)):
-            return
-        self._alarm = alarm
-        if before is not None and self._may_log(before.number, at):
-            _log.info("%s: alarm cleared: %s", self._name, _text(before))
-        if alarm is not None and self._may_log(alarm.number, at):
-            known = ALARMS.get(alarm.number or 0)
-            advice = (known and known.meaning) or "look it up in REC's manual"
-            _log.warning("%s: alarm raised: %s; %s", self._name, _text(alarm), advice)
+    def update(self, changes: Iterable[AlarmTransition], at: Instant) -> None:
+        """Take the changes that a status frame made."""
+        for is_raised, alarm, _ in changes:
+            if not self._may_log(alarm.number, at):
+                continue
+            text = describe_alarm(alarm)
+            if is_raised:
+                known = ALARMS.get(alarm.number or 0)
+                advice = (known and known.meaning) or "look it up in REC's manual"
+                self._announce(logging.WARNING, f"alarm raised: {text}; {advice}", at)
+            else:
+                self._announce(logging.INFO, f"alarm cleared: {text}", at)
 
     def _may_log(self, number: int | None, at: Instant) -> bool:
         if at.monotonic - self._since >= _HOUR:
@@ -53,20 +51,11 @@ class AlarmLog:
             return False
         count = self._lines[number] = self._lines.get(number, 0) + 1
         if count == MOST_LINES + 1:
-            _log.warning(
-                "%s: %s comes and goes: it is not logged for up to an hour; "
+            what = "an alarm" if number is None else f"error {number}"
+            self._announce(
+                logging.WARNING,
+                f"{what} comes and goes: it is not logged for up to an hour; "
                 "messages have every change",
-                self._name,
-                "an alarm" if number is None else f"error {number}",
+                at,
             )
         return count <= MOST_LINES
-
-
-def _text(alarm: Alarm) -> str:
-    """Return number, text, unit and cell: `error 2, Cell voltage too low, unit 2, cell 3`."""
-    known = ALARMS.get(alarm.number or 0)
-    words = [] if alarm.number is None else [f"error {alarm.number}"]
-    words.append(alarm.text)
-    words += [] if alarm.unit is None else [f"unit {alarm.unit}"]
-    words += [] if alarm.cell is None else [f"{known.concerns if known else 'cell'} {alarm.cell}"]
-    return ", ".join(words)

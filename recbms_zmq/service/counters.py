@@ -23,6 +23,7 @@ from msgspec.structs import astuple
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.sensors.energy import FROM_ZERO, Counters, EnergyMeter
+from recbms_zmq.service.state_store import Storage
 
 _LEAST: Final = (0.1, 0.1, 2.0, 2.0)
 """kWh and Ah above the totals that are reserved at least: a minute of 6 kW, or of 120 A."""
@@ -91,7 +92,7 @@ class EnergyRecord:
 
     """
 
-    kind = "energy"
+    storage = Storage("energy.json")
 
     def __init__(self, name: str, meter: EnergyMeter, save_soon: Callable[[], None]) -> None:
         self.name = name

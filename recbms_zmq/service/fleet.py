@@ -106,7 +106,7 @@ async def keep_running(bms: Bms, delay: float) -> None:
 
 
 async def advance_when_due(fleet: Sequence[Bms]) -> None:
-    """Publish without end what falls due without a frame: `offline`, refreshes, held values.
+    """Publish what falls due without a frame, until cancelled: `offline`, refreshes, held values.
 
     Each BMS has a timer for the next time at which it has something to do, so an idle process
     sleeps. Raises what a pipeline raises.

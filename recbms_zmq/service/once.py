@@ -1,7 +1,7 @@
 """`run --once`: the whole state of every BMS, printed once.
 
 One line per topic; with `--emit snapshot` one line per BMS, so that the output of a single BMS is
-one JSON document.
+one JSON document. With `--format text` and `csv` also one line per BMS.
 """
 
 import asyncio
@@ -10,10 +10,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from recbms_zmq.clock import SILENCE
 from recbms_zmq.config.options import Config
 from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.reporting.summary import open_summary
 from recbms_zmq.service.fleet import Bms, build_fleet
+from recbms_zmq.service.silence import explain_silence
 
 SETTINGS_GRACE: Final = 2.0
 """Seconds to wait for a settings frame after the first status frame."""
@@ -58,6 +61,17 @@ async def print_once(config: Config) -> None:
         bms.pipeline.start(bms.source.now())
     seconds = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
     in_time = await _collect(collector, fleet, seconds)
+    if config.format in (None, "json"):
+        _print_messages(config, fleet, collector)
+    else:
+        _print_summaries(config, fleet)
+    if missing := [bms.pipeline for bms in fleet if not bms.pipeline.online]:
+        within = "" if in_time else f" within {seconds:g} s"
+        reasons = "; ".join(f"{pipeline.name}: {pipeline.reason}" for pipeline in missing)
+        raise Unavailable(f"no status frame{within} ({reasons})")
+
+
+def _print_messages(config: Config, fleet: Sequence[Bms], collector: Collector) -> None:
     missing = [bms.pipeline for bms in fleet if not bms.pipeline.online]
     silent = tuple(f"{config.prefix}/{pipeline.name}/".encode() for pipeline in missing)
     only_snapshot = tuple(
@@ -70,10 +84,17 @@ async def print_once(config: Config) -> None:
         if not topic.startswith(silent) and not unwanted:
             sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
-    if missing:
-        within = "" if in_time else f" within {seconds:g} s"
-        reasons = "; ".join(f"{pipeline.name}: {pipeline.reason}" for pipeline in missing)
-        raise Unavailable(f"no status frame{within} ({reasons})")
+
+
+def _print_summaries(config: Config, fleet: Sequence[Bms]) -> None:
+    summary = open_summary(config.format or "text", [bms.name for bms in config.bms])
+    lines = [summary.header] if summary.header else []
+    for bms in fleet:
+        if bms.pipeline.online:
+            at = bms.source.now()
+            lines.append(summary.state(bms.pipeline.name, at.wall, bms.pipeline.values()))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float) -> bool:
@@ -85,6 +106,7 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float) -
 
     for task in tasks:
         task.add_done_callback(lambda _: collector.changed.set())
+    explanation = asyncio.get_running_loop().call_later(SILENCE, explain_silence, fleet)
     try:
         async with asyncio.timeout(seconds):
             await collector.until(lambda: all_have(_is_online))
@@ -96,6 +118,7 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float) -
     else:
         return True
     finally:
+        explanation.cancel()
         for task in tasks:
             task.cancel()
         for end in await asyncio.gather(*tasks, return_exceptions=True):

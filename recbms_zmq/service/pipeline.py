@@ -5,13 +5,14 @@ and faults. It does no I/O of its own: a source calls it, and it calls `publish`
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError, NoBatteryData
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
@@ -38,8 +39,16 @@ def unlimited(counters: Counters) -> Counters:
     return counters
 
 
+def forgotten(changes: Sequence[AlarmTransition], at: Instant, was_online: bool) -> None:
+    """Keep no history of alarms."""
+
+
 def unscheduled(due: float) -> None:
     """Leave it to the next frame to publish what is due."""
+
+
+def unobserved(at: Instant) -> None:
+    """Do nothing more with a status frame."""
 
 
 class Pipeline:
@@ -54,10 +63,16 @@ class Pipeline:
         address: of the BMS, without credentials; what to check when it is offline.
 
     Attributes:
+        address: as given.
         meter: counts energy; unknown until its `resume`.
         limit_counters: returns what may be published of the meter's totals.
+        keep_alarms: takes the alarms that were raised or cleared, when that was, and whether the
+            BMS was online before.
         schedule: takes the monotonic time at which `advance` has something to do next, whenever
             that can have changed.
+        observe: called after each status frame.
+        announce: called for each alarm and each change of `online`, with a level of `logging` and
+            a sentence that names what to do; logs it.
         has_settings: whether a settings frame has come in this run.
 
     """
@@ -77,19 +92,22 @@ class Pipeline:
         self.has_settings = False
         self.meter = EnergyMeter(max_gap=energy_max_gap)
         self.limit_counters: Callable[[Counters], Counters] = unlimited
+        self.keep_alarms: Callable[[Sequence[AlarmTransition], Instant, bool], None] = forgotten
         self.schedule: Callable[[float], None] = unscheduled
+        self.observe: Callable[[Instant], None] = unobserved
+        self.announce: Callable[[int, str, Instant], None] = self.log_change
         self._normalizer = normalizer
         self._reporter = reporter
         self._publish_batch = publish
         self._drained = drained
-        self._address = address
+        self.address = address
         self._messages = 0
         self._frames = 0
         self._bad_frames = 0
         self._connections = 0
         self._last_status: float | None = None
         self._readings: Readings | None = None
-        self._alarms = AlarmLog(name)
+        self._alarms = AlarmLog(self._announce)
         self._logged_problem = ""
         self._connected_at = float("-inf")
         self._was_online = False
@@ -100,6 +118,16 @@ class Pipeline:
     def online(self) -> bool:
         """Whether a valid status frame came within `--stale-after`."""
         return self._reporter.online
+
+    @property
+    def next_step(self) -> str:
+        """What to do when nothing comes, to follow a sentence; empty for frames on stdin."""
+        return "" if self.address == "-" else f"; what to do: recbms-zmq check {self.address}"
+
+    @property
+    def has_status(self) -> bool:
+        """Whether a status frame has come in this run."""
+        return self._last_status is not None
 
     @property
     def messages(self) -> int:
@@ -115,6 +143,19 @@ class Pipeline:
         """Return a sensor's value in the last status frame, None if it has none there."""
         items = self._readings.items() if self._readings else ()
         return next((value for sensor, value in items if sensor.key == key), None)
+
+    def values(self) -> dict[str, float | int | bool | str | None]:
+        """Return the values of the last status frame by their keys."""
+        items = self._readings.items() if self._readings else ()
+        return {sensor.key: value for sensor, value in items}
+
+    def log_change(self, level: int, text: str, at: Instant) -> None:  # noqa: ARG002 the log has a time of its own
+        """Log an alarm or a change of `online`."""
+        _log.log(level, "%s: %s", self.name, text)
+
+    def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
+        """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
+        self._normalizer.resume_alarms(last, active)
 
     def next_due(self, now: float) -> float:
         """Return the monotonic time, not before `now`, at which `advance` has something to do."""
@@ -190,16 +231,20 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
+        was_online = self.online
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
-        self._alarms.update(readings.alarm, at)
+        if readings.alarms:
+            self._alarms.update(readings.alarms, at)
+            self.keep_alarms(readings.alarms, at, was_online)
         if normalizer.description.remarks:
             self._log_remarks(normalizer.description.remarks)
         if self._logged_problem and at.monotonic - self._connected_at >= STABLE_AFTER:
             self._logged_problem = ""
             _log.info("%s: the connection is good again", self.name)
+        self.observe(at)
 
     def _publish(self, batch: Batch, at: Instant) -> None:
-        """Publish, and log when the BMS has become online or offline."""
+        """Publish, and announce when the BMS has become online or offline."""
         self._publish_batch(batch)
         self.schedule(self._reporter.next_due(at.monotonic))
         if self.online == self._was_online:
@@ -207,14 +252,13 @@ class Pipeline:
         self._was_online = self.online
         if self.online:
             self._logged_problem = ""
-            _log.info("%s: online", self.name)
+            self.announce(logging.INFO, "online", at)
         else:
-            _log.warning(
-                "%s: offline: %s; what to do: recbms-zmq check %s",
-                self.name,
-                self.reason,
-                self._address,
-            )
+            self.announce(logging.WARNING, f"offline: {self.reason}{self.next_step}", at)
+
+    def _announce(self, level: int, text: str, at: Instant) -> None:
+        # `announce` itself may be another one by now.
+        self.announce(level, text, at)
 
     def _log_remarks(self, remarks: tuple[str, ...]) -> None:
         """Log each remark once; `device` messages have those that are true now."""

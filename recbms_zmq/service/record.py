@@ -1,8 +1,10 @@
 """Recording what a BMS sends: the work of `recbms-zmq record`."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from recbms_zmq.errors import OutputError, RecBmsError, Unavailable
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.service.fleet import Bms, advance_when_due, build_fleet
 from recbms_zmq.service.shutdown import FLUSH, call_on_signals
+from recbms_zmq.sinks.descriptors import FileWriter, open_writer
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.sources.recording import Recorder
 from recbms_zmq.text import masked
@@ -25,8 +28,19 @@ LOG_EVERY: Final = 600.0
 _log = logging.getLogger(__name__)
 
 
-async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Future[None]") -> None:
+async def record(
+    bms: Bms,
+    write: Callable[[bytes], None],
+    ended: "asyncio.Future[None]",
+    terminal: int | None = None,
+) -> None:
     """Read a BMS until its source ends, or until `ended`, and write each message as a line.
+
+    Args:
+        bms: to read.
+        write: takes each line.
+        ended: ends the recording.
+        terminal: descriptor of a terminal that shows the progress; None for the log.
 
     Raises:
         Unavailable: no message came.
@@ -39,7 +53,7 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
     source = asyncio.create_task(bms.source.run(recorder))
     others = [
         asyncio.create_task(advance_when_due([bms])),
-        asyncio.create_task(_show_progress(bms)),
+        asyncio.create_task(_show_progress(bms, terminal)),
     ]
     try:
         await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -58,28 +72,37 @@ async def record(bms: Bms, write: Callable[[bytes], None], ended: "asyncio.Futur
         raise Unavailable(f"nothing was recorded: no frame came ({reason})")
 
 
-async def _show_progress(bms: Bms) -> None:
+async def _show_progress(bms: Bms, terminal: int | None) -> None:
     """Show frames and time: every second on a terminal, else now and then in the log."""
     loop = asyncio.get_running_loop()
     start = loop.time()
-    on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _stdout_is_terminal()
-    try:
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if terminal is not None:
+            writer = open_writer(terminal)
+            stack.callback(writer.close)
+            stack.callback(_write, writer, "\n")
         while True:
-            await asyncio.sleep(1.0 if on_terminal else LOG_EVERY)
+            await asyncio.sleep(LOG_EVERY if writer is None else 1.0)
             passed = dt.timedelta(seconds=round(loop.time() - start))
             text = f"{bms.pipeline.messages} frames in {passed}"
-            if on_terminal:
-                sys.stderr.write(f"\r{text} ")
-                sys.stderr.flush()
-            else:
+            if writer is None:
                 _log.info("%s: %s recorded", bms.pipeline.name, text)
-    finally:
-        if on_terminal:
-            sys.stderr.write("\n")
+            else:
+                _write(writer, f"\r{text} ")
 
 
-def _stdout_is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
+def _write(writer: FileWriter, text: str) -> None:
+    """Write without waiting: a terminal after Ctrl-S takes nothing, and the recording goes on."""
+    with contextlib.suppress(OSError):
+        writer.write(text.encode())
+
+
+def _progress_terminal(output: int | None) -> int | None:
+    """Return where progress is shown: on stderr, unless the recording is on a terminal itself."""
+    if sys.stderr is None or not sys.stderr.isatty() or (output is not None and os.isatty(output)):
+        return None
+    return sys.stderr.fileno()
 
 
 async def record_to(
@@ -117,7 +140,7 @@ async def record_to(
     try:
         (bms,) = build_fleet(config, lambda _: None, output.sink.drain)
         _log.info("%s: recording %s", bms.pipeline.name, masked(config.bms[0].url))
-        await record(bms, output.write, ended)
+        await record(bms, output.write, ended, _progress_terminal(fd))
         await output.sink.drain(FLUSH if ended.done() else None)
         _log.info("%s: %d frames recorded", bms.pipeline.name, bms.pipeline.messages)
     finally:

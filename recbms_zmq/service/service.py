@@ -13,6 +13,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from recbms_zmq.clock import SILENCE
 from recbms_zmq.config.options import Config
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
@@ -25,6 +26,7 @@ from recbms_zmq.service.fleet import (
     start_delay,
 )
 from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
+from recbms_zmq.service.silence import explain_silence
 from recbms_zmq.service.systemd import Notifier, status_line
 from recbms_zmq.service.timer import Timer
 from recbms_zmq.sinks import Sink
@@ -51,7 +53,7 @@ class Service:
             ConfigError: a file cannot be used, or there are too many BMS for the open files.
 
         """
-        # A BMS has a connection, and a lock if its counters are kept.
+        # A BMS has a connection, and a lock if its state is kept.
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
@@ -118,6 +120,7 @@ class Service:
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
+        from recbms_zmq.service.alarm_history import AlarmHistory
         from recbms_zmq.service.counters import EnergyRecord
         from recbms_zmq.service.state_store import StateStore
 
@@ -126,6 +129,9 @@ class Service:
             energy = EnergyRecord(name, pipeline.meter, self._state.save_soon)
             pipeline.limit_counters = energy.limit
             self._state.add(energy)
+            alarms = AlarmHistory(name, pipeline.resume_alarms, self._state.save_soon)
+            pipeline.keep_alarms = alarms.update
+            self._state.add(alarms)
         stack.push_async_callback(self._state.close)
         return await _unless(self._ended, self._state.open()) is not None
 
@@ -150,7 +156,12 @@ class Service:
             stdout = None if sys.stdout is None else sys.stdout.fileno()
             self._stdout = StdoutSink(stdout, self._end)
             stack.callback(self._stdout.close)
-            self._sinks.append(self._stdout)
+            if self._config.format in (None, "json"):
+                self._sinks.append(self._stdout)
+            else:
+                from recbms_zmq.service.state_lines import StateLines
+
+                StateLines(self._config, self._stdout).attach(self._fleet)
         return True
 
     async def _serve(self) -> None:
@@ -169,9 +180,11 @@ class Service:
         timers.add_done_callback(lambda it: None if it.cancelled() else self._end(it.exception()))
         self._notifier.ready()
         self._notify_when_due()
+        explanation = asyncio.get_running_loop().call_later(SILENCE, explain_silence, self._fleet)
         try:
             await self._ended
         finally:
+            explanation.cancel()
             self._notifier.stopping()
             # No reading may follow the final `offline`, so each task is cancelled first. Closing
             # connections comes last, because `offline` is promised within 200 ms.

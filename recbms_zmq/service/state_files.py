@@ -1,6 +1,9 @@
-"""Small files in the state directory: read, replaced as a whole, locked.
+"""Small files in the state directory: read, replaced as a whole or appended to, locked.
 
 A file is written to `FILE.new`, synced and renamed, so that a complete one is there at any moment.
+A log has lines: new ones are appended and synced. A line without its end, which a power cut can
+leave, is removed with the next ones. A log of `LOG_BYTES` is renamed to `FILE.old`, which replaces
+the one before.
 Files are regular ones with mode 0600; a symbolic link is not followed, a FIFO is not waited for.
 
 Every function here waits for the disk.
@@ -20,6 +23,8 @@ from recbms_zmq.config.files import open_regular, read_regular
 
 MOST_BYTES: Final = 2**16
 """A file that is larger is not ours."""
+LOG_BYTES: Final = 1_250_000
+_TAIL_BYTES: Final = 2**14
 _LOCK_AGAIN: Final = 0.1  # seconds
 
 _log = logging.getLogger(__name__)
@@ -63,6 +68,74 @@ def replace(path: Path, content: bytes) -> None:
         # Without this, a file system may put the new name on the disk before the content.
         os.fsync(file.fileno())
     aside.rename(path)
+
+
+def older(path: Path) -> Path:
+    """Return the path of a log's older part."""
+    return path.with_name(f"{path.name}.old")
+
+
+def read_tail(path: Path) -> bytes | None:
+    """Return the last lines of a log, or None if there is none. The first one may be cut.
+
+    Raises:
+        OSError: it cannot be read, or its directory is missing.
+
+    """
+    parts = [_tail(each) for each in (older(path), path)]
+    found = [part for part in parts if part is not None]
+    # Without the directory nothing is known of the log: a disk may be mounted later.
+    if not found and not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return b"\n".join(found) if found else None
+
+
+def _tail(path: Path) -> bytes | None:
+    try:
+        fd = open_regular(path, follow=False)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.pread(fd, _TAIL_BYTES, max(0, os.fstat(fd).st_size - _TAIL_BYTES))
+    finally:
+        os.close(fd)
+
+
+def append(path: Path, lines: bytes) -> None:
+    """Append lines to a log.
+
+    Raises:
+        OSError: they cannot be written; none of them is in the log then.
+
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    with open(open_regular(path, flags, follow=False), "r+b", buffering=0) as file:  # noqa: PTH123 descriptor
+        size = os.fstat(file.fileno()).st_size
+        if size < LOG_BYTES:
+            _append(file.fileno(), _heal(file.fileno(), size), lines)
+            return
+    path.rename(older(path))
+    append(path, lines)
+
+
+def _append(fd: int, size: int, lines: bytes) -> None:
+    try:
+        while lines:
+            lines = lines[os.write(fd, lines) :]
+        os.fsync(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+        raise
+
+
+def _heal(fd: int, size: int) -> int:
+    """Remove a line without its end; return the size of the rest."""
+    start = max(0, size - _TAIL_BYTES)
+    end = start + os.pread(fd, _TAIL_BYTES, start).rfind(b"\n") + 1
+    if end != size:
+        os.ftruncate(fd, end)
+    return end
 
 
 def sync_directory(directory: Path) -> None:

@@ -1,8 +1,8 @@
 """What survives a restart: records in the state directory, loaded at the start and kept up to date.
 
-A record is what is known of one BMS, in the file `NAME.KIND.json`. Records are used in the event
-loop only, the disk in a thread only: between them go the contents of files. So a full, failing or
-hanging disk stops neither readings nor the end of the process.
+A record is what is known of one BMS, in a file of its own: `NAME.energy.json`. Records are used in
+the event loop only, the disk in a thread only: between them go the contents of files. So a full,
+failing or hanging disk stops neither readings nor the end of the process.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from recbms_zmq.errors import OutputError
 from recbms_zmq.service import state_files
@@ -33,17 +33,32 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
+class Storage(NamedTuple):
+    """How a record is in its file. The functions wait for the disk.
+
+    Attributes:
+        suffix: end of the name of the file.
+        read: returns what `load` takes; None without a file.
+        write: writes what `dump` returns.
+
+    """
+
+    suffix: str
+    read: Callable[[Path], bytes | None] = state_files.read
+    write: Callable[[Path, bytes], None] = state_files.replace
+
+
 class Record(Protocol):
     """What one file holds. All is called in the event loop, and does not use the disk.
 
     Attributes:
         name: of the BMS.
-        kind: part of the name of the file.
+        storage: how it is in its file.
 
     """
 
     name: str
-    kind: str
+    storage: Storage
 
     def load(self, content: bytes | None) -> None:
         """Go on from the content of the file; None: there is no file, or a damaged one.
@@ -74,7 +89,7 @@ class _File:
 
     def __init__(self, directory: Path, record: Record) -> None:
         self.record = record
-        self.path = directory / f"{record.name}.{record.kind}.json"
+        self.path = directory / f"{record.name}.{record.storage.suffix}"
         self.lock_path = directory / f"{record.name}.energy.lock"  # one for all kinds
         self.is_loaded = False
         self.failure = ""
@@ -188,7 +203,7 @@ class StateStore:
     async def _load(self, file: _File) -> None:
         try:
             try:
-                file.record.load(await self._in_thread(state_files.read, file.path))
+                file.record.load(await self._in_thread(file.record.storage.read, file.path))
             except (ValueError, RecursionError):
                 aside = await self._in_thread(state_files.set_aside, file.path)
                 _log.error("%s: %s is damaged: renamed to %s", file.record.name, file.path, aside)
@@ -247,7 +262,7 @@ class StateStore:
         for file, content in due:
             try:
                 self._lock(file)
-                state_files.replace(file.path, content)
+                file.record.storage.write(file.path, content)
             except OSError as exc:
                 errors.append(exc)
             else:

@@ -9,12 +9,11 @@ NEVER = float("inf")
 class Timer:
     """Calls back once at the earliest of the times that were set.
 
-    A later time leaves an earlier one as it is. What is due at the end of a timeout moves with
-    every frame: so it is one comparison for a frame, and a call at the old time, which sets the
-    new one.
+    Setting a later time changes nothing. A timeout moves with every frame; so that costs one
+    comparison for each frame, and one early call, which sets the new time.
 
     Args:
-        call: has nothing to do, at times.
+        call: called at the time; it may find nothing to do.
 
     """
 

@@ -25,7 +25,7 @@ class WebsocketMessage(NamedTuple):
     is_binary: bool = False
 
 
-_DEPTH: Final = 100_000
+_DEPTH: Final = 100_000  # arrays in arrays: far beyond the recursion limit of any parser
 _MIB: Final = 2**20
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _NOT_NUMBERS: Final = (b"NaN", b"nan", b"-nan", b"Infinity", b"-inf", b"1e999")

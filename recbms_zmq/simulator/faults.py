@@ -23,7 +23,7 @@ TIME is 500ms, 10s, 5m or 2h, in real time; chance depends on the seed. Without
 for a space and %25 for %.
 """
 
-MOST_FAULTS: Final = 20
+MOST_FAULTS: Final = 20  # each is looked at for every frame
 _LONGEST: Final = 1000 * 3600.0  # s
 _SHORTEST_PERIOD: Final = 0.01  # s; a fault more often than that is a state
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

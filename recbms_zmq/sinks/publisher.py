@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
-_BIND_AGAIN: Final = 0.1
+_BIND_AGAIN: Final = 0.1  # seconds
 _LOCK_FOR: Final = 1.0  # seconds; a service holds the lock of an ipc:// folder for milliseconds
 _MORE: Final = int(zmq.SNDMORE)
 _POLLIN: Final = int(zmq.POLLIN)
 _LINGER_MS: Final = 100
-_REQUESTS_PER_TURN: Final = 1000
+"""For the last `offline`: the whole end is promised within 200 ms. libzmq's default is to wait for
+ever for a subscriber that does not read."""
+_REQUESTS_PER_TURN: Final = 1000  # then the event loop runs what else is due
 _MAX_INBOUND: Final = 512  # bytes; the largest is the handshake of CURVE, about 300
 
 
@@ -57,6 +59,7 @@ class ZmqSink:
     ) -> None:
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.XPUB)
+        # In the order of the first message of each topic: `availability` is the first of a replay.
         self._retained: dict[bytes, Retained] = {}
         # What `Socket.send` and `Socket.get` call; pyzmq's layer of Python doubles their time.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
@@ -200,7 +203,9 @@ class ZmqSink:
         kind, prefix = request[:1], request[1:]
         try:
             connection = int(frame.get(zmq.SRCFD))
-        except zmq.ZMQError:  # libzmq cancels the subscriptions of a connection that has ended
+        except zmq.ZMQError:
+            # libzmq itself cancels the subscriptions of a connection that has ended; such a request
+            # has no descriptor any more. `Clients` reports the end to `Subscriptions`.
             return
         excess = None
         if kind == b"\x01":
@@ -230,6 +235,7 @@ def _set_options(pub: "zmq.Socket[bytes]") -> None:
     pub.set(zmq.LINGER, _LINGER_MS)
     pub.set(zmq.MAXMSGSIZE, _MAX_INBOUND)
     # A subscriber that lost power closes no connection; heartbeats find out, and free its queue.
+    # Clients with ZMTP 3.0 know no heartbeats: for them the kernel asks.
     pub.set(zmq.HEARTBEAT_IVL, 30_000)
     pub.set(zmq.HEARTBEAT_TIMEOUT, 60_000)
     pub.set(zmq.TCP_KEEPALIVE, 1)

@@ -13,7 +13,7 @@ MAX_LENGTH: Final = 200  # bytes; a prefix, a device and a key are shorter toget
 _NODE: Final = 48  # bytes of a node of the trie
 _BRANCH: Final = 2_048  # bytes of the largest table of children, which a subscription can add
 _MAX_COST: Final = 8 * 2**20  # bytes; 2,400 subscriptions to topics of 30 characters
-_MAX_TOTAL: Final = 32 * 2**20
+_MAX_TOTAL: Final = 32 * 2**20  # bytes, of all connections; a prefix of several counts once
 _MAX_REQUESTS: Final = 10_000  # subscriptions and cancellations of a connection in a period
 _PERIOD: Final = 10.0  # seconds
 

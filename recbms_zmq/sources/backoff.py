@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Final
 
 FIRST: Final = 1.0
-LONGEST: Final = 60.0
+LONGEST: Final = 60.0  # a BMS that is switched on is read within a minute
 GROWTH: Final = 2.0
 JITTER: Final = 0.25
 

@@ -32,8 +32,8 @@ from recbms_zmq.wire.redaction import redact, redact_text
 
 LONGEST_GAP: Final = 366 * 86400.0
 """Seconds between two lines. More is a mistake, and would keep a replay busy for too long."""
-LONGEST_REASON: Final = 1000
-_YEAR_9000: Final = 221845392000.0
+LONGEST_REASON: Final = 1000  # characters; a reason may quote what a server sent
+_YEAR_9000: Final = 221845392000.0  # datetime ends at the year 9999, and a replay adds to it
 
 
 class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):

@@ -31,8 +31,8 @@ from recbms_zmq.sources.recording import (
 )
 
 SCHEME: Final = "replay:"
-_AROUND_A_FRAME: Final = 1024
-_SHORTEST_WAIT: Final = 0.01
+_AROUND_A_FRAME: Final = 1024  # bytes of a line beside its frame
+_SHORTEST_WAIT: Final = 0.01  # seconds; see `clock_time`
 _ESCAPED: Final = 6  # bytes of a line that one byte of a frame may take, as \u001f
 
 _log = logging.getLogger(__name__)

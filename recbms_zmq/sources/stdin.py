@@ -13,8 +13,8 @@ from typing import Final
 
 from recbms_zmq.sources import LiveSource, Receiver
 
-_CHUNK: Final = 2**16
-_SHOWN: Final = 1024
+_CHUNK: Final = 2**16  # bytes; what a pipe holds on Linux
+_SHOWN: Final = 1024  # bytes of a line that is too long
 _PATIENCE: Final = 0.1
 """Seconds per frame that a live input waits for a slow reader: far less than between frames."""
 

@@ -117,3 +117,11 @@ def alarm_advice(number: int | None) -> str:
     """Return what the owner does at an error number; empty where the manual has no advice."""
     alarm = None if number is None else ALARMS.get(number)
     return alarm.advice if alarm else ""
+
+
+def alarm_location(number: int | None, unit: int | None, cell: int | None) -> str:
+    """Return where an alarm is, after a space: ` (unit 2, cell 1)`; "" if unknown."""
+    known = None if number is None else ALARMS.get(number)
+    kind = known.concerns if known else "cell"
+    parts = [f"unit {unit}"] * bool(unit) + [f"{kind} {cell}"] * bool(cell)
+    return f" ({', '.join(parts)})" if parts else ""

@@ -28,11 +28,19 @@ USUAL_CELL_LIMITS: Final = (
 """Lowest and highest cell voltage, V, by the beginning of a chemistry's name. For the scale of a
 display while the limits of the BMS are unknown. The last row matches every name."""
 
+NOMINAL_CELL_VOLTAGES: Final = {"LiFePO4": 3.2, "Li-Po": 3.7, "LiMn2O4": 3.7}
+"""V, by the first word of a chemistry's name."""
+
 
 def chemistry(settings: Settings) -> str | None:
     """Return the chemistry in words, `code 9` for a code that is not in REC's manuals."""
     code = settings.chemistry_code
     return None if code is None else CHEMISTRIES.get(code, f"code {code}")
+
+
+def nominal_cell_voltage(settings: Settings) -> float | None:
+    """Return the nominal voltage of a cell in V, None without a chemistry that is known."""
+    return NOMINAL_CELL_VOLTAGES.get((chemistry(settings) or "").partition(" ")[0])
 
 
 def model(settings: Settings) -> str | None:

@@ -33,7 +33,7 @@ UNITS: Final[dict[str, str]] = {
 }
 """Units of level, hysteresis and value by mode; whether SOC is a ratio there is not known."""
 
-_ERRORS: Final = 19
+_ERRORS: Final = 19  # the bits from 0, one for each error number
 
 
 class Task(NamedTuple):

@@ -1,7 +1,5 @@
 """Tests of the command line: its sentences, its exit codes, and that it survives any words."""
 
-import contextlib
-import io
 import os
 import re
 import subprocess
@@ -9,24 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from support.command_line import answer
 from support.process import command, environment
 
 from recbms_zmq import __version__
-from recbms_zmq.cli import dispatch, main, sensors
+from recbms_zmq.cli import dispatch, sensors
 from recbms_zmq.errors import ReaderGone, Unavailable
 
-
-def answer(*arguments: str) -> tuple[int | str | None, str, str]:
-    """Run the command line in this process; return exit code, stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code: int | str | None = main(arguments)
-        except SystemExit as exc:
-            code = exc.code
-    return code, out.getvalue(), err.getvalue()
+ENDPOINT = "expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
 
 
 def test_the_version_is_printed() -> None:
@@ -120,17 +108,65 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
             ["listen", "--timeout", "never"],
             "--timeout: expected seconds, a number above 0, got 'never'",
         ),
+        (["listen", "127.0.0.1"], f"ENDPOINT: {ENDPOINT}, got '127.0.0.1'"),
+        (["listen", "tcp://*:5556"], "cannot connect to tcp://*:5556: Invalid argument"),
+        (["monitor", "tcp://127.0.0.1:*"], "cannot connect to tcp://127.0.0.1:*: Invalid argument"),
+        (["monitor", "tcp://nowhere"], f"ENDPOINT: {ENDPOINT}, got 'tcp://nowhere'"),
         (
-            ["listen", "127.0.0.1"],
+            ["monitor", "192.168.8.2"],
             (
-                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
-                "got '127.0.0.1'"
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
             ),
+        ),
+        (
+            ["monitor", "--curve-secret-key", "a.key_secret"],
+            "--curve-secret-key: the service's key is needed too: --curve-server-key FILE",
+        ),
+        (
+            ["monitor", "--stale-after", "no", "sim:"],
+            "--stale-after: expected seconds, a number above 0, got 'no'",
+        ),
+        (["check", "tcp://nowhere"], f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
+        (["check", "--timeout", "0"], "--timeout: expected seconds, a number above 0, got '0'"),
+        (
+            ["check", "--device", "A"],
+            "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'A'",
         ),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("run --timeout 5 sim:", "--timeout: has no effect without --once"),
+        (
+            "demo --no-publish --publish tcp://127.0.0.1:1",
+            "--publish: has no effect with --no-publish",
+        ),
+        ("check --device main sim:", "--device: has no effect on a BMS; it belongs to a service"),
+        (
+            "check --stale-after 5 tcp://127.0.0.1:1",
+            "--stale-after: has no effect on a service; it belongs to a BMS",
+        ),
+        (
+            "monitor --curve-server-key x sim:",
+            "--curve-server-key: has no effect on a BMS; it belongs to a service",
+        ),
+        (
+            "monitor --idle-current 1",
+            "--idle-current: has no effect on a service; it belongs to a BMS",
+        ),
+        ("record --force sim:", "--force: has no effect without --output"),
+        ("files --force", "--force: has no effect without --copy"),
+        ("sensors --schema --format json", "--format: has no effect with --schema, which is JSON"),
+    ],
+)
+def test_an_option_without_effect_is_refused(line: str, sentence: str) -> None:
+    assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -158,11 +194,14 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["listen", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
-        (["monitor", "tcp://u:secret@h"], "ENDPOINT: expected {endpoint}, got 'tcp://***@h'"),
+        (["listen", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
+        (["monitor", "tcp://u:secret@h"], f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
         (
             ["flow", "--url", "ws://u:secret@h/ w"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@h/ w'",
+            (
+                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
+                "replay:FILE, or - for stdin, got 'ws://***@h/ w'"
+            ),
         ),
         (
             ["record", "sim:", "--duration", "ws://u:secret@h/"],
@@ -171,8 +210,7 @@ def test_help_and_version_are_given_whatever_stands_behind_them() -> None:
     ],
 )
 def test_what_is_quoted_holds_no_password(arguments: list[str], sentence: str) -> None:
-    endpoint = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
-    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence.format(endpoint=endpoint)}\n")
+    assert answer(*arguments) == (2, "", f"recbms-zmq: {sentence}\n")
 
 
 @pytest.mark.parametrize(
@@ -217,12 +255,17 @@ def test_a_sentence_is_one_line_without_control_characters(tmp_path: Path) -> No
     assert answer("run", "--config", name) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
-def test_a_wrong_configuration_has_a_code_of_its_own() -> None:
-    assert answer("run", "--config", "/no/such/file") == (
-        78,
-        "",
-        "recbms-zmq: cannot read /no/such/file: No such file or directory\n",
-    )
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["run", "--config", "/no/such/file"], ""),
+        (["monitor", "--config", "/no/such/file"], ""),
+        (["monitor", "--curve-server-key", "/no/such/file"], "the key file "),
+    ],
+)
+def test_a_file_that_is_not_there_has_a_code_of_its_own(arguments: list[str], what: str) -> None:
+    sentence = f"cannot read {what}/no/such/file: No such file or directory"
+    assert answer(*arguments) == (78, "", f"recbms-zmq: {sentence}\n")
 
 
 def test_the_configuration_is_printed_and_nothing_is_started() -> None:
@@ -232,6 +275,16 @@ def test_the_configuration_is_printed_and_nothing_is_started() -> None:
     assert (code, err) == (0, "")
     assert "\nstale_after = 20.0  # --stale-after\n" in out
     assert '\nurl = "ws://${RECBMS_LOGIN_HOUSE_URL}@192.168.8.2/ws"  # SOURCE; ' in out
+
+
+@pytest.mark.parametrize(
+    ("flag", "level"),
+    [("-v", "debug"), ("--verbose", "debug"), ("-q", "error"), ("--quiet", "error")],
+)
+def test_the_log_level_has_short_forms(flag: str, level: str) -> None:
+    code, out, _ = answer("run", flag, "--print-config", "sim:")
+    assert code == 0
+    assert f'\nlog_level = "{level}"  # --log-level\n' in out
 
 
 def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,24 +360,3 @@ def test_a_terminal_that_has_no_omega_gets_the_table_all_the_same() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"m\u03a9" in done.stdout
     assert b"\xb0C" in done.stdout
-
-
-# --- any words ---
-
-WORDS = st.lists(
-    st.text(st.characters(exclude_characters="\0"))
-    | st.sampled_from(
-        ["--", "-1", "-h=", "--refresh", "--refresh=1", "--bare", "--bare=1", "a=b", "ws://h/ws"]
-    ),
-    max_size=4,
-)
-
-
-@given(st.sampled_from([[], ["run", "--print-config"], ["demo", "--print-config"]]), WORDS)
-def test_no_words_are_answered_with_anything_but_a_sentence(
-    start: list[str], words: list[str]
-) -> None:
-    code, _, err = answer(*start, *words)
-    if code != 0:
-        assert code in (2, 78)
-        assert err.startswith("recbms-zmq: ")

@@ -61,7 +61,7 @@ def test_a_default_is_a_value_that_could_have_been_given(option: Option) -> None
 
 def test_every_field_is_an_option_but_those_that_hold_others() -> None:
     structs = (Config, BmsConfig, ReportOptions)
-    fields = [name for struct in structs for name in struct.__struct_fields__]
+    fields = [name for struct in structs for name in struct.__struct_encode_fields__]
     assert sorted([*BY_NAME, "bms", "reporting", "url"]) == sorted(fields)
 
 
@@ -70,6 +70,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "publish": ("tcp://127.0.0.1:5556",),
         "no_publish": False,
         "no_stdout": False,
+        "format": None,
         "prefix": "recbms",
         "state_dir": None,
         "hwm": None,
@@ -91,6 +92,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "refresh": 60.0,
         "min_interval": 0.0,
         "stale_after": 30.0,
+        "only": (),
+        "except": (),
         "bare": False,
         "poll_interval": 10.0,
         "idle_current": 0.1,

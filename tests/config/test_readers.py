@@ -68,6 +68,13 @@ ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
         (readers.network, "192.168.8.2", ip_network("192.168.8.2/32")),
         (readers.network, "192.168.8.0/24", ip_network("192.168.8.0/24")),
         (readers.network, "fe80::/10", ip_network("fe80::/10")),
+        (readers.keys(), "soc, Power,cell_voltage/*", "soc,power,cell_voltage/*"),
+        (
+            readers.keys(),
+            "*/271/32,link/[fb]*,settings/remote_switc?",
+            "*/271/32,link/[fb]*,settings/remote_switc?",
+        ),
+        (readers.keys("event"), "event", "event"),
         (readers.source, "ws://192.168.8.2/ws", "ws://192.168.8.2/ws"),
         (readers.source, "WS://bms.local:81/ws?a=B", "ws://bms.local:81/ws?a=B"),
         (readers.source, "wss://[::1]:8443", "wss://[::1]:8443"),
@@ -93,6 +100,7 @@ WHOLE = "bytes, a whole number from 2 to 9"
 TEXT = "a text of one line"
 NAME = "a name of a-z, 0-9, _ and -, at most 64 characters"
 MODE = 'the mode of a file as octal text, such as "0660"'
+KEYS = "keys of sensors, such as soc,power,cell_voltage/*"
 NETWORK = "an IP address or a network, such as 192.168.8.0/24"
 FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
 
@@ -188,6 +196,15 @@ FINGERPRINT = "a SHA-256 fingerprint, 64 hex digits"
         (readers.source, "ftp://h/ws", SOURCE),
         (readers.source, "sim:x", SOURCE),
         (readers.source, "replay:", SOURCE),
+        (readers.keys(), "soc,powr", KEYS + " (no sensor has 'powr'; did you mean power?)"),
+        (
+            *(readers.keys(), "cell_voltage"),
+            KEYS + " (no sensor has 'cell_voltage'; did you mean cell_voltage/*?)",
+        ),
+        (readers.keys(), "*/272/1", KEYS + " (no sensor has '*/272/1')"),
+        (readers.keys("event"), "snapshot", KEYS + " (no sensor has 'snapshot')"),
+        (readers.keys(), "soc,", KEYS),
+        (readers.keys(), None, KEYS),
         (readers.source, "replay:\n", SOURCE),
         (readers.source, "192.168.8.2", SOURCE + " (perhaps ws://192.168.8.2/ws?)"),
         (readers.source, "bms.local", SOURCE + " (perhaps ws://bms.local/ws?)"),
@@ -215,6 +232,7 @@ READERS = [
     readers.endpoint,
     readers.mode,
     readers.network,
+    readers.keys(),
     readers.source,
 ]
 TOML = st.recursive(

@@ -1,6 +1,7 @@
 """A real mosquitto for a test, and a client that shows what is on it."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ class Broker:
     def program(self) -> Program:
         assert self._program is not None, "it was not started"
         return self._program
+
+    def retain(self, topics: Iterable[str], payload: str) -> None:
+        """Have it keep a payload on these topics."""
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.max_queued_messages_set(0)
+        client.connect("127.0.0.1", self.port)
+        client.loop_start()
+        sent = [client.publish(topic, payload, qos=1, retain=True) for topic in topics]
+        for each in sent:
+            each.wait_for_publish(30)
+        client.disconnect()
+        client.loop_stop()
 
     def kill(self) -> None:
         """End it as a power cut does; what it knew is gone."""

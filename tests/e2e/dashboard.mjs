@@ -4,18 +4,16 @@
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 
-const { url, chromium: executablePath, modules } = JSON.parse(process.argv[2]);
+const { url, chromium: executablePath, modules, scheme, locale } = JSON.parse(process.argv[2]);
 const { chromium } = createRequire(`${modules}/`)('playwright-core');
 const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--force-color-profile=srgb'],
 });
-const page = await browser.newPage({ deviceScaleFactor: 0.75 });
+const page = await browser.newPage({ deviceScaleFactor: 0.75, colorScheme: scheme, locale });
 const complaints = [];
 page.on('pageerror', (error) => complaints.push(error.message));
 page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-// With it, the dashboard's charts can be found by its own tests, and by ours.
-await page.addInitScript(() => { globalThis.Cypress = {}; });
 
 const orders = {
     open: async ({ width, height, path }) => {
@@ -39,10 +37,16 @@ const orders = {
     }),
 
     charts: () => page.evaluate(() => Object.fromEntries(
-        Object.entries(globalThis.uiCharts ?? {}).map(([id, { chart }]) => [
-            id,
-            chart.getOption().series.map(({ name, data }) => ({ name, values: data.map(([, y]) => y) })),
-        ]),
+        [...document.querySelectorAll('[data-chart]')].map((chart) => {
+            const all = (selector) => [...chart.querySelectorAll(selector)];
+            const paths = all('.recbms-line').map((path) => path.getAttribute('d'));
+            return [chart.dataset.chart, {
+                title: chart.querySelector('h2').innerText,
+                lines: Object.fromEntries(all('[data-line]').map((line, number) => [line.dataset.line, paths[number]])),
+                x: all('.recbms-x').map((label) => label.innerText),
+                y: all('.recbms-y').map((label) => label.innerText),
+            }];
+        }),
     )),
 
     choose: ({ name }) => page.getByRole('button', { name }).click(),
@@ -58,6 +62,15 @@ const orders = {
         .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
         .map((element) => element.className || element.tagName)
         .concat(document.documentElement.scrollWidth > innerWidth ? ['page'] : [])),
+
+    // The place of everything that the page says, and where the lowest cell ends.
+    places: () => page.evaluate(() => {
+        const boxes = [...document.querySelectorAll('[data-test]')].map((element) => [element.dataset.test, element.getBoundingClientRect()]);
+        return Object.fromEntries(boxes.map(([name, { left, top }]) => [name, [Math.round(left), Math.round(top)]]));
+    }),
+    lowestCell: () => page.evaluate(() => Math.max(
+        ...[...document.querySelectorAll('.recbms-cell')].map((cell) => cell.getBoundingClientRect().bottom),
+    )),
 
     complaints: () => complaints.splice(0),
 

@@ -8,15 +8,18 @@ from typing import Any, Self
 from e2e.installation import chromium, node, node_modules
 
 WALL = (1920, 1080)
+TABLET = (1280, 800)
 PHONE = (390, 844)
 
 
 class Dashboard:
     """A browser with one page."""
 
-    def __init__(self, url: str) -> None:
-        """Start the browser; `url` is Node-RED's."""
+    def __init__(self, url: str, scheme: str = "dark", locale: str = "en-US") -> None:
+        """Start the browser; `url` is Node-RED's; it asks for `dark` or `light` pages."""
         order = {
+            "scheme": scheme,
+            "locale": locale,
             "url": f"{url}/dashboard",
             "chromium": chromium(),
             "modules": str(node_modules()),
@@ -49,7 +52,7 @@ class Dashboard:
         return texts
 
     def charts(self) -> dict[str, Any]:
-        """Return the lines of each chart, by its node's id: names and values, oldest first."""
+        """Return what each chart shows: its title, lines (names and paths), labels of both axes."""
         drawn: dict[str, Any] = self._do("charts")
         return drawn
 
@@ -65,6 +68,16 @@ class Dashboard:
         """Return what reaches over the right edge of the window."""
         found: list[str] = self._do("overflow")
         return found
+
+    def places(self) -> dict[str, list[int]]:
+        """Return the place of each text of the page: left and top in pixels."""
+        found: dict[str, list[int]] = self._do("places")
+        return found
+
+    def lowest_cell(self) -> float:
+        """Return where the lowest cell ends, in pixels from the top of the window."""
+        bottom: float = self._do("lowestCell")
+        return bottom
 
     def complaints(self) -> list[str]:
         """Return the browser's errors since the last call."""

@@ -85,9 +85,9 @@ class Nats(Server):
 
 
 class Redis(Server):
-    """A Redis that keeps what it gets on disk."""
+    """A Redis that keeps what it gets on disk; `options` of its configuration come on top."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: str) -> None:
         self.port = free_port()
         options = {
             "bind": "127.0.0.1",
@@ -95,18 +95,23 @@ class Redis(Server):
             "dir": str(folder),
             "save": "",
             "appendonly": "yes",
+            **options,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         super().__init__(folder, [redis_server(), *words], "Ready to accept connections")
 
     def entries(self, stream: str) -> list[bytes]:
         """Return the field `message` of every entry of a stream, oldest first."""
-        found = json.loads(self._ask("--json", "XRANGE", stream, "-", "+"))
+        found = self.ask("XRANGE", stream, "-", "+")
         return [dict([fields])["message"].encode() for _, fields in found]
 
     def keys(self) -> list[str]:
         """Return the names of everything that is there."""
         return sorted(self._ask("KEYS", "*").split())
+
+    def ask(self, *words: str) -> Any:
+        """Return what the server answers to a command, as JSON has it."""
+        return json.loads(self._ask("--json", *words))
 
     def _ask(self, *words: str) -> Any:
         done = subprocess.run(

@@ -5,9 +5,11 @@ anywhere on the way makes a difference here.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _VOLTAGE = {"unit_of_measurement": "V", "device_class": "voltage", "state_class": "measurement"}
+_POWER = {"unit_of_measurement": "W", "device_class": "power", "state_class": "measurement"}
 _TEMPERATURE = {
     "unit_of_measurement": "°C",
     "device_class": "temperature",
@@ -54,13 +56,7 @@ _ROWS: list[Any] = [
         "7.46",
         {"unit_of_measurement": "A", "device_class": "current", "state_class": "measurement"},
     ),
-    (
-        "sensor",
-        "power",
-        "Power",
-        "98.8",
-        {"unit_of_measurement": "W", "device_class": "power", "state_class": "measurement"},
-    ),
+    ("sensor", "power", "Power", "98.8", _POWER),
     (
         "sensor",
         "soc",
@@ -160,6 +156,12 @@ _ROWS: list[Any] = [
         COUNTED,
         {**_CHARGE, "icon": "mdi:battery-minus-outline"},
     ),
+    ("sensor", "charge_power", "Charge power", "98.8", _POWER),
+    ("sensor", "discharge_power", "Discharge power", "0", _POWER),
+    ("sensor", "temperature_min", "Minimum temperature", "22.5", _TEMPERATURE),
+    ("binary_sensor", "balancing", "Balancing", "on", {"icon": "mdi:scale-balance"}),
+    ("sensor", "last_alarm", "Last alarm", "unknown", {"icon": "mdi:alert-outline"}),
+    ("sensor", "last_alarm_time", "Last alarm time", "unknown", {"device_class": "timestamp"}),
     (
         "sensor",
         "bms_temperature/2",
@@ -174,7 +176,40 @@ _ROWS: list[Any] = [
     ("sensor", "cell_voltage/2/3", "Unit 2 cell 3 voltage", "3.311", _VOLTAGE),
     ("sensor", "cell_voltage/2/4", "Unit 2 cell 4 voltage", "3.308", _VOLTAGE),
 ]
+_ROWS_OF_SETTINGS: list[Any] = [
+    (
+        "sensor",
+        "capacity_remaining",
+        "Remaining capacity",
+        "91.2",
+        {
+            "unit_of_measurement": "Ah",
+            "state_class": "measurement",
+            "icon": "mdi:battery-medium",
+        },
+    ),
+    (
+        "sensor",
+        "energy_remaining",
+        "Remaining energy",
+        "1.167",
+        {
+            "unit_of_measurement": "kWh",
+            "device_class": "energy_storage",
+            "state_class": "measurement",
+        },
+    ),
+    (
+        "sensor",
+        "cycles",
+        "Cycles",
+        "37",
+        {"state_class": "total_increasing", "icon": "mdi:battery-sync-outline"},
+    ),
+]
 ENTITIES = tuple(Entity(*row) for row in _ROWS)
+WITH_SETTINGS = tuple(Entity(*row) for row in _ROWS_OF_SETTINGS)
+"""What comes beside `ENTITIES` once the BMS has sent its settings."""
 BY_KEY = {entity.key: entity for entity in ENTITIES}
 _BY_NAME = {entity.name: entity.state for entity in ENTITIES}
 
@@ -183,12 +218,17 @@ Shown = dict[str, tuple[str, dict[str, Any]]]
 
 def shown(device_name: str, keys: tuple[str, ...] = tuple(BY_KEY)) -> Shown:
     """Return entity id → (state, attributes) of the whole pack, or of some sensors."""
+    return shown_of(device_name, [BY_KEY[key] for key in keys])
+
+
+def shown_of(device_name: str, entities: Iterable[Entity]) -> Shown:
+    """Return entity id → (state, attributes)."""
     return {
-        BY_KEY[key].id(device_name): (
-            BY_KEY[key].state,
-            {**BY_KEY[key].attributes, "friendly_name": f"{device_name} {BY_KEY[key].name}"},
+        entity.id(device_name): (
+            entity.state,
+            {**entity.attributes, "friendly_name": f"{device_name} {entity.name}"},
         )
-        for key in keys
+        for entity in entities
     }
 
 

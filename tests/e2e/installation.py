@@ -186,6 +186,11 @@ def redis_server() -> str:
     return _debian("redis-server", "/usr/bin/redis-server")
 
 
+def prometheus() -> str:
+    """Return the path of Prometheus, installed in the same way; promtool comes with it."""
+    return _debian("prometheus", "/usr/bin/prometheus")
+
+
 def jq() -> str:
     """Return the path of jq, installed in the same way."""
     return _debian("jq", "/usr/bin/jq")

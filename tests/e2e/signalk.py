@@ -25,7 +25,7 @@ API = "/signalk/v1/api/vessels/self"
 
 
 class SignalK:
-    """A Signal K server, without security and plugins, with an Execute and a UDP connection.
+    """A Signal K server without plugins, with an Execute and a UDP connection.
 
     Args:
         folder: of its configuration.
@@ -108,6 +108,16 @@ class SignalK:
             method=method,
         )
         urllib.request.urlopen(request, timeout=10).close()
+
+    def secure(self) -> None:
+        """Switch security on: from its next start on, the server has an owner with a password."""
+        settings = json.loads((self._folder / "settings.json").read_text())
+        settings["security"] = {"strategy": "./tokensecurity"}
+        (self._folder / "settings.json").write_text(json.dumps(settings))
+        owner = {"username": "owner", "password": "no hash, so that it fits nothing"}
+        security = {"users": [{**owner, "type": "admin"}], "secretKey": "0" * 64}
+        (self._folder / "security.json").write_text(json.dumps(security))
+        (self._folder / "security.json").chmod(0o600)
 
     def enable(self, *, enabled: bool) -> None:
         """Switch the Execute connection on or off, as the page of the connections does it."""

@@ -8,8 +8,9 @@ import re
 from typing import Any
 
 import pytest
+from support.waiting import eventually
 
-from e2e.dashboard import PHONE, WALL, Dashboard
+from e2e.dashboard import PHONE, TABLET, WALL, Dashboard
 from e2e.node_red import NodeRed, flow_file, with_env
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
@@ -18,7 +19,6 @@ from recbms_zmq.nodered import FlowOptions, flow_json
 
 pytestmark = pytest.mark.usefixtures("browser")
 
-CHARTS = ("recbms-exec-dashboard-power", "recbms-exec-dashboard-charge")
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 COUNTED = "a number that grows"
@@ -52,6 +52,7 @@ MEASURED = (
     *("capacity_remaining", "soh", "energy_charged", "energy_discharged"),
 )
 CLOCK = "at a time"
+TIME = r"([A-Z][a-z]+ \d+, )?\d\d?:\d\d(:\d\d)?(\s[AP]M)?"
 NO_CONNECTION = (
     "No connection to Node-RED Nothing here is live. "
     "The page goes on by itself when Node-RED is back."
@@ -64,8 +65,17 @@ def reads(page: Dashboard) -> dict[str, str]:
     for key in ("energy_charged", "energy_discharged"):
         if re.fullmatch(r"\d\.\d{3}", texts.get(key, "")):
             texts[key] = COUNTED
-    time = r"([A-Z][a-z]+ \d+, )?\d\d:\d\d:\d\d( [AP]M)?"
-    return {key: re.sub(time, CLOCK, text) for key, text in texts.items()}
+    return {key: re.sub(TIME, CLOCK, text) for key, text in texts.items()}
+
+
+def values(chart: dict[str, Any], name: str) -> set[float]:
+    """Return the values that a line of a chart has, which is made of steps."""
+    path = chart["lines"][name]
+    assert re.fullmatch(r"(M[\d.]+ [\d.]+H[\d.]+|V[\d.]+H[\d.]+)+", path)
+    low, high = (float(chart["y"][at].replace(MINUS, "-")) for at in (0, -1))
+    factor = 1000 if "kW" in chart["title"] else 1
+    heights = re.findall(r"(?:V|M[\d.]+ )([\d.]+)", path)
+    return {round((high - float(each) / 100 * (high - low)) * factor, 1) for each in heights}
 
 
 def offline(texts: dict[str, str]) -> dict[str, str]:
@@ -77,11 +87,11 @@ def offline(texts: dict[str, str]) -> dict[str, str]:
         "chip": "offline",
         "state": "Unknown",
         "time": "",
-        "stale": f"not live: as last heard {CLOCK}",
+        "stale": f"not live: data of {CLOCK}",
     }
 
 
-def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
+def test_the_page_shows_what_the_messages_hold_on_a_wall_and_on_a_phone(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()
@@ -95,12 +105,28 @@ def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
 
         def drawn() -> Any:
             return [
-                [(line["name"], set(line["values"]), len(line["values"]) > 2) for line in lines]
-                for lines in map(page.charts().get, CHARTS)
-                if lines is not None
+                (chart["title"], {name: values(chart, name) for name in chart["lines"]})
+                for chart in page.charts().values()
             ]
 
-        wait_until_equal(drawn, [[("Cellar", {98.8}, True)], [("Cellar", {28.5}, True)]])
+        both = [("Power, W", {"Cellar": {98.8}}), ("State of charge, %", {"Cellar": {28.5}})]
+        wait_until_equal(drawn, both)
+        assert all(re.fullmatch(TIME, label) for label in page.charts()["power"]["x"])
+        page.open(TABLET)
+        wait_until_equal(lambda: reads(page), PACK)
+        assert page.lowest_cell() < TABLET[1]
+
+        # Kilowatts take the place of watts, and nothing moves.
+        before = page.places()
+        bms.change(ibat=-100)
+        power = [f"{MINUS}1.32", "Discharging"]
+        wait_until_equal(lambda: [reads(page)[key] for key in ("power", "state")], power)
+        assert page.places() == before
+        steps = {98.8, -1324.0}
+        wait_until_equal(lambda: steps <= values(page.charts()["power"], "Cellar"), expected=True)
+        assert page.charts()["power"]["title"] == "Power, kW"
+        bms.change(ibat=7.46)
+
         page.open(PHONE)
         wait_until_equal(lambda: reads(page), PACK)
         assert page.overflow() == []
@@ -115,7 +141,7 @@ def test_the_page_says_what_the_messages_say_on_a_wall_and_on_a_phone(
         assert page.complaints() == []
 
 
-def test_an_alarm_and_silence_are_told_and_old_values_are_not(
+def test_an_alarm_and_silence_are_shown_and_old_values_are_not(
     node_red: NodeRed, bms: ScriptedBms
 ) -> None:
     bms.send_settings()
@@ -133,7 +159,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
     words = (
         "Alarm 2: Cell voltage too low (unit 2, cell 3) "
         "REC's manual: discharging is switched off now. Plug in the charger. "
-        "The BMS says: UNDERVOLTAGE"
+        "Message of the BMS: UNDERVOLTAGE"
     )
     with_alarm = {
         **PACK,
@@ -151,11 +177,12 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
         bms.is_silent = True
         silent = {
             **offline(with_alarm),
-            "alarm": f"When last heard: {words}",
-            "banner": f"Offline no status frame for 1 s Last heard {CLOCK}: 28.5 %, 13.24 V",
+            "alarm": f"When data last came: {words}",
+            "banner": f"Offline no status frame for 1 s Last data {CLOCK}: 28.5 %, 13.24 V",
         }
         wait_until_equal(lambda: reads(page), silent)
-        wait_until_equal(lambda: page.charts()[CHARTS[0]][0]["values"][-1], None)
+        # The line ends, and the chart goes on.
+        eventually(lambda: not page.charts()["power"]["lines"]["Cellar"].endswith("H1000"), "a gap")
 
         bms.is_silent = False
         bms.change(erro={**error, "present": 0}, error="")
@@ -172,7 +199,9 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
         node_red.deploy(flow)
         bms.change(soc=0.31)
         wait_until_equal(lambda: reads(page).get("soc"), "31.0")
-        assert len(page.charts()[CHARTS[0]][0]["values"]) > 2, "what was before the deploy"
+        # Two lines with the gap between them: what was before the deploy is still there.
+        eventually(lambda: page.charts()["power"]["lines"]["Cellar"].count("M") >= 2, "both")
+        assert "over: Cell voltage too low" in reads(page)["events"]
         assert page.complaints() == []
         node_red.program.kill()
         wait_until_equal(
@@ -180,7 +209,7 @@ def test_an_alarm_and_silence_are_told_and_old_values_are_not(
             [
                 NO_CONNECTION,
                 DASH,
-                f"not live: as last heard {CLOCK}",
+                f"not live: data of {CLOCK}",
             ],
         )
         bms.change(soc=0.32)

@@ -1,5 +1,6 @@
 """What goes wrong at the beginning reads as a sentence with what to do, once."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from support.waiting import eventually
 
 from e2e import installation
+from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
+from e2e.service import command_folder
 from e2e.waiting import free_port
 
 
@@ -61,7 +64,7 @@ def test_a_path_with_a_space_works_in_quotes(
 def test_a_wrong_option(node_red: NodeRed) -> None:
     before = len(node_red.log())
     node_red.deploy(flow_file("dashboard.json", BMS_URL="nonsense"))
-    wait_for(node_red, before, "an option is wrong: the log in the debug sidebar says which")
+    wait_for(node_red, before, "an option is wrong: see the log in the debug sidebar")
 
 
 def test_no_service_to_subscribe_to(node_red: NodeRed) -> None:
@@ -95,3 +98,24 @@ def test_no_token_and_no_home_assistant(name: str, without_token: NodeRed) -> No
     without_token.deploy(soon(flow))
     wait_for(without_token, 0, "no connection to Home Assistant at http://127.0.0.1:")
     assert "Circular" not in without_token.log()
+
+
+def test_no_companion(
+    installed: Callable[[Callable[[], object]], None], bms: ScriptedBms, tmp_path: Path
+) -> None:
+    installed(installation.home_assistant)
+    installed(installation.node_modules)
+    home_assistant = HomeAssistant(tmp_path / "home-assistant", has_companion=False)
+    command = f"{command_folder(tmp_path)}:{os.environ['PATH']}"
+    try:
+        home_assistant.start()
+        env = {"HA_URL": home_assistant.url, "HA_TOKEN": home_assistant.token, "PATH": command}
+        node_red = NodeRed(tmp_path / "node-red", env)
+        try:
+            node_red.start()
+            node_red.deploy(flow_file("exec-to-home-assistant.json", BMS_URL=bms.url))
+            wait_for(node_red, 0, "Home Assistant does not have Node-RED Companion: install it")
+        finally:
+            node_red.stop()
+    finally:
+        home_assistant.stop()

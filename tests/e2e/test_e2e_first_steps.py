@@ -98,6 +98,8 @@ def test_from_a_copy_of_the_repository_to_messages_and_back(
     assert {f"flows/{name}" for name in names} == installed
     stranger.types(block("signal k files"))
     stranger.types(block("mqtt install") + "~/recbms/bin/python ~/pipes/to_mqtt.py --help")
+    prometheus = block("prometheus install") + "~/recbms/bin/python ~/pipes/to_prometheus.py --help"
+    stranger.types(prometheus)
     stranger.types(block("install extras") + "~/recbms/bin/recbms-zmq completion bash")
 
     stranger.types(block("container wheel"))

@@ -14,10 +14,11 @@ import pytest
 from e2e.browser import browse
 from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
-from e2e.node_red import NodeRed, flow_file
+from e2e.node_red import NodeRed, flow_file, with_env
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children
 from e2e.waiting import wait_until_equal
+from recbms_zmq.cli import main
 
 ENTITY_NODE_KEYS = (
     "time_remaining",
@@ -128,6 +129,23 @@ def test_daemon_makes_all_entities_of_the_pack_and_starts_the_program_again(
     wait_until_equal(lambda: home_assistant.state(charge), "28.5")
 
 
+def test_the_command_makes_flows_for_several_bms(
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flows: list[Any] = []
+    for source in ("exec", "daemon"):
+        urls = [word for number in (1, 2) for word in ("--url", f"{source}{number}={bms.url}")]
+        assert main(["flow", "--source", source, *urls]) == 0
+        flows += with_env(json.loads(capsys.readouterr().out), MIN_INTERVAL="0")
+    node_red.deploy(flows)
+    for name in ("exec1", "exec2", "daemon1", "daemon2"):
+        charge = BY_KEY["soc"].id(f"REC BMS {name}")
+        wait_until_equal(lambda charge=charge: home_assistant.state(charge), "28.5")  # type: ignore[misc]
+
+
 def test_zeromq_node_makes_all_entities_of_the_pack_by_discovery(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
 ) -> None:
@@ -174,14 +192,21 @@ def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
         flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
     )
     expected = shown("Van pack")
+    alarm = "event.van_pack_alarm"
+    types = {"event_types": ["alarm_raised", "alarm_cleared"], "event_type": None}
+    look = {"friendly_name": "Van pack Alarm", "icon": "mdi:alert-outline"}
+    expected[alarm] = ("unknown", {**types, **look})
     entities = wait_for_entities(home_assistant, "Van pack", expected)
     assert registered(home_assistant, of_device(entities, expected)) == {
-        entity.id("Van pack"): (
-            f"recbms_van_{key.replace('/', '_')}",
-            entity.category,
-            "Van pack",
-        )
-        for key, entity in BY_KEY.items()
+        alarm: ("recbms_van_alarm", None, "Van pack"),
+        **{
+            entity.id("Van pack"): (
+                f"recbms_van_{key.replace('/', '_')}",
+                entity.category,
+                "Van pack",
+            )
+            for key, entity in BY_KEY.items()
+        },
     }
     assert home_assistant.ask(
         "config/entity_registry/get", entity_id="sensor.van_pack_unit_2_cell_1_voltage"

@@ -18,7 +18,7 @@ from support.waiting import eventually
 
 from e2e import installation
 from e2e.broker import Broker, SecureBroker, Watcher
-from e2e.expected import BY_KEY, Shown, seen, shown
+from e2e.expected import BY_KEY, WITH_SETTINGS, Shown, seen, shown, shown_of
 from e2e.home_assistant import HomeAssistant
 from e2e.pipeline import Pipeline, stages
 from e2e.scripted_bms import ScriptedBms
@@ -77,7 +77,7 @@ def test_home_assistant_has_all_entities_without_node_red(
         MQTT_PORT=str(mqtt),
         RECBMS_DEVICE_NAME=name,
     )
-    expected = numbers(shown(name))
+    expected = numbers(shown(name) | shown_of(name, WITH_SETTINGS))
     ids = set(expected)
 
     def found() -> Shown:
@@ -97,7 +97,8 @@ def test_home_assistant_has_all_entities_without_node_red(
     mine = [each for each in registry.values() if each["device_id"] == entry["device_id"]]
     disabled = {each["unique_id"] for each in mine if each["disabled_by"] == "integration"}
     assert {"recbms_attic_settings_capacity", "recbms_attic_link_frames"} <= disabled
-    assert len(mine) - len(disabled) == len(ids) + 1  # capacity_remaining, known by the settings
+    enabled = {each["entity_id"] for each in mine if each["unique_id"] not in disabled}
+    assert enabled == ids
 
     # The program dies: the broker publishes its Last Will.
     os.kill(stages(pipe.program.pid)["to_mqtt.py"], signal.SIGKILL)

@@ -3,7 +3,9 @@
 import json
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,11 +13,12 @@ from support.waiting import eventually
 
 from e2e.browser import browse
 from e2e.expected import BY_KEY
-from e2e.home_assistant import HomeAssistant
+from e2e.home_assistant import Events, HomeAssistant
 from e2e.node_red import FLOWS, NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
 from e2e.waiting import wait_until_equal
+from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
 
 EXEC = "exec-to-home-assistant.json"
 ALARM = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
@@ -67,8 +70,18 @@ def sent(home_assistant: HomeAssistant, device: str) -> Any:
 
 
 def what(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an alarm event without its time."""
-    return {word: event[word] for word in event if word != "ts"}
+    """Return an alarm event without its time and id."""
+    return {word: event[word] for word in event if word not in ("ts", "id")}
+
+
+def distinct(events: Events) -> Iterator[dict[str, Any]]:
+    """Yield the alarm events, without those that repeat an id."""
+    ids = set()
+    while True:
+        event = events.next()
+        if event["id"] not in ids:
+            ids.add(event["id"])
+            yield what(event)
 
 
 @pytest.mark.parametrize("way", ["discovery", "entity-nodes"])
@@ -175,6 +188,12 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         assert "discharging is switched off now. Plug in the charger." in pushed["message"]
         assert notes(home_assistant, "alarm") == {"recbms_alarm_alarm": title}
         wait_until_equal(lambda: sent(home_assistant, "alarm"), 2)
+        last = BY_KEY["last_alarm"].id("Alarm")
+        wait_until_equal(
+            lambda: home_assistant.state(last), "Cell voltage too low (unit 2, cell 3)"
+        )
+        raised = home_assistant.state(BY_KEY["last_alarm_time"].id("Alarm"))
+        assert datetime.fromisoformat(str(raised)).tzinfo is not None
 
         # A redeploy starts the program again, which sends the event again.
         node_red.deploy(flow)
@@ -195,9 +214,20 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         assert phone.next()["message"] == "clear_notification"
         assert what(events.next()) == {"event": "alarm_raised", **HIGH, **origin}
         assert phone.next()["title"] == "Alarm: Cell voltage too high (unit 2, cell 4)"
+
+    with home_assistant.events("recbms_alarm") as events:
+        # Node-RED crashes while it sends: what is repeated has the same id.
+        different = distinct(events)
         bms.change(erro=NO_ALARM)
-        assert what(events.next()) == {"event": "alarm_cleared", **HIGH, **origin}
-        assert phone.next()["message"] == "clear_notification"
+        assert next(different) == {"event": "alarm_cleared", **HIGH, **origin}
+        node_red.program.kill()
+        bms.change(erro=ALARM)
+        node_red.start()
+        assert next(different) == {"event": "alarm_raised", **LOW, **origin}
+        node_red.program.kill()
+        bms.change(erro=NO_ALARM)
+        node_red.start()
+        assert next(different) == {"event": "alarm_cleared", **LOW, **origin}
         wait_until_equal(lambda: notes(home_assistant, "alarm"), {})
 
 
@@ -259,20 +289,47 @@ def test_the_blueprint_does_the_same_with_the_entities_alone(
             "input": {"problem": "binary_sensor.blue_problem", "phone": [phone_action]},
         },
     }
-    (home_assistant.folder / "automations.yaml").write_text(json.dumps([automation]))
+    # As on the page of the flows.
+    own = {
+        "id": "own",
+        "alias": "Own",
+        "triggers": {
+            "trigger": "state",
+            "entity_id": "event.blue_alarm",
+            "not_from": "unavailable",
+            "not_to": ["unavailable", "unknown"],
+        },
+        "conditions": "{{ trigger.to_state.attributes.event_type == 'alarm_raised' }}",
+        "actions": [{"action": "notify.mobile_app_test", "data": {"message": "own"}}],
+    }
+    (home_assistant.folder / "automations.yaml").write_text(json.dumps([automation, own]))
     home_assistant.ask("call_service", domain="automation", service="reload")
     service.start("--device-name", "Blue", f"blue={bms.url}")
-    node_red.deploy(
-        flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
-    )
+    flow = flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
+    node_red.deploy(flow)
     wait_until_equal(lambda: home_assistant.state("binary_sensor.blue_problem"), "off")
+    wait_until_equal(lambda: home_assistant.state("event.blue_alarm"), "unknown")
+
+    def alarm() -> dict[str, Any]:
+        attributes = home_assistant.states()["event.blue_alarm"]["attributes"]
+        return {word: attributes.get(word) for word in ("event_type", *LOW)}
+
     title = "Blue: Cell voltage too low (unit 2, cell 3)"
     with home_assistant.events("test_phone") as phone:
         bms.change(erro=ALARM)
-        assert phone.next() == {"message": title}
+        # The blueprint waits two seconds for all entities of the frame.
+        assert [phone.next(), phone.next()] == [{"message": "own"}, {"message": title}]
     assert notes(home_assistant, "blue") == {"recbms_blue_alarm": title}
-    bms.change(erro=NO_ALARM)
-    wait_until_equal(lambda: notes(home_assistant, "blue"), {})
+    # The flow cannot fire events, so it makes an entity that has them. Its state is the time.
+    wait_until_equal(alarm, {"event_type": "alarm_raised", **LOW})
+    raised = home_assistant.state("event.blue_alarm")
+    with home_assistant.events("test_phone") as phone:
+        node_red.deploy(flow)
+        bms.change(erro=NO_ALARM)
+        wait_until_equal(lambda: notes(home_assistant, "blue"), {})
+        assert phone.none(1)
+    wait_until_equal(alarm, {"event_type": "alarm_cleared", **LOW})
+    assert home_assistant.state("event.blue_alarm") != raised
 
 
 def test_values_are_sent_at_the_interval_and_alarms_at_once(
@@ -319,7 +376,12 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     ids = [f"gone_{way}", f"gone_{way}_2"]
     names = [f"REC BMS {each}" for each in ids]
     sources = [f"{ids[0]}={bms.url}", f"{ids[1]}={second_bms.url}"]
-    env = {"MQTT_PORT": str(request.getfixturevalue("mqtt"))} if "mqtt" in name else {}
+    env = {}
+    if "mqtt" in name:
+        env["MQTT_PORT"] = str(request.getfixturevalue("mqtt"))
+        # Other devices of the owner; mosquitto queues 1,000 messages of QoS 1 for a subscriber.
+        others = [f"homeassistant/other/{number}/config" for number in range(1100)]
+        request.getfixturevalue("broker").retain(others, "{}")
     if name == EXEC:
         env |= {"BMS_URL": " ".join(sources)}
         env |= {"ARGUMENTS": "run --exit-on-stdin-close --no-publish ${BMS_URL}"}
@@ -359,6 +421,73 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     eventually(are_made, "entities again", 60)
     press(node_red, flow, "remove")
     wait_until_equal(lambda: [made(0), made(1)], [0, 0])
+
+
+def test_another_name_and_another_way_keep_the_entity_ids(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service, mqtt: int
+) -> None:
+    charge = BY_KEY["soc"].id("Moved")
+
+    def made() -> dict[str, int]:
+        """Return how many entities there are of each platform, under each id of the BMS."""
+        found = Counter(
+            f"{each['platform']} {old}"
+            for each in home_assistant.entities().values()
+            for old in ("oldname", "newname")
+            if f"recbms{'_' if each['platform'] == 'mqtt' else '-'}{old}_" in each["unique_id"]
+        )
+        return dict(found)
+
+    def started(name: str) -> list[dict[str, Any]]:
+        return flow_file(EXEC, BMS_URL=f"{name}={bms.url}", DEVICE_NAME="Moved")
+
+    node_red.deploy(started("oldname"))
+    wait_until_equal(lambda: home_assistant.state(charge), "28.5")
+    # Another id of the BMS: what the earlier one left has the entity ids still.
+    flow = started("newname")
+    node_red.deploy(flow)
+    wait_until_equal(lambda: home_assistant.state(f"{charge}_2"), "28.5")
+    press(node_red, flow, "remove")
+    wait_until_equal(made, {})
+    node_red.deploy(flow)
+    # Home Assistant remembers the entity ids of what was removed.
+    wait_until_equal(lambda: home_assistant.state(f"{charge}_2"), "28.5")
+    assert list(made()) == ["nodered newname"]
+
+    # As the guide has it: the button, the tab away, the other flow.
+    press(node_red, flow, "remove")
+    wait_until_equal(made, {})
+    node_red.deploy([])
+    bms.change(soc=0.41)
+    service.start("--device-name", "Moved", f"newname={bms.url}")
+    node_red.deploy(
+        flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))
+    )
+    wait_until_equal(lambda: home_assistant.state(charge), "41")
+    assert list(made()) == ["mqtt newname"]
+
+    def history() -> bool:
+        [states] = home_assistant.get(f"/api/history/period?filter_entity_id={charge}")
+        return {"28.5", "41"} <= {each["state"] for each in states}
+
+    eventually(history, "one history of both ways", 60)
+
+
+def test_entity_nodes_can_be_removed(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file("exec-to-entity-nodes.json", BMS_URL=bms.url)
+    nodes = "recbms-exec-entity-nodes-entity-"
+
+    def made() -> int:
+        return sum(nodes in each["unique_id"] for each in home_assistant.entities().values())
+
+    node_red.deploy(flow)
+    wait_until_equal(made, len(ENTITY_NODE_KEYS))
+    press(node_red, flow, "remove")
+    wait_until_equal(made, 0)
+    node_red.deploy([])
+    assert made() == 0
 
 
 def test_node_red_lives_on_when_two_deploys_follow_each_other(

@@ -23,6 +23,7 @@ from .contract import Contract
 
 ALL = ReportOptions(emit="both", report="all")
 OFTEN = ReportOptions(emit="both", refresh=2.0, min_interval=3.0, stale_after=4.0)
+ENERGY = ("energy_charged", "energy_discharged", "charge_in", "charge_out")
 STEP = 3.0
 """Seconds from one message to the next."""
 
@@ -120,7 +121,7 @@ def _check_what_stands(
         if message["kind"] == "reading" and message["key"].startswith("settings/") == bool(group)
     }
     # What is of the service itself is not in the frame.
-    own = ("link/", "energy_", "charge_in", "charge_out", "last_update")
+    own = ("link/", *ENERGY, "last_update", "last_alarm_time")
     sent, expected = _without(sent, own), _without(expected, own)
     assert sent == expected
     if isinstance(frame, Status):

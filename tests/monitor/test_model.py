@@ -29,7 +29,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize("emit", ["readings", "snapshot", "both"])
-def test_the_real_frames_give_the_same_state_however_the_service_tells_it(emit: str) -> None:
+def test_the_real_frames_give_the_same_state_with_every_emit(emit: str) -> None:
     bms = MonitoredBms(emit=emit)
     bms.settings()
     bms.status()
@@ -64,7 +64,7 @@ def test_limits_that_are_the_wrong_way_round_are_not_used() -> None:
     assert bms.pack.limits == Limits(2.7, 4.2, known=False)
 
 
-def test_an_alarm_is_told_with_its_place_and_what_rec_says_of_it() -> None:
+def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
     bms = MonitoredBms()
     error = {"present": 1, "addr": 2, "st": 2, "con_st": 1}
     bms.status(erro=error, error="UNDERVOLTAGE")
@@ -79,7 +79,7 @@ def test_an_alarm_is_told_with_its_place_and_what_rec_says_of_it() -> None:
     ]
 
 
-def test_an_alarm_that_nobody_knows_has_the_words_of_the_bms_once() -> None:
+def test_an_unknown_alarm_has_the_words_of_the_bms_once() -> None:
     bms = MonitoredBms()
     bms.status(erro={"present": 1, "addr": 0, "st": 18, "con_st": 0}, error="New <b>thing</b>")
     assert bms.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "", None)
@@ -95,7 +95,7 @@ def test_the_last_values_stay_while_a_pack_is_offline() -> None:
     assert pack.age(now=40.0) == 40.0
 
 
-def test_what_is_not_said_again_when_a_pack_comes_back_is_gone() -> None:
+def test_what_is_not_sent_again_when_a_pack_comes_back_is_gone() -> None:
     bms = MonitoredBms()
     bms.settings()
     bms.status(units=2)
@@ -123,7 +123,7 @@ def test_a_cell_without_a_voltage_is_a_cell_of_unknown_voltage() -> None:
     assert bms.pack.cells()[2] == Cell(2, 3, None, False, False, False)
 
 
-def test_another_run_of_the_service_begins_anew() -> None:
+def test_another_run_of_the_service_replaces_the_first() -> None:
     model = Model()
     MonitoredBms(model, run="00000001").status(units=3)
     MonitoredBms(model, run="00000002").status()
@@ -178,7 +178,7 @@ def test_a_lost_service_makes_its_packs_offline_until_it_is_back() -> None:
     assert model.packs[0].cells() == CELLS
 
 
-def test_the_reason_of_a_device_that_is_offline_can_be_told_between_messages() -> None:
+def test_the_reason_of_a_device_that_is_offline_can_change_between_messages() -> None:
     model = Model()
     boat, house = MonitoredBms(model, name="boat"), MonitoredBms(model, name="house")
     house.status()

@@ -21,14 +21,14 @@ NORMAL = (
 )
 
 
-def test_a_line_says_how_a_pack_is() -> None:
+def test_a_line_shows_the_state_of_a_pack() -> None:
     bms = MonitoredBms(device_name="House")
     bms.settings()
     bms.status()
     assert PlainView().changed_lines(bms.model) == [f"House: {NORMAL}"]
 
 
-def test_only_what_has_changed_is_said() -> None:
+def test_only_what_has_changed_is_printed() -> None:
     model = Model()
     house, boat = (
         MonitoredBms(model, name="house"),
@@ -53,7 +53,7 @@ def test_only_what_has_changed_is_said() -> None:
     assert view.changed_lines(model) == ["Boat: offline: no status frame for 30 s"]
 
 
-def test_an_alarm_is_said_with_what_to_do() -> None:
+def test_an_alarm_is_printed_with_what_to_do() -> None:
     bms = MonitoredBms()
     bms.status(erro={"present": 1, "addr": 3, "st": 1, "con_st": 12}, error="Over\x1b[2Jvolt")
     assert PlainView().changed_lines(bms.model) == [
@@ -137,69 +137,6 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
     bms.send(status(soc=0.5))
     assert process.wait() == 141
     assert process.stderr.text() == ""
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        (
-            ["tcp://nowhere"],
-            2,
-            (
-                "ENDPOINT: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH, "
-                "got 'tcp://nowhere'"
-            ),
-        ),
-        (
-            ["tcp://127.0.0.1:*"],
-            2,
-            "cannot connect to tcp://127.0.0.1:*: Invalid argument",
-        ),
-        (
-            ["192.168.8.2"],
-            2,
-            (
-                "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, "
-                "replay:FILE, or - for stdin (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"
-            ),
-        ),
-        (
-            ["--curve-secret-key", "a.key_secret"],
-            2,
-            "--curve-secret-key: the service's key is needed too: --curve-server-key FILE",
-        ),
-        (
-            ["--curve-server-key", "/does/not/exist"],
-            78,
-            "cannot read the key file /does/not/exist: No such file or directory",
-        ),
-        (
-            ["--stale-after", "no", "sim:"],
-            2,
-            "--stale-after: expected seconds, a number above 0, got 'no'",
-        ),
-        (
-            ["--once", "sim:"],
-            2,
-            (
-                "--once is not an option or argument of recbms-zmq monitor "
-                "(try: recbms-zmq monitor --help)"
-            ),
-        ),
-        (
-            ["--config", "/does/not/exist.toml"],
-            78,
-            "cannot read /does/not/exist.toml: No such file or directory",
-        ),
-    ],
-)
-def test_mistakes_are_one_sentence(
-    start: Run, arguments: list[str], code: int, sentence: str
-) -> None:
-    process = start("monitor", *arguments)
-    assert process.wait() == code
-    assert process.stderr.text() == f"recbms-zmq: {sentence}\n"
-    assert process.stdout.text() == ""
 
 
 def test_a_service_with_curve_lets_in_who_has_the_keys(

@@ -1,6 +1,8 @@
 """What the view looks like: whole screens, compared with those in `screens/`."""
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from support.frames import STATUS
-from support.monitored_bms import MonitoredBms
+from support.frames import SETTINGS, STATUS, status
+from support.monitored_bms import WALL, MonitoredBms
 
 from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
 from recbms_zmq.monitor.model import Model
@@ -122,6 +124,17 @@ def test_an_alarm_comes_first_with_what_to_do() -> None:
     assert style(page, "Alarm 2") == "bold red"
 
 
+def test_a_monitor_that_is_started_later_shows_the_last_alarm_with_its_local_time() -> None:
+    bms = MonitoredBms()
+    bms.status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 1})
+    bms.status(60.0)
+    bms.model = Model()
+    bms.replay(90.0)
+    local = datetime.fromtimestamp(WALL).astimezone()
+    last = f"{local:%Y-%m-%d %H:%M}, last alarm: Cell voltage too low (unit 2, cell 1)"
+    assert last in text(render(bms.model, View(), (80, 24), 90.0)).splitlines()
+
+
 def test_while_offline_the_last_values_are_shown_but_fade() -> None:
     bms = MonitoredBms()
     bms.settings()
@@ -143,12 +156,12 @@ def test_a_small_terminal_shows_what_matters_most() -> None:
     assert text(page) == screen("three-packs-50x16")
 
 
-def test_without_a_service_it_says_what_it_waits_for() -> None:
+def test_without_a_service_it_shows_what_it_waits_for() -> None:
     page = render(Model(["tcp://127.0.0.1:5556"]), View(), (80, 24), 0.0)
     assert text(page) == screen("waiting-80x24")
 
 
-def test_a_refusal_is_told_with_its_reason() -> None:
+def test_a_refusal_is_shown_with_its_reason() -> None:
     model = Model(["tcp://127.0.0.1:5556"])
     model.refused("tcp://127.0.0.1:5556", "this key or address is not allowed")
     shown = text(render(model, View(), (80, 24), 0.0))
@@ -205,6 +218,36 @@ def test_what_came_from_outside_cannot_speak_to_the_terminal() -> None:
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert "House?]0;owned?" in shown
     assert "evil" in shown
+
+
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d.]*")
+
+
+@pytest.mark.parametrize("units", [1, 2, 4, 15])
+@pytest.mark.parametrize("has_alarm", [False, True], ids=["no alarm", "alarm"])
+def test_no_number_is_cut_on_80_by_24(units: int, has_alarm: bool) -> None:
+    """Long names, negative values and those of three digits, with and without all cells."""
+    model = Model()
+    for number in range(3):
+        bms = MonitoredBms(model, name=f"pack{number}", device_name=f"Battery {'of lead ' * 5}")
+        frame = json.loads(status(units=units, cells=16, vbat=812.48, ibat=-1345.67, soc=1.0))
+        master = frame["bms_array"]["master"]
+        master |= {"mincell": 2.987, "maxcell": 3.999}
+        master["time_remaining"] = "Empty in:<br> 123 h 45 min"
+        if has_alarm:
+            master |= {"erro": {"present": 1, "addr": 2, "st": 2, "con_st": 16}, "error": "no. 2"}
+        for unit in frame["bms_array"]["slave"].values():
+            unit |= {"temp": {"0": -18.5, "1": -118.5, "2": 102.25}, "st_temp": 3}
+        bms.frame(SETTINGS)
+        bms.frame(json.dumps(frame))
+
+    def numbers(columns: int, rows: int, all_cells: bool) -> set[str]:
+        view = View(selected=1, all_cells=all_cells)
+        shown = text(render(model, view, (columns, rows), 1.0, UNICODE))
+        return set(NUMBER.findall(re.sub(r"rows \d+-\d+ of \d+", "", shown)))
+
+    whole = numbers(500, 300, True) | numbers(500, 300, False)
+    assert numbers(80, 24, True) | numbers(80, 24, False) <= whole
 
 
 @given(

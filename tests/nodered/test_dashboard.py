@@ -87,7 +87,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         *(ONLINE, DEVICE, reading("soc", 28.5), reading("power", 98.8)),
         *(reading("voltage", 13.24), reading("current", -7.5), reading("cells", 1)),
         *(reading("time_remaining_minutes", 65), reading("time_to_empty", 1.08)),
-        *(reading("charge_state", "discharging"), reading("settings/cycles", 37)),
+        *(reading("charge_state", "discharging"), reading("cycles", 37)),
         reading("soh", None),
     ) == {
         "id": "recbms/main",
@@ -128,7 +128,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
             {
                 "title": "Alarm 2: Low (unit 2, cell 3)",
                 "meaning": ALARMS[2].meaning,
-                "message": "The BMS says: UNDERVOLTAGE",
+                "message": "Message of the BMS: UNDERVOLTAGE",
             },
         ),
         (
@@ -143,7 +143,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         (*(None, None, None, ""), {"title": "Alarm: Low", "meaning": "", "message": ""}),
     ],
 )
-def test_an_alarm_is_told_with_its_place_and_what_to_do(
+def test_an_alarm_is_shown_with_its_place_and_what_to_do(
     number: int | None, unit: int | None, cell: int | None, text: str, alarm: dict[str, str]
 ) -> None:
     active = (
@@ -166,6 +166,16 @@ def test_the_last_five_events_are_kept_the_newest_first() -> None:
         {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
         *([{"at": HEARD, "raised": True, "text": "Low (unit 2)"}] * 4),
     ]
+
+
+def test_an_alarm_from_before_the_start_is_in_the_list_until_there_are_events() -> None:
+    ts = reading("soc", 1)["ts"]
+    last = (reading("last_alarm", "Low (unit 2)"), reading("last_alarm_time", ts))
+    raised = [{"at": HEARD, "raised": True, "text": "Low (unit 2)"}]
+    assert battery(ONLINE, *last)["events"] == raised
+    over = {"at": HEARD, "raised": False, "text": "Low (unit 2)"}
+    assert battery(ONLINE, *last, event(2, "alarm_cleared"))["events"] == [over]
+    assert battery(ONLINE, reading("last_alarm", None))["events"] == []
 
 
 def test_cells_stand_between_their_limits_in_their_order() -> None:
@@ -245,7 +255,7 @@ def test_temperatures_of_the_battery_come_before_those_of_the_boards() -> None:
     ]
 
 
-def test_a_pack_that_is_offline_or_was_not_said_to_be_online_is_not_live() -> None:
+def test_a_pack_without_an_availability_of_online_is_not_live() -> None:
     soc = reading("soc", 28.5)
     shown = battery(ONLINE, soc, OFFLINE)
     found = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
@@ -268,7 +278,7 @@ def test_an_alarm_that_a_program_reports_again_is_listed_once() -> None:
     assert len(battery(ONLINE, again, again, event(2, "alarm_cleared"))["events"]) == 2
 
 
-def test_what_is_not_said_again_after_an_offline_is_unknown() -> None:
+def test_what_is_not_sent_again_after_an_offline_is_unknown() -> None:
     shown = battery(ONLINE, reading("soc", 28.5), OFFLINE, ONLINE, reading("power", 1))
     assert (shown["live"], shown["soc_text"], shown["power_text"]) == (True, None, "+1.0")
     again = {**reading("power", 1), "run": "2b"}
@@ -282,15 +292,15 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): the debug sidebar in Node-RED says why"),
+        ({"code": 78}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
         (
             {"code": -2},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (HEARD, "nothing is heard of recbms-zmq"),
+        (HEARD, "recbms-zmq sends nothing"),
     ],
 )
-def test_without_the_program_no_pack_is_live_and_the_page_says_why(
+def test_without_the_program_no_pack_is_live_and_the_page_shows_the_reason(
     payload: Any, reason: str
 ) -> None:
     gone = {**reading("soc", 28.5), "control": "offline", "payload": payload}
@@ -317,7 +327,7 @@ def test_the_page_is_drawn_when_there_is_news_and_every_ten_seconds() -> None:
     assert [each["sent"] is not None for each in done] == [True, False, False, True, False, True]
 
 
-def test_packs_are_told_apart_by_their_topics_and_sorted_by_name() -> None:
+def test_packs_differ_by_their_topics_and_are_sorted_by_name() -> None:
     other = {**ONLINE, "topic": "other/main/availability", "device_name": "Boat"}
     [shown, _] = sent(ONLINE, other, tick(1))
     assert [(each["id"], each["name"]) for each in shown["payload"]["packs"]] == [
@@ -327,19 +337,21 @@ def test_packs_are_told_apart_by_their_topics_and_sorted_by_name() -> None:
 
 
 def history(*messages: dict[str, Any], hours: float = 0.4) -> list[Any]:
-    """Return what each message made the node `Points of the charts` send."""
+    """Return what each message made the node *History* send: points by the names of the lines.
+
+    Their times are seconds since the beginning.
+    """
     done = run_scripts(script("history_start"), script("history"), messages, HISTORY_HOURS=hours)
-    return [each["sent"] for each in done]
-
-
-def points(sent: list[Any]) -> list[list[Any]]:
-    """Return the points for power and for the charge, as (series, seconds, y)."""
     return [
-        [
-            (each["series"], (each["x"] - HEARD) / 1000, each["y"])
-            for each in messages[-1]["payload"]
-        ]
-        for messages in sent
+        each["sent"]
+        and {
+            pack["name"]: [
+                (begin - HEARD // 1000, end - HEARD // 1000, power, charge)
+                for begin, end, power, charge in pack["points"]
+            ]
+            for pack in each["sent"]["payload"]["packs"]
+        }
+        for each in done
     ]
 
 
@@ -347,9 +359,18 @@ def test_a_step_has_the_mean_power_and_the_last_charge() -> None:
     # 0.4 h in 720 steps are two seconds each.
     messages = (ONLINE, reading("soc", 28.5), reading("power", 100))
     done = history(tick(0), *messages, tick(1), reading("power", 200), tick(2), tick(3), tick(4))
-    assert [each is not None for each in done[-3:]] == [True, False, True]
-    assert points(done[-3]) == [[("REC BMS", 2, 150)], [("REC BMS", 2, 28.5)]]
-    assert points(done[-1]) == [[("REC BMS", 4, 200)], [("REC BMS", 4, 28.5)]]
+    # One second after the first step there is nothing new to draw.
+    assert done[-3:] == [
+        {"REC BMS": [(0, 2, 150, 28.5)]},
+        None,
+        {"REC BMS": [(0, 2, 150, 28.5), (2, 4, 200, 28.5)]},
+    ]
+
+
+def test_the_first_step_is_shown_before_it_ends() -> None:
+    messages = (ONLINE, reading("soc", 28.5), reading("power", 100))
+    done = history(tick(0), *messages, tick(1), tick(6), tick(7), hours=24)
+    assert done[-3:] == [{"REC BMS": [(0, 1, 100, 28.5)]}, {"REC BMS": [(0, 6, 100, 28.5)]}, None]
 
 
 @pytest.mark.parametrize("gone", [OFFLINE, {"control": "offline", "payload": 1}])
@@ -359,30 +380,27 @@ def test_there_is_a_gap_while_nothing_is_known(gone: dict[str, Any]) -> None:
         *(tick(0), *messages, tick(1), gone, tick(2), tick(4)),
         *(ONLINE, tick(6), reading("power", 50), reading("soc", 28), tick(8)),
     )
-    drawn = [points(each) for each in done[-8:] if each is not None]
-    assert drawn == [
-        [[("REC BMS", 2, 100)], [("REC BMS", 2, None)]],  # of this step a part was measured
-        [[("REC BMS", 4, None)], [("REC BMS", 4, None)]],
-        [[("REC BMS", 6, None)], [("REC BMS", 6, None)]],
-        [[("REC BMS", 8, 50)], [("REC BMS", 8, 28)]],
+    assert done[-1]["REC BMS"] == [
+        (0, 2, 100, None),  # of this step a part was measured
+        (2, 4, None, None),
+        (4, 6, None, None),
+        (6, 8, 50, 28),
     ]
 
 
-def test_packs_of_one_name_have_a_line_each_and_the_look_is_told_when_they_change() -> None:
+def test_points_are_kept_for_the_hours_that_are_shown() -> None:
+    messages = (ONLINE, reading("power", 100), reading("soc", 28))
+    done = history(tick(0), *messages, *(tick(at) for at in range(300, 2401, 300)))
+    assert [begin for begin, *_ in done[-1]["REC BMS"]] == [900, 1200, 1500, 1800, 2100]
+
+
+def test_packs_of_one_name_have_a_line_each() -> None:
     other = {**ONLINE, "topic": "other/main/availability"}
-    done = history(ONLINE, tick(2), tick(4), other, tick(6), tick(8))
-    looks = [
-        each and [[line["name"] for line in _look(messages)] for messages in each] for each in done
+    done = history(tick(0), ONLINE, tick(2), other, tick(4))
+    assert [each and [*each] for each in done] == [
+        *(None, None, ["REC BMS"], None),
+        ["REC BMS (other/main)", "REC BMS (recbms/main)"],
     ]
-    both = ["REC BMS (other/main)", "REC BMS (recbms/main)"]
-    assert looks == [None, [["REC BMS"]] * 2, [[], []], None, [both] * 2, [[], []]]
-
-
-def _look(messages: list[Any]) -> list[Any]:
-    if "ui_update" not in messages[0]:
-        return []
-    lines: list[Any] = messages[0]["ui_update"]["chartOptions"]["series"]
-    return lines
 
 
 def test_the_tables_name_every_tile() -> None:

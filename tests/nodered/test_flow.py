@@ -2,9 +2,8 @@
 
 import itertools
 import json
+import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from recbms_zmq.cli import main
 from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json
+from recbms_zmq.nodered.layout import BEGINNINGS, node_width
 from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
 from recbms_zmq.sensors.table import SENSORS
 
@@ -48,16 +48,10 @@ def ordinary(flow: Flow) -> Flow:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_what_the_command_prints(name: str) -> None:
+def test_a_file_is_what_the_command_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, target = FILES[name]
-    done = subprocess.run(
-        [sys.executable, "-m", "recbms_zmq", "flow", "--source", source, "--target", target],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=FLOWS.parent,
-    )
-    assert done.stdout == (FLOWS / name).read_text(encoding="utf-8")
+    assert main(["flow", "--source", source, "--target", target]) == 0
+    assert capsys.readouterr().out == (FLOWS / name).read_text(encoding="utf-8")
 
 
 def test_the_view_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,6 +136,46 @@ def test_wires_run_from_left_to_right(options: FlowOptions) -> None:
 
 
 @pytest.mark.parametrize("options", ALL, ids=label)
+def test_no_wire_runs_below_a_node(options: FlowOptions) -> None:
+    nodes = {node["id"]: node for node in ordinary(made(options))}
+    below = [
+        (begin["name"], nodes[end]["name"], node["name"])
+        for begin in nodes.values()
+        for output, wires in enumerate(begin["wires"])
+        for end in wires
+        for node in nodes.values()
+        if node not in (begin, nodes[end])
+        and any(
+            abs(x - node["x"]) < half_width(node) and abs(y - node["y"]) < 15
+            for x, y in curve(begin, output, nodes[end])
+        )
+    ]
+    assert below == []
+
+
+def half_width(node: dict[str, Any]) -> float:
+    return node_width(node["name"], has_input=node["type"] not in BEGINNINGS) / 2
+
+
+def curve(begin: dict[str, Any], output: int, end: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return points of a wire, which the editor draws as a Bezier curve."""
+    x0, x3 = begin["x"] + half_width(begin), end["x"] - half_width(end)
+    y0 = begin["y"] + 13 * (output - (len(begin["wires"]) - 1) / 2)
+    y3 = end["y"]
+    reach = 75 * min(1, math.hypot(x3 - x0, y3 - y0) / 100)
+    return [
+        (
+            x0 * (1 - t) ** 3
+            + 3 * (x0 + reach) * (1 - t) ** 2 * t
+            + 3 * (x3 - reach) * (1 - t) * t**2
+            + x3 * t**3,
+            y0 * (1 - t) ** 2 * (1 + 2 * t) + y3 * t**2 * (3 - 2 * t),
+        )
+        for t in (step / 40 for step in range(1, 40))
+    ]
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
 def test_nodes_and_groups_do_not_lie_on_each_other(options: FlowOptions) -> None:
     flow = made(options)
     lines = sorted((node["y"], node["x"]) for node in ordinary(flow))
@@ -186,7 +220,7 @@ def test_the_credentials_are_names_of_variables(options: FlowOptions) -> None:
     servers = [node for node in made(options) if node["type"] == "server"]
     assert [node["credentials"] for node in servers] == [
         {"host": "${HA_URL}", "access_token": "${HA_TOKEN}"}
-    ] * (options.target not in ("mqtt", "dashboard"))
+    ] * (options.target not in ("mqtt", "dashboard", "signal-k"))
 
 
 def test_entity_nodes_are_made_from_the_sensor_table() -> None:
@@ -243,6 +277,74 @@ def test_a_started_program_gets_the_users_addresses(capsys: pytest.CaptureFixtur
     }
 
 
+@pytest.mark.parametrize("source", ["exec", "daemon"])
+def test_a_started_program_reads_several_bms(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    urls = ("house=ws://10.0.0.7/ws", "boat=http://10.0.0.8/cell")
+    flow = printed(capsys, "--source", source, "--url", urls[0], "--url", urls[1])
+    variables = env(flow)
+    words = ("run", "--exit-on-stdin-close", "--no-publish", "--device-name")
+    if source == "exec":
+        arguments = " ".join((*words, '"${DEVICE_NAME}"', "${BMS_URL}"))
+        read = variables["BMS_URL"].split()
+    else:
+        arguments = json.dumps([*words, "${DEVICE_NAME}", "${BMS_URL}", "${BMS_URL_2}"])
+        read = [variables["BMS_URL"], variables["BMS_URL_2"]]
+    assert (variables["ARGUMENTS"], variables["DEVICE_NAME"]) == (arguments, "REC BMS")
+    assert read == list(urls)
+    assert flow[0]["id"].endswith("-house-boat-tab")
+
+
+def test_cells_get_nodes_and_charts(capsys: pytest.CaptureFixture[str]) -> None:
+    flow = printed(capsys, *("--target", "entity-nodes", "--sensors", "soc", "--cells", "2:2,3:1"))
+    (route,) = [node for node in flow if node.get("name") == "By sensor"]
+    keys = ["soc", "cell_voltage/2/1", "cell_voltage/2/2", "cell_voltage/3/1"]
+    assert [rule["v"] for rule in route["rules"]] == keys
+    assert [node["name"] for node in flow if node["type"] == "ha-sensor"] == [
+        "State of charge",
+        "Unit 2 cell 1 voltage",
+        "Unit 2 cell 2 voltage",
+        "Unit 3 cell 1 voltage",
+    ]
+    assert main(["flow", "--target", "lovelace", "--cells", "2"]) == 0
+    view = capsys.readouterr().out
+    without = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
+    assert view.removeprefix(without).splitlines() == [
+        "      - type: history-graph",
+        "        title: Cells of unit 2",
+        "        hours_to_show: 24",
+        "        entities:",
+        "          - entity: sensor.rec_bms_unit_2_cell_1_voltage",
+        "            name: Cell 1",
+        "          - entity: sensor.rec_bms_unit_2_cell_2_voltage",
+        "            name: Cell 2",
+    ]
+
+
+def test_it_writes_a_file_and_no_other_over_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flow.json"
+    words = ["flow", "-o", str(path), "--url", "sim:"]
+    assert main(words) == 0
+    assert main([*words, "--name", "boat"]) == 73
+    exists = f"recbms-zmq: {path} exists; choose another name, or overwrite: --force\n"
+    assert capsys.readouterr() == ("", exists)
+    assert env(json.loads(path.read_text(encoding="utf-8")))["BMS_URL"] == "sim:"
+    assert main([*words, "--name", "boat", "--force"]) == 0
+    assert env(json.loads(path.read_text(encoding="utf-8")))["BMS_URL"] == "boat=sim:"
+
+
+def test_the_list_has_the_options_of_every_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow", "--list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [*FILES, "lovelace.yaml"]
+    for name, *options in lines:
+        assert main(["flow", *options]) == 0
+        assert capsys.readouterr().out == (FLOWS / name).read_text(encoding="utf-8")
+
+
 def test_a_subscriber_gets_the_users_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     assert env(
         printed(
@@ -275,14 +377,33 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
     ("arguments", "sentence"),
     [
         (["--source", "pigeon"], "argument --source: invalid choice: 'pigeon'"),
+        (["--url", "ws://a b"], "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, "),
+        (["--url", "ws://u:secret@a b"], "got 'ws://***@a b'"),
+        (["--url", 'ws://a/"b"'], "--url: expected one word without spaces and quotes"),
+        (["--url", "sim:?unitz=2"], "sim: expected OPTION=VALUE with one of units, cells, "),
+        (["--url", "a=sim:", "--url", "a=sim:"], "SOURCE: a second BMS has the name 'a'"),
+        (["--url", "a=sim:", "--name", "b"], "--name: has no effect if each source has a name"),
         (
-            ["--url", "ws://a b"],
-            "--url: expected one word without spaces and quotes, got 'ws://a b'",
+            ["--target", "entity-nodes", "--url", "a=sim:", "--url", "b=sim:"],
+            "--url: entity nodes belong to one BMS; make a flow for each",
+        ),
+        (["--publish", "tcp://*:5556"], "--publish: other machines can reach tcp://*:5556"),
+        (
+            ["--source", "zmq", "--publish", "tcp://*:5556"],
+            "--publish: expected the address of a machine, such as tcp://192.168.8.3:5556",
+        ),
+        (["--target", "lovelace", "--cells", "2:x"], "--cells: expected the cells of each unit"),
+        (["--target", "lovelace", "--cells", "2:33"], "--cells: expected the cells of each unit"),
+        (["--target", "lovelace", "--cells", "4,2:4"], "--cells: expected the cells of each unit"),
+        (
+            ["--target", "lovelace", "--url", "sim:"],
+            "--url: has no effect on this view; it belongs to flows",
         ),
         (
-            ["--url", "ws://u:secret@a b"],
-            "--url: expected one word without spaces and quotes, got 'ws://***@a b'",
+            ["--cells", "4"],
+            "--cells: has no effect in this flow; it belongs to --target entity-nodes and lovelace",
         ),
+        (["--force"], "--force: has no effect without --output"),
         (["--publish", "5556"], "--publish: expected a ZeroMQ endpoint"),
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),

@@ -111,7 +111,7 @@ def test_a_reading_passes_again_only_when_it_has_changed() -> None:
     ]
 
 
-def test_a_sensor_that_is_described_anew_is_announced_anew() -> None:
+def test_a_sensor_whose_description_changes_is_announced_again() -> None:
     assert changes(SOC, {**SOC, "device_name": "House"}, {**SOC, "device_name": "House"}) == [
         [("soc", 28.5, True, True)],
         [("soc", 28.5, True, True)],
@@ -365,14 +365,21 @@ def test_what_does_not_come_is_missed_once_with_the_users_own_address() -> None:
 
 
 def test_after_the_removal_nothing_is_sent() -> None:
-    done = run(
-        "changes", SOC, {"control": "removed"}, {**SOC, "payload": 30}, start="changes_start"
-    )
-    assert values(done) == [[28.5], [], []]
-    assert done[1]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    held = {**SOC, "payload": 29}
+    messages: list[dict[str, Any]] = [
+        SOC,
+        held,
+        {"control": "removed"},
+        {**SOC, "payload": 30},
+        {"wait": 60000},
+    ]
+    done = run("changes", *messages, start="changes_start", MIN_INTERVAL="10")
+    assert values(done[:4]) == [[28.5], [], [], []]
+    assert done[2]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    assert done[4]["later"] == []
 
 
-def test_new_sensors_are_said_once_more_when_they_are_confirmed() -> None:
+def test_new_sensors_are_sent_once_more_when_they_are_confirmed() -> None:
     confirm = {"control": "confirm", "payload": 1}
     done = run("changes", SOC, {**SOC, "payload": 29}, confirm, confirm, start="changes_start")
     again = {**SOC, "payload": 29, "first": False, "online": True, "confirm": True}
@@ -535,3 +542,29 @@ def test_on_mqtt_the_last_values_stay_while_the_bms_is_offline() -> None:
         None,
         {"qos": 1, "retain": True, "topic": "recbms/main/availability", "payload": "offline"},
     ]
+
+
+def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:
+    alarm = {"event": "alarm_raised", "number": 2, "text": "Low", "unit": 2, "cell": 3}
+    topic = "recbms/main/event"
+    event = {**AVAILABILITY, "topic": topic, "key": "event", "kind": "event", "payload": alarm}
+    event["ts"] = "2026-11-22T10:44:39.123Z"
+    over = {**event, "payload": {**alarm, "event": "alarm_cleared"}}
+    again = {"control": "announce"}
+    messages: list[dict[str, Any]] = [AVAILABILITY, SOC, event, event, over, again]
+    messages += [{"control": "removed"}, event]
+    done = run("mqtt_alarms", *messages, start="mqtt_alarms_start", **MQTT)
+    sent = [
+        [(each["topic"], each["retain"]) for each in one["sent"][0]] if one["sent"] else []
+        for one in done
+    ]
+    config = ("homeassistant/event/recbms_main_alarm/config", True)
+    published = ("recbms/main/alarm", False)
+    assert sent == [[config], [], [published], [], [published], [config], [], []]
+    [state] = done[2]["sent"][0]
+    words = {word: alarm[word] for word in alarm if word != "event"}
+    assert json.loads(state["payload"]) == {
+        "event_type": "alarm_raised",
+        **words,
+        "ts": "2026-11-22T10:44:39.123Z",
+    }

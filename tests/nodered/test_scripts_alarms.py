@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from support.function_node import needs_node, run_scripts
 
 from recbms_zmq.nodered.alarms import tables
@@ -47,32 +48,54 @@ class HomeAssistant:
         self._env = {"NOTIFY": "", "OFFLINE_MINUTES": 0, **env}
         self._messages: list[dict[str, Any]] = []
 
-    def take(self, *messages: dict[str, Any], error: str = "") -> list[dict[str, Any]]:
-        """Give messages, answer all requests; return the requests that were made."""
+    def take(
+        self, *messages: dict[str, Any], error: str = "", answers: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Give messages, answer all requests; return the requests that were made.
+
+        With `error`, what is asked for is refused. With `answers`, the connection ends behind so
+        many of the requests: Home Assistant does not get the others, and answers none.
+        """
         made: list[dict[str, Any]] = []
         for message in messages:
             self._messages.append(message)
             waiting = self._run()
             while waiting:
-                request = waiting[-1]
-                data = request["payload"]["data"]
-                made.append(data)
-                answer: dict[str, Any] = {"request": request["request"], "payload": {}}
-                if error:
-                    answer["error"] = {"message": error}
-                elif data["type"] == "frontend/get_user_data":
-                    answer["payload"] = {"value": self.kept}
-                elif data["type"] == "frontend/set_user_data":
-                    self.kept = data["value"]
-                self._messages.append(answer)
-                waiting = self._run()
+                reached = waiting if answers is None else waiting[:answers]
+                if answers is not None:
+                    answers -= len(reached)
+                replies = [self._reply(request, error) for request in reached]
+                made += [request["payload"]["data"] for request in reached]
+                if answers == 0:
+                    lost = {"message": "Connection lost"}
+                    replies = [{"request": each["request"], "error": lost} for each in waiting]
+                waiting = []
+                for reply in replies:
+                    self._messages.append(reply)
+                    waiting = self._run()
         return made
+
+    def unanswered(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+        """Give a message; Home Assistant gets the requests, and the answers are still missing."""
+        self._messages.append(message)
+        made = self._run()
+        for request in made:
+            self._reply(request, "")
+        return [request["payload"]["data"] for request in made]
+
+    def _reply(self, request: dict[str, Any], error: str) -> dict[str, Any]:
+        data = request["payload"]["data"]
+        if error:
+            return {"request": request["request"], "error": {"message": error}}
+        if data["type"] == "frontend/set_user_data":
+            self.kept = data["value"]
+        value = {"value": self.kept} if data["type"] == "frontend/get_user_data" else {}
+        return {"request": request["request"], "payload": value}
 
     def _run(self) -> list[dict[str, Any]]:
         # From the beginning: the process ends with each call. What is new is in the last answer.
         done = run_scripts(NODE["initialize"], NODE["func"], self._messages, **self._env)
-        later: list[dict[str, Any]] = done[-1]["later"]
-        return later
+        return [each for [sent] in done[-1]["later"] for each in sent]
 
 
 def short(requests: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -88,6 +111,7 @@ def short(requests: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return found
 
 
+SAVE = "frontend/set_user_data"
 SHOW = ("create", NOTE, TITLE)
 HIDE = ("dismiss", NOTE, None)
 
@@ -101,6 +125,7 @@ def test_an_alarm_is_an_event_with_all_its_fields_and_a_notification_until_it_is
         "type": "fire_event",
         "event_type": "recbms_alarm",
         "event_data": {
+            "id": "main-1",
             "event": "alarm_raised",
             **LOW,
             **WHO,
@@ -134,6 +159,43 @@ def test_an_alarm_that_came_or_went_while_nothing_listened_is_taken_from_the_rea
         ("alarm_cleared", 2),
         HIDE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("reached", "then"),
+    [(0, "a retry"), (4, "a retry"), (4, "a new connection"), (3, "a deploy"), (4, "a deploy")],
+)
+def test_an_alarm_is_sent_once_when_the_connection_ends_before_it_is_answered(
+    reached: int, then: str
+) -> None:
+    home = HomeAssistant()
+    home.take(availability("online"))
+    first = home.take(event("alarm_raised"), answers=reached)
+    if then == "a deploy":
+        # And the alarm is over by then.
+        home = HomeAssistant(home.kept)
+        over = [reading("problem", False), {"wait": 70000}]
+        second = home.take(availability("online"), {"wait": 70000}, *over)
+    elif then == "a retry":
+        second = home.take({"wait": 31000})
+    else:
+        second = home.take({"control": "announce"})
+    fired = [each for each in first + second if each["type"] == "fire_event"]
+    events = {each["event_data"]["id"]: each["event_data"]["event"] for each in fired}
+    ids = ["main-1", "main-2"] if then == "a deploy" else ["main-1"]
+    assert events == dict(zip(ids, ["alarm_raised", "alarm_cleared"], strict=False))
+    assert len(fired) == len(ids) + (reached == 3)  # in doubt it is repeated, with its id
+    assert home.kept["alarm"] == (None if then == "a deploy" else LOW)
+    assert "pending" not in home.kept
+
+
+def test_a_new_connection_does_not_repeat_what_is_on_its_way() -> None:
+    home = HomeAssistant()
+    home.take(availability("online"))
+    raised = home.unanswered(event("alarm_raised"))
+    assert [each["type"] for each in raised] == [SAVE, "fire_event", "call_service", SAVE]
+    assert short(home.take({"control": "announce"})) == [SHOW]
+    assert short(home.take(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
 
 
 def test_one_alarm_after_the_other_clears_the_first() -> None:

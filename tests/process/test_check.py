@@ -249,18 +249,6 @@ def test_a_server_that_is_not_a_bms(start: Run, make_bms: MakeBms) -> None:
     )
 
 
-def test_neither_serial_number_nor_password_is_printed(start: Run, make_bms: MakeBms) -> None:
-    frame = status(error="unit 1A-2261 \x1b[31m", time_remaining="1A-2261", bms_name="1A-2261")
-    bms = make_bms(greeting=(SETTINGS, *([frame] * 4)))
-    url = bms.url.replace("//", "//owner:secret@")
-    check = start("check", url, "--log-level", "debug")
-    assert check.wait() == 0
-    everything = check.stdout.text() + check.stderr.text()
-    assert "2261" not in everything
-    assert "secret" not in everything
-    assert "\x1b" not in everything
-
-
 def test_a_terminal_without_unicode_gets_question_marks(start: Run, bms: FakeBms) -> None:
     env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     assert "22.5 ?C" in output(start("check", bms.url, env=env), 0)
@@ -326,17 +314,3 @@ def test_a_missing_service_and_a_missing_bms_are_errors(run: Run, start: Run, bm
         check = start("check", "--timeout", "1", *arguments)
         assert check.wait() == 69
         assert check.stderr.text() == f"recbms-zmq: {sentence}\n"
-
-
-def test_mistakes_are_one_sentence(start: Run) -> None:
-    for arguments, sentence in (
-        (("--timeout", "0"), "--timeout: expected seconds, a number above 0, got '0'"),
-        (
-            ("tcp://nowhere",),
-            "TARGET: expected a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH",
-        ),
-        (("--device", "A"), "--device: expected a name of a-z, 0-9, _ and -"),
-    ):
-        check = start("check", *arguments)
-        assert check.wait() == 2
-        assert check.stderr.text().startswith(f"recbms-zmq: {sentence}")

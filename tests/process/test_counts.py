@@ -68,10 +68,10 @@ def sent(run: Run, recording: Path, *options: str) -> Sent:
 @pytest.mark.parametrize(
     ("options", "kind", "messages", "size"),
     [
-        ([], "reading", 0.164, 0.166),
-        (["--min-interval", "10"], "reading", 0.065, 0.068),
-        (["--bare"], "reading", 0.164, 0.112),
-        (["--emit", "snapshot"], "snapshot", 0.018, 0.176),
+        ([], "reading", 0.165, 0.168),
+        (["--min-interval", "10"], "reading", 0.061, 0.0635),
+        (["--bare"], "reading", 0.165, 0.113),
+        (["--emit", "snapshot"], "snapshot", 0.0155, 0.161),
     ],
 )
 def test_what_a_drive_costs_is_this_part_of_all_its_readings(

@@ -121,7 +121,7 @@ def test_the_end_does_not_wait_for_a_name_server_that_is_silent(run: Run, tmp_pa
     assert [m["payload"] for m in service.messages] == ["offline", "offline"]
 
 
-def test_the_end_does_not_wait_for_anybody_who_is_stuck(
+def test_the_end_does_not_wait_for_a_bms_or_a_reader_that_is_stuck(
     make_bms: MakeBms, run: Run, subscribe: Subscribe
 ) -> None:
     async def ignore_goodbyes(connection: Connection) -> None:

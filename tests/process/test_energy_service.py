@@ -462,21 +462,21 @@ def test_the_files_are_readable_by_the_owner_alone(
     assert {path.stat().st_mode & 0o177 for path in state.iterdir()} == {0}
 
 
-@pytest.mark.parametrize("suffix", ["", ".new"])
+@pytest.mark.parametrize("name", ["energy.json", "energy.json.new", "alarms.jsonl"])
 @pytest.mark.parametrize("kind", ["link", "fifo", "socket"])
 def test_what_is_no_regular_file_is_neither_followed_nor_waited_for(
-    pack: Pack, count: Counting, tmp_path: Path, kind: str, suffix: str
+    pack: Pack, count: Counting, tmp_path: Path, kind: str, name: str
 ) -> None:
     state, victim = tmp_path / "state", tmp_path / "victim"
     state.mkdir()
     victim.write_text("precious")
-    make_other(kind, state / f"main.energy.json{suffix}", victim)
+    make_other(kind, state / f"main.{name}", victim)
     service = count("--state-dir", str(state), pack.url)
     service.message(key="soc")
     assert service.stop() == 0
     assert victim.read_text() == "precious"
     assert logged(service, "a symbolic link" if kind == "link" else "not a regular file") == (
-        0 if suffix else 1
+        0 if name.endswith(".new") else 1
     )
 
 

@@ -70,7 +70,7 @@ LINKS: Final = {
 
 
 @pytest.mark.parametrize("faults", LINKS)
-def test_a_link_that_breaks_is_renewed_said_once_and_no_reason_to_be_offline(
+def test_a_link_that_breaks_is_renewed_logged_once_and_no_reason_to_be_offline(
     faults: str, start: Start, run: Run
 ) -> None:
     service = begin(start, run, faults, simulated="--rate 20")
@@ -86,7 +86,7 @@ def test_a_link_that_breaks_is_renewed_said_once_and_no_reason_to_be_offline(
 
 
 @pytest.mark.parametrize("name", ["stall", "freeze"])
-def test_silence_is_offline_and_then_everything_is_said_again(
+def test_silence_is_offline_and_then_everything_is_sent_again(
     name: str, start: Start, run: Run
 ) -> None:
     service = begin(

@@ -75,12 +75,13 @@ def announcement(find: Command) -> str:
 def test_every_bms_of_the_network_is_found_and_nothing_else(
     start: Start, network: dict[str, RawServer]
 ) -> None:
-    find = start("find", "--timeout", "2")
+    # Longer than a busy machine takes to answer.
+    find = start("find", "--timeout", "8")
     text = find.stdout.text()
     assert find.wait() == 0
     assert find.stderr.text() == (
         "recbms-zmq: looking for a REC BMS in 10.77.0.0/27: 30 addresses, port 80, 32 at a time, "
-        "one connection to each at a time; about 2 s at most. Ctrl-C ends it.\n"
+        "one connection to each at a time; about 8 s at most. Ctrl-C ends it.\n"
     )
     *lines, verdict = text.splitlines()
     found = {lines[at].split()[0]: lines[at : at + 2] for at in range(0, len(lines), 2)}
@@ -110,7 +111,7 @@ def test_every_bms_of_the_network_is_found_and_nothing_else(
 
 def test_json_has_the_same_for_programs(start: Start, network: dict[str, RawServer]) -> None:
     assert network
-    find = start("find", "--json", "--timeout", "2", f"{NEW}/30")
+    find = start("find", "--json", "--timeout", "60", f"{NEW}/30")
     facts = json.loads(find.stdout.text())
     assert find.wait() == 0
     unit = {"address": 2, "cells": 4, "sensors": 1}

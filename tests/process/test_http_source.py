@@ -55,18 +55,3 @@ def test_once_asks_once_and_waits_for_no_settings(start: Run, module: FakeModule
     assert service.wait() == 0
     assert service.message(key="soc")["payload"] == 28.5
     assert len(module.requests) == 1
-
-
-def test_an_interval_that_makes_the_bms_look_offline_is_refused(start: Run) -> None:
-    service = start("run", "--poll-interval", "60", "http://192.168.8.3/cell")
-    assert service.wait() == 2
-    assert service.stderr.text() == (
-        "recbms-zmq: --poll-interval: polled every 60 s, the BMS would be offline after "
-        "30 s; make --stale-after longer than --poll-interval\n"
-    )
-
-
-def test_a_proxy_is_refused_rather_than_gone_around(start: Run) -> None:
-    service = start("run", "--proxy", "http://127.0.0.1:1", "http://192.168.8.3/cell")
-    assert service.wait() == 2
-    assert service.stderr.text() == ("recbms-zmq: --proxy: only ws:// and wss:// can use a proxy\n")

@@ -180,13 +180,6 @@ def test_a_file_at_the_path_is_never_removed(bms: FakeBms, run: Run, tmp_path: P
     assert file.read_text() == "precious"
 
 
-def test_a_folder_that_is_not_there_is_said_so(bms: FakeBms, run: Run, tmp_path: Path) -> None:
-    endpoint = f"ipc://{tmp_path}/nowhere/pub"
-    assert refusal(run("--publish", endpoint, bms.url)) == (
-        f"cannot publish on {endpoint}: No such file or directory"
-    )
-
-
 def test_abstract_names_work_and_are_not_stolen_either(
     bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
 ) -> None:

@@ -41,6 +41,53 @@ def test_topics_and_count_make_a_script_of_it(bms: FakeBms, run: Run, start: Sta
     ]
 
 
+def test_only_and_except_choose_keys_on_both_sides_of_the_socket(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    service = run("--only", "so?,cell_voltage/*", "--except", "cell_voltage/2/[34]", bms.url)
+    service.message(key="cell_voltage/2/2")
+    endpoint = service.endpoint()
+    for options, expected in (
+        ([], ["availability", "cell_voltage/2/1", "cell_voltage/2/2", "device", "soc", "soh"]),
+        (["--only", "soc", "--only", "device"], ["device", "soc"]),
+        (["--topic", "recbms/main/c", "--only", "*/1,soc"], ["cell_voltage/2/1"]),
+        (["--topic", "recbms/main/s", "--except", "soh"], ["soc"]),
+    ):
+        listener = start("listen", *options, "--count", str(len(expected)), endpoint)
+        assert listener.wait() == 0
+        listener.stdout.all()
+        assert sorted(m["key"] for m in listener.messages) == expected
+    refused = start("listen", "--topic", "recbms/main/c", "--only", "soc", endpoint)
+    assert refused.wait() == 2
+    assert "no topic with these keys" in refused.stderr.text()
+
+
+def test_the_state_is_printed_for_people_and_for_tables(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    endpoint = run(bms.url).endpoint()
+    text = start("listen", "--format", "text", "--count", "2", endpoint)
+    table = start("listen", "--format", "csv", "--count", "2", endpoint)
+    assert text.wait() == table.wait() == 0
+    online, state = text.stdout.text().splitlines()
+    assert online.endswith("  online")
+    assert state.endswith("   28.5 %   13.24 V    +7.46 A  charging, full in 31 h")
+    bms.send(status(soc=0.5))
+    columns, first, *_ = table.stdout.text().splitlines()
+    assert columns.startswith("time,device,availability,soc,voltage,")
+    assert first.split(",")[1:5] == ["main", "online", "28.5", "13.24"]
+
+
+def test_what_is_not_wanted_does_not_put_off_the_timeout(
+    bms: FakeBms, run: Run, start: Start
+) -> None:
+    endpoint = run("--report", "all", bms.url).endpoint()
+    listener = start("listen", "--except", "*", "--timeout", "0.5", endpoint)
+    while listener.is_running:
+        bms.send(STATUS)
+    assert listener.wait() == 69
+
+
 def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> None:
     services = [run("--name", name, make_bms().url) for name in ("house", "boat")]
     listener = start("listen", "--topic", "recbms/", *[s.endpoint() for s in services])
@@ -77,25 +124,3 @@ def test_signals_end_it_without_a_word(
     listener.message(key="soc")
     assert listener.stop(number) == code
     assert listener.stderr.all() == []
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--count", "0"],
-        ["--count", "many"],
-        ["--timeout", "0"],
-        ["--timeout", "nan"],
-        ["5556"],
-        ["http://127.0.0.1:5556"],
-        ["tcp://127.0.0.1:*"],
-        ["tcp://*:5556"],
-        ["tcp://127.0.0.1:65536"],
-        ["--unknown"],
-    ],
-)
-def test_mistakes_are_one_sentence_and_2(arguments: list[str], start: Start) -> None:
-    listener = start("listen", *arguments)
-    assert listener.wait() == 2
-    assert len(listener.stderr.all()) == 1
-    assert listener.stderr.text().startswith("recbms-zmq: ")

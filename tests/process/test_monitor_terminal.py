@@ -107,7 +107,7 @@ def test_a_crash_gives_the_terminal_back_and_can_be_read(terminal: Open, bms: Fa
     screen.until("\nno difference")
 
 
-def test_a_terminal_that_was_stopped_with_ctrl_s_keeps_nobody_from_leaving(
+def test_a_terminal_that_was_stopped_with_ctrl_s_does_not_stop_the_end(
     terminal: Open, bms: FakeBms
 ) -> None:
     screen = terminal()
@@ -178,7 +178,9 @@ def test_a_bms_that_cannot_be_reached_is_explained(terminal: Open, make_bms: Mak
     screen.until("● offline", "connection refused")
 
 
-def test_without_rich_one_sentence_says_how_to_get_it(terminal: Open, tmp_path: Path) -> None:
+def test_without_rich_one_sentence_explains_how_to_install_it(
+    terminal: Open, tmp_path: Path
+) -> None:
     without = tmp_path / "without"
     without.mkdir()
     (without / "rich.py").write_text("raise ImportError('not installed')", encoding="utf-8")

@@ -20,6 +20,7 @@ from support.fixtures import MakeBms, Run, Start
 from support.home import Home
 from support.pages import ROOT, block
 from support.process import Command
+from support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +88,13 @@ def test_two_bms_in_one_process(make_bms: MakeBms, shell: Shell) -> None:
 def test_the_state_once(bms: FakeBms, shell: Shell) -> None:
     lines = finished(shell(block("once command", {BMS: bms.url}))).splitlines()
     assert 28.5 in [json.loads(line)["payload"] for line in lines]
+
+
+def test_a_table_is_written_to_a_file(bms: FakeBms, shell: Shell, home: Home) -> None:
+    running = shell(block("csv command", {BMS: bms.url}))
+    running.stderr.line("main: online")
+    table = home.folder / "battery.csv"
+    eventually(lambda: ",main,online,28.5," in table.read_text(), "a row of the table")
 
 
 def test_the_schema_and_the_table_of_sensors(shell: Shell, home: Home) -> None:

@@ -66,30 +66,6 @@ def test_zeromq_bodies_are_the_lines_byte_for_byte(
         assert topic.decode() == json.loads(body)["topic"]
 
 
-def test_bare_leaves_out_the_words_for_home_assistant_and_nothing_else(
-    bms: FakeBms, run: Run
-) -> None:
-    service = run("--no-publish", "--bare", bms.url)
-    service.message(key=LAST)
-    service.stop()
-    expected = []
-    for line in EXPECTED.splitlines():
-        message = json.loads(line)
-        message.pop("ha", None)
-        expected.append(message)
-    assert [json.loads(line) for line in neutral(service.stdout.all()).splitlines()] == expected
-
-
-def test_a_snapshot_holds_all_readings_in_one_message(bms: FakeBms, run: Run) -> None:
-    service = run("--no-publish", "--emit", "snapshot", bms.url)
-    snapshot = service.message(kind="snapshot")
-    service.stop()
-    readings = [json.loads(line) for line in EXPECTED.splitlines()]
-    expected = {m["key"]: m["payload"] for m in readings if m["kind"] == "reading"}
-    assert snapshot["payload"] | {"last_update": "TS"} == expected
-    assert {m["kind"] for m in service.messages} == {"availability", "device", "snapshot"}
-
-
 def test_two_bms_have_topics_of_their_own_and_one_run(make_bms: MakeBms, run: Run) -> None:
     house, boat = make_bms(), make_bms()
     service = run("--no-publish", f"house={house.url}", f"boat={boat.url}", "--prefix", "energy")

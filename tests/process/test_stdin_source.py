@@ -128,12 +128,6 @@ def test_once_ends_with_the_input(start: Run) -> None:
     )
 
 
-def test_two_bms_cannot_share_stdin(start: Run) -> None:
-    service = start("run", "a=-", "b=-")
-    assert service.wait() == 2
-    assert service.stderr.text() == "recbms-zmq: only one BMS can be read from stdin (-)\n"
-
-
 def test_stdin_has_to_be_open(start: Run) -> None:
     service = start(python=["sh", "-c", 'exec "$@" <&-', "sh", *command("run", "-")])
     assert service.wait() == 2

@@ -14,7 +14,10 @@ from support.frames import SETTINGS, status
 from support.process import Command
 from support.waiting import eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counted in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="counted in /proc"),
+]
 
 LAST = "settings/remote_switch"
 QUIET = 4.0

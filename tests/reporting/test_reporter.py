@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,9 +15,9 @@ from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.sensors.alarm_tracker import NO_TRANSITIONS, Alarm, AlarmTracker
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.normalize import Readings
-from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
 DEVICE_INFO = DeviceInfo(units=(UnitInfo(2, 4, 1),))
@@ -30,7 +31,7 @@ def at(seconds: float) -> Instant:
     return Instant(seconds, WALL + seconds)
 
 
-def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Readings:
+def readings_of(values: dict[str, Any], time: float, alarms: Any = NO_TRANSITIONS) -> Readings:
     """Make readings as a normalizer does: with the same keys, the same columns.
 
     A key may have a unit behind a space, and a `!` in front if it is one of those that change
@@ -39,7 +40,7 @@ def readings_of(values: dict[str, Any], time: float, alarm: Any = UNKNOWN) -> Re
     keys = tuple(values)
     if keys not in _columns:
         _columns[keys] = tuple(_sensor(key) for key in keys)
-    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarm)
+    return Readings(_columns[keys], list(values.values()), at(time).isoformat(), alarms)
 
 
 def _sensor(key: str) -> Sensor:
@@ -72,6 +73,7 @@ class Story:
     def __init__(self, **options: Any) -> None:
         envelopes = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
         self.reporter = Reporter(envelopes, ReportOptions(**options))
+        self.alarms = AlarmTracker()
         self.messages: list[Message] = []
         self.reasons: list[str] = []
         self.retained: dict[str, Any] = {}
@@ -99,7 +101,8 @@ class Story:
         alarm: Any = UNKNOWN,
         device_info: Any = DEVICE_INFO,
     ) -> list[str]:
-        readings = readings_of(values, time, alarm)
+        alarms = self.alarms.update(alarm, at(time).isoformat())
+        readings = readings_of(values, time, alarms)
         return self._keep(self.reporter.on_status(readings, device_info, at(time)))
 
     def settings(
@@ -246,13 +249,6 @@ def test_the_last_message_of_a_run_is_offline() -> None:
     assert story.retained == {"availability": "offline", "device": {"units": [UNIT]}}
 
 
-def test_a_run_that_was_never_online_ends_offline_too() -> None:
-    story = Story()
-    story.start()
-    assert story.stop(1) == ["availability=offline"]
-    assert story.reasons[-1] == "stopped"
-
-
 def test_a_late_stop_publishes_what_was_due_first() -> None:
     story = online(stale_after=30)
     assert story.stop(40) == ["availability=offline", "availability=offline"]
@@ -266,13 +262,6 @@ def test_after_an_offline_the_first_frame_publishes_everything_and_seq_goes_on()
     assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50", "capacity=320"]
     assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2]
     assert [m.seq for m in story.messages if m.key == "capacity"] == [1, 2]
-
-
-def test_after_an_offline_min_interval_holds_nothing_back() -> None:
-    story = online(stale_after=30, min_interval=1000, refresh=1000)
-    story.status(1, {})
-    story.advance(40)
-    assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
 
 
 def test_while_offline_only_availability_and_device_are_retained() -> None:
@@ -314,6 +303,58 @@ def test_what_is_published_again_in_the_batch_of_an_offline_is_retained(
     }
 
 
+# --- only and except ---
+
+SELECTED_KEYS = ("soc", "!link/frames", "cell_voltage/1/1", "cell_voltage/1/2", "cell_voltage/2/1")
+PATTERNS = st.lists(
+    st.sampled_from(["soc", "soc,link/*", "cell_voltage/*", "cell_voltage/?/1", "*/2/*"]),
+    max_size=2,
+)
+FRAMES = st.lists(
+    st.dictionaries(st.sampled_from(SELECTED_KEYS), st.sampled_from([1, 2, None]), min_size=1),
+    max_size=8,
+)
+
+
+@given(FRAMES, PATTERNS, PATTERNS, st.sampled_from(["changes", "all"]))
+def test_what_is_selected_is_published_as_without_a_selection(
+    frames: list[dict[str, Any]], only: list[str], leave_out: list[str], report: str
+) -> None:
+    def published(**options: Any) -> list[Message]:
+        story = Story(emit="both", report=report, refresh=2, min_interval=1.5, **options)
+        story.start()
+        story.settings(0, {"cell_voltage/9/9": 1})
+        for time, frame in enumerate(frames):
+            story.status(time, frame)
+        story.stop(len(frames))
+        return story.messages
+
+    def is_selected(key: str) -> bool:
+        def matches(texts: list[str]) -> bool:
+            return any(fnmatchcase(key, p) for text in texts for p in text.split(","))
+
+        return (not only or matches(only)) and not matches(leave_out)
+
+    always = ("availability", "device")
+    selected = published(only=tuple(only), leave_out=tuple(leave_out))
+    everything = published()
+    assert [m for m in selected if m.key != "snapshot"] == [
+        m for m in everything if m.key in always or (m.key != "snapshot" and is_selected(m.key))
+    ]
+    snapshots = {m.time: m.payload for m in everything if m.key == "snapshot"}
+    for message in selected:
+        if message.key == "snapshot" and message.time in snapshots:
+            assert message.payload == {
+                key: value for key, value in snapshots[message.time].items() if is_selected(key)
+            }
+
+
+def test_an_alarm_is_published_though_nothing_is_selected() -> None:
+    story = online(leave_out=("*",))
+    story.status(1, {"soc": 51}, alarm=Alarm(1, "x", 2, 3))
+    assert [m.key for m in story.messages] == ["availability", "availability", "device", "event"]
+
+
 # --- readings ---
 
 
@@ -327,35 +368,10 @@ def test_only_changes_are_published() -> None:
     assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2, 3, 4]
 
 
-def test_an_unchanged_value_is_refreshed() -> None:
-    story = online(refresh=10)
-    sent = [time for time in range(1, 31) if "soc=50" in story.status(time, {"soc": 50})]
-    assert sent == [10, 20, 30]
-
-
-def test_a_change_starts_the_refresh_interval_again() -> None:
-    story = online(refresh=10)
-    story.status(5, {"soc": 51})
-    sent = [time for time in range(6, 31) if "soc=51" in story.status(time, {"soc": 51})]
-    assert sent == [15, 25]
-
-
 def test_with_all_every_frame_publishes_everything() -> None:
     story = online(report="all", refresh=10)
     assert story.status(1, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
     assert story.status(2, {"soc": 50, "!last_update": "x"}) == ["soc=50", "last_update=x"]
-
-
-def test_every_frame_values_are_published_at_the_refresh_only() -> None:
-    story = Story(refresh=10)
-    story.start()
-    sent = [
-        time
-        for time in range(25)
-        if any("last_update" in line for line in story.status(time, {"!last_update": str(time)}))
-    ]
-    assert sent == [0, 10, 20]
-    assert story.messages[-1].payload == "20"
 
 
 def test_0_and_false_are_values() -> None:
@@ -384,29 +400,6 @@ def test_the_rate_of_a_topic_is_limited_and_the_last_value_of_a_burst_goes_out()
     assert story.advance(29) == []
 
 
-def test_a_value_that_goes_and_comes_back_within_min_interval_is_not_published() -> None:
-    story = online(min_interval=10)
-    story.status(1, {"soc": 51})
-    story.status(2, {"soc": 50})
-    assert story.advance(20) == []
-
-
-def test_each_topic_has_its_own_rate() -> None:
-    story = Story(min_interval=10)
-    story.start()
-    story.status(0, {"a": 1})
-    story.status(5, {"a": 1, "b": 1})
-    assert story.status(6, {"a": 2, "b": 2}) == []
-    assert story.advance(10) == ["a=2"]
-    assert story.advance(15) == ["b=2"]
-
-
-def test_with_all_the_rate_is_limited_too() -> None:
-    story = online(report="all", min_interval=10)
-    sent = [time for time in range(1, 25) if story.status(time, {"soc": 50}) != []]
-    assert sent == [10, 20]
-
-
 def test_with_all_every_frame_values_are_held_like_the_others() -> None:
     story = Story(report="all", min_interval=10)
     story.start()
@@ -421,12 +414,6 @@ def test_with_all_a_status_does_not_drop_held_settings() -> None:
     assert story.settings(6, {"settings/capacity": 320}) == []
     assert story.status(7, {"soc": 50}) == []
     assert story.advance(15) == ["soc=50", "settings/capacity=320"]
-
-
-def test_a_held_value_is_not_published_while_offline() -> None:
-    story = online(min_interval=50, stale_after=30, refresh=1000)
-    story.status(1, {"soc": 51})
-    assert story.advance(100) == ["availability=offline"]
 
 
 @pytest.mark.parametrize("emit", ["readings", "snapshot", "both"])
@@ -463,28 +450,6 @@ def test_settings_are_limited_too() -> None:
 # --- what is no longer there ---
 
 
-def test_a_field_that_is_missing_is_null_once_and_then_forgotten() -> None:
-    story = online()
-    assert story.status(1, {"soc": None}) == ["soc=None"]
-    assert "soc" not in story.retained
-    assert story.status(2, {"soc": None}) == []
-    assert story.status(3, {"soc": 50}) == ["soc=50"]
-    assert [m.seq for m in story.messages if m.key == "soc"] == [1, 2, 3]
-
-
-def test_what_never_was_there_is_not_missed() -> None:
-    story = online()
-    assert story.status(1, {"soc": 50, "soh": None}) == []
-
-
-def test_what_was_unknown_already_expires_without_a_second_null() -> None:
-    story = Story()
-    story.start()
-    story.status(0, {"time_to_full": UNKNOWN})
-    assert story.status(1, {"time_to_full": None}) == []
-    assert "time_to_full" not in story.retained
-
-
 def test_a_unit_that_drops_out_is_null_once_and_comes_back_with_its_counts() -> None:
     story = Story()
     story.start()
@@ -499,34 +464,6 @@ def test_a_unit_that_drops_out_is_null_once_and_comes_back_with_its_counts() -> 
     assert story.status(4, {"cell_voltage/2/1": 3.3, "cell_voltage/5/1": 3.4}) == []
     assert [m.seq for m in story.messages if m.key == "cell_voltage/2/1"] == [1, 2, 3]
     assert [m.seq for m in story.messages if m.key == "cell_voltage/5/1"] == [1]
-
-
-def test_null_is_published_at_once_but_the_next_value_obeys_min_interval() -> None:
-    story = online(min_interval=10)
-    assert story.status(1, {"soc": None}) == ["soc=None"]
-    assert story.status(2, {"soc": 51}) == []
-    assert story.status(3, {}) == []
-    assert story.status(4, {"soc": 52}) == []
-    assert story.advance(10.75) == []
-    assert story.advance(11) == ["soc=52"]
-    assert story.status(12, {}) == ["soc=None"]
-    assert story.status(13, {"soc": 53}) == []
-    assert story.advance(22) == ["soc=53"]
-
-
-def test_a_setting_that_is_gone_is_null_once() -> None:
-    story = online()
-    story.settings(1, {"capacity": 320, "cycles": 37})
-    assert story.settings(2, {"capacity": 320, "cycles": None}) == ["cycles=None"]
-    assert story.settings(3, {"capacity": 320, "cycles": None}) == []
-
-
-def test_a_value_in_another_unit_is_another_value() -> None:
-    story = online()
-    story.settings(1, {"level V": 3.5})
-    assert story.settings(2, {"level °C": 3.5}) == ["level=3.5"]
-    assert story.settings(3, {"level °C": 3.5}) == []
-    assert [m.seq for m in story.messages if m.key == "level"] == [1, 2]
 
 
 def test_a_value_that_is_gone_with_its_unit_is_null_once() -> None:
@@ -569,12 +506,6 @@ def test_settings_are_refreshed_though_the_bms_does_not_repeat_them() -> None:
     ]
     assert sent == [14, 24, 34]
     assert [m.time for m in story.messages if m.key == "capacity"] == [3.5] * 4
-
-
-def test_only_changed_settings_are_published() -> None:
-    story = online()
-    assert story.settings(1, {"capacity": 320, "cycles": 37}) == ["capacity=320", "cycles=37"]
-    assert story.settings(2, {"capacity": 320, "cycles": 38}) == ["cycles=38"]
 
 
 # --- the device message ---

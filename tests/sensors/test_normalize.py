@@ -1,6 +1,7 @@
 """Tests of the way from frames to readings: the two real frames, compared whole."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbms_zmq.errors import MalformedFrame
+from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
-from recbms_zmq.sensors.pack import Alarm
 from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
@@ -23,6 +24,7 @@ READINGS = Path(__file__).parents[1] / "readings"
 ARRIVAL = "2026-11-22T10:44:39.123Z"
 
 # Written by hand, from the protocol notes and the table of sensors.
+NO_ALARM_YET = {"last_alarm": None, "last_alarm_time": None}
 REAL_STATUS = json.loads((READINGS / "status.json").read_bytes())
 REAL_SETTINGS = json.loads((READINGS / "settings.json").read_bytes())
 
@@ -47,20 +49,23 @@ def exactly(values: dict[str, Any]) -> list[tuple[str, Any, type]]:
 def test_the_real_status_frame_gives_these_readings_and_no_others() -> None:
     readings = Normalizer().status(STATUS)
     assert exactly(values_of(readings)) == exactly(REAL_STATUS)
-    assert readings.alarm is None
+    assert readings.alarms == ()
 
 
 def test_the_real_settings_frame_gives_these_readings_and_no_others() -> None:
     readings = Normalizer().settings(SETTINGS)
     assert exactly(values_of(readings)) == exactly(REAL_SETTINGS)
-    assert readings.alarm is UNKNOWN
 
 
 def test_the_remaining_capacity_comes_with_the_settings_and_goes_with_them() -> None:
     normalizer = Normalizer()
     normalizer.settings(SETTINGS)
     # 0.285054 of 320 Ah
-    assert values_of(normalizer.status(STATUS)) == REAL_STATUS | {"capacity_remaining": 91.2}
+    assert values_of(normalizer.status(STATUS)) == REAL_STATUS | {
+        "capacity_remaining": 91.2,
+        "energy_remaining": 1.167,  # 91.2 Ah of 4 cells of 3.2 V
+        "cycles": 37,
+    }
     normalizer.settings(Settings(chemistry_code=3))
     assert values_of(normalizer.status(STATUS)) == REAL_STATUS
 
@@ -101,6 +106,7 @@ def test_a_cell_without_a_value_keeps_its_column() -> None:
         "cell_min": None,
         "cell_max": None,
         "cells": 2,
+        **NO_ALARM_YET,
         "cell_voltage/2/1": 3.3,
     }
 
@@ -110,6 +116,7 @@ def test_a_status_with_one_unit_only_has_the_readings_of_the_unit() -> None:
     assert values_of(Normalizer().status(frame)) == {
         "cell_min": None,
         "cell_max": None,
+        **NO_ALARM_YET,
         "bms_temperature/7": 25.0,
     }
 
@@ -198,11 +205,16 @@ def test_all_numbers_of_a_frame_agree_as_they_are_shown(
     idle_current: float,
 ) -> None:
     normalizer = Normalizer(idle_current=idle_current)
-    settings = values_of(normalizer.settings(Settings(capacity=capacity)))
+    settings = values_of(normalizer.settings(Settings(capacity=capacity, chemistry_code=3)))
     shown = values_of(
         normalizer.status(
             units_of(
-                Slave(address=2, cell_voltages=[*cells], temperatures=[*cells]),
+                Slave(
+                    address=2,
+                    cell_count=len(cells),
+                    cell_voltages=[*cells],
+                    temperatures=[*cells],
+                ),
                 voltage=voltage,
                 current=current,
                 state_of_charge=soc,
@@ -213,6 +225,11 @@ def test_all_numbers_of_a_frame_agree_as_they_are_shown(
             )
         )
     )
+    assert shown["charge_power"] - shown["discharge_power"] == shown["power"]
+    assert min(shown["charge_power"], shown["discharge_power"]) == 0
+    assert shown["energy_remaining"] == round(
+        shown["capacity_remaining"] * shown["cells"] * 3.2 / 1000, 3
+    )
     voltages = [shown[f"cell_voltage/2/{n}"] for n in range(1, len(cells) + 1)]
     temperatures = [shown[f"temperature/2/{n}"] for n in range(1, len(cells) + 1)]
     low, high = shown["cell_voltage_min"], shown["cell_voltage_max"]
@@ -220,7 +237,9 @@ def test_all_numbers_of_a_frame_agree_as_they_are_shown(
     assert shown[f"cell_voltage/{shown['cell_min']}"] == low
     assert shown[f"cell_voltage/{shown['cell_max']}"] == high
     assert shown["cell_voltage_delta"] == round(high - low, 3)
+    assert shown["cell_voltage_average"] == round(math.fsum(voltages) / len(voltages), 3)
     assert shown["temperature_max"] == max(temperatures)
+    assert shown["temperature_min"] == min(temperatures)
     assert shown["power"] == round(shown["voltage"] * shown["current"], 1) + 0.0
     assert shown["capacity_remaining"] == round(
         shown["soc"] / 100 * settings["settings/capacity"], 1
@@ -264,7 +283,10 @@ def test_an_alarm_is_active_none_or_unknown(
     error: ErrorState | None, message: str | None, alarm: Any
 ) -> None:
     frame = pack_of(error_state=error, error_message=message)
-    assert Normalizer().status(frame).alarm == alarm
+    raised = isinstance(alarm, Alarm)
+    assert Normalizer().status(frame).alarms == (
+        (AlarmTransition(is_raised=True, alarm=alarm),) if raised else ()
+    )
 
 
 # --- the description ---

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from recbms_zmq.errors import NoBatteryData
+from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.sensors.formulas import (
     capacity_remaining,
+    cell_voltage_average,
     cell_voltage_delta,
     error_cell,
     error_message,
@@ -20,12 +22,12 @@ from recbms_zmq.sensors.formulas import (
     is_in_state,
     milliohm,
     minutes_remaining,
-    power,
 )
-from recbms_zmq.sensors.pack import Alarm, Pack
-from recbms_zmq.sensors.sensor import UNKNOWN
+from recbms_zmq.sensors.normalize import Normalizer
+from recbms_zmq.sensors.pack import Known, Pack
+from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.sensors.units import Unit
-from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
+from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
 
 def pack_of(slaves: Any = None, **master: Any) -> Pack:
@@ -219,10 +221,10 @@ def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known() -> Non
 
 
 def test_power_is_voltage_times_current_and_negative_while_discharging() -> None:
-    assert power(pack_of(voltage=13.0, current=2.0)) == 26.0
-    assert power(pack_of(voltage=13.0, current=-2.0)) == -26.0
-    assert power(pack_of(voltage=13.0)) is None
-    assert power(pack_of(current=2.0)) is None
+    assert pack_of(voltage=13.0, current=2.0).power == 26.0
+    assert pack_of(voltage=13.0, current=-2.0).power == -26.0
+    assert pack_of(voltage=13.0).power is None
+    assert pack_of(current=2.0).power is None
 
 
 def test_the_cell_voltage_difference_needs_both_voltages() -> None:
@@ -255,9 +257,91 @@ def test_without_one_cell_voltage_no_cell_is_the_lowest() -> None:
 
 def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
     frame = Status(bms_array=BmsArray(master=Master(voltage=13.0)))
-    assert capacity_remaining(Pack.of(frame, soc=50.0, capacity=320.0)) == 160.0
+    known = Known(capacity=320.0)
+    assert capacity_remaining(Pack.of(frame, soc=50.0, known=known)) == 160.0
     assert capacity_remaining(Pack.of(frame, soc=50.0)) is None
-    assert capacity_remaining(Pack.of(frame, capacity=320.0)) is None
+    assert capacity_remaining(Pack.of(frame, known=known)) is None
+
+
+@pytest.mark.parametrize(
+    ("chemistry", "slaves", "energy"),
+    [
+        (3, [4], 2.048),  # 160 Ah of 4 cells of 3.2 V
+        (4, [16, 16], 16.384),  # all units are in series
+        (2, [4], 2.368),
+        (5, [4], 2.368),
+        (9, [4], UNKNOWN),
+        (None, [4], None),
+        (3, [], None),
+        (3, [4, None], None),
+    ],
+)
+def test_the_remaining_energy_is_that_of_all_cells_and_unknown_without_their_chemistry(
+    chemistry: int | None, slaves: list[int | None], energy: float | Unknown | None
+) -> None:
+    normalizer = Normalizer()
+    units: list[Slave | None] = [
+        Slave(address=n, cell_count=cells) for n, cells in enumerate(slaves)
+    ]
+    frame = Status(
+        bms_array=BmsArray(master=Master(state_of_charge=0.5, state_of_health=1.0), slaves=units)
+    )
+
+    def shown() -> list[Any]:
+        readings = normalizer.status(frame)
+        return [v for s, v in zip(*readings[:2], strict=True) if s.key == "energy_remaining"]
+
+    assert shown() == [None]
+    normalizer.settings(Settings(capacity=320.0, chemistry_code=chemistry))
+    assert shown() == [energy]
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "coldest"),
+    [
+        ([], None),
+        ([21.0], 21.0),
+        ([21.0, -3.5, 85.0], -3.5),
+        ([21.0, -127.0], 21.0),
+        ([-127.0, 85.0], None),
+        ([21.0, None], None),
+    ],
+)
+def test_the_coldest_is_that_of_the_sensors_that_are_plugged_in(
+    temperatures: list[float | None], coldest: float | None
+) -> None:
+    slaves = [
+        Slave(address=2, temperatures=temperatures),
+        # Slots beyond the count are not fitted.
+        Slave(address=3, temperature_count=0, temperatures=[-50.0]),
+    ]
+    assert pack_of(slaves).temperature_min == coldest
+
+
+@pytest.mark.parametrize(
+    ("flags", "balancing"),
+    [
+        ([[], []], None),
+        ([[False, False], [False, False]], False),
+        ([[False, False], [False, 1]], True),
+        ([[True, None], []], True),
+        ([[False, None], [False, False]], None),
+        ([[False, False], []], None),
+    ],
+)
+def test_a_pack_balances_while_any_cell_does(flags: list[Any], balancing: bool | None) -> None:
+    slaves = [
+        Slave(address=n, cell_voltages=[3.3, 3.3], cell_balancing=each)
+        for n, each in enumerate(flags)
+    ]
+    assert pack_of(slaves).is_balancing is balancing
+
+
+@pytest.mark.parametrize(
+    ("voltages", "average"), [([], None), ([3.3, None], None), ([3.25, 3.5], 3.375)]
+)
+def test_the_average_needs_every_cell(voltages: list[Any], average: float | None) -> None:
+    assert cell_voltage_average(voltages) == average
 
 
 def test_the_extremes_of_the_pack_agree_with_the_units_within_one_digit() -> None:

@@ -49,7 +49,7 @@ class Process:
 # Much is reserved by a pack of much power, and then the total is far below it.
 @example([("", MUCH), ("", MUCH), ("write", 0.0), ("kill", 0.0)])
 # Less is reserved than before, and more than that is counted while it is being written.
-@example([("", MUCH), ("", MUCH), ("write", 0.0), ("write", 0.0), ("slow write", MUCH)])
+@example([("", MUCH), ("", MUCH), ("write", 0.0), ("write", 300.0), ("slow write", MUCH)])
 @given(st.lists(st.tuples(STEPS, WATTS), max_size=40))
 def test_no_published_counter_falls_and_none_is_above_what_is_on_the_disk(
     steps: list[tuple[str, float]],

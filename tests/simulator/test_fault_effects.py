@@ -123,7 +123,7 @@ def test_unknown_keys_cost_nothing() -> None:
     assert in_a_bound_object < 50
 
 
-def test_a_message_of_an_unknown_type_is_told_as_such() -> None:
+def test_a_message_of_an_unknown_type_is_reported_as_such() -> None:
     with pytest.raises(UnknownFrameType):
         decode(damage("unknown-type", 0).data)
 

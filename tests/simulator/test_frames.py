@@ -83,7 +83,7 @@ def test_the_rules_for_digits_hold_for_the_real_frames_too(real: str) -> None:
     assert not [token for token in numbers(real) if token.endswith(".0")]
 
 
-def test_the_whole_array_is_told_by_its_cells() -> None:
+def test_the_whole_array_is_described_by_its_cells() -> None:
     bms = SimulatedBms(SimulatorOptions(units=3, cells=16, seed=5))
     array = json.loads(bms.status(100))["bms_array"]
     cells = [v for unit in array["slave"].values() for v in unit["nap"].values()]
@@ -136,7 +136,7 @@ def test_old_firmware_knows_neither_balancing_nor_addresses() -> None:
     assert shape(old) == shape(real)
 
 
-def test_new_firmware_tells_its_time_and_the_level_of_relay_1() -> None:
+def test_new_firmware_sends_its_time_and_the_level_of_relay_1() -> None:
     bms = SimulatedBms(SimulatorOptions(firmware="new"))
     settings = json.loads(bms.settings(30))
     assert set(settings) - set(json.loads(REAL_SETTINGS)) == {"mcu_time", "re1l"}

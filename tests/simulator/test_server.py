@@ -267,7 +267,7 @@ def test_drop_ends_the_connection_without_a_close_frame() -> None:
             for _ in range(50):
                 await client.recv()
 
-    with_server(test, "drop at 200ms")
+    with_server(test, "drop at 1s")
 
 
 def test_cut_ends_the_connection_in_the_middle_of_a_frame() -> None:
@@ -283,7 +283,7 @@ def test_cut_ends_the_connection_in_the_middle_of_a_frame() -> None:
         writer.close()
         assert 200 < (cut.value.expected or 0) - len(cut.value.partial) < 400
 
-    with_server(test, "cut at 200ms")
+    with_server(test, "cut at 1s")
 
 
 def test_refuse_closes_the_port_and_opens_it_again() -> None:
@@ -388,27 +388,6 @@ def test_freeze_answers_neither_pings_nor_handshakes_until_its_end() -> None:
 
 
 # --- faults of frames: what they do is asserted in test_fault_effects and test_traffic ---
-
-
-@pytest.mark.parametrize(("fault", "code"), [("bad-utf8", 1007), ("huge", 1009)])
-def test_a_frame_that_breaks_the_protocol_makes_the_client_close(fault: str, code: int) -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            end = await until_closed(client)
-            assert end.sent is not None
-            assert end.sent.code == code
-
-    with_server(test, f"{fault} at 200ms")
-
-
-def test_a_binary_message_arrives_as_one() -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            message = await client.recv()
-            assert isinstance(message, bytes)
-            assert json.loads(message)["type"] == "settings"
-
-    with_server(test, "binary 100%")
 
 
 def test_the_cell_page_has_the_same_faults() -> None:

@@ -72,7 +72,7 @@ def prefixes_of_single_topics() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("prefixes", [prefixes_of_all_lengths(), prefixes_of_single_topics()])
-def test_whoever_subscribes_in_a_loop_causes_at_most_one_state_a_second(
+def test_a_client_that_subscribes_in_a_loop_causes_at_most_one_state_a_second(
     prefixes: Iterator[bytes],
 ) -> None:
     plan = ReplayPlan()

@@ -24,6 +24,7 @@ _LATE: Final = 10.0
 _EARLY: Final = 0.05  # s; messages are dated in milliseconds, and clocks are adjusted
 _KEPT: Final = 60.0  # s of the journal
 _COUNTERS: Final = ("energy_charged", "energy_discharged", "charge_in", "charge_out")
+_OF_EARLIER_FRAMES: Final = ("last_alarm", "last_alarm_time")
 
 
 class Sent(NamedTuple):
@@ -208,11 +209,16 @@ class Judge:
         status = decode(sent.data).frame
         assert isinstance(status, Status)
         expected |= {s.key: v for s, v in normalizer.status(status).items()}
-        expected = {key: value for key, value in expected.items() if value is not None}
+        expected = {
+            key: value
+            for key, value in expected.items()
+            if value is not None and key not in _OF_EARLIER_FRAMES
+        }
         found = {
             key: value
             for key, value in self.values.items()
-            if not key.startswith("link/") and key not in (*_COUNTERS, "last_update")
+            if not key.startswith("link/")
+            and key not in (*_COUNTERS, *_OF_EARLIER_FRAMES, "last_update")
         }
         description = msgspec.json.decode(msgspec.json.encode(normalizer.description))
         wrong = found.items() ^ expected.items()

@@ -116,7 +116,7 @@ class Soak:
 
     def chaos(self, seconds: float) -> None:
         """Let everything go wrong for a while."""
-        self._tell_fleet("chaos")
+        self._command_fleet("chaos")
         end = time.time() + seconds
         while (now := time.time()) < end:
             self.company.misbehave(now)
@@ -131,7 +131,7 @@ class Soak:
         Returns how the process is now.
 
         """
-        self._tell_fleet("calm")
+        self._command_fleet("calm")
         self.company.behave()
         begun = time.time()
         judges = self._judges.values()
@@ -240,7 +240,7 @@ class Soak:
 
     # --- processes ---
 
-    def _tell_fleet(self, word: str) -> None:
+    def _command_fleet(self, word: str) -> None:
         assert self._fleet.stdin is not None
         self._fleet.stdin.write(f"{word}\n".encode())
         self._fleet.stdin.flush()

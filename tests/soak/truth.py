@@ -21,6 +21,8 @@ PACK: Final = frozenset(
         *("voltage", "current", "power", "soc", "soh", "temperature_max", "units"),
         *("cell_voltage_min", "cell_voltage_max", "cell_voltage_delta"),
         *("charging", "discharging", "problem", "error_number"),
+        *("charge_power", "discharge_power", "temperature_min"),
+        *("cell_voltage_average", "balancing"),
     )
 )
 """Keys of the pack that are read here, and the beginnings of those of its units."""
@@ -96,10 +98,13 @@ def _master(master: Values) -> Values:
     low = _rounded(_number(master.get("mincell")), 3)
     high = _rounded(_number(master.get("maxcell")), 3)
     soc, soh = _number(master.get("soc")), _number(master.get("soh"))
+    power = _rounded(_product(volts, amperes), 1)
     found = {
         "voltage": volts,
         "current": amperes,
-        "power": _rounded(_product(volts, amperes), 1),
+        "power": power,
+        "charge_power": None if power is None else max(0.0, power),
+        "discharge_power": None if power is None else max(0.0, -power),
         "soc": _rounded(_product(soc, 100), 1),
         "soh": _rounded(_product(soh, 100), 1),
         "temperature_max": _rounded(_number(master.get("tmax")), 1),
@@ -120,6 +125,7 @@ def _master(master: Values) -> Values:
 
 def _units(slaves: Values | list[Any], addressed: bool) -> Values:
     found: Values = {}
+    slots = _Slots([], [], [])
     addresses: set[int] = set()
     for position, slave in _numbered(slaves, 16):
         if not isinstance(slave, dict):
@@ -144,7 +150,36 @@ def _units(slaves: Values | list[Any], addressed: bool) -> Values:
             found[f"cell_resistance/{unit}/{number + 1}"] = _rounded(milliohms, 3)
         for number, value in _numbered(slave.get("bal"), 32, cells):
             found[f"cell_balancing/{unit}/{number + 1}"] = _flag(value)
-    return _known(found)
+        slots.temperatures.extend(_in_order(slave.get("temp"), 16, sensors))
+        slots.voltages.extend(_in_order(slave.get("nap"), 32, cells))
+        slots.flags.extend(_in_order(slave.get("bal"), 32, cells))
+    return _known(found | _of_all_units(slots))
+
+
+class _Slots(NamedTuple):
+    """What all units have, in order; None for what is missing between others."""
+
+    temperatures: list[Any]
+    voltages: list[Any]
+    flags: list[Any]
+
+
+def _of_all_units(slots: _Slots) -> Values:
+    found: Values = {}
+    temperatures = [_rounded(_number(value), 1) for value in slots.temperatures]
+    voltages = [_rounded(_number(value), 3) for value in slots.voltages]
+    flags = [_flag(value) for value in slots.flags]
+    if temperatures and None not in temperatures:
+        plugged_in = [t for t in temperatures if t is not None and t not in (-127, 85)]
+        found["temperature_min"] = min(plugged_in, default=None)
+    if voltages and None not in voltages:
+        total = math.fsum(value for value in voltages if value is not None)
+        found["cell_voltage_average"] = _rounded(total / len(voltages), 3)
+    if True in flags:
+        found["balancing"] = True
+    elif flags and None not in flags and len(flags) >= len(voltages):
+        found["balancing"] = False
+    return found
 
 
 def _settings(frame: Values) -> Values:
@@ -163,6 +198,13 @@ def _numbered(items: Any, most: int, count: int | None = None) -> list[tuple[int
     else:
         pairs = [(int(k), v) for k, v in _object(items).items() if k.isdecimal()]
     return [(n, item) for n, item in pairs if n < most and (count is None or n < count)]
+
+
+def _in_order(items: Any, most: int, count: int | None) -> list[Any]:
+    """Give the items in order, None for one that is missing between them."""
+    there = dict(_numbered(items, most))
+    size = max(there, default=-1) + 1
+    return [there.get(n) for n in range(size if count is None else min(size, max(count, 0)))]
 
 
 def _object(value: Any) -> Values:

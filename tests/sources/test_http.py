@@ -6,15 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.module import CELL, FakeModule, answer
 from support.receiver import RecordingReceiver, run_source
 from support.waiting import eventually
 
-from recbms_zmq.errors import InvalidResponse
 from recbms_zmq.sources import backoff
-from recbms_zmq.sources.http import HttpSource, content, read_response
+from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import tls_context
 
 TEXT = CELL.decode()
@@ -239,27 +236,3 @@ def test_https_takes_a_pinned_certificate_and_no_other(
     calls = run_source(HttpSource(tls_module.url, tls=tls, fingerprint=wrong), 1)
     assert calls == [("disconnected", f"TLS failed: certificate has SHA-256 {right}")]
     assert len(tls_module.requests) == 1
-
-
-async def _read(data: bytes, limit: int) -> bytes:
-    reader = asyncio.StreamReader(limit=2**16)
-    reader.feed_data(data)
-    reader.feed_eof()
-    return content(await read_response(reader, limit))
-
-
-@given(st.binary() | st.binary().map(lambda data: b"HTTP/1.1 200 OK\r\n" + data))
-def test_any_bytes_are_an_answer_or_unusable(data: bytes) -> None:
-    try:
-        content = asyncio.run(_read(data, 100))
-    except InvalidResponse:
-        return
-    assert len(content) <= 100
-
-
-@given(st.binary(min_size=1).flatmap(lambda c: st.tuples(st.just(c), st.integers(1, len(c)))))
-def test_content_is_the_same_however_it_is_framed(case: tuple[bytes, int]) -> None:
-    content, cut = case
-    parts = [part for part in (content[:cut], content[cut:]) if part]
-    for data in (answer(content), chunked(*parts), b"HTTP/1.1 200 OK\r\n\r\n" + content):
-        assert asyncio.run(_read(data, len(content))) == content

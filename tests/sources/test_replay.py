@@ -1,7 +1,6 @@
 """Replaying a recording gives the messages of the live run."""
 
 import asyncio
-import contextlib
 import errno
 import fcntl
 import io
@@ -12,8 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.bms import FakeBms
 from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
@@ -31,7 +28,7 @@ from recbms_zmq.sources.replay import ReplaySource
 
 OPTIONS = {
     "emit": "both",
-    "refresh": "0.7",
+    "refresh": "2.5",  # a machine that is later than that leaves repeats out
     "min_interval": "0.2",
     "stale_after": "1.2",
 }
@@ -320,13 +317,3 @@ def test_a_home_has_to_exist() -> None:
     assert str(caught.value) == (
         "replay:: expected a path in a home directory that exists, got '~no-such-user/recording'"
     )
-
-
-@given(st.binary(max_size=3000) | st.binary(max_size=3000).map(recording))
-def test_any_file_is_replayed_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
-    path = tmp_path_factory.mktemp("any") / "recording"
-    path.write_bytes(data)
-    with contextlib.suppress(ConfigError):
-        replayed(path)

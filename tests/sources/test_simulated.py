@@ -74,7 +74,7 @@ def test_a_connection_that_breaks_off_is_trouble_and_comes_back(fault: str) -> N
 
 
 @pytest.mark.parametrize("fault", ["refuse", "close"])
-def test_while_nobody_answers_there_is_trouble_once_and_no_frame(fault: str) -> None:
+def test_without_an_answer_there_is_trouble_once_and_no_frame(fault: str) -> None:
     events = watch(f"sim:?rate=100&faults={fault}+at+50ms+for+500ms", 20).events
     assert events.count("the simulated connection broke off") == 1
     assert events.count("connected") == 2

@@ -10,6 +10,7 @@
 
 function run(input) {
     const context = new Map();
+const flow = new Map();
     let now;
     let clock = 0;
     let timers = [];
@@ -35,7 +36,8 @@ function run(input) {
     const scope = {
         ...time,
         context: { get: (name) => context.get(name), set: (name, value) => context.set(name, value) },
-        env: { get: (name) => input.env[name] },
+        flow: { get: (name) => flow.get(name), set: (name, value) => flow.set(name, value) },
+    env: { get: (name) => input.env[name] },
         node: {
             warn: (text) => now.warnings.push(text),
             error: (text) => now.errors.push(text),

@@ -1,9 +1,11 @@
 """A websocket server whose frames are bytes made by a test, and which never closes TCP itself."""
 
 import contextlib
+import errno
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from websockets.http11 import Request
@@ -75,9 +77,14 @@ class RawWebSocket:
         thread.start()
 
     def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while True:
+            try:
                 client, _ = self._listener.accept()
+            except OSError as exc:
+                if exc.errno != errno.EMFILE:
+                    return
+                time.sleep(0.01)  # a test leaves this process no descriptor for a while
+            else:
                 self._start(self._talk, client)
 
     def _talk(self, client: socket.socket) -> None:

@@ -184,13 +184,6 @@ def test_arrays_are_read_like_objects() -> None:
     ]
 
 
-def test_unknown_keys_are_harmless() -> None:
-    data = json.dumps(
-        {"type": "status", "new": [1], "bms_array": {"master": {"vbat": 13, "x": {}}, "y": 1}}
-    )
-    assert master_in(data.encode()) == (Master(voltage=13.0), ())
-
-
 def test_whole_numbers_are_floats_where_floats_are_expected() -> None:
     assert master_in(status_of(vbat=22, soc=1, ibat=-0)) == (
         Master(voltage=22.0, state_of_charge=1.0, current=0.0),

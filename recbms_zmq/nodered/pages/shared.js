@@ -1,5 +1,5 @@
     data() {
-        return { now: Date.now(), arrived: Date.now(), connected: true };
+        return { now: Date.now(), arrived: Date.now(), connected: true, at: null };
     },
     watch: {
         msg() {

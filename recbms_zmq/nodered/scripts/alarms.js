@@ -6,14 +6,18 @@
 //                    'offline'   nothing is known any more: the service has ended or is silent;
 //      msg.request               what this node sent, with the answer in msg.payload, or with
 //                                msg.error if a catch node caught it.
-// Out: one request for the Home Assistant node at a time; the next one when it was answered.
+// Out: requests for the Home Assistant node; the next ones when all of these were answered.
 //
 // Home Assistant keeps for each BMS what it was sent last (user data of the token's user), so that a
-// deploy or a restart of anything sends no alarm twice. While Home Assistant is away, what happens
+// deploy or a restart of anything sends no alarm twice. What is about to be sent is kept first, as
+// 'pending'; the request that ends it goes out together with the alarm itself. Home Assistant handles
+// them in this order. When an answer is missing, what Home Assistant has kept decides: what is pending
+// is sent again, with the same id, and nothing else. So nothing is lost, and a repeat needs a crash
+// within the milliseconds between two of these requests. While Home Assistant is away, what happens
 // waits in a queue.
 //
-// Two things tell of an alarm. Events come once, at the moment of the change. The readings `problem`
-// and `error_*` also tell what happened while this flow was not running: they are compared with the
+// An alarm arrives in two ways. Events come once, at the moment of the change. The readings `problem`
+// and `error_*` also show what happened while this flow was not running: they are compared with the
 // last alarm sent, some seconds after they arrived, when they belong to one frame.
 
 const SETTLE_MS = 2000;
@@ -22,8 +26,10 @@ const RETRY_MS = 30000;
 const MAX_QUEUE = 200;
 
 const { alarms } = context.get('tables');
-const devices = context.get('devices'); // id → {name, values, sent, load, offline timer …}
+const devices = context.get('devices'); // id → {name, values, sent, offline timer …}
 const queue = context.get('queue'); // what Home Assistant has to be sent, oldest first
+// device.sent is what Home Assistant has kept: {alarm, note, offline, offlineNote, count}, and null while
+// it is not known. `count` grows with every item that is sent.
 const offlineMs = Math.max(Number(env.get('OFFLINE_MINUTES')) || 0, 0) * 60000;
 
 // ---- What happens
@@ -218,9 +224,6 @@ function phone({ id, title, message }, isOver) {
 
 function steps(item) {
     const device = devices[item.device];
-    if (item.renew) {
-        return item.renew.map(show);
-    }
     if ('offline' in item) {
         const note = offlineNote(device, item.reason, item.at);
         return item.offline ? [show(note), ...phone(note)] : [dismiss(note.id), ...phone(note, true)];
@@ -228,7 +231,12 @@ function steps(item) {
     const note = alarmNote(device, item.change, item.at);
     const isOver = item.event === 'alarm_cleared';
     const event_data = {
-        event: item.event, ...item.change, device: device.id, device_name: device.name, ts: item.at,
+        id: `${device.id}-${item.count}`,
+        event: item.event,
+        ...item.change,
+        device: device.id,
+        device_name: device.name,
+        ts: item.at,
     };
     return [
         { type: 'fire_event', event_type: 'recbms_alarm', event_data },
@@ -237,90 +245,118 @@ function steps(item) {
     ];
 }
 
-/** Remember what was sent, and have Home Assistant keep it. */
-function finish(item) {
-    const { sent, id } = devices[item.device];
-    if ('alarm' in item) {
-        sent.alarm = item.alarm;
-        sent.note = item.alarm ? alarmNote(devices[item.device], item.alarm, item.at) : null;
-    }
-    if ('offline' in item) {
-        sent.offline = item.offline;
-        sent.offlineNote = item.offline ? offlineNote(devices[item.device], item.reason, item.at) : null;
-    }
-    return item.renew ? null : { type: 'frontend/set_user_data', key: `recbms_${id}`, value: sent };
+/** What Home Assistant has been sent when it has this item. */
+function after(item) {
+    const device = devices[item.device];
+    const { alarm, offline, reason, at, count } = item;
+    return 'alarm' in item
+        ? { ...device.sent, count, alarm, note: alarm ? alarmNote(device, alarm, at) : null }
+        : { ...device.sent, count, offline, offlineNote: offline ? offlineNote(device, reason, at) : null };
 }
 
-function request(data, rest) {
+/** Send requests together; `flight` is what is known of them until all were answered. */
+function send(requests, flight) {
     const number = (context.get('flights') ?? 0) + 1;
     context.set('flights', number);
-    context.set('flight', number);
-    node.send({ payload: { protocol: 'websocket', data }, request: { ...rest, number } });
+    context.set('flight', { ...flight, number, waiting: requests.length });
+    node.send([requests.map((data) => ({
+        payload: { protocol: 'websocket', data },
+        request: { number, type: data.type, action: data.domain && `${data.domain}.${data.service}` },
+    }))]);
 }
 
-/** Send the next request, unless one is on its way. */
+/** Send what comes next, unless something is on its way, or Home Assistant is away. */
 function pump() {
-    if (context.get('flight')) {
+    if (context.get('flight') || context.get('retry')) {
         return;
     }
     const unknown = Object.values(devices).find((device) => !device.sent);
     if (unknown) {
-        request({ type: 'frontend/get_user_data', key: `recbms_${unknown.id}` }, { load: unknown.id });
+        send([{ type: 'frontend/get_user_data', key: `recbms_${unknown.id}` }], { load: unknown.id });
+        return;
+    }
+    const renewed = Object.values(devices).find((device) => device.renew);
+    if (renewed) {
+        renewed.renew = false;
+        const notes = [renewed.sent.note, renewed.sent.offlineNote].filter(Boolean);
+        if (notes.length) {
+            send(notes.map(show), {});
+            return;
+        }
+        pump();
         return;
     }
     const [item] = queue;
-    if (!item) {
-        return;
+    if (item) {
+        const { sent } = devices[item.device];
+        item.count = sent.count + 1;
+        const keep = (value) => ({ type: 'frontend/set_user_data', key: `recbms_${item.device}`, value });
+        const done = after(item);
+        send([keep({ ...sent, pending: item }), ...steps(item), keep(done)], { sent: done });
     }
-    item.steps ??= [...steps(item)];
-    if (item.steps.length) {
-        request(item.steps[0], { step: true });
-        return;
-    }
-    const save = item.saved ? null : finish(item);
-    item.saved = true;
-    if (save) {
-        request(save, { save: true });
-        return;
-    }
-    queue.shift();
-    pump();
 }
 
-function load(id, value) {
+/** Home Assistant has kept this of a device. */
+function load(id, kept) {
     const device = devices[id];
-    device.sent = { alarm: null, offline: false, ...value };
+    const { pending, ...sent } = kept ?? {};
+    device.sent = { alarm: null, offline: false, count: 0, ...sent };
+    const index = queue.findIndex((item) => item.device === id);
+    if (queue[index]?.count <= device.sent.count) {
+        queue.splice(index, 1); // it arrived, although the answer did not
+    } else if (pending && queue[index]?.count !== pending.count) {
+        queue.unshift(pending); // from before this deploy
+    }
     (device.waiting ?? []).splice(0).forEach((each) => each());
 }
 
-/** Whether the error says that Home Assistant is not there, not that it refuses. */
+/** Ask Home Assistant what it has: it decides what was sent. */
+function forget() {
+    Object.values(devices).forEach((device) => {
+        device.sent = null;
+    });
+}
+
+/** Whether the error means that Home Assistant is not there, not that it refuses. */
 function isAway(text) {
     return /NoConnection|not connected|Connection lost|ECONN|socket|timeout/i.test(text);
 }
 
-function answered({ load: id, step, number }) {
-    if (context.get('flight') !== number) {
+function retry() {
+    clearTimeout(context.get('retry'));
+    context.set('retry', null);
+    pump();
+}
+
+function answered({ number, type, action: name }) {
+    const flight = context.get('flight');
+    if (flight?.number !== number) {
         return; // Home Assistant has restarted in between
     }
-    context.set('flight', null);
+    flight.waiting -= 1;
     if (msg.error) {
         const text = String(msg.error.message ?? msg.error);
         if (isAway(text)) {
-            clearTimeout(context.get('retry'));
-            context.set('retry', setTimeout(pump, RETRY_MS));
-            return;
-        }
-        if (step) {
-            const { domain, service, type } = queue[0].steps[0];
-            node.error(domain
-                ? `Home Assistant refuses the action ${domain}.${service}: is NOTIFY in the tab's environment its name? ${text}`
+            flight.isLost = true;
+        } else if (type !== 'frontend/get_user_data') {
+            node.error(name
+                ? `Home Assistant refuses the action ${name}: is NOTIFY in the tab's environment its name? ${text}`
                 : `Home Assistant refuses ${type}: ${text}`);
         }
     }
-    if (id) {
-        load(id, msg.error ? null : msg.payload?.value);
-    } else if (step) {
-        queue[0].steps.shift();
+    if (flight.waiting) {
+        return;
+    }
+    context.set('flight', null);
+    if (flight.isLost) {
+        forget();
+        context.set('retry', setTimeout(retry, RETRY_MS));
+        return;
+    }
+    if (flight.load) {
+        load(flight.load, msg.error ? null : msg.payload?.value);
+    } else if (flight.sent) {
+        devices[queue.shift().device].sent = flight.sent;
     }
     pump();
 }
@@ -333,12 +369,11 @@ if (msg.request) {
 }
 if (msg.control === 'announce') {
     context.set('flight', null); // what was on its way when Home Assistant ended has no answer
-    for (const device of Object.values(devices).filter(({ sent }) => sent)) {
-        const renew = [device.sent.note, device.sent.offlineNote].filter(Boolean);
-        if (renew.length) {
-            queue.unshift({ device: device.id, renew });
-        }
-    }
+    forget();
+    Object.values(devices).forEach((device) => {
+        device.renew = true;
+    });
+    retry();
 } else if (msg.control === 'offline') {
     Object.values(devices).forEach(startOfflineTimer);
 } else if (receive[msg.kind]) {

@@ -4,3 +4,4 @@ context.set('tables', TABLES);
 context.set('devices', {});
 context.set('queue', []);
 context.set('flight', null);
+context.set('retry', null);

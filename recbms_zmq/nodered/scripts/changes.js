@@ -63,6 +63,9 @@ function schedule() {
 
 function flush() {
     context.set('timer', null);
+    if (context.get('removed')) {
+        return;
+    }
     const out = Object.values(known).filter((entry) => entry.held).flatMap(changed);
     if (out.length) {
         node.send([out, null]);

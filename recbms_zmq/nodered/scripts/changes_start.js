@@ -1,4 +1,5 @@
-// On Start: forgets what was sent before this deploy. The context outlives a deploy.
+// On Start: forgets what was sent before this deploy. With a context store of its own in Node-RED's
+// settings, the context outlives it.
 
 context.set('known', {});
 context.set('models', {});

@@ -14,15 +14,15 @@ const SENTENCES = {
         : `${program} was not found: set PROGRAM in the tab's environment to its whole path, for example /home/pi/recbms/bin/recbms-zmq`,
     [-13]: `${program} may not be run: PROGRAM in the tab's environment is no program, or belongs to another user`,
     0: 'ended when it was asked to',
-    2: "an option is wrong: the log in the debug sidebar says which; correct ARGUMENTS or BMS_URL in the tab's environment",
-    69: 'what it needs is not there: the log in the debug sidebar says what',
+    2: "an option is wrong: see the log in the debug sidebar, and correct ARGUMENTS or BMS_URL in the tab's environment",
+    69: 'what it needs is not there: see the log in the debug sidebar',
     73: 'its ZeroMQ address is in use: another recbms-zmq is running; change the address in ARGUMENTS, or end the other one',
-    78: 'its configuration is wrong: the log in the debug sidebar says where',
+    78: 'its configuration is wrong: see the log in the debug sidebar',
     126: `${program} may not be run: is PROGRAM in the tab's environment a program?`,
     127: `${program} was not found: set PROGRAM in the tab's environment to its whole path`,
 };
 const end = code === null ? `it was ended by ${signal}` : `it ended with code ${code}`;
-const text = SENTENCES[code] ?? `${end}: the log in the debug sidebar says why`;
+const text = SENTENCES[code] ?? `${end}: see the log in the debug sidebar`;
 
 node.status({ fill: code === 0 ? 'grey' : 'red', shape: 'ring', text });
 if (code !== 0 && signal !== 'SIGTERM' && context.get('text') !== text) {

@@ -1,26 +1,30 @@
-// On Message: makes of power and state of charge the points of the charts.
+// On Message: keeps the history of power and of state of charge.
 //
 // In:  messages of recbms-zmq;
 //      msg.control = 'offline'  nothing is known any more;
 //                    'tick'     every second; msg.payload is the time, ms since 1970.
-// Out: 1. power, the mean of each step; 2. state of charge. Each a list of {series, x, y}, one for
-//      each pack, y null while nothing is known; and before the first point of a pack, how the
-//      charts look.
+// Out: {packs: [{id, name, points}]} for the template *History*. A point is [from, to, power, soc]:
+//      two times in s since 1970, the mean power of the step in W, and the state of charge at its end
+//      in %, each null if it is not known. The last point is the step that has not ended yet.
 //
-// A chart keeps as many points as its pixels can show: HISTORY_HOURS, from the tab's environment,
-// in 720 steps.
+// A chart needs as many points as its pixels can show: HISTORY_HOURS, from the tab's environment,
+// in 720 steps. While there are few points, they are sent more often, so that the page shows soon
+// that something comes.
 
 const STEPS = 720;
-// Where there are several packs, each has the same colour in both charts.
-const COLOURS = ['#4aa8ff', '#3ddc97', '#ffb547', '#c792ea', '#ff8a80', '#80cbc4', '#d4e157', '#90a4ae'];
+const FEW = 30;
+const SOON_MS = 5000;
 
-const stepMs = Math.max(Number(env.get('HISTORY_HOURS')) * 3600e3 / STEPS, 1);
+const lengthMs = Number(env.get('HISTORY_HOURS')) * 3600e3;
+const stepMs = Math.max(lengthMs / STEPS, 1);
 const packs = context.get('packs'); // topic without the key → {name, live, power, soc, sum, count}
+const points = flow.get('recbms_points'); // topic without the key → its points
 
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
     const values = msg.kind === 'snapshot' ? msg.payload : { [msg.key]: msg.payload };
     const pack = packs[id] ??= { live: false, power: null, soc: null, sum: 0, count: 0 };
+    points[id] ??= [];
     pack.name = msg.device_name;
     if (msg.kind === 'availability') {
         pack.live = msg.payload === 'online';
@@ -45,66 +49,52 @@ function measure(pack) {
     }
 }
 
+function seconds(ms) {
+    return Math.round(ms / 1000);
+}
+
+function point(pack, now) {
+    const mean = pack.count ? Math.round(pack.sum / pack.count * 10) / 10 : null;
+    return [seconds(context.get('began')), seconds(now), mean, pack.live ? pack.soc : null];
+}
+
+function endStep(now) {
+    for (const [id, pack] of Object.entries(packs)) {
+        const first = points[id].findIndex(([, to]) => to > seconds(now - lengthMs));
+        points[id] = [...(first < 0 ? [] : points[id].slice(first)), point(pack, now)];
+        Object.assign(pack, { sum: 0, count: 0 });
+    }
+    context.set('began', now);
+}
+
 /** What a pack's line is called. Two services may both call one "REC BMS". */
-function series(id) {
+function nameOf(id) {
     const { name } = packs[id];
     const same = Object.values(packs).filter((other) => other.name === name).length > 1;
     return same ? `${name} (${id})` : name;
 }
 
-function point(id, x) {
-    const pack = packs[id];
-    const mean = pack.count ? Math.round(pack.sum / pack.count * 10) / 10 : null;
-    Object.assign(pack, { sum: 0, count: 0 });
-    return [
-        { series: series(id), x, y: mean },
-        { series: series(id), x, y: pack.live ? pack.soc : null },
-    ];
-}
-
-/** How the charts look, beyond what their nodes' settings offer. */
-function style(names) {
-    const several = names.length > 1;
-    return {
-        ui_update: {
-            chartOptions: {
-                title: { left: 4, textStyle: { fontSize: 15, fontWeight: 600 } },
-                legend: { show: several, type: 'scroll', top: 2, left: 175, right: 4, textStyle: { color: '#93a1af' } },
-                grid: { left: 4, right: 12, top: 34, bottom: 4, containLabel: true },
-                tooltip: { confine: true },
-                xAxis: { splitLine: { show: false } },
-                series: names.map((name, number) => ({
-                    name,
-                    type: 'line',
-                    showSymbol: false,
-                    lineStyle: { width: 2 },
-                    ...(several ? { color: COLOURS[number % COLOURS.length] } : {}),
-                    areaStyle: { opacity: several ? 0 : 0.18 },
-                })),
-            },
-        },
-    };
-}
-
 function tick() {
     const now = msg.payload;
+    if (context.get('began') === null) {
+        context.set('began', now);
+    }
     Object.values(packs).forEach(measure);
-    if (now - context.get('drawn') < stepMs) {
+    const isOver = now - context.get('began') >= stepMs;
+    if (isOver) {
+        endStep(now);
+    }
+    const isNew = Object.keys(packs).some((id) => points[id].length < FEW);
+    if (!Object.keys(packs).length || !(isOver || (isNew && now - context.get('shown') >= SOON_MS))) {
         return null;
     }
-    context.set('drawn', now);
-    const ids = Object.keys(packs).sort();
-    if (!ids.length) {
-        return null;
-    }
-    const names = ids.map(series);
-    const points = ids.map((id) => point(id, now));
-    const out = [0, 1].map((chart) => [{ payload: points.map((both) => both[chart]) }]);
-    if (context.get('styled') !== names.join('\n')) {
-        context.set('styled', names.join('\n'));
-        out.forEach((messages) => messages.unshift(style(names)));
-    }
-    return out;
+    context.set('shown', now);
+    const shown = Object.keys(packs).sort().map((id) => ({
+        id,
+        name: nameOf(id),
+        points: isOver ? points[id] : [...points[id], point(packs[id], now)],
+    }));
+    return { payload: { packs: shown } };
 }
 
 if (msg.control === 'tick') {

@@ -1,5 +1,7 @@
-// On Start: forgets what an earlier deploy knew. The charts keep their points.
+// On Start: forgets what an earlier deploy knew. The points stay: a deploy deletes a node's context, and
+// leaves the flow's.
 
 context.set('packs', {});
-context.set('drawn', 0);
-context.set('styled', '');
+flow.set('recbms_points', flow.get('recbms_points') ?? {});
+context.set('began', null);
+context.set('shown', 0);

@@ -1,5 +1,5 @@
 // On Message. In: msg.payload, one parsed line of recbms-zmq. Out: that line as the message itself,
-// so that msg.topic and msg.payload (and msg.kind, msg.key, msg.unit …) mean what they say.
+// so that msg.topic and msg.payload (and msg.kind, msg.key, msg.unit …) mean the same as everywhere in Node-RED.
 
 const message = msg.payload;
 const isMessage = message !== null && typeof message === 'object'

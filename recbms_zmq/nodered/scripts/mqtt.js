@@ -9,7 +9,7 @@ if (msg.kind === 'availability') {
 
 const state = { ...retained, topic: msg.topic, payload: JSON.stringify({ value: msg.payload }) };
 if (!msg.first) {
-    // While the BMS is offline its availability says so, and the last values may stay.
+    // While the BMS is offline, its availability shows it, and the last values may stay.
     return msg.online ? state : null;
 }
 

@@ -60,7 +60,7 @@ function isSame(one, other) {
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
     const pack = packs[id] ??= { id, live: null, reason: '', values: {}, heard: null };
-    pack.events = context.get('events')[id] ??= []; // they outlive a deploy
+    pack.events = flow.get('recbms_events')[id] ??= [];
     pack.name = msg.device_name;
     if (pack.run !== msg.run) {
         pack.run = msg.run;
@@ -71,12 +71,12 @@ function take() {
 }
 
 function goOffline() {
-    // The exec and daemon nodes tell how the program ended, the trigger node the time.
+    // The exec and daemon nodes send how the program ended, the trigger node the time.
     const code = msg.payload?.code;
     const reason = {
-        undefined: 'nothing is heard of recbms-zmq',
+        undefined: 'recbms-zmq sends nothing',
         [-2]: "the command was not found: set PROGRAM in the tab's environment to its path",
-    }[code] ?? `recbms-zmq has ended (${code}): the debug sidebar in Node-RED says why`;
+    }[code] ?? `recbms-zmq has ended (${code}): see the debug sidebar in Node-RED`;
     Object.values(packs).forEach((pack) => Object.assign(pack, { live: false, reason }));
     context.set('note', reason);
 }
@@ -140,12 +140,16 @@ function alarm({ values }) {
     return {
         title: `Alarm${number === null ? '' : ` ${number}`}: ${words}${where}`,
         meaning: alarms[number]?.meaning ?? '',
-        message: words.includes(message) ? '' : `The BMS says: ${message}`,
+        message: words.includes(message) ? '' : `Message of the BMS: ${message}`,
     };
 }
 
-function events(pack) {
-    return pack.events.map((each) => ({
+function events({ events: heard, values }) {
+    if (!heard.length && values.last_alarm) {
+        // Raised before Node-RED listened.
+        return [{ at: Date.parse(values.last_alarm_time), raised: true, text: values.last_alarm }];
+    }
+    return heard.map((each) => ({
         at: each.at,
         raised: each.event === 'alarm_raised',
         text: each.text + place(each),
@@ -160,8 +164,8 @@ function about({ info, values }) {
     if (isNumber(values.cells)) {
         parts.push(values.cells === 1 ? '1 cell' : `${values.cells} cells`);
     }
-    if (isNumber(values['settings/cycles'])) {
-        parts.push(`${values['settings/cycles']} cycles`);
+    if (isNumber(values.cycles)) {
+        parts.push(`${values.cycles} cycles`);
     }
     return parts.filter(Boolean).join(' · ');
 }

@@ -1,26 +1,51 @@
 // On Message: removes from the broker what this flow has published for Home Assistant.
 //
-// In:  msg.control = 'remove'  the button; msg.payload is the id of a BMS, or empty for all;
+// In:  msg.control = 'remove'      the button; msg.payload is the id of a BMS, or empty for all;
+//      msg.control = 'subscribed'  the node that subscribes has done so;
 //      a retained configuration of Home Assistant's MQTT discovery;
-//      msg.control = 'listed'  all of them have arrived.
-// Out: 1. to the broker: empty retained messages;
+//      the message on the topic `last`.
+// Out: 1. to the broker: the message on `last`, then empty retained messages;
 //      2. {control: 'removed'} for *Only what changed*;
 //      3. to the node that subscribes.
+//
+// A broker sends the retained messages of a subscription before those that are published later. So
+// when the message on `last` comes back, all configurations have arrived. QoS 0 keeps this order for
+// any number of messages; for QoS 1 and 2 mosquitto queues 1,000 and drops the rest.
 
 const empty = (topic) => ({ topic, payload: '', qos: 1, retain: true });
 const configurations = `${env.get('MQTT_DISCOVERY_PREFIX')}/+/+/config`;
+const last = `${env.get('MQTT_STATUS_TOPIC')}/listed`;
+const NO_ANSWER_MS = 60000;
+
+function showStatus(fill, text) {
+    node.status({ fill, shape: 'dot', text });
+}
 
 if (msg.control === 'remove') {
     context.set('device', String(msg.payload ?? '').trim());
-    context.set('topics', []);
-    node.status({ fill: 'yellow', shape: 'dot', text: 'removing' });
-    return [null, { control: 'removed' }, { action: 'subscribe', topic: configurations, qos: 1 }];
+    context.set('topics', new Set());
+    showStatus('yellow', 'removing');
+    clearTimeout(context.get('timer'));
+    context.set('timer', setTimeout(() => {
+        context.set('topics', null);
+        showStatus('red', `the broker returned nothing: may this user publish and subscribe to ${last}?`);
+    }, NO_ANSWER_MS));
+    const topic = [configurations, last].map((each) => ({ topic: each, qos: 0 }));
+    return [null, { control: 'removed' }, { action: 'subscribe', topic }];
 }
-if (msg.control === 'listed') {
-    const topics = context.get('topics') ?? [];
-    const count = topics.filter((topic) => topic.endsWith('/config')).length;
-    node.status({ fill: 'grey', shape: 'dot', text: `removed: ${count} entities` });
-    return [[...new Set(topics)].map(empty), null, { action: 'unsubscribe', topic: configurations }];
+if (msg.control === 'subscribed') {
+    return [{ topic: last, payload: 'listed', qos: 0, retain: false }, null, null];
+}
+const topics = context.get('topics');
+if (!topics) {
+    return null;
+}
+if (msg.topic === last) {
+    clearTimeout(context.get('timer'));
+    context.set('topics', null);
+    const all = [...topics];
+    showStatus('grey', `removed: ${all.filter((topic) => topic.endsWith('/config')).length} entities`);
+    return [all.map(empty), null, { action: 'unsubscribe', topic: true }];
 }
 
 let config;
@@ -29,9 +54,9 @@ try {
 } catch {
     return null;
 }
-const id = config.device?.identifiers?.[0] ?? '';
+const id = config?.device?.identifiers?.[0] ?? '';
 const device = context.get('device');
-if (config.origin?.name === 'recbms-zmq' && (!device || id === `recbms_${device}`)) {
-    context.get('topics').push(msg.topic, config.state_topic, config.availability[0].topic);
+if (config?.origin?.name === 'recbms-zmq' && (!device || id === `recbms_${device}`)) {
+    [msg.topic, config.state_topic, config.availability[0].topic].forEach((each) => topics.add(each));
 }
 return null;

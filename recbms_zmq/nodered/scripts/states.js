@@ -1,7 +1,7 @@
 // On Message: makes of one reading a POST /api/states/<entity_id>.
 
 if (msg.kind !== 'reading') {
-    return null; // while the BMS is offline, each reading says so itself
+    return null; // while the BMS is offline, each reading becomes unknown by itself
 }
 
 const name = `${msg.device_name} ${msg.name}`;

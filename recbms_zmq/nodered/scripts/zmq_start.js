@@ -1,7 +1,7 @@
 // On Start: subscribes, and hands every message on as text.
 
 const socket = new zmq.Subscriber({
-    // A computer that lost its power says no goodbye: without heartbeats the link looks alive.
+    // A computer that lost its power closes no connection: without heartbeats it seems connected.
     heartbeatInterval: 10000,
     heartbeatTimeout: 30000,
     maxMessageSize: 1024 * 1024,

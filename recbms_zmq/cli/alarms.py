@@ -1,0 +1,136 @@
+"""`recbms-zmq alarms`: the history of alarms that a service keeps in its state directory."""
+
+import argparse
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recbms_zmq.config import readers
+from recbms_zmq.config.load import STATE_VARIABLE
+from recbms_zmq.config.option import read_argument
+from recbms_zmq.errors import ConfigError, UsageError
+from recbms_zmq.text import printable
+from recbms_zmq.wire.alarms import alarm_advice
+
+if TYPE_CHECKING:  # loaded only where it is used
+    from recbms_zmq.service.alarm_history import PastAlarm
+
+EPILOG = """\
+A service that runs with --state-dir writes down which alarms are raised and
+cleared. Times are local; with --json they are UTC, and durations are seconds.
+An alarm that was cleared while no frames came is marked: when is not known.
+
+examples:
+  recbms-zmq alarms --state-dir /var/lib/recbms-zmq
+  recbms-zmq alarms --state-dir ~/recbms-state --json | jq -r .text
+"""
+_VARIABLE = "RECBMS_STATE_DIR"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `alarms`."""
+    parser.description = (
+        "Print the last 1,000 alarms that were raised and cleared, the newest last."
+    )
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        help=f"that of the service (default: ${_VARIABLE} or ${STATE_VARIABLE})",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per alarm")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the history."""
+    from recbms_zmq.service.alarm_history import read_history
+
+    directory = _directory(args.state_dir)
+    try:
+        alarms = read_history(directory)
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise ConfigError(f"cannot read the alarms in {directory}: {reason}") from exc
+    now = datetime.now(UTC)
+    for past in alarms:
+        print(json.dumps(_record(past, now)) if args.json else "\n".join(_lines(past, now)))
+    if not alarms and not args.json:
+        print(f"no alarms in {directory}")
+    return 0
+
+
+def _directory(given: str | None) -> Path:
+    found = given or os.environ.get(_VARIABLE) or os.environ.get(STATE_VARIABLE, "").split(":")[0]
+    if not found:
+        raise UsageError("name the directory of the service: recbms-zmq alarms --state-dir DIR")
+    path: Path = read_argument("--state-dir", readers.path, found)
+    return path
+
+
+def _record(past: "PastAlarm", now: datetime) -> dict[str, Any]:
+    alarm = past.alarm
+    return {
+        "device": past.device,
+        "number": alarm.number,
+        "text": alarm.text,
+        "advice": alarm_advice(alarm.number),
+        "unit": alarm.unit,
+        "cell": alarm.cell,
+        "raised": past.raised,
+        "cleared": past.cleared,
+        "duration": _seconds(past, now),
+        "observed": past.observed,
+        "active": past.is_active,
+    }
+
+
+def _lines(past: "PastAlarm", now: datetime) -> list[str]:
+    """Return an alarm for people, and below it what to do."""
+    number = "" if past.alarm.number is None else f"error {past.alarm.number}, "
+    what = f"{number}{past.alarm.sentence}"
+    line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
+    advice = alarm_advice(past.alarm.number)
+    return [printable(line), *([f"    {advice}"] if advice else [])]
+
+
+def _end(past: "PastAlarm", now: datetime) -> str:
+    seconds = _seconds(past, now)
+    if past.is_active:
+        return "not cleared yet" if seconds is None else f"not cleared yet, {_duration(seconds)}"
+    if past.cleared is None or seconds is None:
+        return "cleared, it is not known when"
+    if not past.observed:
+        return f"cleared by {_local(past.cleared)} or before, while no frames came"
+    return f"cleared after {_duration(seconds)}"
+
+
+def _seconds(past: "PastAlarm", now: datetime) -> float | None:
+    """Return how long the alarm was active, or is by now; None if that is not known."""
+    if past.cleared is None and not past.is_active:
+        return None
+    try:
+        raised = datetime.fromisoformat(past.raised)
+        end = now if past.cleared is None else datetime.fromisoformat(past.cleared)
+        return max(0.0, round((end - raised).total_seconds(), 3))
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _local(ts: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(ts).astimezone():%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError):
+        return ts
+
+
+def _duration(seconds: float) -> str:
+    """Return `12 s`, `5 min`, `3 h 05 min` or `2 d 4 h`."""
+    minutes = int(seconds // 60)
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"

@@ -1,0 +1,44 @@
+"""A file that a command writes: never over another one, unless `--force` is given."""
+
+import argparse
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from recbms_zmq.errors import OutputError
+
+_CLOSED_ON_EXEC: Final = os.O_WRONLY | os.O_CLOEXEC
+
+
+def add_arguments(parser: "argparse._ActionsContainer") -> None:
+    """Declare `--output` and `--force`."""
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    parser.add_argument("--force", action="store_true", help="overwrite a FILE that exists")
+
+
+def create(path: Path, *, force: bool) -> int:
+    """Open a new file, or with `force` an existing one; return its descriptor.
+
+    Raises:
+        OutputError: the file exists, or cannot be written.
+
+    """
+    flags = _CLOSED_ON_EXEC
+    if not _is_special(path):
+        flags |= os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError as exc:
+        raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
+    except OSError as exc:
+        raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether this is a device or a pipe, which is never overwritten."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)

@@ -1,0 +1,165 @@
+"""What `listen` prints: messages, or the states that they change; and why nothing comes."""
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Sequence
+
+import msgspec
+import zmq
+
+from recbms_zmq.client.states import StateLines
+from recbms_zmq.client.subscriber import Subscriber, why_silent
+from recbms_zmq.clock import SILENCE
+from recbms_zmq.errors import Unavailable
+from recbms_zmq.reporting.messages import decode_message
+from recbms_zmq.reporting.summary import open_summary
+from recbms_zmq.sensors.selection import Selection
+
+
+class Lines:
+    """Prints messages, or the states that they change.
+
+    Args:
+        form: json, text or csv.
+        most: lines to print; None for no limit.
+
+    """
+
+    def __init__(self, form: str, most: int | None) -> None:
+        self._left = math.inf if most is None else most
+        self._out = sys.stdout.buffer
+        self._states: StateLines | None = None
+        if form != "json":
+            self._left += form == "csv"  # the header
+            self._states = StateLines(open_summary(form), self._write_text)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all lines are printed."""
+        return self._left <= 0
+
+    @property
+    def due(self) -> float:
+        """The monotonic time at which `advance` prints a line; infinity for never."""
+        return self._states.due if self._states else math.inf
+
+    def take(self, body: bytes, now: float) -> None:
+        """Print a message, or take what it changes."""
+        if self._states is None:
+            self._write(body)
+            return
+        with contextlib.suppress(msgspec.DecodeError):  # another program's publisher
+            self._states.take(decode_message(body), now)
+
+    def advance(self, now: float) -> None:
+        """Print what is due."""
+        if self._states is not None:
+            self._states.advance(now)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self._out.flush()
+
+    def _write_text(self, line: str) -> None:
+        self._write(line.encode(sys.stdout.encoding, "backslashreplace"))
+
+    def _write(self, line: bytes) -> None:
+        if not self.is_full:
+            self._left -= 1
+            self._out.write(line + b"\n")
+
+
+class Silence:
+    """Explains on stderr, once, why nothing comes."""
+
+    def __init__(self, endpoints: Sequence[str], topics: Sequence[str]) -> None:
+        self._endpoints = endpoints
+        self._topics = topics
+        self.connected = False
+        self.due = time.monotonic() + SILENCE
+
+    def end(self) -> None:
+        """Note that something has come, or that it is explained already why not."""
+        self.due = math.inf
+
+    def explain(self) -> None:
+        """Print the explanation."""
+        self.end()
+        _complain(why_silent(self._endpoints, self._topics, connected=self.connected))
+
+
+def print_lines(
+    subscriber: Subscriber,
+    selection: Selection,
+    lines: Lines,
+    timeout: float | None,
+    silence: Silence,
+) -> None:
+    """Print what comes, until all lines are printed.
+
+    Args:
+        subscriber: connected and subscribed.
+        selection: keys of the messages to print.
+        lines: prints them.
+        timeout: seconds without a wanted message after which it gives up; None for never.
+        silence: explains why nothing comes.
+
+    Raises:
+        Unavailable: nothing came for so long.
+
+    """
+    sub = subscriber.socket
+    refusals: set[str] = set()
+    poller = zmq.Poller()
+    poller.register(sub, zmq.POLLIN)
+    poller.register(subscriber.events, zmq.POLLIN)
+    deadline = _deadline(timeout)
+    lines.flush()
+    while not lines.is_full:
+        due = min(deadline, lines.due, silence.due)
+        left = None if due == math.inf else max(0, math.ceil((due - time.monotonic()) * 1000))
+        ready = dict(poller.poll(left))
+        now = time.monotonic()
+        if now >= silence.due:
+            silence.explain()
+        if now >= lines.due:
+            lines.advance(now)
+            lines.flush()
+        if subscriber.events in ready:
+            _read_event(subscriber, refusals, silence)
+        if sub in ready:
+            parts = sub.recv_multipart()
+            # Other than two parts come from another program's publisher.
+            if len(parts) == 2 and selection.has(_key(parts[0])):
+                silence.end()
+                deadline = _deadline(timeout)
+                lines.take(parts[1], now)
+            if not sub.poll(0):
+                lines.flush()
+        if now >= deadline:
+            raise Unavailable(f"nothing came within {timeout:g} s")
+    lines.flush()
+
+
+def _key(topic: bytes) -> str:
+    return topic.split(b"/", 2)[-1].decode("ascii", "replace")
+
+
+def _deadline(timeout: float | None) -> float:
+    return math.inf if timeout is None else time.monotonic() + timeout
+
+
+def _read_event(subscriber: Subscriber, printed: set[str], silence: Silence) -> None:
+    """Print each service that refused the connection once: no message comes from it."""
+    connected, refused, endpoint = subscriber.read_event()
+    silence.connected |= connected
+    if refused and endpoint not in printed:
+        printed.add(endpoint)
+        silence.end()
+        _complain(f"{endpoint} refused the connection: {refused}")
+
+
+def _complain(text: str) -> None:
+    print(f"recbms-zmq: {text}", file=sys.stderr)

@@ -1,0 +1,29 @@
+"""The columns that are published, with `only` and `except`."""
+
+from itertools import compress
+
+from recbms_zmq.sensors.normalize import Readings
+from recbms_zmq.sensors.selection import Selection
+from recbms_zmq.sensors.sensor import Sensor
+
+
+class SelectedColumns:
+    """Leaves columns out of the readings of one kind of frame."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._all: tuple[Sensor, ...] = ()
+        self._sensors: tuple[Sensor, ...] = ()
+        self._is_selected: list[bool] = []
+
+    def of(self, readings: Readings) -> Readings:
+        """Return the readings without what is not selected.
+
+        Its `sensors` are the same object as long as those of the readings are.
+        """
+        if readings.sensors is not self._all:
+            self._all = readings.sensors
+            self._is_selected = [self._selection.has(sensor.key) for sensor in self._all]
+            self._sensors = tuple(compress(self._all, self._is_selected))
+        values = list(compress(readings.values, self._is_selected))
+        return Readings(self._sensors, values, readings.arrival, readings.alarms)

@@ -1,0 +1,62 @@
+"""Sensors as columns, with a row of values for each frame; and the rounding of a value."""
+
+from collections.abc import Iterator, Sequence
+from itertools import compress, groupby
+from math import isfinite
+from operator import ne
+from typing import Any, Final
+
+from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
+from recbms_zmq.sensors.table import UNIT_SENSORS
+from recbms_zmq.sensors.units import Unit
+
+_NO_VALUE: Final[Any] = object()
+
+
+class Columns:
+    """Sensors, and their values in the last frame, raw and rounded."""
+
+    def __init__(self, sensors: tuple[Sensor, ...]) -> None:
+        self.sensors = sensors
+        self._decimals = [sensor.decimals for sensor in sensors]
+        self._raw: list[Any] = [_NO_VALUE] * len(sensors)
+        self._rounded: list[Value | None] = [None] * len(sensors)
+
+    def rounded(self, raw: list[Any]) -> list[Value | None]:
+        """Round a frame's values, but only those that have changed: comparing them costs less."""
+        values = self._rounded.copy()
+        for column in compress(range(len(raw)), map(ne, raw, self._raw)):
+            values[column] = round_value(raw[column], self._decimals[column])
+        self._raw, self._rounded = raw, values
+        return values
+
+
+def round_value(value: Any, decimals: int | None) -> Value | None:
+    """Round a number to the sensor's decimals; None if it is not finite, which is no reading."""
+    if decimals is None or value is None or value is UNKNOWN:
+        unchanged: Value | None = value
+        return unchanged
+    number: float = value
+    if not isfinite(number):
+        return None
+    # Adding zero turns -0.0 into 0.0.
+    return round(number, decimals) + 0.0 if decimals else round(number)
+
+
+def unit_sensors(unit: Unit) -> Iterator[Sensor]:
+    """Yield the sensors of a unit, in the order of `UNIT_SENSORS`."""
+    for row in UNIT_SENSORS:
+        if row.group == "unit":
+            yield row.at(unit.address)
+        else:
+            found: Any = row.value(unit)
+            for number in range(1, len(found) + 1):
+                yield row.at(unit.address, number)
+
+
+def runs_of(sensors: Sequence[Sensor], prefix: str) -> list[slice]:
+    """Return the runs of columns of which the keys begin with a prefix: one for each unit."""
+    columns = enumerate(sensors)
+    runs = groupby(columns, key=lambda column: column[1].key.startswith(prefix))
+    found = [[number for number, _ in run] for is_wanted, run in runs if is_wanted]
+    return [slice(run[0], run[-1] + 1) for run in found]
