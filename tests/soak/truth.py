@@ -37,8 +37,8 @@ _SETTINGS: Final = {  # REC's name: our key, factor, decimals
     "tmax": ("temperature_limit_high", 1, 1),
     "capa": ("capacity", 1, 1),
     "Ah": ("charge_taken_out", 1, 1),
-    "socs": ("soc_manual_reset", 100, 1),
-    "soch": ("soc_hysteresis", 100, 1),
+    "socs": ("soc_manual_reset", 1, 1),
+    "soch": ("soc_hysteresis", 1, 1),
 }
 SETTINGS: Final = frozenset(f"settings/{key}" for key, _, _ in _SETTINGS.values())
 
@@ -183,6 +183,10 @@ def _of_all_units(slots: _Slots) -> Values:
 
 
 def _settings(frame: Values) -> Values:
+    frame = dict(frame)
+    socs = [_number(frame.get(name)) or 0.0 for name in ("socs", "soch")]
+    if max(socs) <= 1.5:  # else they are in percent, also when a fault has made one of them so
+        frame |= {name: _product(_number(frame.get(name)), 100) for name in ("socs", "soch")}
     return _known(
         {
             f"settings/{key}": _rounded(_product(_number(frame.get(name)), factor), decimals)
