@@ -313,8 +313,10 @@ def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
 def test_keygen_prints_which_file_goes_where(tmp_path: Path) -> None:
     assert answer("keygen", f"{tmp_path}/boat") == (
         0,
-        f"{tmp_path}/boat.key_secret: secret; it stays on this machine\n"
-        f"{tmp_path}/boat.key: public; copy it to the other machine\n",
+        (
+            f"{tmp_path}/boat.key_secret: secret; it stays on this machine\n"
+            f"{tmp_path}/boat.key: public; copy it to the other machine\n"
+        ),
         "",
     )
 
