@@ -5,8 +5,11 @@ Intervals are measured on the monotonic clock. The wall clock is only shown, bec
 
 import datetime as dt
 import time
+from functools import lru_cache
+from math import floor
 from typing import Final, NamedTuple
 
+_DAY_0: Final = dt.date(1970, 1, 1).toordinal()
 SILENCE: Final = 5.0
 """Seconds without any data from the start, after which a command explains what it waits for."""
 
@@ -28,5 +31,18 @@ class Instant(NamedTuple):
 
     def isoformat(self) -> str:
         """Return the wall time in UTC: `2026-11-22T10:44:39.123Z`."""
-        moment = dt.datetime.fromtimestamp(self.wall, dt.UTC)
-        return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        # Without a `datetime` of each frame: making and formatting one takes about twice the time.
+        second = floor(self.wall)
+        carry, microsecond = divmod(round((self.wall - second) * 1e6), 1_000_000)
+        day, second = divmod(second + carry, 86_400)
+        minute = second // 60
+        return (
+            f"{_date(day)}T{minute // 60:02}:{minute % 60:02}:{second % 60:02}"
+            f".{microsecond // 1000:03}Z"
+        )
+
+
+@lru_cache(maxsize=2)
+def _date(day: int) -> str:
+    """Return the date of a day since 1970."""
+    return dt.date.fromordinal(_DAY_0 + day).isoformat()

@@ -82,7 +82,7 @@ class Worker:
         self.is_ending = False
 
     def run(self) -> None:
-        """Work until it is told to end; survive a server that is away."""
+        """Work until it is asked to end; survive a server that is away."""
         has_groups = False
         while not self.is_ending:
             try:

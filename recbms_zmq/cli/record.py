@@ -66,7 +66,9 @@ def _output(path: Path | None, *, force: bool) -> Iterator[int | None]:
             raise ReaderGone("standard output is closed")
         yield sys.stdout.fileno()
         return
-    is_new = not path.exists()
+    is_new = True
+    with contextlib.suppress(OSError):  # `create` explains it
+        is_new = not path.exists()
     fd = output_file.create(path, force=force)
     try:
         yield fd

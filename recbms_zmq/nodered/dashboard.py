@@ -1,8 +1,8 @@
 """The target `dashboard`: a page of FlowFuse Dashboard 2, good for any pack and any number of them.
 
 Three templates of our own: the state with its alarms, the history, the cells side by side. The
-dashboard's own chart has one clock for all browsers and no steps. What the page says is put
-together in the function nodes, so that a template only has to show it.
+dashboard's own chart has one clock for all browsers and no steps. The texts of the page are made in
+the function nodes, so that a template only has to show them.
 """
 
 from typing import Any, Final

@@ -182,13 +182,14 @@ class ReadingStream:
                 last_sent[column] = None
             elif skip_every_frame and now < topic.refresh_due and sensors[column].every_frame:
                 continue
-            elif now < topic.sent_at + interval:
+            elif interval and now < topic.sent_at + interval:
                 held.append(column)
             else:
                 last_sent[column] = value
                 topic.sent_at, topic.refresh_due = now, refresh_due
                 batch.messages.append(topic.render(value, ts))
-        self._hold(held)
+        if held or self._held:
+            self._hold(held)
 
     def _hold(self, columns: list[int]) -> None:
         self._held = columns

@@ -8,6 +8,7 @@ The rows of the settings are in `settings_table`.
 """
 
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from recbms_zmq.sensors import formulas
@@ -38,7 +39,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="voltage",
         name="Pack voltage",
-        value=lambda pack: pack.master.voltage,
+        value=attrgetter("master.voltage"),
         decimals=2,
         **_VOLTAGE,
         about="The sum of all cells.",
@@ -46,7 +47,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="current",
         name="Current",
-        value=lambda pack: pack.master.current,
+        value=attrgetter("master.current"),
         unit="A",
         decimals=2,
         device_class="current",
@@ -56,14 +57,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="power",
         name="Power",
-        value=lambda pack: pack.power,
+        value=attrgetter("power"),
         **_POWER,
         about="Pack voltage times current: positive while charging.",
     ),
     Sensor(
         key="soc",
         name="State of charge",
-        value=lambda pack: pack.soc,
+        value=attrgetter("soc"),
         unit="%",
         decimals=1,
         device_class="battery",
@@ -73,7 +74,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soh",
         name="State of health",
-        value=lambda pack: pack.soh,
+        value=attrgetter("soh"),
         unit="%",
         decimals=1,
         icon="mdi:battery-heart-variant",
@@ -83,14 +84,14 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_max",
         name="Maximum temperature",
-        value=lambda pack: pack.temperature_max,
+        value=attrgetter("temperature_max"),
         **_TEMPERATURE,
         about="The warmest of all temperature sensors.",
     ),
     Sensor(
         key="cell_voltage_min",
         name="Minimum cell voltage",
-        value=lambda pack: pack.cell_voltage_min,
+        value=attrgetter("cell_voltage_min"),
         decimals=3,
         **_VOLTAGE,
         about="The lowest cell of the whole pack.",
@@ -98,7 +99,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage_max",
         name="Maximum cell voltage",
-        value=lambda pack: pack.cell_voltage_max,
+        value=attrgetter("cell_voltage_max"),
         decimals=3,
         **_VOLTAGE,
         about="The highest cell of the whole pack.",
@@ -114,7 +115,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_min",
         name="Lowest cell",
-        value=lambda pack: pack.cell_lowest,
+        value=attrgetter("cell_lowest"),
         icon="mdi:battery-arrow-down",
         **_DIAGNOSTIC,
         about="Which cell is the lowest, as unit/cell.",
@@ -122,7 +123,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_max",
         name="Highest cell",
-        value=lambda pack: pack.cell_highest,
+        value=attrgetter("cell_highest"),
         icon="mdi:battery-arrow-up",
         **_DIAGNOSTIC,
         about="Which cell is the highest, as unit/cell.",
@@ -173,7 +174,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_state",
         name="Charge state",
-        value=lambda pack: pack.charge_state,
+        value=attrgetter("charge_state"),
         device_class="enum",
         icon="mdi:battery-sync",
         options=("charging", "discharging", "idle"),
@@ -252,7 +253,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="units",
         name="BMS units",
-        value=lambda pack: pack.master.unit_count,
+        value=attrgetter("master.unit_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many BMS units the pack has.",
@@ -260,7 +261,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cells",
         name="Cells",
-        value=lambda pack: pack.cell_count,
+        value=attrgetter("cell_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many cells all units have together.",
@@ -278,7 +279,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_charged",
         name="Energy charged",
-        value=lambda pack: pack.energy.energy_charged,
+        value=attrgetter("energy.energy_charged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -288,7 +289,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_discharged",
         name="Energy discharged",
-        value=lambda pack: pack.energy.energy_discharged,
+        value=attrgetter("energy.energy_discharged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -298,7 +299,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_in",
         name="Charge in",
-        value=lambda pack: pack.energy.charge_in,
+        value=attrgetter("energy.charge_in"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-plus-outline",
@@ -308,7 +309,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_out",
         name="Charge out",
-        value=lambda pack: pack.energy.charge_out,
+        value=attrgetter("energy.charge_out"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-minus-outline",
@@ -346,7 +347,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_min",
         name="Minimum temperature",
-        value=lambda pack: pack.temperature_min,
+        value=attrgetter("temperature_min"),
         **_TEMPERATURE,
         about="The coldest of all temperature sensors, without those that read -127 or 85 °C "
         "because they are unplugged. Unknown while one of the sensors has no value.",
@@ -354,7 +355,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="balancing",
         name="Balancing",
-        value=lambda pack: pack.is_balancing,
+        value=attrgetter("is_balancing"),
         component="binary_sensor",
         icon="mdi:scale-balance",
         about="True while any cell is being balanced. Unknown while that is not known of a cell.",
@@ -362,7 +363,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cycles",
         name="Cycles",
-        value=lambda pack: pack.known.cycles,
+        value=attrgetter("known.cycles"),
         icon="mdi:battery-sync-outline",
         **_TOTAL,
         about="Full cycles; one counts if the state of charge fell to 35 % or less in it. Comes "
@@ -403,7 +404,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="bms_temperature/{unit}",
         name="Unit {unit} BMS temperature",
-        value=lambda unit: unit.bms_temperature,
+        value=attrgetter("bms_temperature"),
         group="unit",
         **_TEMPERATURE,
         **_DIAGNOSTIC,
@@ -412,7 +413,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature/{unit}/{number}",
         name="Unit {unit} temperature {number}",
-        value=lambda unit: unit.temperatures,
+        value=attrgetter("temperatures"),
         group="temperature",
         **_TEMPERATURE,
         about="Of the battery, one per temperature sensor.",
@@ -420,7 +421,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage/{unit}/{number}",
         name="Unit {unit} cell {number} voltage",
-        value=lambda unit: unit.cell_voltages,
+        value=attrgetter("cell_voltages"),
         group="cell",
         decimals=3,
         **_VOLTAGE,
@@ -441,7 +442,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_balancing/{unit}/{number}",
         name="Unit {unit} cell {number} balancing",
-        value=lambda unit: unit.cell_balancing,
+        value=attrgetter("cell_balancing"),
         group="cell",
         component="binary_sensor",
         icon="mdi:scale-balance",
@@ -454,7 +455,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/frames",
         name="Link frames",
-        value=lambda link: link.frames,
+        value=attrgetter("frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -464,7 +465,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/bad_frames",
         name="Link bad frames",
-        value=lambda link: link.bad_frames,
+        value=attrgetter("bad_frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -474,7 +475,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/reconnects",
         name="Link reconnects",
-        value=lambda link: link.reconnects,
+        value=attrgetter("reconnects"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,

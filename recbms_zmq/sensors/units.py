@@ -60,29 +60,26 @@ class Units(NamedTuple):
 def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
     """Put the units of a frame in order; see `Pack.of` for `addressed`."""
     numbered_slaves = sorted(numbered(slaves or {}))
-    has_addresses = any(slave.address is not None for _, slave in numbered_slaves)
     units: dict[int, Unit] = {}
-    counts: list[int | None] = []
     for position, slave in numbered_slaves:
         address = slave.address
-        if address is None:
-            if addressed or has_addresses:
-                counts.append(None)
-                continue
-            # Older firmware sends no addresses. REC counts the positions from 1.
-            address = position + 1
-        counts.append(slave.cell_count)
-        if address in units:
-            address = _STAND_IN + position
-        units[address] = _unit(address, slave)
-    ordered = tuple(units[address] for address in sorted(units))
+        if address is not None:
+            if address in units:
+                address = _STAND_IN + position
+            units[address] = _unit(address, slave)
+    has_addresses = bool(units)
+    if not has_addresses and not addressed:
+        # Older firmware sends no addresses. REC counts the positions from 1.
+        units = {position + 1: _unit(position + 1, slave) for position, slave in numbered_slaves}
+    ordered = tuple([units[address] for address in sorted(units)])
     has_stand_in = bool(ordered) and ordered[-1].address >= _STAND_IN
+    left_out = len(numbered_slaves) - len(units)
     return Units(
         units=ordered,
         addressed=has_addresses if numbered_slaves else None,
         shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
-        cell_count=_sum(counts),
-        left_out=len(numbered_slaves) - len(units),
+        cell_count=None if left_out else _cell_count(numbered_slaves),
+        left_out=left_out,
     )
 
 
@@ -98,10 +95,14 @@ def _shared(slaves: Sequence[tuple[int, Slave]]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted((address, count) for address, count in counts.items() if count > 1))
 
 
-def _sum(counts: Sequence[int | None]) -> int | None:
-    """Add up; without one of the counts the sum is not known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known and len(known) == len(counts) else None
+def _cell_count(slaves: Sequence[tuple[int, Slave]]) -> int | None:
+    """Return the cells of all units; None if one of them has no count."""
+    total = 0
+    for _, slave in slaves:
+        if slave.cell_count is None:
+            return None
+        total += slave.cell_count
+    return total if slaves else None
 
 
 def _unit(address: int, slave: Slave) -> Unit:

@@ -66,7 +66,7 @@ def test_a_server_with_security_gets_everything_from_the_flow_without_a_token(
     wait_until_equal(
         lambda: server.values(f"{BATTERIES}.house1"), {"name": ("REC BMS house-1", None), **REAL}
     )
-    # Everybody else does.
+    # All other ways do.
     with pytest.raises(urllib.error.HTTPError, match="401"):
         server.enable(enabled=False)
 

@@ -173,7 +173,7 @@ def _fenced(folder: str) -> Iterator[None]:
         __import__(f"recbms_zmq.cli.{name}")
     with (
         mock.patch("asyncio.Runner.run", _begin),
-        mock.patch("recbms_zmq.cli.listen._print"),
+        mock.patch("recbms_zmq.client.lines.print_lines"),
         mock.patch("recbms_zmq.monitor.feeds.SubscriberFeed"),
         mock.patch("recbms_zmq.client.query.ServiceQuery.ask", return_value=[]),
         mock.patch("signal.signal"),

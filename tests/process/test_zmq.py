@@ -260,7 +260,8 @@ def test_an_address_that_stays_in_use_is_one_sentence_and_73(
 def test_an_address_that_cannot_be_bound_is_reported_at_once(
     endpoint: str, reason: str, run: Run
 ) -> None:
-    service = run("--allow-plaintext", "--publish", endpoint, "ws://127.0.0.1:1")
+    plaintext = ["--allow-plaintext"] if endpoint.startswith("tcp:") else []
+    service = run(*plaintext, "--publish", endpoint, "ws://127.0.0.1:1")
     assert service.wait() == 73
     last = service.stderr.all()[-1].decode()
     assert last == f"recbms-zmq: cannot publish on {endpoint}: {reason}"
