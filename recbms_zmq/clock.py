@@ -31,8 +31,7 @@ class Instant(NamedTuple):
 
     def isoformat(self) -> str:
         """Return the wall time in UTC: `2026-11-22T10:44:39.123Z`."""
-        # Without a `datetime` of each frame: making and formatting one takes twice the time, and
-        # three times the memory that has to be in the processor's cache.
+        # Without a `datetime` of each frame: making and formatting one takes about twice the time.
         second = floor(self.wall)
         carry, microsecond = divmod(round((self.wall - second) * 1e6), 1_000_000)
         day, second = divmod(second + carry, 86_400)

@@ -310,6 +310,17 @@ def test_the_demo_is_a_simulated_pack_with_the_options_of_run() -> None:
     assert '\nurl = "sim:"  # SOURCE\nname = "boat"  # --name\n' in out
 
 
+def test_keygen_prints_which_file_goes_where(tmp_path: Path) -> None:
+    assert answer("keygen", f"{tmp_path}/boat") == (
+        0,
+        (
+            f"{tmp_path}/boat.key_secret: secret; it stays on this machine\n"
+            f"{tmp_path}/boat.key: public; copy it to the other machine\n"
+        ),
+        "",
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "result"),
     [

@@ -13,6 +13,8 @@ from support.frames import STATUS, status
 from support.process import Command
 from support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 LOW = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
 TEXT = "Cell voltage too low (unit 2, cell 3)"
 

@@ -11,6 +11,8 @@ from support.frames import SETTINGS, STATUS, status
 from support.module import FakeModule, answer
 from support.process import Command
 
+pytestmark = pytest.mark.slow
+
 SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
 STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
 FROST = (

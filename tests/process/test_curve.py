@@ -154,10 +154,6 @@ def test_keygen_writes_files_that_pyzmq_reads_and_only_the_owner_can_read_the_se
     process = start("keygen", str(tmp_path / "boat"), umask=0)
     assert process.wait() == 0
     secret, public = tmp_path / "boat.key_secret", tmp_path / "boat.key"
-    assert process.stdout.text() == (
-        f"{secret}: secret; it stays on this machine\n"
-        f"{public}: public; copy it to the other machine\n"
-    )
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
     pair = zmq.auth.load_certificate(secret)

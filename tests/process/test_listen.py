@@ -8,6 +8,8 @@ from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start
 from support.frames import STATUS, status
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_prints_the_state_at_once_and_then_what_is_new(
     bms: FakeBms, run: Run, start: Start

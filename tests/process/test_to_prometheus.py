@@ -22,6 +22,8 @@ from support.waiting import PATIENCE
 
 from recbms_zmq.sensors.table import SENSORS
 
+pytestmark = pytest.mark.slow
+
 PIPES = ROOT / "flows" / "pipes"
 Message = dict[str, Any]
 _lines = (ROOT / "tests" / "process" / "expected" / "real_frames.jsonl").read_text("utf-8")

@@ -12,6 +12,8 @@ from support.frames import SETTINGS, status
 from support.pages import ROOT
 from support.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "flows" / "pipes" / "to_signalk.py"
 
 

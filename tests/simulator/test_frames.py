@@ -206,6 +206,7 @@ def test_an_alarm_is_in_both_frames_and_its_unit_stays_when_it_has_cleared() -> 
 
 
 @settings(max_examples=25)
+@pytest.mark.slow
 @given(
     options=st.builds(
         SimulatorOptions,
