@@ -415,7 +415,7 @@ def test_once_prints_no_counters_and_does_not_touch_them(
 ) -> None:
     write_counters(tmp_path, energy_charged=5.0)
     before = (tmp_path / "main.energy.json").stat()
-    once = count("--once", "--state-dir", str(tmp_path), pack.url)
+    once = count("--once", pack.url, env={"RECBMS_STATE_DIR": str(tmp_path)})
     assert once.wait() == 0
     once.stdout.all()
     keys = [message["key"] for message in once.messages]

@@ -138,7 +138,8 @@ def test_the_subscriber_prints_the_state(bms: FakeBms, run: Run, shell: Shell) -
 
 
 def test_the_subscriber_ends_without_a_traceback(bms: FakeBms, run: Run, shell: Shell) -> None:
-    endpoint = run("--report", "all", bms.url).endpoint()
+    # Messages go on, so that it notices that `head` has ended.
+    endpoint = run("--refresh", "0.5", bms.url).endpoint()
     code = block("subscriber command").rstrip()
     assert shell(f"set +o pipefail; {code} {endpoint} | head -n 1").stderr.text() == ""
     running = shell(f"exec {code} {endpoint}")

@@ -98,7 +98,7 @@ def test_the_program_takes_the_configuration(tmp_path: Path) -> None:
     # Comments can be taken away: every option in them is right, one at a time or all at once.
     lines = CONFIG.read_text().splitlines()
     options = [re.sub(r"^# (?=\w+ = |\[\[)", "", line) for line in lines]
-    assert len(set(options) - set(lines)) == 12
+    assert len(set(options) - set(lines)) == 14
     key = tmp_path / "server.key_secret"
     subprocess.run(
         command("keygen", str(tmp_path / "server")), env=environment(), check=True, timeout=60
