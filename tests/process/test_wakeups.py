@@ -47,9 +47,14 @@ def settled(service: Command) -> dict[str, int]:
 def test_between_frames_no_thread_wakes(bms: FakeBms, run: Run, subscribe: Subscribe) -> None:
     service = run(bms.url)
     subscribe(service.endpoint()).message(key=LAST)
-    before = settled(service)
-    time.sleep(QUIET)  # in which nothing is due
-    assert wakeups(service) == before
+
+    def is_quiet() -> bool:
+        before = settled(service)
+        time.sleep(QUIET)  # in which nothing is due
+        return wakeups(service) == before
+
+    # Once, 5 s after the start, it looks whether there is a silence to explain.
+    assert is_quiet() or is_quiet()
 
 
 def test_a_process_without_a_bms_and_a_subscriber_does_not_wake(bms: FakeBms, run: Run) -> None:
