@@ -136,7 +136,7 @@ def test_decimals_are_what_a_person_sees(
         return "display_precision" in options.get("sensor", {})
 
     eventually(has_decimals, "decimals are set", 60)
-    url = f"{home_assistant.url}/?more-info-entity-id={cell}"
+    url = f"{home_assistant.url}/profile/general?more-info-entity-id={cell}"
     browse("entity", url, "3.217", home_assistant.token)
 
 
