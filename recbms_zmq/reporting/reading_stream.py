@@ -188,8 +188,8 @@ class ReadingStream:
                 last_sent[column] = value
                 topic.sent_at, topic.refresh_due = now, refresh_due
                 batch.messages.append(topic.render(value, ts))
-        if held or self._held:
-            self._hold(held)
+        # Also without any: a change of columns leaves `held_due` of values that are gone.
+        self._hold(held)
 
     def _hold(self, columns: list[int]) -> None:
         self._held = columns

@@ -303,6 +303,16 @@ def test_what_is_published_again_in_the_batch_of_an_offline_is_retained(
     }
 
 
+def test_a_held_value_whose_sensor_goes_is_not_due_for_ever() -> None:
+    story = Story(min_interval=1.5)
+    story.start()
+    story.status(0, {"soc": 50, "soh": 90})
+    story.status(1, {"soc": 51, "soh": 90})  # held until 1.5
+    story.status(1.2, {"soh": 90})
+    story.advance(2)
+    assert "soc" not in story.retained
+
+
 # --- only and except ---
 
 SELECTED_KEYS = ("soc", "!link/frames", "cell_voltage/1/1", "cell_voltage/1/2", "cell_voltage/2/1")
