@@ -119,7 +119,8 @@ def print_lines(
             if not sub.poll(0):
                 lines.flush()
         if now >= deadline:
-            raise Unavailable(f"nothing came within {timeout:g} s")
+            why = silence.why()
+            raise Unavailable(f"nothing came within {timeout:g} s{why and f': {why}'}")
     lines.flush()
 
 

@@ -99,21 +99,23 @@ class Silence:
         now = self._now()
         if now >= self._start:
             self._start = math.inf
-            if sentence := self._why_nothing_came():
-                self._write(sentence)
+            if sentence := self.why():
+                self._write(f"still waiting: {sentence}")
         for name in [each for each, due in self._lost.items() if now >= due]:
             del self._lost[name]
             self._missed.add(name)
-            self._write(f"{name} no longer answers, still trying; is recbms-zmq run running there?")
+            self._write(
+                f"still waiting: {name} no longer answers; is recbms-zmq run running there?"
+            )
 
-    def _why_nothing_came(self) -> str:
-        """Return why nothing, or nothing from some service, came after the start; "" if known."""
+    def why(self) -> str:
+        """Return why nothing, or nothing from some service, has come; "" if that is explained."""
         missing = len(self._endpoints) - len(self._known | self._refused)
         if self._known:
             self._misses_unknown = missing > 0
             if missing > 0:
                 number = f"{len(self._known)} of {len(self._endpoints)} services"
-                return f"{number} answered ({', '.join(sorted(self._known))}), still trying"
+                return f"{number} answered ({', '.join(sorted(self._known))})"
             if self._has_message or self._lost:
                 return ""
             if self._has_other:

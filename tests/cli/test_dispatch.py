@@ -47,7 +47,7 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
         ),
         (
             ["--stale"],
-            "the following arguments are required: COMMAND (try: recbms-zmq --help)",
+            "COMMAND is missing (try: recbms-zmq --help)",
         ),
         (
             ["run", "--stale-aftr", "5", "ws://h/ws"],
@@ -76,7 +76,7 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
         ),
         (
             ["run", "--refresh"],
-            "argument --refresh: expected one argument (try: recbms-zmq run --help)",
+            "--refresh: a value is missing (try: recbms-zmq run --help)",
         ),
         (
             ["run", "--ref", "5", "ws://h/ws"],
@@ -92,7 +92,7 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
         (
             ["run", "-v", "--log-level", "info", "sim:"],
             (
-                "argument --log-level: not allowed with argument -v/--verbose "
+                "--log-level: not allowed with argument -v/--verbose "
                 "(try: recbms-zmq run --help)"
             ),
         ),
@@ -167,6 +167,24 @@ def test_a_wrong_command_line_is_one_sentence(arguments: list[str], sentence: st
 )
 def test_an_option_without_effect_is_refused(line: str, sentence: str) -> None:
     assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("sim: run", "'sim:' is not a command; the command comes first, as in recbms-zmq run sim:"),
+        ("help run", "'help' is not a command; did you mean recbms-zmq run --help?"),
+        ("version", "'version' is not a command; did you mean recbms-zmq --version?"),
+        ("--once run sim:", "--once has to follow the command, as in recbms-zmq run --once"),
+        ("keygen", "NAME is missing"),
+        ("run --help=x", "-h/--help: takes no value, got 'x'"),
+        ("flow --source exce", "--source: expected one of exec, daemon, zmq, zeromq-node"),
+    ],
+)
+def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: str) -> None:
+    code, out, error = answer(*line.split())
+    assert (code, out) == (2, "")
+    assert error.startswith(f"recbms-zmq: {sentence}")
 
 
 @pytest.mark.parametrize(

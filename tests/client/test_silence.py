@@ -5,11 +5,11 @@ import pytest
 from recbms_zmq.client.silence import Silence
 
 A, B = "tcp://192.168.8.2:5556", "tcp://192.168.8.3:5556"
-NOBODY = f"no service answers at {A}, still trying; is recbms-zmq run running there?"
-GONE = "no longer answers, still trying; is recbms-zmq run running there?"
-EMPTY = f"connected to {A}, but nothing is published there yet"
+NOBODY = f"still waiting: no service answers at {A}; is recbms-zmq run running there?"
+GONE = "no longer answers; is recbms-zmq run running there?"
+EMPTY = f"still waiting: connected to {A}, but nothing is published there yet"
 REFUSED = f"{A} refused the connection: this key is not allowed"
-LEFT_OUT = f"connected to {A}, but --only and --except have left out all that came"
+LEFT_OUT = f"still waiting: connected to {A}, but --only and --except have left out all that came"
 
 Steps = list[tuple[float, str]]
 
@@ -46,18 +46,18 @@ def printed(steps: Steps, *endpoints: str) -> Steps:
         ([(1, "+A"), (2, "message"), (3, "-A"), (7, "+A")], []),  # a restart
         (
             [(1, "+A"), (2, "message"), (3, "-A"), (9, "+A")],
-            [(8, f"{A} {GONE}"), (9, f"connected to {A}")],
+            [(8, f"still waiting: {A} {GONE}"), (9, f"connected to {A}")],
         ),
         (
             [(1, "+a"), (2, "message"), (3, "-a"), (9, "+A")],
-            [(8, f"{A} {GONE}"), (9, f"connected to {A}")],
+            [(8, f"still waiting: {A} {GONE}"), (9, f"connected to {A}")],
         ),
         ([], [(5, NOBODY)]),
         ([(9, "+A"), (9.5, "message")], [(5, NOBODY), (9, f"connected to {A}")]),
         ([(9, "+A")], [(5, NOBODY), (9, f"connected to {A}"), (14, EMPTY)]),
         ([(1, "+A")], [(5, EMPTY)]),
         ([(1, "+A"), (2, "other")], [(5, LEFT_OUT)]),
-        ([(1, "+A"), (2, "-A")], [(7, f"{A} {GONE}")]),
+        ([(1, "+A"), (2, "-A")], [(7, f"still waiting: {A} {GONE}")]),
         ([(1, "!A"), (2, "-A"), (3, "!A")], [(1, REFUSED)]),
         ([(1, "!A"), (9, "+A"), (9.5, "message")], [(1, REFUSED), (9, f"connected to {A}")]),
         ([(1, "+A"), (2, "message"), (3, "-A"), (4, "!A")], [(4, REFUSED)]),
@@ -73,11 +73,11 @@ def test_each_silence_is_explained_once_and_so_is_its_end(steps: Steps, expected
         ([(1, "+A"), (2, "+B"), (3, "message")], []),
         (
             [(1, "+A"), (2, "message"), (9, "+B")],
-            [(5, f"1 of 2 services answered ({A}), still trying"), (9, f"connected to {B}")],
+            [(5, f"still waiting: 1 of 2 services answered ({A})"), (9, f"connected to {B}")],
         ),
         (
             [(1, "+A"), (1, "+B"), (2, "message"), (3, "-B"), (4, "-A"), (5, "+A")],
-            [(8, f"{B} {GONE}")],
+            [(8, f"still waiting: {B} {GONE}")],
         ),
         (
             [(1, "!A"), (9, "+B"), (9, "message")],

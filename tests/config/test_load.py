@@ -1,5 +1,6 @@
 """Tests of the configuration: what beats what, and one sentence for every mistake."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -511,7 +512,7 @@ def test_a_mistake_in_the_file_is_one_sentence(toml: Path, text: str, sentence: 
 
 def test_a_file_without_any_bms_is_not_enough(toml: Path) -> None:
     toml.write_text("refresh = 5\n")
-    with pytest.raises(UsageError, match=r"^no BMS to read: "):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(str(toml))}: no BMS to read: "):
         load({"config": str(toml)}, [], {})
 
 
