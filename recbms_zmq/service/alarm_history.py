@@ -125,6 +125,8 @@ class AlarmHistory:
             self._lines.append(msgspec.json.encode(entry) + b"\n")
         if len(self._lines) == before:
             return
+        # The oldest go first. Some of them may be on their way to the disk: then `saved` must not
+        # remove newer ones in their place.
         surplus = max(0, len(self._lines) - _MOST_WAITING)
         del self._lines[:surplus]
         self._dumped = max(0, self._dumped - surplus)
