@@ -21,6 +21,8 @@ EPILOG = """\
 A service that runs with --state-dir writes down which alarms are raised and
 cleared. Times are local; with --json they are UTC, and durations are seconds.
 An alarm that was cleared while no frames came is marked: when is not known.
+One that is raised again within an hour is printed once: with the times of the
+last time, how many times it was raised, and since when.
 
 examples:
   recbms-zmq alarms --state-dir /var/lib/recbms-zmq
@@ -83,6 +85,8 @@ def _record(past: "PastAlarm", now: datetime) -> dict[str, Any]:
         "duration": _seconds(past, now),
         "observed": past.observed,
         "active": past.is_active,
+        "times": past.times,
+        "first_raised": past.first_raised,
     }
 
 
@@ -91,6 +95,8 @@ def _lines(past: "PastAlarm", now: datetime) -> list[str]:
     number = "" if past.alarm.number is None else f"error {past.alarm.number}, "
     what = f"{number}{past.alarm.sentence}"
     line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
+    if past.times > 1:
+        line += f"; {past.times} times since {_local(past.first_raised)}"
     advice = alarm_advice(past.alarm.number)
     return [printable(line), *([f"    {advice}"] if advice else [])]
 

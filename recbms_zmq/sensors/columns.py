@@ -10,7 +10,7 @@ from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 from recbms_zmq.sensors.table import UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
 
-_NO_VALUE: Final[Any] = object()
+_NO_VALUE: Final[Any] = object()  # differs from every value, so the first frame is rounded whole
 
 
 class Columns:
@@ -29,6 +29,7 @@ class Columns:
             The values, and the columns of those that have changed.
 
         """
+        # A copy: the caller keeps the values of the frame before, to compare.
         values = self._rounded.copy()
         changed = []
         for column in compress(range(len(raw)), map(ne, raw, self._raw)):
