@@ -72,7 +72,7 @@ from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 
 _OTHER: Final[Any] = object()
-NEVER: Final = float("inf")
+NEVER: Final = float("inf")  # a time that compares like any other one
 
 
 class RetiredTopic(NamedTuple):
@@ -202,6 +202,7 @@ class ReadingStream:
             return
         if last_sent is not UNKNOWN:
             batch.messages.append(topic.render(None, self._ts))
+            # A null counts for `min_interval`: a field that flaps would be sent with every frame.
             topic.sent_at = now
         batch.expired.append(topic.topic)
         # Otherwise an `every_frame` value that comes back would wait for the old refresh.
@@ -236,6 +237,7 @@ class ReadingStream:
         before = self._retired.pop(sensor.key, None)
         if before is None:
             return [topic, None]
+        # A gap or a repeat of `seq` would look like a lost message to a subscriber.
         topic.seq = before.seq
         topic.sent_at = before.sent_at
         return [topic, _OTHER if before.has_value else None]

@@ -79,6 +79,7 @@ class SnapshotStream:
 
     def _content(self) -> Any:
         """Return what two snapshots differ in: keys, values, settings."""
+        # The keys too: another unit can have the same values.
         return self._keys, list(compress(self._values, self._is_compared)), self._settings
 
     def _publish(self, now: float, batch: Batch) -> None:

@@ -10,7 +10,7 @@ from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 from recbms_zmq.sensors.table import UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
 
-_NO_VALUE: Final[Any] = object()
+_NO_VALUE: Final[Any] = object()  # differs from every value, so the first frame is rounded whole
 
 
 class Columns:
@@ -24,6 +24,7 @@ class Columns:
 
     def rounded(self, raw: list[Any]) -> list[Value | None]:
         """Round a frame's values, but only those that have changed: comparing them costs less."""
+        # A copy: the caller keeps the values of the frame before, to compare.
         values = self._rounded.copy()
         for column in compress(range(len(raw)), map(ne, raw, self._raw)):
             values[column] = round_value(raw[column], self._decimals[column])

@@ -155,6 +155,7 @@ class Normalizer:
         )
         alarms = self._alarms.update(pack.alarm, arrival)
         if alarms:
+            # The frame that raises an alarm has to show it as the last one, in the same batch.
             self._known = self._known._replace(last_alarm=self._alarms.last)
             pack = msgspec.structs.replace(pack, known=self._known)
         if pack.addressed is not None:
@@ -200,6 +201,7 @@ class Normalizer:
             nominal_cell_voltage=_nominal_cell_voltage(frame),
             cycles=frame.cycles,
         )
+        # The only text that is not redacted: without --include-serial it goes nowhere.
         serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
         self._describe(
             model=model(frame),

@@ -213,6 +213,7 @@ class Service:
         await asyncio.wait(awaited)
         # There is no hurry: a slow reader gets the last lines, too.
         await self._drained()
+        # With an error systemd starts the service again, as it would not after a clean end.
         self._end(next(filter(None, map(_error_of, tasks)), None))
 
     def _stdin_readers(self) -> list[int]:

@@ -190,6 +190,7 @@ def _lock(fd: int, path: Path, patience: float) -> None:
     # A `flock` that waits could not be given up.
     for tries in itertools.count():
         try:
+            # `flock`, not `lockf`, whose lock is lost when any descriptor of the file is closed.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if tries * _LOCK_AGAIN >= patience:
