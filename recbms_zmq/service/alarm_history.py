@@ -5,8 +5,8 @@ state of one alarm. An alarm that is raised again within an hour is the same one
 lines have the same `first_raised`, and the last of them is valid.
 """
 
-from collections.abc import Iterable, Iterator
-from heapq import merge
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -87,13 +87,36 @@ class PastAlarm(Struct, frozen=True):
     first_raised: str
 
 
-def entries(log: bytes) -> Iterator[Entry]:
-    """Return the entries of a log, without lines that cannot be read, or that have no end."""
+class History(Struct, frozen=True):
+    """What is in a state directory.
+
+    Attributes:
+        alarms: the last `MOST_ALARMS` of all BMS, in the order in which they were raised last.
+        failures: why a log cannot be read, by its name.
+        skipped: how many lines of a log are no alarms, by its name.
+        is_used: whether a service keeps its state there, or did.
+
+    """
+
+    alarms: list[PastAlarm]
+    failures: dict[str, str]
+    skipped: dict[str, int]
+    is_used: bool
+
+
+def entries(log: bytes, skip: Callable[[bytes], None] = lambda _: None) -> Iterator[Entry]:
+    """Return the entries of a log, without a last line that has no end.
+
+    Args:
+        log: content of the file.
+        skip: called for each other line that cannot be read.
+
+    """
     for line in log[: log.rfind(b"\n") + 1].splitlines():
         try:
             yield _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            continue
+            skip(line)
 
 
 def last_raised(log: Iterable[Entry]) -> Entry | None:
@@ -106,45 +129,65 @@ def last_raised(log: Iterable[Entry]) -> Entry | None:
     return last
 
 
-def read_history(directory: Path) -> list[PastAlarm]:
-    """Return the last `MOST_ALARMS` alarms of all BMS in a state directory, in their order.
+def read_history(directory: Path) -> History:
+    """Return the alarms of all BMS in a state directory.
 
-    Those of one BMS are in the order in which they were raised last, also if its clock jumped.
+    Those of one BMS are in the order of its log, also if its clock jumped.
 
     Raises:
-        OSError: a log or the directory cannot be read.
+        OSError: the directory cannot be read.
 
     """
     end = f".{SUFFIX}"
-    names = {path.name.removesuffix(".old") for path in directory.iterdir()}
-    logs = [
-        _alarms(name.removesuffix(end), entries(_read_log(directory / name)))
-        for name in sorted(name for name in names if name.endswith(end))
-    ]
-    return list(merge(*logs, key=lambda past: past.raised))[-MOST_ALARMS:]
+    names = {path.name for path in directory.iterdir()}
+    found = History(
+        [], {}, {}, is_used=any(name.endswith(state_files.LOCK_SUFFIX) for name in names)
+    )
+    logs = []
+    for name in sorted({name.removesuffix(".old") for name in names}):
+        if not name.endswith(end):
+            continue
+        bad: list[bytes] = []
+        try:
+            log = entries(_read_log(directory / name), bad.append)
+            logs.append(_alarms(name.removesuffix(end), log))
+        except OSError as exc:
+            found.failures[name] = (exc.strerror or str(exc)).lower()
+        if bad:
+            found.skipped[name] = len(bad)
+    found.alarms.extend(list(heapq.merge(*logs, key=lambda past: past.raised))[-MOST_ALARMS:])
+    return found
 
 
 def _read_log(path: Path) -> bytes:
+    """Return the lines of a log and of its older part."""
     parts = []
     for each in (state_files.older(path), path):
         try:
-            parts.append(read_regular(each, follow=False))
+            part = read_regular(each, follow=False)
         except FileNotFoundError:
             continue
-    return b"\n".join(parts)
+        parts.append(part[: part.rfind(b"\n") + 1])
+    return b"".join(parts)
 
 
 def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
     """Return the last state of each alarm of one BMS: at most one is active at a time."""
-    found: dict[tuple[object, ...], PastAlarm] = {}
-    active: tuple[object, ...] | None = None
+    found: dict[tuple[int | None, int | None, int | None, str], PastAlarm] = {}
+    active = None
     for entry in log:
         alarm = entry.alarm
-        first = entry.first_raised or entry.raised_at
+        raised = entry.raised_at
+        first = entry.first_raised or raised
         key = (alarm.number, alarm.unit, alarm.cell, first)
-        if active not in (None, key):
+        if active is not None and not entry.is_raised and not entry.raised:
+            # When it was raised was not known where this was written, but the log may have it.
             before = found[active]
-            if entry.is_raised or entry.raised_at >= before.raised:
+            if before.alarm.is_same(alarm):
+                key, raised, first = active, before.raised, before.first_raised
+        if active is not None and active != key:
+            before = found[active]
+            if entry.is_raised or raised >= before.raised:
                 # That it was cleared is not in the log yet.
                 found[active] = msgspec.structs.replace(before, observed=False, is_active=False)
                 active = None
@@ -158,7 +201,7 @@ def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
         found[key] = PastAlarm(
             device,
             alarm,
-            entry.raised_at,
+            raised,
             None if entry.is_raised else entry.ts,
             entry.observed,
             entry.is_raised,

@@ -23,6 +23,7 @@ from recbms_zmq.config.files import open_regular, read_regular
 
 MOST_BYTES: Final = 2**16
 """A file that is larger is not ours."""
+LOCK_SUFFIX: Final = "energy.lock"  # of the file that locks all others of a BMS
 LOG_BYTES: Final = 1_250_000
 _TAIL_BYTES: Final = 2**14
 _LOCK_AGAIN: Final = 0.1  # seconds

@@ -90,7 +90,7 @@ class _File:
     def __init__(self, directory: Path, record: Record) -> None:
         self.record = record
         self.path = directory / f"{record.name}.{record.storage.suffix}"
-        self.lock_path = directory / f"{record.name}.energy.lock"  # one for all kinds
+        self.lock_path = directory / f"{record.name}.{state_files.LOCK_SUFFIX}"  # one for all kinds
         self.is_loaded = False
         self.failure = ""
         """Why the last try to read or to write failed; empty after a success."""

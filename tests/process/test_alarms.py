@@ -116,7 +116,12 @@ def test_an_alarm_that_comes_and_goes_is_printed_once(
             "",
             "recbms-zmq: name the directory of the service: recbms-zmq alarms --state-dir DIR\n",
         ),
-        (["alarms", "--state-dir", "{}"], 0, "no alarms in {}\n", ""),
+        (
+            ["alarms", "--state-dir", "{}"],
+            0,
+            "no alarms in {}; no service has it as its --state-dir\n",
+            "",
+        ),
         (["alarms", "--state-dir", "{}", "--json"], 0, "", ""),
         (
             ["alarms", "--state-dir", "{}/none"],

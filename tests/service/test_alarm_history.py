@@ -1,6 +1,7 @@
 """Tests of the history of alarms: a real log on a real disk, in one process."""
 
 import io
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -17,7 +18,8 @@ from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTracker
 from recbms_zmq.service import state_files
-from recbms_zmq.service.alarm_history import MOST_ALARMS, PastAlarm, read_history
+from recbms_zmq.service.alarm_history import MOST_ALARMS, PastAlarm
+from recbms_zmq.service.alarm_history import read_history as read_directory
 from recbms_zmq.service.alarm_record import AlarmRecord
 
 STORAGE = AlarmRecord.storage
@@ -32,6 +34,12 @@ def at(seconds: float) -> Instant:
 
 def ts(seconds: float) -> str:
     return at(seconds).isoformat()
+
+
+def read_history(directory: Path) -> list[PastAlarm]:
+    found = read_directory(directory)
+    assert not found.failures
+    return found.alarms
 
 
 class Process:
@@ -105,6 +113,44 @@ def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
     assert read_history(tmp_path) == [*now[:2], past(LOW, 12, 20, observed=False)]
     assert process.tracker.last is not None
     assert process.tracker.last.raised_at == ts(12)
+
+
+def test_a_log_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = Process(tmp_path)
+    process.frame(1, LOW)
+    process.frame(2, None)
+    process.save()
+    with process.path.open("ab") as log:
+        log.write(b"no alarm\n[]\n" + b'{"ts": "half a li')
+    (tmp_path / "boat.alarms.jsonl").mkdir()
+    (tmp_path / "cabin.alarms.jsonl").write_bytes(b"\n" * 2**22 + b"\n")
+    assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 78
+    out, error = capsys.readouterr()
+    [record] = map(msgspec.json.decode, out.splitlines())
+    assert (record["device"], record["raised"], record["cleared"]) == ("main", ts(1), ts(2))
+    assert error == (
+        f"recbms-zmq: 2 lines of {process.path} are no alarms\n"
+        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: is a directory; "
+        "cabin.alarms.jsonl: it has more than 4,194,304 bytes\n"
+    )
+
+
+def test_a_clock_that_was_set_back_changes_no_order_and_makes_no_duration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.alarms.jsonl").write_bytes(
+        b'{"ts":"2031-11-26T10:00:00.000Z","event":"alarm_raised","number":2,"text":"Low"}\n'
+        b'{"ts":"2026-11-26T10:00:00.000Z","event":"alarm_cleared","number":2,"text":"Low"}\n'
+        b'{"ts":"2026-11-26T10:01:00.000Z","event":"alarm_raised","number":7,"text":"Cold"}\n'
+    )
+    assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 0
+    records = list(map(msgspec.json.decode, capsys.readouterr().out.splitlines()))
+    assert [record["text"] for record in records] == ["Low", "Cold"]
+    assert records[0]["duration"] is None
+    assert main(["alarms", "--state-dir", str(tmp_path)]) == 0
+    assert ", after the clock was set back\n" in capsys.readouterr().out
 
 
 def test_the_alarms_of_all_bms_are_in_the_order_of_their_times(tmp_path: Path) -> None:
@@ -265,7 +311,10 @@ def test_lines_can_be_read_by_a_program_that_knows_no_counts(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_two_files_of_bounded_size_hold_the_last_thousand_alarms(tmp_path: Path) -> None:
+def test_two_files_of_bounded_size_hold_the_last_thousand_alarms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", bool)  # 6,000 of them take half a minute
     process = Process(tmp_path)
     longest = Alarm(2**63 - 1, "\U0001f50b" * 200, 255, 32)
     alarms = [longest._replace(number=2**63 - 1 - number) for number in range(3 * MOST_ALARMS)]
