@@ -54,6 +54,7 @@ class Known(NamedTuple):
 NOTHING_KNOWN: Final = Known()
 
 
+# `gc=False`, as in `wire.frames`: one of each frame, without a cycle.
 class Pack(Struct, frozen=True, gc=False):
     """A status frame in order.
 
@@ -152,6 +153,7 @@ class Pack(Struct, frozen=True, gc=False):
             low is not None
             and high is not None
             and not found.left_out
+            # A list: `sum` would resume a generator for each unit.
             and len(voltages) == sum([len(unit.cell_voltages) for unit in ordered])
         ):
             lowest = _cell(voltages.index(low), ordered)
@@ -233,6 +235,7 @@ def _agreeing(given: float | None, extreme: float | None, decimals: int) -> floa
     if rounded is None or extreme is None or extreme == given:
         return rounded
     extreme = round(extreme, decimals)
+    # 1.5, not 1: neither number is exact in binary.
     return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
 
 
