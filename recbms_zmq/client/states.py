@@ -75,6 +75,7 @@ class StateLines:
                 state.values[message.key] = message.payload
             case Snapshot():
                 state.values = dict(message.payload)
+        # Several services, or a replay, may send an older message after a newer one.
         state.wall = max(state.wall, wall)
         if state.values and state.values != before:
             state.due = min(state.due, max(now + SETTLE, state.last_line + INTERVAL))

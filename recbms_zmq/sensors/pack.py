@@ -56,6 +56,7 @@ class Known(NamedTuple):
 NOTHING_KNOWN: Final = Known()
 
 
+# `gc=False`, as in `wire.frames`: one of each frame, without a cycle.
 class Pack(Struct, frozen=True, gc=False):
     """A status frame in order.
 
@@ -240,6 +241,7 @@ def _agreeing(given: float | None, extreme: float | None, decimals: int) -> floa
     if rounded is None or extreme is None or extreme == given:
         return rounded
     extreme = round(extreme, decimals)
+    # 1.5, not 1: neither number is exact in binary.
     return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
 
 

@@ -45,7 +45,7 @@ class Remarks:
         """Take the remarks on a frame."""
         self.now = tuple(found)
         if not self.now and not self._frames and not self._active:
-            return
+            return  # nearly always
         self._frames = {
             remark: self._frames.get(remark, 0) + 1
             for remark in self.now
@@ -124,7 +124,7 @@ def _is_another_sum(pack: Pack) -> bool:
     if voltage is None or not pack.units or not pack.cell_count:
         return False
     if len(pack.cell_voltages) != pack.cell_count:
-        return False  # some cells are not in the frame
+        return False  # some cells are not in the frame, so their sum must differ
     total = sum(pack.cell_voltages)
     return abs(total - voltage) > MAX_DIFFERENCE * max(abs(voltage), abs(total))
 

@@ -23,7 +23,7 @@ class Unit(Struct, frozen=True, gc=False):
     A list is empty if the frame has no value for it at all.
 
     Attributes:
-        address: 0 to 255 on RS-485; 256 and more is a stand-in for one that another unit has, too.
+        address: 0 to 255 on RS-485; 256 and more if another unit has the same address.
         cell_count, sensor_count: as the unit states them; None without a count that can be.
         bms_temperature: of the board, °C.
         temperatures: °C.
@@ -85,6 +85,7 @@ def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
     for position, slave in numbered_slaves:
         address = slave.address
         if address is not None:
+            # A pack whose address switches are set wrong must not lose a unit without a word.
             if address in units:
                 address = _STAND_IN + position
             units[address] = _unit(address, slave)

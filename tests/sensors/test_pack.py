@@ -320,7 +320,8 @@ def test_the_remaining_energy_is_that_of_all_cells_and_unknown_without_their_che
 
     def shown() -> list[Any]:
         readings = normalizer.status(frame)
-        return [v for s, v in zip(*readings[:2], strict=True) if s.key == "energy_remaining"]
+        columns = zip(readings.sensors, readings.values, strict=True)
+        return [value for sensor, value in columns if sensor.key == "energy_remaining"]
 
     assert shown() == [None]
     normalizer.settings(Settings(capacity=320.0, chemistry_code=chemistry))
