@@ -277,31 +277,6 @@ def test_no_proxy_is_used_unless_one_is_asked_for(bms: FakeBms, run: Run) -> Non
         assert "secret" not in asked.stderr.text()
 
 
-NEVER = {
-    "ws://me:s3cret@127.0.0.1/ws?token=s3cret#part": (
-        "ws://***@127.0.0.1/ws?*** is not the address of a websocket: "
-        "fragment identifier is meaningless"
-    ),
-    "ws://s3cret@127.0.0.1/ws": (
-        "ws://***@127.0.0.1/ws is not the address of a websocket: "
-        "username provided without password"
-    ),
-    "--proxy=ftp://me:s3cret@127.0.0.1 ws://127.0.0.1": (
-        "--proxy: ftp://***@127.0.0.1 is not a proxy: scheme ftp isn't supported"
-    ),
-    f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
-        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate; only wss:// and https:// have"
-    ),
-}
-
-
-@pytest.mark.parametrize("arguments", NEVER)
-def test_addresses_that_can_never_work_are_usage_errors(arguments: str, run: Run) -> None:
-    service = run("--no-publish", *arguments.split())
-    assert service.wait() == 2
-    assert service.stderr.text() == f"recbms-zmq: {NEVER[arguments]}\n"
-
-
 @pytest.mark.parametrize("flood", ["pongs", "pings", "fragments", "bad frames", "long frames"])
 def test_a_flood_delays_neither_the_other_bms_nor_the_end(
     flood: str, make_bms: MakeBms, run: Run
