@@ -136,14 +136,6 @@ def test_the_delays_are_reset_by_a_valid_frame_only(
     asyncio.run(main())
 
 
-def test_a_bms_that_never_sends_gets_a_new_connection(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=())
-    service = run("--no-publish", "--stale-after", "1", bms.url)
-    bms.wait_for_connections(2)
-    assert log(service, "trying again") == ["main: nothing came for 1 s; trying again"]
-    assert availability(service) == ["offline"]
-
-
 def test_settings_alone_do_not_keep_a_bms_online(make_bms: MakeBms, run: Run) -> None:
     async def only_settings(connection: Connection) -> None:
         await connection.send(STATUS)
