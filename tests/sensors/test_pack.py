@@ -167,11 +167,13 @@ def test_one_reading_is_data_also_if_it_is_0(array: BmsArray) -> None:
         (0, []),
         (-1, []),
         (3, [20.0, 21.0, 99.0]),
-        (9, [20.0, 21.0, 99.0]),
+        (5, [20.0, 21.0, 99.0, None, None]),
+        (16, [20.0, 21.0, 99.0, *[None] * 13]),
+        (17, [20.0, 21.0, 99.0]),
     ],
 )
-def test_only_as_many_temperatures_are_trusted_as_there_are_sensors(
-    count: int | None, temperatures: list[float]
+def test_there_are_as_many_temperatures_as_sensors(
+    count: int | None, temperatures: list[float | None]
 ) -> None:
     found = {0: 20.0, 1: 21.0, 2: 99.0}
     assert unit_of(temperature_count=count, temperatures=found).temperatures == temperatures
@@ -179,8 +181,11 @@ def test_only_as_many_temperatures_are_trusted_as_there_are_sensors(
     assert unit_of(temperature_count=count, temperatures=listed).temperatures == temperatures
 
 
-@pytest.mark.parametrize(("count", "cells"), [(None, 3), (2, 2), (3, 3), (9, 3), (0, 3), (-4, 3)])
-def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
+@pytest.mark.parametrize(
+    ("count", "cells"),
+    [(None, 3), (2, 2), (3, 3), (5, 5), (32, 32), (33, 3), (2**31, 3), (0, 3), (-4, 3)],
+)
+def test_there_are_as_many_cells_as_counted_but_nonsense_hides_and_adds_none(
     count: int | None, cells: int
 ) -> None:
     unit = unit_of(
@@ -189,11 +194,27 @@ def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
         cell_resistances=[0.001, 0.002, 0.003],
         cell_balancing={0: True, 1: 0, 2: 1},
     )
+    missing = [None] * (cells - 3)
     assert (unit.cell_voltages, unit.cell_resistances, unit.cell_balancing) == (
-        [3.1, 3.2, 3.3][:cells],
-        [0.001, 0.002, 0.003][:cells],
-        [True, False, True][:cells],
+        [3.1, 3.2, 3.3][:cells] + missing,
+        [0.001, 0.002, 0.003][:cells] + missing,
+        [True, False, True][:cells] + missing,
     )
+
+
+@pytest.mark.parametrize("count", [None, 0, 4])
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_without_any_value_there_are_no_cells_to_show(count: int | None, nothing: Any) -> None:
+    unit = unit_of(
+        cell_count=count,
+        temperature_count=count,
+        cell_voltages=nothing,
+        cell_resistances=nothing,
+        cell_balancing=nothing,
+        temperatures=nothing,
+    )
+    assert (unit.cell_voltages, unit.cell_resistances, unit.cell_balancing) == ([], [], [])
+    assert unit.temperatures == []
 
 
 def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_any_order() -> None:
@@ -204,9 +225,22 @@ def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_any_order(
     assert unit_of().cell_voltages == []
 
 
-def test_the_cells_of_all_units_are_added_up_if_all_have_a_count() -> None:
+def test_the_cells_of_all_units_are_added_up() -> None:
     assert pack_of([Slave(cell_count=4), Slave(cell_count=16)]).cell_count == 20
-    assert pack_of([Slave(cell_count=4), Slave()]).cell_count is None
+    assert pack_of([Slave(cell_count=4), Slave(cell_count=0)]).cell_count == 4
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        Slave(),
+        Slave(cell_count=-4),
+        Slave(cell_count=33),
+        Slave(cell_count=0, cell_voltages=[3.3]),
+    ],
+)
+def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known(unit: Slave) -> None:
+    assert pack_of([Slave(cell_count=4), unit]).cell_count is None
 
 
 # --- formulas: the pack ---
