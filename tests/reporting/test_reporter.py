@@ -854,3 +854,28 @@ def test_two_values_of_a_topic_are_at_least_min_interval_apart(
                     assert quarter / 4 - last >= options["min_interval"]
                     sent[message.key] = quarter / 4
         quarters = end
+
+
+TIMED: dict[str, Callable[[Reporter, Instant], Any]] = {
+    "start": Reporter.start,
+    "connected": Reporter.on_connected,
+    "disconnected": lambda reporter, now: reporter.on_disconnected("timeout", now),
+    "empty": lambda reporter, now: reporter.on_empty_status("no data", now),
+    "status": lambda reporter, now: reporter.on_status(
+        readings_of({"voltage": 13.0}, 0), DEVICE_INFO, now
+    ),
+    "settings": lambda reporter, now: reporter.on_settings(
+        readings_of({"settings/capacity": 320.0}, 0), DEVICE_INFO, now
+    ),
+}
+
+
+@pytest.mark.parametrize("step", TIMED)
+def test_what_falls_due_is_dated_by_the_clock_of_the_last_step(step: str) -> None:
+    """The wall clock may have been set since the step before."""
+    story = Story(refresh=60, stale_after=15)
+    story.reporter.start(at(0))
+    TIMED[step](story.reporter, Instant(10, WALL + 5010))
+    due = min(due for due in (10, 15, 25, 60, 70) if story.reporter.next_due(0) == due)
+    (message,) = story.reporter.advance(at(due)).messages
+    assert Message.of(message[1]).time == 5000 + due

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from support.frames import STATUS, status
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.remarks import FRAMES_TO_CLEAR, FRAMES_TO_RAISE, MAX_REMARKS, Remarks
+from recbms_zmq.sensors.remarks import Remarks
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Status
 
+FRAMES_TO_RAISE, FRAMES_TO_CLEAR, MAX_REMARKS = 3, 10, 16
 Change = Callable[[dict[str, Any]], None]
 
 

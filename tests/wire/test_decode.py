@@ -243,9 +243,10 @@ def test_hostile_unit_keys_are_refused_and_not_quoted(key: str) -> None:
     )
 
 
-def test_cells_and_sensors_are_bounded() -> None:
-    cells = {str(n): 3.3 for n in range(33)}
-    sensors = {str(n): 20 for n in range(17)}
+@pytest.mark.parametrize("key", ["beyond", "-1", "x"])
+def test_cells_and_sensors_are_bounded(key: str) -> None:
+    cells = {str(n): 3.3 for n in range(32)} | {"32" if key == "beyond" else key: 3.3}
+    sensors = {str(n): 20 for n in range(16)} | {"16" if key == "beyond" else key: 20}
     (found, dropped) = slaves_in(units_of({"0": {"nap": cells, "temp": sensors}}))
     assert found == {
         0: Slave(
