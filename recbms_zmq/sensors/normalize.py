@@ -109,6 +109,7 @@ class Normalizer:
         self._cell_voltages: list[float | None] = []
         self._cell_columns: list[slice] = []
         self._addressed = False
+        self._unit_count: int | None = None
         self._shape: list[int] = []
         self._status = Columns(())
         self._settings = Columns(())
@@ -145,6 +146,9 @@ class Normalizer:
         """
         master = require_data(frame).master or Master()
         self._scale.update(master)
+        if master.unit_count not in (None, self._unit_count):
+            self._unit_count = master.unit_count
+            self._known = self._known._replace(unit_total=0)
         pack = Pack.of(
             frame,
             arrival,
@@ -163,8 +167,10 @@ class Normalizer:
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
+        self._learn_unit_total(pack)
         units = self._admission.admitted(pack.units)
-        self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
+        are_all_admitted = len(units) == len(pack.units)
+        self._update_remarks(pack, are_all_admitted=are_all_admitted)
         raw = [formula(pack) for formula in _PACK_FORMULAS]
         raw += _NO_CELLS
         shape = [0 if link is None else 1]
@@ -193,7 +199,7 @@ class Normalizer:
             self._cell_voltages = []
             self._describe(units=tuple(map(_unit_info, units)))
         values, changed = self._status.rounded(raw)
-        if self._update_cells(values):
+        if self._update_cells(values, has_all=pack.has_all_voltages and are_all_admitted):
             changed += range(_FIRST_OF_CELLS, _END_OF_CELLS)
         return Readings(self._status.sensors, values, arrival, alarms, changed)
 
@@ -223,10 +229,20 @@ class Normalizer:
         self._alarms.resume(last, active)
         self._known = self._known._replace(last_alarm=self._alarms.last)
 
-    def _update_cells(self, values: list[Value | None]) -> bool:
+    def _learn_unit_total(self, pack: Pack) -> None:
+        """Learn how many units the pack has while the BMS counts the same number of them.
+
+        It is not documented whether a master without cells is in that count, so the two numbers are
+        not compared. A frame that has lost a unit has the same count as before.
+        """
+        total = len(pack.units) + pack.left_out
+        if pack.master.unit_count is not None and total > self._known.unit_total:
+            self._known = self._known._replace(unit_total=total)
+
+    def _update_cells(self, values: list[Value | None], *, has_all: bool) -> bool:
         """Compute what is made of the published voltages of all cells, if one has changed."""
         voltages: list[Any] = []
-        for columns in self._cell_columns:
+        for columns in self._cell_columns if has_all else ():
             voltages += values[columns]
         if voltages == self._cell_voltages:
             return False

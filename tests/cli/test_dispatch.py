@@ -100,6 +100,10 @@ ABOVE = "expected seconds, a number above 0"
         ("record --force sim:", "--force: NONE without --output"),
         ("files --force", "--force: NONE without --copy"),
         ("sensors --schema --format json", "--format: NONE with --schema, which is JSON"),
+        (
+            f"run --tls-fingerprint={0:064} ws://me:s3cret@h",
+            "--tls-fingerprint: ws://***@h has no certificate; only wss:// and https:// have",
+        ),
         # A password is not quoted.
         ("listen tcp://u:secret@h", f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
         ("monitor tcp://u:secret@h", f"ENDPOINT: {ENDPOINT}, got 'tcp://***@h'"),
