@@ -1,6 +1,8 @@
 """Messages on their way from a reporter to the sinks."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 
 class Retained(Protocol):
@@ -18,7 +20,7 @@ Outgoing = tuple[bytes, bytes, Retained | None]
 an event, which is true only once. A plain tuple, because a named one takes six times as long."""
 
 
-class Batch(NamedTuple):
+class Batch(Struct):
     """What happened at one moment.
 
     Attributes:

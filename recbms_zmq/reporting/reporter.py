@@ -109,15 +109,13 @@ class Reporter:
         batch = self.advance(at)
         messages_before = len(batch.messages)
         self._last = at
-        now, ts = at.monotonic, readings.arrival
+        now, ts = at.monotonic, readings.arrival.encode()
         self._stale_due = now + self._options.stale_after
-        if self._link_problem:
-            self._link_problem = ""
-            self._reason = ONLINE
+        self._link_problem = ""
+        self._reason = ONLINE
         came_back = not self.online
         if came_back:
             self.online = self._was_online = True
-            self._reason = ONLINE
             # Before the readings: consumers forget older values when a BMS comes online.
             self._publish_availability(at, batch)
             # Settings from before are still true, but have expired with everything else.
@@ -150,7 +148,7 @@ class Reporter:
         if self._emits_snapshots:
             self._snapshot.update_settings(readings)
         if self.online:
-            self._publish_device(device_info, readings.arrival, batch)
+            self._publish_device(device_info, readings.arrival.encode(), batch)
         if self._emits_readings:
             self._settings.update(readings, at.monotonic, batch)
             if self.online:
@@ -236,21 +234,21 @@ class Reporter:
         state = "online" if self.online else "offline"
         # `reason` is a member of the message behind the payload, not a part of the payload.
         payload = msgspec.Raw(f'"{state}","reason":{ascii_json(self._reason)}')
-        batch.messages.append(self._availability.render(payload, at.isoformat()))
+        batch.messages.append(self._availability.render(payload, at.isoformat().encode()))
 
     def _publish_held(self, at: Instant, batch: Batch) -> None:
         for stream in self._streams:
             if stream.held_due <= at.monotonic:
                 stream.publish_held(at.monotonic, batch)
 
-    def _publish_device(self, device_info: DeviceInfo, ts: str, batch: Batch) -> None:
+    def _publish_device(self, device_info: DeviceInfo, ts: bytes, batch: Batch) -> None:
         # The same object until it changes, so that nearly every frame skips the comparison.
         if device_info is not self._device_info:
             if device_info != self._device_info:
                 batch.messages.append(self._device.render(device_info, ts))
             self._device_info = device_info
 
-    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: str, batch: Batch) -> None:
+    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: bytes, batch: Batch) -> None:
         for change in changes:
             batch.messages.append(self._event.render(_alarm_change(change), ts))
 

@@ -83,7 +83,8 @@ def build_fleet(
 
 
 def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
-    publish(batch._replace(complete=True))
+    batch.complete = True
+    publish(batch)
 
 
 async def keep_running(bms: Bms, delay: float) -> None:

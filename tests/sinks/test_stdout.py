@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
@@ -223,7 +224,7 @@ def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
         sink.publish(batch((1, b"y" * 3000)))
         for number in range(0, 50, 5):
             lines = batch(*[(1, body) for body in bodies[number : number + 5]])
-            sink.publish(lines._replace(complete=True))
+            sink.publish(replace(lines, complete=True))
         return await exercise(sink, ours, [], Sent())
 
     assert run_sink(small_pipe, write).splitlines()[1:] == bodies
@@ -276,7 +277,7 @@ def test_no_line_comes_after_the_one_that_expired_its_topic(steps: list[Any]) ->
             expired[len(published) + len(lines) - 1] = topics
         batch = sent.batch(lines)
         published += [(int(body.split()[0]), int(body.split()[1])) for _, body, _ in batch.messages]
-        made.append(batch._replace(expired=[b"topic/%d" % topic for topic in topics]))
+        made.append(replace(batch, expired=[b"topic/%d" % topic for topic in topics]))
 
     data = run_sink(small_pipe, lambda sink, ours: exercise(sink, ours, made, sent))
     counts = received(data)

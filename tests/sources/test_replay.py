@@ -308,11 +308,3 @@ def test_a_speed_has_to_be_a_number(tmp_path: Path, speed: str) -> None:
         ReplaySource(f"replay:{tmp_path}?speed={speed}")
     expected = f"?speed=: expected a speed, a number of at least 0, got {speed!r}"
     assert str(caught.value) == expected
-
-
-def test_a_home_has_to_exist() -> None:
-    with pytest.raises(UsageError) as caught:
-        ReplaySource("replay:~no-such-user/recording")
-    assert str(caught.value) == (
-        "replay:: expected a path in a home directory that exists, got '~no-such-user/recording'"
-    )
