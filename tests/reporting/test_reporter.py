@@ -175,13 +175,6 @@ def test_settings_and_a_connection_do_not_keep_the_bms_online() -> None:
     assert story.advance(30) == ["availability=offline"]
 
 
-def test_the_reason_for_offline_contains_the_problem_of_the_link() -> None:
-    story = online(stale_after=0.5)
-    story.link(0.2, "connection refused")
-    story.advance(1)
-    assert story.reasons[-1] == "no status frame for 0.5 s: connection refused"
-
-
 def test_before_the_first_frame_the_reason_is_the_problem_of_the_link() -> None:
     story = Story(refresh=60)
     story.start()
@@ -484,18 +477,6 @@ def test_a_value_that_is_gone_with_its_unit_is_null_once() -> None:
 
 
 # --- settings ---
-
-
-def test_settings_while_offline_wait_for_the_next_status() -> None:
-    story = Story()
-    story.start()
-    assert story.settings(1, {"capacity": 320}) == []
-    assert story.status(2, {"soc": 50}) == [
-        "availability=online",
-        DEVICE,
-        "soc=50",
-        "capacity=320",
-    ]
 
 
 def test_settings_that_changed_while_offline_are_published_in_their_newest_state() -> None:
@@ -803,24 +784,6 @@ def test_advance_has_something_to_publish_at_next_due_and_nothing_before(
     story.stop(now)
     assert story.reporter.next_due(now) == float("inf")
     assert story.advance(now + 1e6) == []
-
-
-def test_next_due_is_the_first_of_refresh_held_values_and_stale_after() -> None:
-    story = Story(refresh=60, min_interval=10, stale_after=30)
-    story.start(0)
-    assert story.reporter.next_due(0) == 60  # the availability is repeated
-    story.status(50, {"soc": 50})
-    assert story.reporter.next_due(50) == 80  # offline
-    story.status(52, {"soc": 51})
-    assert story.reporter.next_due(52) == 60  # the held value
-    story.advance(60)
-    assert story.reporter.next_due(60) == 82
-    story.settings(61, {"capacity": 320})
-    story.settings(62, {"capacity": 300})
-    assert story.reporter.next_due(62) == 71  # the held setting
-    assert story.reporter.next_due(75) == 75  # overdue
-    story.advance(82)
-    assert story.reporter.next_due(82) == 142
 
 
 @given(OPTIONS, STEPS)
