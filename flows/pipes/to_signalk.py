@@ -104,9 +104,9 @@ ROWS: Final = {
     "cell_resistance/*/*": Row("unit{0}.cell{1}.resistance", ohms, "ohm"),
     "cell_balancing/*/*": Row("unit{0}.cell{1}.balancing"),
 }
-"""Sensors without a row: those that are computed from these ones or mean the same in another unit,
-such as `charge_power` and `energy_remaining` (`capacity.remaining`), those of the error, which
-become notifications, the other settings, and what is about the past or the link (`last_alarm`)."""
+"""Sensors without a row are computed from these ones, mean the same in another unit, such as
+`charge_power` and `energy_remaining` (`capacity.remaining`), or are of no use on a boat's display,
+such as `last_alarm` and `link/frames`. Those of the error become notifications."""
 
 NOMINAL_CELL_VOLTAGE: Final = {"LiFePO4": 3.2, "Li-Po": 3.7, "LiMn2O4": 3.7}
 """V, by the first word of the chemistry. Signal K counts capacity in joules."""
