@@ -39,7 +39,8 @@ RETRY = 1.0
 
 # KEYS: stream, recbms:last, recbms:count, recbms:handled. ARGV: group; then id, topic, BMS, time,
 # message of each; without a topic it is no message.
-# XACK is 1 for the first that acknowledges an entry, and 0 for all later ones.
+# XACK is 1 for the first that acknowledges an entry, and 0 for all later ones. What is kept starts
+# with its `ts`: always 24 characters (2025-09-28T12:00:00.000Z), which sort as times do.
 HANDLE = """
 local handled = 0
 for i = 2, #ARGV, 5 do
