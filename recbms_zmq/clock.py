@@ -15,7 +15,13 @@ SILENCE: Final = 5.0
 
 
 class Instant(NamedTuple):
-    """One moment on two clocks: `monotonic` in seconds since any start, `wall` in Unix seconds."""
+    """One moment on two clocks.
+
+    Attributes:
+        monotonic: seconds since an arbitrary start.
+        wall: Unix seconds.
+
+    """
 
     monotonic: float
     wall: float
@@ -33,6 +39,7 @@ class Instant(NamedTuple):
         """Return the wall time in UTC: `2026-11-22T10:44:39.123Z`."""
         # Without a `datetime` of each frame: making and formatting one takes about twice the time.
         second = floor(self.wall)
+        # Rounded to microseconds first, as `datetime` does: 0.2999999 s is .300, not .299.
         carry, microsecond = divmod(round((self.wall - second) * 1e6), 1_000_000)
         day, second = divmod(second + carry, 86_400)
         minute = second // 60

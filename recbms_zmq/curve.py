@@ -39,6 +39,7 @@ def generate(path: Path) -> tuple[Path, Path]:
 
     """
     _check_curve()
+    # pyzmq overwrites without a question: the key of a running service would be lost.
     for suffix in (".key_secret", ".key"):
         if os.path.lexists(f"{path}{suffix}"):
             raise OutputError(f"{path}{suffix} exists; choose another name or move it")
@@ -79,6 +80,7 @@ def read_secret(path: Path) -> KeyPair:
             f"others can read the key file {path} (mode {stat.S_IMODE(status.st_mode):04o}); "
             f"run: chmod 600 {path}"
         )
+    # Not the public key of the file: with that of another pair every handshake would fail.
     return KeyPair(zmq.curve_public(secret), secret)
 
 
@@ -94,7 +96,7 @@ def read_public(path: Path) -> bytes:
 
 
 def read_allowed(folder: Path) -> frozenset[bytes]:
-    """Read the public keys of all files `*.key` in a folder; 32 bytes each.
+    """Read the public keys of all files `*.key` in a folder; 32 bytes each, as ZAP requests have.
 
     Raises:
         ConfigError: the folder has no key, or a file that cannot be read or holds none.
@@ -132,6 +134,7 @@ def _load(path: Path) -> tuple[bytes, bytes | None]:
 def _is_key(text: bytes) -> bool:
     try:
         return len(text) == _KEY_LENGTH and bool(z85.decode(text))
+    # `z85` has no error of its own: these are what its table, its length and its packing raise.
     except (KeyError, ValueError, struct.error):
         return False
 

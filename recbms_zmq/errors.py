@@ -82,7 +82,7 @@ class Unavailable(RecBmsError):
 
 
 class OutputError(RecBmsError):
-    """An output cannot be opened, for example a ZeroMQ address that is in use."""
+    """An output cannot be opened or written to: an address in use, a full disk."""
 
     exit_code = 73
 

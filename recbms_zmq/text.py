@@ -67,6 +67,7 @@ def quoted(value: Any) -> str:
 
 def masked_text(text: str) -> str:
     """Return a text of many words, each as `masked` returns it."""
+    # Word by word: across words, an `@` far behind a URL would take everything between with it.
     return " ".join(map(masked, text.split(" "))) if "@" in text or "?" in text else text
 
 
@@ -80,6 +81,7 @@ def ascii_json_bytes(value: Any) -> bytes:
     text = _encode(value)
     if text.isascii():
         return text
+    # msgspec writes UTF-8 only. A name with an umlaut is the rare case that takes the slow way.
     return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
 
 
@@ -87,5 +89,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the known word that is closest, as the end of a sentence; "" without one."""
     import difflib  # takes 4 ms to import, and is for mistakes only
 
+    # The time grows with the length times the number of words, and a word can be a whole file.
     near = difflib.get_close_matches(word[:80], known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

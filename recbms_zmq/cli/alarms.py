@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ EPILOG = """\
 A service that runs with --state-dir writes down which alarms are raised and
 cleared. Times are local; with --json they are UTC, and durations are seconds.
 An alarm that was cleared while no frames came is marked: when is not known.
+One that is raised again within an hour is printed once: with the times of the
+last time, how many times it was raised, and since when.
 
 examples:
   recbms-zmq alarms --state-dir /var/lib/recbms-zmq
@@ -49,16 +52,27 @@ def main(args: argparse.Namespace) -> int:
 
     directory = _directory(args.state_dir)
     try:
-        alarms = read_history(directory)
+        found = read_history(directory)
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         raise ConfigError(f"cannot read the alarms in {directory}: {reason}") from exc
     now = datetime.now(UTC)
-    for past in alarms:
+    for past in found.alarms:
         print(json.dumps(_record(past, now)) if args.json else "\n".join(_lines(past, now)))
-    if not alarms and not args.json:
-        print(f"no alarms in {directory}")
+    if not (found.alarms or found.failures or args.json):
+        hint = "" if found.is_used else "; no service has it as its --state-dir"
+        print(printable(f"no alarms in {directory}{hint}"))
+    for name, number in found.skipped.items():
+        _note(f"{number:,} lines of {directory / name} are no alarms")
+    if found.failures:
+        failures = (f"{name}: {reason}" for name, reason in found.failures.items())
+        raise ConfigError(f"cannot read all alarms in {directory}: {'; '.join(failures)}")
     return 0
+
+
+def _note(text: str) -> None:
+    if sys.stderr is not None:
+        print(f"recbms-zmq: {printable(text)}", file=sys.stderr)
 
 
 def _directory(given: str | None) -> Path:
@@ -83,6 +97,8 @@ def _record(past: "PastAlarm", now: datetime) -> dict[str, Any]:
         "duration": _seconds(past, now),
         "observed": past.observed,
         "active": past.is_active,
+        "times": past.times,
+        "first_raised": past.first_raised,
     }
 
 
@@ -91,6 +107,8 @@ def _lines(past: "PastAlarm", now: datetime) -> list[str]:
     number = "" if past.alarm.number is None else f"error {past.alarm.number}, "
     what = f"{number}{past.alarm.sentence}"
     line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
+    if past.times > 1:
+        line += f"; {past.times} times since {_local(past.first_raised)}"
     # What an alarm has switched off is over with it.
     active = past.is_active
     advice = alarm_guidance(past.alarm.number) if active else alarm_advice(past.alarm.number)
@@ -101,23 +119,29 @@ def _end(past: "PastAlarm", now: datetime) -> str:
     seconds = _seconds(past, now)
     if past.is_active:
         return "not cleared yet" if seconds is None else f"not cleared yet, {_duration(seconds)}"
-    if past.cleared is None or seconds is None:
+    if past.cleared is None:
         return "cleared, it is not known when"
     if not past.observed:
         return f"cleared by {_local(past.cleared)} or before, while no frames came"
+    if seconds is None:
+        return f"cleared at {_local(past.cleared)}, after the clock was set back"
     return f"cleared after {_duration(seconds)}"
 
 
 def _seconds(past: "PastAlarm", now: datetime) -> float | None:
-    """Return how long the alarm was active, or is by now; None if that is not known."""
+    """Return how long the alarm was active, or is by now; None if that is not known.
+
+    It is not known after a clock was set back, either.
+    """
     if past.cleared is None and not past.is_active:
         return None
     try:
         raised = datetime.fromisoformat(past.raised)
         end = now if past.cleared is None else datetime.fromisoformat(past.cleared)
-        return max(0.0, round((end - raised).total_seconds(), 3))
+        seconds = round((end - raised).total_seconds(), 3)
     except (ValueError, TypeError, OverflowError):
         return None
+    return seconds if seconds >= 0 else None
 
 
 def _local(ts: str) -> str:

@@ -56,7 +56,7 @@ class StateLines:
         return min((state.due for state in self._states.values()), default=math.inf)
 
     def take(self, message: Message, now: float) -> None:
-        """Take a message that came now (monotonic). One with a time that is none is ignored."""
+        """Take a message that came now (monotonic seconds). It is ignored if `ts` is no time."""
         wall = _unix_seconds(message.ts)
         if wall is None:
             return
@@ -76,6 +76,7 @@ class StateLines:
                 state.values[message.key] = message.payload
             case Snapshot():
                 state.values = dict(message.payload)
+        # Several services, or a replay, may send an older message after a newer one.
         state.wall = max(state.wall, wall)
         if state.values and state.values != before:
             state.due = min(state.due, max(now + SETTLE, state.last_line + INTERVAL))

@@ -53,7 +53,7 @@ class Subscriber:
         server_key: str | None = None,
         secret_key: str | None = None,
     ) -> None:
-        keys = _read_keys(server_key, secret_key)
+        keys = _read_keys(server_key, secret_key)  # before the socket, which a mistake would leave
         self.socket = context.socket(zmq.SUB)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, _RECEIVE_HWM)

@@ -115,6 +115,7 @@ def read_file(
     except (ValueError, RecursionError) as exc:  # not TOML, a huge number
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
+    # `[bms]` instead of `[[bms]]` is a table, and no list.
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
     if is_public and any(_has_password(table) for table in (document, *tables)):

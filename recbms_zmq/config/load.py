@@ -77,6 +77,7 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
+    # Last: --state-dir is the owner's choice, STATE_DIRECTORY the default of the unit.
     if service["state_dir"].value is None and state_directory:
         service["state_dir"] = Setting(Path(state_directory), STATE_VARIABLE)
     if service["hwm"].value is None:
@@ -135,6 +136,7 @@ def _service(found: Layer, bms: tuple[BmsConfig, ...]) -> Config:
     _check_curve(found)
     is_open = plain["curve_secret_key"] is None and not plain["allow_plaintext"]
     for endpoint in plain["publish"]:
+        # Refused here: bind would retry for 5 s, and then name another process as the reason.
         if plain["publish"].count(endpoint) > 1 and not endpoint.endswith("*"):
             raise publish.error(f"{publish.origin}: {endpoint} is given twice")
         if is_open and not readers.is_loopback(endpoint):

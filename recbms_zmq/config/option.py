@@ -86,6 +86,8 @@ def refuse_without_effect(args: argparse.Namespace, names: Iterable[str], why: s
 
 def declare(parser: "argparse._ActionsContainer", options: Iterable[Option]) -> None:
     """Add options to a command line, which keeps them as texts: `load` reads them later."""
+    # argparse converts too, but its errors quote what was typed, with the password of a URL. And
+    # its defaults would hide whether an option was given: the environment and the file come after.
     for option in options:
         if option.name == "log_level":
             _declare_log_level(parser, option)

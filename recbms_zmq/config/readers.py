@@ -47,6 +47,7 @@ def count(what: str, *, least: int = 0, most: int = 2**31 - 1) -> Reader:
 
     def read(given: Any) -> int:
         value = given
+        # Not `int` alone, which takes "1_000", " 5 " and the digits of all scripts.
         if isinstance(given, str) and re.fullmatch(r"\d{1,10}", given, re.ASCII):
             value = int(given)
         if type(value) is not int or not least <= value <= most:
@@ -70,7 +71,7 @@ def choice(*words: str) -> Reader:
 
 def flag(given: Any) -> bool:
     """Read true or false."""
-    if given in (True, False):
+    if given in (True, False):  # also 1 and 0 of a TOML file
         return bool(given)
     word = given.lower() if isinstance(given, str) else ""
     if word not in _TRUE + _FALSE:

@@ -24,6 +24,8 @@ from recbms_zmq.wire.alarms import alarm_text
 from recbms_zmq.wire.chemistry import usual_cell_limits
 
 MAX_EVENTS: Final = 20  # of alarms; more than a terminal shows
+SAME_WITHIN: Final = 3600.0
+"""Seconds within which an alarm that comes and goes is one event with a count."""
 MAX_CELLS: Final = 16 * 32
 """As many as a frame can have. Another program's publisher could name more."""
 
@@ -75,7 +77,7 @@ class ActiveAlarm(NamedTuple):
 
 
 class PastEvent(NamedTuple):
-    """An alarm that was raised or cleared at this time."""
+    """An alarm that was raised or cleared at this time, for the `times`-th time."""
 
     at: float
     raised: bool
@@ -83,6 +85,12 @@ class PastEvent(NamedTuple):
     text: str
     unit: int | None
     cell: int | None
+    times: int = 1
+
+    def is_repeated_by(self, later: "PastEvent") -> bool:
+        """Return whether the same happened again soon after; the text may differ."""
+        mine, other = (each._replace(at=0.0, text="", times=1) for each in (self, later))
+        return mine == other and later.at - self.at <= SAME_WITHIN
 
 
 class PackState:
@@ -108,6 +116,7 @@ class PackState:
     def update(self, message: Message, now: float) -> None:
         """Update the state by a message that came now."""
         self.name = message.device_name
+        # A new run counts `seq` from 1 again, and may have other units.
         if message.run != self._run:
             self._run = message.run
             self._sequence.clear()
@@ -129,7 +138,7 @@ class PackState:
             case Event():
                 change = message.payload
                 raised = change.event == "alarm_raised"
-                self.events.appendleft(
+                self._add(
                     PastEvent(now, raised, change.number, change.text, change.unit, change.cell)
                 )
         power = self.number("power") if self.online is not False else None
@@ -139,6 +148,14 @@ class PackState:
         """Mark the pack as offline: the connection to its service is lost."""
         self._available(online=False, reason=reason)
         self.power.add(None, now)
+
+    def _add(self, event: PastEvent) -> None:
+        for before in self.events:
+            if before.is_repeated_by(event):
+                self.events.remove(before)
+                event = event._replace(times=before.times + 1)
+                break
+        self.events.appendleft(event)
 
     def _available(self, online: bool, reason: str) -> None:
         if online and self.online is False:
@@ -156,6 +173,7 @@ class PackState:
     def number(self, key: str) -> float | None:
         """Return the value of a sensor if it is a number, else None."""
         value = self.values.get(key)
+        # Any program can publish: a key of ours may have a value of another type.
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def text(self, key: str) -> str:

@@ -69,7 +69,8 @@ def event(past: PastEvent, now: float) -> str:
     """Return a raised or cleared alarm, and how long ago that was."""
     what = "alarm" if past.raised else "alarm over"
     where = alarm_location(past.number, past.unit, past.cell)
-    return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}")
+    times = f", {past.times} times" if past.times > 1 else ""
+    return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}{times}")
 
 
 def last_alarm(pack: PackState) -> str:

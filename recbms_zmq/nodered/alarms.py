@@ -37,18 +37,18 @@ def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int])
 
     Args:
         canvas: of the tab.
-        messages: id of the link node that gives the messages.
+        messages: id of the `link out` node that sends the messages.
         controls: ids of the link nodes that give `msg.control`.
         at: upper left corner.
 
     """
     group = canvas.group("alarms", "4. Alarms: events and notifications", COLOUR, at)
     group.line()
-    heard = group.add(
+    link_in = group.add(
         "link in", "alarms-in", "Messages and control", "From groups 1 and 2.", links=[], l=True
     )
     for link in (messages, *controls):
-        canvas.link(link, heard)
+        canvas.link(link, link_in)
     alarms = group.add(
         "function",
         "alarms-send",
@@ -60,8 +60,8 @@ def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int])
         "Nothing is sent twice: Home Assistant keeps what was sent last.",
         **core_nodes.function("alarms", start="alarms_start", tables=tables()),
     )
-    canvas.chain(heard, alarms)
-    requests.add(canvas, group, "alarms", alarms, heard)
+    canvas.chain(link_in, alarms)
+    requests.add(canvas, group, "alarms", alarms, link_in)
     return group
 
 
@@ -74,11 +74,11 @@ def add_mqtt(
     """
     group = canvas.group("alarms", "4. Alarms: an event entity", COLOUR, at)
     group.line()
-    heard = group.add(
+    link_in = group.add(
         "link in", "alarms-in", "Messages and control", "From groups 1 and 2.", links=[], l=True
     )
     for link in (messages, *controls):
-        canvas.link(link, heard)
+        canvas.link(link, link_in)
     make = group.add(
         "function",
         "alarms-send",
@@ -95,5 +95,5 @@ def add_mqtt(
         "Publishes what the node before it has made.",
         **core_nodes.mqtt_out(canvas.id("broker")),
     )
-    canvas.chain(heard, make, out)
-    return group, heard
+    canvas.chain(link_in, make, out)
+    return group, link_in

@@ -46,7 +46,7 @@ def switch(name: str, values: list[str]) -> Properties:
         "property": name,
         "propertyType": "msg",
         "rules": [{"t": "eq", "v": value, "vt": "str"} for value in values],
-        "checkall": "false",
+        "checkall": "false",  # a text, as the editor writes it
         "repair": False,
         "outputs": len(values),
     }
@@ -54,6 +54,7 @@ def switch(name: str, values: list[str]) -> Properties:
 
 def either(name: str, values: list[str]) -> Properties:
     """Return a switch node with one output for some values of `msg.name`."""
+    # One rule, because a switch has an output for each.
     rule = {"t": "regex", "v": f"^({'|'.join(values)})$", "vt": "str", "case": False}
     return {**switch(name, []), "rules": [rule], "outputs": 1}
 
@@ -83,9 +84,13 @@ def function(
 
 
 def watch(seconds: int, good: str, missing: str) -> Properties:
-    """Return a function node that shows what is `missing` when no message came for a time.
+    """Return a function node that shows a sentence when no message has come after a deploy.
 
-    `${NAME}` in the sentence is replaced from the tab's environment.
+    Args:
+        seconds: to wait for the first message.
+        good: text of its status once a message has come.
+        missing: the sentence; `${NAME}` in it is replaced from the tab's environment.
+
     """
     tables = {"seconds": seconds, "good": good, "missing": missing}
     return function("watch", start="watch_start", outputs=0, tables=tables)
@@ -100,16 +105,20 @@ def _with_tables(start: str, tables: dict[str, Any] | None) -> str:
 def inject(
     props: list[dict[str, Any]], *, once: bool = False, every: int | None = None
 ) -> Properties:
-    """Return an inject node: a button, or something that happens once after a deploy.
+    """Return an inject node, which sends a message when its button is pressed.
 
-    With `every`, it happens again and again after so many seconds.
+    Args:
+        props: properties of the message.
+        once: whether it also sends one after each deploy.
+        every: seconds after which it repeats that; None for never.
+
     """
     return {
         "props": props,
         "repeat": "" if every is None else str(every),
         "crontab": "",
         "once": once,
-        "onceDelay": 0.1,
+        "onceDelay": 0.1,  # the editor's default: all nodes of the flow exist by then
         "topic": "",
     }
 
@@ -133,9 +142,10 @@ def delay(seconds: int) -> Properties:
 
 
 def trigger(seconds: int, *, extend: bool) -> Properties:
-    """Return a trigger node that speaks some time after the first message.
+    """Return a trigger node: it sends a message some time after the first one it receives.
 
-    With `extend`, after the last: every message restarts the time.
+    With `extend`, after the last one: each message restarts the time. What it sends has all
+    properties of the message that started it.
     """
     return {
         "op1": "",

@@ -1,4 +1,4 @@
-"""The target `dashboard`: a page of FlowFuse Dashboard 2, good for any pack and any number of them.
+"""The target `dashboard`: a page of FlowFuse Dashboard 2, for any number of packs of any size.
 
 Three templates of our own: the state with its alarms, the history, the cells side by side. The
 dashboard's own chart has one clock for all browsers and no steps. The texts of the page are made in
@@ -75,7 +75,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     Args:
         canvas: of the tab.
         options: of the flow.
-        messages: id of the link node that gives the messages.
+        messages: id of the `link out` node that sends the messages.
         at: upper left corner.
 
     """
@@ -99,11 +99,11 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         "target", "3. Show it on the dashboard", COLOUR, (events.right + 40, at[1])
     )
     group.line()
-    heard = group.add(
+    link_in = group.add(
         "link in", "taken", "Messages and control", "From groups 1 and 2.", links=[], l=True
     )
     for link in (messages, offline, ticks):
-        canvas.link(link, heard)
+        canvas.link(link, link_in)
     packs = group.add(
         "function",
         "packs",
@@ -115,7 +115,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     group.line(1, after=packs)
     below = _template(group, "cells", "Cells", cells, "Every cell, and the temperatures.")
     group.line(2)
-    group.skip(heard)
+    group.skip(link_in)
     history = group.add(
         "function",
         "history",
@@ -125,13 +125,14 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
         **core_nodes.function("history", start="history_start"),
     )
     drawn = _template(group, "charts", "Charts", charts, "The history.", "history")
-    canvas.chain(heard, packs, battery)
+    canvas.chain(link_in, packs, battery)
     canvas.wire(packs, below, 1)
-    canvas.chain(heard, history, drawn)
+    canvas.chain(link_in, history, drawn)
 
 
 def _page(canvas: Canvas, options: FlowOptions) -> tuple[str, str, str]:
-    """Add the page and its groups; return the groups' ids, in the order in which they stand."""
+    """Add the page and its groups; return the groups' ids, in their order on the page."""
+    # For all tabs: an owner who has a dashboard already gets one more page of it.
     ui = canvas.config(
         "ui-base",
         "ui",

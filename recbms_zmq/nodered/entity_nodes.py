@@ -18,7 +18,7 @@ def ids(canvas: Canvas, options: FlowOptions) -> list[str]:
 
 
 def add(canvas: Canvas, group: Group, options: FlowOptions, changes: str) -> None:
-    """Put the nodes behind the one that lets through what is news, with their configuration."""
+    """Add the nodes, with their configuration, behind the node that sends changes."""
     sensors = _chosen(options)
     mine = group.add(
         "switch",

@@ -1,4 +1,4 @@
-"""Sources: the first part of a flow. Each ends with the program's messages as Node-RED messages.
+"""The first part of a flow: it ends with the program's messages as Node-RED messages.
 
 `exec` and `daemon` start the program (`program`), `zmq` and `zeromq-node` subscribe to one that
 runs (`subscription`). All end with the same two nodes, which parse a line and make it the message.
@@ -14,12 +14,12 @@ DEFAULT_PUBLISH: Final = "tcp://127.0.0.1:5556"
 COLOUR: Final = "#3f93cf"
 
 
-class Source(NamedTuple):
-    """Where a source ends.
+class Input(NamedTuple):
+    """The first part, as the next part needs it.
 
     Attributes:
-        messages: id of the link node that gives messages.
-        group: the group of the source.
+        messages: id of the `link out` node that sends the messages.
+        group: of its nodes.
 
     """
 
@@ -56,8 +56,8 @@ def env(options: FlowOptions) -> list[Properties]:
     ]
 
 
-def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
-    """Put the source on the tab, with its upper left corner at `at`."""
+def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Input:
+    """Put the first part on the tab, with its upper left corner at `at`."""
     if options.starts_program:
         group = canvas.group("source", "1. Run recbms-zmq and read its lines", COLOUR, at)
     else:
@@ -105,7 +105,7 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Source:
     else:
         subscription.nothing_received(canvas, group, out)
     _bad_lines(canvas, group)
-    return Source(out, group)
+    return Input(out, group)
 
 
 def _bad_lines(canvas: Canvas, group: Group) -> None:

@@ -76,7 +76,7 @@ class Group:
 
     @property
     def node(self) -> Properties:
-        """The group itself, as big as what is in it."""
+        """The group itself, in the size that holds its nodes."""
         return {
             **self._node,
             "x": self.left,
@@ -87,12 +87,12 @@ class Group:
 
     @property
     def height(self) -> int:
-        """How high it is with the lines it has."""
+        """Its height in pixels."""
         return LABEL_HEIGHT + self._lines * LINE_HEIGHT
 
     @property
     def right(self) -> int:
-        """Where a group beside it may begin, less a gap."""
+        """Its right edge in pixels."""
         return self._right + MARGIN
 
     def line(self, number: int | None = None, *, after: str | None = None) -> None:
@@ -210,14 +210,15 @@ class Canvas:
         return top
 
     def place(self, node: Properties) -> None:
-        """Add a node that knows where it is."""
+        """Add a node that has its position."""
+        # Node-RED would load both, and one of them would get the wires of the other.
         assert node["id"] not in self._nodes, node["id"]
         self._nodes[node["id"]] = node
 
     def config(
         self, type_: str, key: str, name: str, *, everywhere: bool = False, **properties: Any
     ) -> str:
-        """Add a configuration node of this tab alone, which so sees the tab's environment.
+        """Add a configuration node of this tab alone: only such a node has the tab's environment.
 
         With `everywhere`, one that the nodes of all tabs can use.
         """
@@ -227,7 +228,7 @@ class Canvas:
         return str(node["id"])
 
     def wire(self, begin: str, end: str, output: int = 0) -> None:
-        """Lead an output of one node, counted from 0, to another node."""
+        """Connect an output of one node, counted from 0, to another node."""
         wires = self._nodes[begin]["wires"]
         while len(wires) <= output:
             wires.append([])
@@ -239,13 +240,13 @@ class Canvas:
             self.wire(begin, end)
 
     def link(self, out: str, in_: str) -> None:
-        """Lead a `link out` node to a `link in` node: a wire that is not drawn."""
+        """Connect a `link out` node to a `link in` node: a wire that is not drawn."""
         for each in (out, *self._joined.get(out, ())):
             self._nodes[each]["links"].append(in_)
             self._nodes[in_]["links"].append(each)
 
     def join(self, out: str, other: str) -> None:
-        """Lead `other`, a `link out` node too, wherever `out` is led from now on."""
+        """Connect `other`, a `link out` node too, to all that `out` is connected to from now on."""
         self._joined.setdefault(out, []).append(other)
 
     def nodes(self) -> list[Properties]:

@@ -61,7 +61,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     Args:
         canvas: of the tab.
         options: of the flow.
-        messages: id of the link node that gives the messages.
+        messages: id of the `link out` node that sends the messages.
         at: upper left corner.
 
     """
@@ -116,8 +116,8 @@ def _changes(
     # A node with many outputs is high: its place is in the middle of those that it leads to.
     middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
     group.line(middle)
-    heard = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
-    canvas.link(messages, heard)
+    link_in = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
+    canvas.link(messages, link_in)
     about = (
         "Keeps the last message of every sensor, and passes on what differs from the last one "
         "sent. `MIN_INTERVAL` in the tab's environment is the least number of seconds between two "
@@ -135,7 +135,7 @@ def _changes(
         about,
         **core_nodes.function("changes", start="changes_start", outputs=2 if has_entities else 1),
     )
-    canvas.chain(heard, changes)
+    canvas.chain(link_in, changes)
     if options.target == "entity-nodes":
         entity_nodes.add(canvas, group, options, changes)
     elif options.target == "mqtt":

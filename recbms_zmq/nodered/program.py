@@ -5,7 +5,7 @@ from recbms_zmq.nodered.layout import Group
 
 
 def exec_node(group: Group) -> str:
-    """Add the node that runs it once, and what begins that; return what gives its lines."""
+    """Add the node that runs it once, and what starts that; return what sends its lines."""
     start = group.add(
         "inject",
         "start",
@@ -73,7 +73,7 @@ def daemon_node(group: Group) -> str:
 
 
 def log_and_end(group: Group, program: str, messages: str, *, as_bytes: bool) -> None:
-    """Put what the program's other outputs give into the lines below it."""
+    """Add the nodes behind the program's other outputs, in the lines below it."""
     canvas = group.canvas
     group.line(1, after=program)
     log_output = (program, 1)

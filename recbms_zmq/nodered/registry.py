@@ -26,7 +26,7 @@ def add(canvas: Canvas, options: FlowOptions, sent: str, at: tuple[int, int]) ->
     Args:
         canvas: of the tab.
         options: of the flow.
-        sent: id of the link node that gives what *Only what changed* sends.
+        sent: id of the link node behind *Only what changed*.
         at: upper left corner.
 
     """
@@ -72,11 +72,11 @@ def _registry(canvas: Canvas, group: Group, options: FlowOptions, sent: str) -> 
     requests.add(canvas, group, "registry", worker, canvas.id("remove"))
     group.line()
     group.end_with(canvas.id("remove"))
-    heard = group.add(
+    link_in = group.add(
         "link in", "sent-in", "Sent", "From group 3: what was sent.", links=[], l=True
     )
-    canvas.link(sent, heard)
-    canvas.wire(heard, worker)
+    canvas.link(sent, link_in)
+    canvas.wire(link_in, worker)
     return worker
 
 

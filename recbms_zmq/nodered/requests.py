@@ -5,9 +5,9 @@ from recbms_zmq.nodered.layout import Canvas, Group, Properties
 
 
 def api(canvas: Canvas, *, answers: bool = False) -> Properties:
-    """Return the properties of a node that sends what `msg.payload` describes.
+    """Return the properties of a node that sends the request in `msg.payload`.
 
-    With `answers`, `msg.payload` is Home Assistant's answer behind it.
+    With `answers`, it passes the message on with Home Assistant's answer in `msg.payload`.
     """
     answer = {"property": "payload", "propertyType": "msg", "value": "", "valueType": "results"}
     return {

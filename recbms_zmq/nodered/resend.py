@@ -2,7 +2,7 @@
 
 After a long silence nothing is known any more; when Home Assistant or its companion has started,
 everything is announced again; what was refused is sent later. Each line ends with a message that
-has `msg.control`, and a link node that leads to the nodes that obey it.
+has `msg.control`, and a link node to the nodes that act on it.
 """
 
 from typing import Final
@@ -28,14 +28,14 @@ def silence(
 
     Args:
         canvas: of the tab.
-        messages: id of the link node that gives the messages.
+        messages: id of the `link out` node that sends the messages.
         at: upper left corner.
         name: of the group.
 
     """
     group = canvas.group("again", name, COLOUR, at)
     group.line()
-    heard = group.add("link in", "heard", "Messages", "From group 1.", links=[], l=True)
+    link_in = group.add("link in", "heard", "Messages", "From group 1.", links=[], l=True)
     silent = group.add(
         "trigger",
         "silent",
@@ -51,15 +51,15 @@ def silence(
         "Nothing is known any more.",
         **core_nodes.change("control", "offline"),
     )
-    canvas.link(messages, heard)
+    canvas.link(messages, link_in)
     out = control_out(group, "unknown-out")
-    canvas.chain(heard, silent, unknown, out)
+    canvas.chain(link_in, silent, unknown, out)
     return group, out
 
 
 def control_out(group: Group, key: str) -> str:
     """End a line with a link node for `msg.control`; return it."""
-    about = "To the nodes that obey `msg.control`."
+    about = "To the nodes that act on `msg.control`."
     return group.add("link out", key, "Control", about, mode="link", links=[], l=True)
 
 

@@ -22,14 +22,14 @@ def add(canvas: Canvas, messages: str, at: tuple[int, int]) -> None:
 
     Args:
         canvas: of the tab.
-        messages: id of the link node that gives the messages.
+        messages: id of the `link out` node that sends the messages.
         at: upper left corner.
 
     """
     group = canvas.group("target", "2. Send them to Signal K", COLOUR, at)
     group.line()
-    heard = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
-    canvas.link(messages, heard)
+    link_in = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
+    canvas.link(messages, link_in)
     group.line()
     tick = group.add(
         "inject",
@@ -58,5 +58,5 @@ def add(canvas: Canvas, messages: str, at: tuple[int, int]) -> None:
         "Sends each delta to `SIGNALK_HOST` and `SIGNALK_PORT`, both from the tab's environment.",
         **core_nodes.udp_out("${SIGNALK_HOST}", "${SIGNALK_PORT}"),
     )
-    canvas.chain(heard, deltas, udp)
+    canvas.chain(link_in, deltas, udp)
     canvas.wire(tick, deltas)

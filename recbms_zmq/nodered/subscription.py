@@ -46,8 +46,8 @@ def zeromq_node(group: Group) -> str:
 def nothing_received(canvas: Canvas, group: Group, messages: str) -> None:
     """Add to the lines what to do when no message comes."""
     group.line()
-    heard = group.add("link in", "received", "Messages", "From the line above.", links=[], l=True)
-    canvas.link(messages, heard)
+    link_in = group.add("link in", "received", "Messages", "From the line above.", links=[], l=True)
+    canvas.link(messages, link_in)
     watch = group.add(
         "function",
         "receiving",
@@ -61,4 +61,4 @@ def nothing_received(canvas: Canvas, group: Group, messages: str) -> None:
             "about zeromq, restart Node-RED: it has only just installed that module",
         ),
     )
-    canvas.chain(heard, watch)
+    canvas.chain(link_in, watch)

@@ -1,10 +1,15 @@
 """Messages on their way from a reporter to the sinks."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 
 class Retained(Protocol):
-    """The last message of a topic, for subscribers that come after it was sent."""
+    """The last message of a topic, for subscribers that come after it was sent.
+
+    It is made again from its parts: keeping the bodies takes 61 KiB more for each BMS.
+    """
 
     def last_body(self) -> bytes:
         """Return the body of the last message, byte for byte."""
@@ -15,7 +20,7 @@ Outgoing = tuple[bytes, bytes, Retained | None]
 an event, which is true only once. A plain tuple, because a named one takes six times as long."""
 
 
-class Batch(NamedTuple):
+class Batch(Struct):
     """What happened at one moment.
 
     Attributes:

@@ -8,11 +8,14 @@ as much. A message is ASCII, one line without its newline; on ZeroMQ it is `[top
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
 from recbms_zmq.reporting.batch import Outgoing
 from recbms_zmq.reporting.messages import Kind
 from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.text import ascii_json_bytes
 
+_encode: Final = msgspec.json.Encoder().encode
 LONG_AGO: Final = float("-inf")
 
 
@@ -24,15 +27,14 @@ class Envelope:
 
     Args:
         topic: of all messages; needs no escapes in JSON.
-        device: JSON members behind the payload: the kind, and the BMS.
-        about: JSON members behind those: key, name and unit.
-        origin: JSON members at the end: the run, and what Home Assistant needs.
+        device: JSON behind the payload: the kind, and the BMS.
+        about: JSON behind that, up to the value of `ts`: key, name and unit.
+        origin: JSON behind the value of `seq`: the run, and what Home Assistant needs.
         retained: whether a message is true until the next one.
 
     Attributes:
         seq: count of messages so far.
         sent_at: monotonic time at which the caller sent the last message.
-        refresh_due: monotonic time from which the caller sends its value again.
 
     """
 
@@ -43,7 +45,6 @@ class Envelope:
         "_payload",
         "_retained",
         "_ts",
-        "refresh_due",
         "sent_at",
         "seq",
         "topic",
@@ -54,20 +55,20 @@ class Envelope:
     ) -> None:
         self.topic: Final = topic.encode("ascii")
         self.seq = 0
-        self.sent_at = self.refresh_due = LONG_AGO
+        self.sent_at = LONG_AGO
         self._retained: Final = retained
         self._device: Final = device
         self._about: Final = about
         self._origin: Final = origin
         self._payload: Any = None
-        self._ts = ""
+        self._ts = b""
 
-    def render(self, payload: Any, ts: str) -> Outgoing:
+    def render(self, payload: Any, ts: bytes) -> Outgoing:
         """Make the next message.
 
         Args:
             payload: what msgspec can encode and nothing can change; `Raw` for JSON in ASCII.
-            ts: ISO 8601.
+            ts: ISO 8601, in ASCII.
 
         """
         self.seq += 1
@@ -76,14 +77,23 @@ class Envelope:
 
     def last_body(self) -> bytes:
         """Return the body of the last message, byte for byte."""
-        return b'{"topic":"%b","payload":%b,%b,%b,"ts":"%b","seq":%d,%b}' % (
-            self.topic,
-            ascii_json_bytes(self._payload),
-            self._device,
-            self._about,
-            self._ts.encode(),
-            self.seq,
-            self._origin,
+        payload = _encode(self._payload)
+        if not payload.isascii():
+            payload = ascii_json_bytes(self._payload)
+        # Joining takes three quarters of the time of `%`. This is the largest cost of a message.
+        return b"".join(
+            (
+                b'{"topic":"',
+                self.topic,
+                b'","payload":',
+                payload,
+                self._device,
+                self._about,
+                self._ts,
+                b'","seq":',
+                _encode(self.seq),
+                self._origin,
+            )
         )
 
 
@@ -99,8 +109,8 @@ class Envelopes:
         bare: bool = False,
     ) -> None:
         self._path = f"{prefix}/{device}/"
-        self._device = _members(device=device, device_name=device_name)
-        self._reading = b'"kind":"reading",' + self._device
+        self._names = {"device": device, "device_name": device_name}
+        self._reading = _device(kind="reading", **self._names)
         self._run = run
         self._bare = bare
 
@@ -113,19 +123,31 @@ class Envelopes:
         """Make the envelope of a kind that has one topic a device."""
         return Envelope(
             self._path + kind,
-            _members(kind=kind) + b"," + self._device,
-            _members(key=kind, name=kind.capitalize()),
-            _members(run=self._run),
+            _device(kind=kind, **self._names),
+            _about(key=kind, name=kind.capitalize()),
+            _origin(run=self._run),
             retained=kind != "event",
         )
 
 
 @lru_cache(maxsize=4096)  # shared by all BMS; there are about 2,000 of the largest pack
 def _constant(sensor: Sensor, run: str, bare: bool) -> tuple[bytes, bytes]:
-    """Return the constant members of a sensor's messages, before and behind `ts` and `seq`."""
+    """Return what a sensor's messages have before and behind `ts` and `seq`."""
     unit = {} if sensor.unit is None else {"unit": sensor.unit}
     ha = {} if bare else {"ha": sensor.home_assistant()}
-    return _members(key=sensor.key, name=sensor.name, **unit), _members(run=run, **ha)
+    return _about(key=sensor.key, name=sensor.name, **unit), _origin(run=run, **ha)
+
+
+def _device(**members: Any) -> bytes:
+    return b"," + _members(**members)
+
+
+def _about(**members: Any) -> bytes:
+    return b"," + _members(**members) + b',"ts":"'
+
+
+def _origin(**members: Any) -> bytes:
+    return b"," + _members(**members) + b"}"
 
 
 def _members(**members: Any) -> bytes:

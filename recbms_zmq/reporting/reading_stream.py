@@ -43,12 +43,15 @@ What is remembered
 ------------------
 `_sensors`      columns of the last frame; the same object as long as the pack keeps its shape
 `_values`       values of the last frame, by column
-`_topics`       envelopes, by column: the last message, `sent_at` and `refresh_due`
+`_changed`      columns of the values that have changed since the last `publish`
+`_topics`       envelopes, by column: the last message, and `sent_at`
+`_due`          by column: when its value is due for a refresh
 `_last_sent`    by column: the value last sent, None if expired, `_OTHER` if the topic has a value
                 of an earlier column with another unit, which equals no value
 `_held`         columns that are held
 `_retired`      sequence numbers and times of retired topics, by key
-`_refresh_due`  no topic is due for a refresh before this
+`_refresh_due`  no topic is due for a refresh before this, and each value that differs from the last
+                one sent is in a column of `_changed`, is held, or has `every_frame`
 `held_due`      when `publish_held` has something to do
 
 Invariants
@@ -61,8 +64,6 @@ Invariants
 """
 
 from collections.abc import Iterable
-from itertools import compress
-from operator import ne
 from typing import Any, Final, NamedTuple
 
 from recbms_zmq.config.options import ReportOptions
@@ -72,7 +73,7 @@ from recbms_zmq.sensors.normalize import Readings
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 
 _OTHER: Final[Any] = object()
-NEVER: Final = float("inf")
+NEVER: Final = float("inf")  # a time that compares like any other one
 
 
 class RetiredTopic(NamedTuple):
@@ -91,10 +92,12 @@ class ReadingStream:
         self._options = options
         self._sensors: tuple[Sensor, ...] = ()
         self._topics: list[Envelope] = []
+        self._due: list[float] = []
         self._values: list[Value | None] = []
+        self._changed: set[int] = set()
         self._last_sent: list[Any] = []
         self._held: list[int] = []
-        self._ts = ""
+        self._ts = b""
         self._retired: dict[str, RetiredTopic] = {}
         self._refresh_due = LONG_AGO
         self.held_due = NEVER
@@ -102,10 +105,14 @@ class ReadingStream:
 
     def update(self, readings: Readings, now: float, batch: Batch) -> None:
         """Take a frame's readings; add null for the topics whose column is gone."""
-        self._ts = readings.arrival
+        self._ts = readings.arrival.encode()
         if readings.sensors is not self._sensors:
             self._change_columns(readings.sensors, now, batch)
         self._values = readings.values
+        if readings.changed is None:
+            self._refresh_due = LONG_AGO  # so that all columns are compared
+        else:
+            self._changed.update(readings.changed)
 
     def publish(self, now: float, batch: Batch) -> None:
         """Add what is due of the frame that `update` took."""
@@ -134,35 +141,33 @@ class ReadingStream:
         self.held_due = NEVER
         self._held = []
         self._last_sent = [None] * len(self._topics)
+        self._due = [LONG_AGO] * len(self._topics)
+        self._refresh_due = LONG_AGO
         for topic in self._topics:
             batch.expired.append(topic.topic)
-            topic.sent_at = topic.refresh_due = LONG_AGO
+            topic.sent_at = LONG_AGO
         for key, retired in self._retired.items():
             self._retired[key] = RetiredTopic(retired.seq, LONG_AGO, has_value=False)
 
     def _publish_changes(self, now: float, batch: Batch) -> None:
         """Add the values that differ from the last ones sent, and those due for a refresh."""
-        values, last_sent = self._values, self._last_sent
-        if now < self._refresh_due:
-            # Most columns of most frames are unchanged, so they are filtered in C. A loop in Python
-            # over the 800 columns of a large pack is the largest cost of a frame.
-            changed = compress(range(len(values)), map(ne, values, last_sent))
-            self._publish_columns(changed, now, batch, skip_every_frame=True)
-            return
-        due = [
-            column
-            for column, topic in enumerate(self._topics)
-            if now >= topic.refresh_due or values[column] != last_sent[column]
-        ]
-        self._publish_columns(due, now, batch, skip_every_frame=True)
-        next_due = [
-            topic.refresh_due
-            for topic, value in zip(self._topics, values, strict=True)
-            if value is not None
-        ]
-        # A value that a later frame is the first to have is due `refresh` after that frame, which
-        # is not before the time that is computed here.
-        self._refresh_due = min([*next_due, now + self._options.refresh])
+        values, last_sent, due = self._values, self._last_sent, self._due
+        is_refresh = now >= self._refresh_due
+        # Most columns of most frames are unchanged. Comparing all of them is the largest cost of a
+        # frame of a large pack.
+        columns = range(len(values)) if is_refresh else sorted(self._changed.union(self._held))
+        self._changed.clear()
+        self._publish_columns(
+            [n for n in columns if values[n] != last_sent[n] or now >= due[n]],
+            now,
+            batch,
+            skip_every_frame=True,
+        )
+        if is_refresh:
+            next_due = [at for at, value in zip(due, values, strict=True) if value is not None]
+            # A value that a later frame is the first to have is due `refresh` after that frame,
+            # which is not before the time that is computed here.
+            self._refresh_due = min([*next_due, now + self._options.refresh])
 
     def _publish_columns(
         self, columns: Iterable[int], now: float, batch: Batch, *, skip_every_frame: bool = False
@@ -173,20 +178,22 @@ class ReadingStream:
         """
         refresh, interval = self._options.refresh, self._options.min_interval
         topics, values, last_sent, ts = self._topics, self._values, self._last_sent, self._ts
-        sensors, refresh_due = self._sensors, now + refresh
+        sensors, due, next_due = self._sensors, self._due, now + refresh
         held = []
         for column in columns:
             topic, value = topics[column], values[column]
             if value is None:
                 self._publish_null(topic, last_sent[column], now, batch)
                 last_sent[column] = None
-            elif skip_every_frame and now < topic.refresh_due and sensors[column].every_frame:
+                # Otherwise an `every_frame` value that comes back would wait for the old refresh.
+                due[column] = LONG_AGO
+            elif skip_every_frame and now < due[column] and sensors[column].every_frame:
                 continue
             elif interval and now < topic.sent_at + interval:
                 held.append(column)
             else:
                 last_sent[column] = value
-                topic.sent_at, topic.refresh_due = now, refresh_due
+                topic.sent_at, due[column] = now, next_due
                 batch.messages.append(topic.render(value, ts))
         # Also without any: a change of columns leaves `held_due` of values that are gone.
         self._hold(held)
@@ -194,7 +201,9 @@ class ReadingStream:
     def _hold(self, columns: list[int]) -> None:
         self._held = columns
         interval = self._options.min_interval
-        self.held_due = min((self._topics[n].sent_at + interval for n in columns), default=NEVER)
+        self.held_due = NEVER
+        if columns:
+            self.held_due = min([self._topics[n].sent_at + interval for n in columns])
 
     def _publish_null(self, topic: Envelope, last_sent: Any, now: float, batch: Batch) -> None:
         """Expire a topic, and add a null unless it is expired or null already."""
@@ -202,21 +211,22 @@ class ReadingStream:
             return
         if last_sent is not UNKNOWN:
             batch.messages.append(topic.render(None, self._ts))
+            # A null counts for `min_interval`: a field that flaps would be sent with every frame.
             topic.sent_at = now
         batch.expired.append(topic.topic)
-        # Otherwise an `every_frame` value that comes back would wait for the old refresh.
-        topic.refresh_due = LONG_AGO
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
         """Keep the topics that stay, retire those that go, begin those that are new."""
         # The unit is part of the identity, because it is in the constant part of the messages.
         old = {
             (sensor.key, sensor.unit): entry
-            for sensor, *entry in zip(self._sensors, self._topics, self._last_sent, strict=True)
+            for sensor, *entry in zip(
+                self._sensors, self._topics, self._last_sent, self._due, strict=True
+            )
         }
         kept = [old.pop((sensor.key, sensor.unit), None) for sensor in sensors]
         staying = {sensor.key for sensor in sensors}
-        for (key, _), (topic, last_sent) in old.items():
+        for (key, _), (topic, last_sent, _) in old.items():
             if key not in staying:
                 self._publish_null(topic, last_sent, now, batch)
             has_value = key in staying and last_sent is not None
@@ -225,17 +235,24 @@ class ReadingStream:
             self._begin(sensor) if entry is None else entry
             for sensor, entry in zip(sensors, kept, strict=True)
         ]
-        self._topics = [topic for topic, _ in entries]
-        self._last_sent = [last_sent for _, last_sent in entries]
+        self._topics = [topic for topic, _, _ in entries]
+        self._last_sent = [last_sent for _, last_sent, _ in entries]
+        self._due = [due for _, _, due in entries]
+        self._refresh_due = LONG_AGO
         self._sensors = sensors
         self._held = []
+        self._changed.clear()
 
     def _begin(self, sensor: Sensor) -> list[Any]:
-        """Return a topic and its last value; go on from the retired topic of the same key."""
+        """Return a topic, its last value, and when that is due for a refresh.
+
+        The topic goes on from the retired one of the same key.
+        """
         topic = self._envelopes.of_sensor(sensor)
         before = self._retired.pop(sensor.key, None)
         if before is None:
-            return [topic, None]
+            return [topic, None, LONG_AGO]
+        # A gap or a repeat of `seq` would look like a lost message to a subscriber.
         topic.seq = before.seq
         topic.sent_at = before.sent_at
-        return [topic, _OTHER if before.has_value else None]
+        return [topic, _OTHER if before.has_value else None, LONG_AGO]

@@ -105,19 +105,20 @@ class Reporter:
         """Take a status frame: the BMS is online."""
         if self._selects:
             readings = self._selected_status.of(readings)
+        # First what was due before: if this frame comes too late, an `offline` precedes it.
         batch = self.advance(at)
         messages_before = len(batch.messages)
         self._last = at
-        now, ts = at.monotonic, readings.arrival
+        now, ts = at.monotonic, readings.arrival.encode()
         self._stale_due = now + self._options.stale_after
-        if self._link_problem:
-            self._link_problem = ""
-            self._reason = ONLINE
+        self._link_problem = ""
+        self._reason = ONLINE
         came_back = not self.online
         if came_back:
             self.online = self._was_online = True
-            self._reason = ONLINE
+            # Before the readings: consumers forget older values when a BMS comes online.
             self._publish_availability(at, batch)
+            # Settings from before are still true, but have expired with everything else.
             self._settings_refresh_due = now
         self._publish_device(device_info, ts, batch)
         if self._emits_readings:
@@ -128,11 +129,13 @@ class Reporter:
         if self._emits_snapshots:
             self._snapshot.update(readings)
             self._snapshot.publish(now, batch)
+        # After the readings: a subscriber that handles an event has the values of its frame.
         self._publish_alarms(readings.alarms, ts, batch)
         if came_back:
             # `advance` may have expired topics in this very batch. Those that were published
             # again after that must stay retained, and sinks expire after they publish.
             published = {topic for topic, _, _ in batch.messages[messages_before:]}
+            # In place: a `Batch` is a tuple.
             batch.expired[:] = [topic for topic in batch.expired if topic not in published]
         return batch
 
@@ -145,7 +148,7 @@ class Reporter:
         if self._emits_snapshots:
             self._snapshot.update_settings(readings)
         if self.online:
-            self._publish_device(device_info, readings.arrival, batch)
+            self._publish_device(device_info, readings.arrival.encode(), batch)
         if self._emits_readings:
             self._settings.update(readings, at.monotonic, batch)
             if self.online:
@@ -164,9 +167,13 @@ class Reporter:
                 (self._settings.held_due, self._publish_held),
                 (self._snapshot.held_due, self._publish_held),
             )
+            # Of steps that are due at the same time, the first of the list: `online` must not be
+            # repeated at the time of the `offline`.
             due, step = min(steps, key=lambda each: each[0])
+            # Not `is`: each access to a method makes another object of it.
             if step == self._repeat_availability:
                 due = self._newest_repeat(at.monotonic)
+            # Dated when it was due: a late timer, or a replay at full speed, changes no message.
             step(self._last.at(due), batch)
         return batch
 
@@ -227,20 +234,21 @@ class Reporter:
         state = "online" if self.online else "offline"
         # `reason` is a member of the message behind the payload, not a part of the payload.
         payload = msgspec.Raw(f'"{state}","reason":{ascii_json(self._reason)}')
-        batch.messages.append(self._availability.render(payload, at.isoformat()))
+        batch.messages.append(self._availability.render(payload, at.isoformat().encode()))
 
     def _publish_held(self, at: Instant, batch: Batch) -> None:
         for stream in self._streams:
             if stream.held_due <= at.monotonic:
                 stream.publish_held(at.monotonic, batch)
 
-    def _publish_device(self, device_info: DeviceInfo, ts: str, batch: Batch) -> None:
+    def _publish_device(self, device_info: DeviceInfo, ts: bytes, batch: Batch) -> None:
+        # The same object until it changes, so that nearly every frame skips the comparison.
         if device_info is not self._device_info:
             if device_info != self._device_info:
                 batch.messages.append(self._device.render(device_info, ts))
             self._device_info = device_info
 
-    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: str, batch: Batch) -> None:
+    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: bytes, batch: Batch) -> None:
         for change in changes:
             batch.messages.append(self._event.render(_alarm_change(change), ts))
 

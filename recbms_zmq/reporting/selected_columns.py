@@ -15,6 +15,7 @@ class SelectedColumns:
         self._all: tuple[Sensor, ...] = ()
         self._sensors: tuple[Sensor, ...] = ()
         self._is_selected: list[bool] = []
+        self._columns: dict[int, int] = {}  # of the selected sensors, by those of the readings
 
     def of(self, readings: Readings) -> Readings:
         """Return the readings without what is not selected.
@@ -25,5 +26,10 @@ class SelectedColumns:
             self._all = readings.sensors
             self._is_selected = [self._selection.has(sensor.key) for sensor in self._all]
             self._sensors = tuple(compress(self._all, self._is_selected))
+            selected = compress(range(len(self._all)), self._is_selected)
+            self._columns = {column: number for number, column in enumerate(selected)}
         values = list(compress(readings.values, self._is_selected))
-        return Readings(self._sensors, values, readings.arrival, readings.alarms)
+        columns, changed = self._columns, readings.changed
+        if changed is not None:
+            changed = [columns[column] for column in changed if column in columns]
+        return Readings(self._sensors, values, readings.arrival, readings.alarms, changed)

@@ -37,13 +37,16 @@ class SnapshotStream:
         self._values: list[Value | None] = []
         self._settings = ""
         self._last_sent: Any = None
-        self._ts = ""
+        self._ts = b""
+        self._refresh_due = LONG_AGO
+        self._may_differ = True  # from the last one sent
         self.held_due = NEVER
         """Monotonic time at which `publish_held` has something to do, or `NEVER`."""
 
     def update_settings(self, readings: Readings) -> None:
         """Take the readings of a settings frame; they are published with the next status."""
         self._settings = _members((s.key for s in readings.sensors), readings.values)
+        self._may_differ = True
 
     def update(self, readings: Readings) -> None:
         """Take the readings of a status frame."""
@@ -52,13 +55,16 @@ class SnapshotStream:
             self._keys = [sensor.key for sensor in readings.sensors]
             self._is_compared = [not sensor.every_frame for sensor in readings.sensors]
         self._values = readings.values
-        self._ts = readings.arrival
+        self._ts = readings.arrival.encode()
+        changed = readings.changed
+        if changed is None or any(map(self._is_compared.__getitem__, changed)):
+            self._may_differ = True
 
     def publish(self, now: float, batch: Batch) -> None:
         """Add a snapshot of the frame that `update` took, if it is due."""
         self.held_due = NEVER
         everything = self._options.report == "all"
-        if everything or now >= self._topic.refresh_due or self._content() != self._last_sent:
+        if everything or now >= self._refresh_due or self._differs():
             allowed = self._topic.sent_at + self._options.min_interval
             if now < allowed:
                 self.held_due = allowed
@@ -73,20 +79,26 @@ class SnapshotStream:
     def expire(self, batch: Batch) -> None:
         """Expire the topic."""
         self.held_due = NEVER
-        self._topic.sent_at = self._topic.refresh_due = LONG_AGO
+        self._topic.sent_at = self._refresh_due = LONG_AGO
         self._last_sent = None
         batch.expired.append(self._topic.topic)
 
+    def _differs(self) -> bool:
+        self._may_differ = self._may_differ and self._content() != self._last_sent
+        return self._may_differ
+
     def _content(self) -> Any:
         """Return what two snapshots differ in: keys, values, settings."""
+        # The keys too: another unit can have the same values.
         return self._keys, list(compress(self._values, self._is_compared)), self._settings
 
     def _publish(self, now: float, batch: Batch) -> None:
         self._last_sent = self._content()
+        self._may_differ = False
         parts = [_members(self._keys, self._values), self._settings]
         payload = msgspec.Raw("{" + ",".join(part for part in parts if part) + "}")
         self._topic.sent_at = now
-        self._topic.refresh_due = now + self._options.refresh
+        self._refresh_due = now + self._options.refresh
         batch.messages.append(self._topic.render(payload, self._ts))
 
 

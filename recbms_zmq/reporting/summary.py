@@ -138,8 +138,10 @@ def describe_alarm(alarm: Alarm | AlarmChange) -> str:
 
 def _row(device: str, wall: float, availability: str, values: Mapping[str, Payload]) -> str:
     ts = dt.datetime.fromtimestamp(wall, dt.UTC).isoformat(timespec="milliseconds")
+    # As in messages, so that both can be joined; Python writes +00:00.
     fields = [ts.removesuffix("+00:00") + "Z", printable(device), availability]
     fields += [_field(values.get(key)) for key in COLUMNS[len(fields) :]]
+    # A text of the BMS may hold a comma or a quote.
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(fields)
     return row.getvalue()

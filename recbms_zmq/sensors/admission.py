@@ -33,6 +33,7 @@ class UnitAdmission:
         self._budget -= len(new)
         admitted = [unit for unit in units if unit.address in self._known or unit.address in new]
         for unit in admitted:
+            # Out and in again: a dict keeps the order in which keys were added, not the last use.
             self._known.pop(unit.address, None)
             self._known[unit.address] = None
         while len(self._known) > MAX_UNITS:

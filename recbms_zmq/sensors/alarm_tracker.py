@@ -92,6 +92,7 @@ class AlarmTracker:
         An alarm that is still active since an earlier run is raised in this one, too.
         """
         before = self._active
+        # Without an error state nothing is known: a missing key must not clear an alarm.
         if alarm is UNKNOWN or (alarm is None and before is None):  # nearly always
             return NO_TRANSITIONS
         assert not isinstance(alarm, Unknown)

@@ -10,7 +10,7 @@ from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 from recbms_zmq.sensors.table import UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
 
-_NO_VALUE: Final[Any] = object()
+_NO_VALUE: Final[Any] = object()  # differs from every value, so the first frame is rounded whole
 
 
 class Columns:
@@ -22,13 +22,23 @@ class Columns:
         self._raw: list[Any] = [_NO_VALUE] * len(sensors)
         self._rounded: list[Value | None] = [None] * len(sensors)
 
-    def rounded(self, raw: list[Any]) -> list[Value | None]:
-        """Round a frame's values, but only those that have changed: comparing them costs less."""
+    def rounded(self, raw: list[Any]) -> tuple[list[Value | None], list[int]]:
+        """Round a frame's values, but only those that have changed: comparing them costs less.
+
+        Returns:
+            The values, and the columns of those that have changed.
+
+        """
+        # A copy: the caller keeps the values of the frame before, to compare.
         values = self._rounded.copy()
+        changed = []
         for column in compress(range(len(raw)), map(ne, raw, self._raw)):
-            values[column] = round_value(raw[column], self._decimals[column])
+            value = round_value(raw[column], self._decimals[column])
+            if value != values[column]:
+                values[column] = value
+                changed.append(column)
         self._raw, self._rounded = raw, values
-        return values
+        return values, changed
 
 
 def round_value(value: Any, decimals: int | None) -> Value | None:

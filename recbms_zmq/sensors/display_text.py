@@ -46,6 +46,7 @@ def plain_text(text: str, *, hide_serial: bool = True) -> str:
     Spaces are folded, and at most `MAX_TEXT` characters are left. `plain_text` of the result is
     the result.
     """
+    # Cut first, so that the time of the loop is bounded.
     text, before = text[:_MAX_RAW], ""
     # What is left after one step can be markup again: an entity of an entity, a tag in a tag.
     # Every step that changes something makes the text shorter, but for the cut of `_TAG_START`.
@@ -60,6 +61,7 @@ def plain_text(text: str, *, hide_serial: bool = True) -> str:
 def _visible(text: str) -> str:
     """Return a text without what is not seen: control, format, private and unused characters."""
     text = " ".join(text.split())
+    # Nearly all texts end here; the loop in Python is for the others.
     if not text.isprintable():
         text = "".join(char for char in text if char.isprintable())
     return _INVISIBLE.sub("", text)

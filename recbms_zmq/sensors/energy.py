@@ -112,6 +112,8 @@ class _Integral:
     def add(self, now: float, value: float) -> None:
         """Count the line from the last sample to this one."""
         before, seconds = self._value, now - self._at
+        # Nothing for a time that has not advanced, as in a burst, nor for a gap: what happened in
+        # it is not known.
         if self.has_samples and 0 < seconds <= self._max_gap:
             if before < 0 < value or value < 0 < before:
                 until_zero = seconds * before / (before - value)

@@ -6,8 +6,8 @@ same object as long as the pack has the same units and cells. `reporting` decide
 published.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -47,7 +47,7 @@ _FIRST_OF_CELLS: Final = len(PACK_SENSORS)
 _END_OF_CELLS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
 
 
-class Readings(NamedTuple):
+class Readings(Struct):
     """The readings of one frame, as columns and a row.
 
     Attributes:
@@ -55,6 +55,7 @@ class Readings(NamedTuple):
         values: one value a column; None where the frame has no reading for it.
         arrival: when the frame came, ISO 8601.
         alarms: those that were raised or cleared since the frame before.
+        changed: columns of the values that may differ from those before, in no order; None: all.
 
     """
 
@@ -62,6 +63,7 @@ class Readings(NamedTuple):
     values: list[Value | None]
     arrival: str
     alarms: tuple[AlarmTransition, ...] = NO_TRANSITIONS
+    changed: Sequence[int] | None = None
 
     def items(self) -> Iterator[tuple[Sensor, float | int | bool | str | None]]:
         """Yield every sensor that has a reading, with its value; None for unknown."""
@@ -107,6 +109,7 @@ class Normalizer:
         self._cell_voltages: list[float | None] = []
         self._cell_columns: list[slice] = []
         self._addressed = False
+        self._unit_count: int | None = None
         self._shape: list[int] = []
         self._status = Columns(())
         self._settings = Columns(())
@@ -143,6 +146,9 @@ class Normalizer:
         """
         master = require_data(frame).master or Master()
         self._scale.update(master)
+        if master.unit_count not in (None, self._unit_count):
+            self._unit_count = master.unit_count
+            self._known = self._known._replace(unit_total=0)
         pack = Pack.of(
             frame,
             arrival,
@@ -155,13 +161,16 @@ class Normalizer:
         )
         alarms = self._alarms.update(pack.alarm, arrival)
         if alarms:
+            # The frame that raises an alarm has to show it as the last one, in the same batch.
             self._known = self._known._replace(last_alarm=self._alarms.last)
             pack = msgspec.structs.replace(pack, known=self._known)
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
+        self._learn_unit_total(pack)
         units = self._admission.admitted(pack.units)
-        self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
+        are_all_admitted = len(units) == len(pack.units)
+        self._update_remarks(pack, are_all_admitted=are_all_admitted)
         raw = [formula(pack) for formula in _PACK_FORMULAS]
         raw += _NO_CELLS
         shape = [0 if link is None else 1]
@@ -189,9 +198,10 @@ class Normalizer:
             self._cell_columns = runs_of(self._status.sensors, "cell_voltage/")
             self._cell_voltages = []
             self._describe(units=tuple(map(_unit_info, units)))
-        values = self._status.rounded(raw)
-        self._update_cells(values)
-        return Readings(self._status.sensors, values, arrival, alarms)
+        values, changed = self._status.rounded(raw)
+        if self._update_cells(values, has_all=pack.has_all_voltages and are_all_admitted):
+            changed += range(_FIRST_OF_CELLS, _END_OF_CELLS)
+        return Readings(self._status.sensors, values, arrival, alarms, changed)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
         """Read a settings frame that came at `arrival` (ISO 8601)."""
@@ -200,6 +210,7 @@ class Normalizer:
             nominal_cell_voltage=_nominal_cell_voltage(frame),
             cycles=frame.cycles,
         )
+        # The only text that is not redacted: without --include-serial it goes nowhere.
         serial = plain_text(frame.serial[:32], hide_serial=False) if frame.serial else ""
         self._describe(
             model=model(frame),
@@ -210,7 +221,7 @@ class Normalizer:
         sensors = settings_sensors(frame)
         if sensors is not self._settings.sensors:
             self._settings = Columns(sensors)
-        values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
+        values, _ = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
 
     def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
@@ -218,16 +229,28 @@ class Normalizer:
         self._alarms.resume(last, active)
         self._known = self._known._replace(last_alarm=self._alarms.last)
 
-    def _update_cells(self, values: list[Value | None]) -> None:
+    def _learn_unit_total(self, pack: Pack) -> None:
+        """Learn how many units the pack has while the BMS counts the same number of them.
+
+        It is not documented whether a master without cells is in that count, so the two numbers are
+        not compared. A frame that has lost a unit has the same count as before.
+        """
+        total = len(pack.units) + pack.left_out
+        if pack.master.unit_count is not None and total > self._known.unit_total:
+            self._known = self._known._replace(unit_total=total)
+
+    def _update_cells(self, values: list[Value | None], *, has_all: bool) -> bool:
         """Compute what is made of the published voltages of all cells, if one has changed."""
         voltages: list[Any] = []
-        for columns in self._cell_columns:
+        for columns in self._cell_columns if has_all else ():
             voltages += values[columns]
-        if voltages != self._cell_voltages:
-            self._cell_voltages = voltages
-            values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
-                round_value(row.value(voltages), row.decimals) for row in CELLS_SENSORS
-            ]
+        if voltages == self._cell_voltages:
+            return False
+        self._cell_voltages = voltages
+        values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
+            round_value(row.value(voltages), row.decimals) for row in CELLS_SENSORS
+        ]
+        return True
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))

@@ -45,7 +45,7 @@ class Remarks:
         """Take the remarks on a frame."""
         self.now = tuple(found)
         if not self.now and not self._frames and not self._active:
-            return
+            return  # nearly always
         self._frames = {
             remark: self._frames.get(remark, 0) + 1
             for remark in self.now
@@ -71,7 +71,10 @@ def find(pack: Pack) -> Iterator[str]:
         yield f"{units} set to address {address}: check the address switches"
     if pack.left_out:
         yield "a unit comes without its address, and is left out: the others have one"
+    if pack.is_unit_missing:
+        yield "a unit is missing that was there before: check its power and its RS-485 cable"
     for unit in pack.units:
+        yield from _not_whole(unit)
         yield from _in_unit(unit)
     master = pack.master
     low, high = master.cell_voltage_min, master.cell_voltage_max
@@ -88,6 +91,13 @@ def find(pack: Pack) -> Iterator[str]:
 def _is_sure(remark: str) -> bool:
     """Return whether a remark depends on no measurement."""
     return remark in (ADDRESSES_CHANGE, IN_PERCENT) or "set to address" in remark
+
+
+def _not_whole(unit: Unit) -> Iterator[str]:
+    if unit.cell_count and not unit.has_all_voltages:
+        yield f"not every cell of unit {unit.address} has a voltage"
+    if unit.sensor_count and not unit.has_all_temperatures:
+        yield f"not every temperature sensor of unit {unit.address} has a value"
 
 
 def _in_unit(unit: Unit) -> Iterator[str]:
@@ -114,7 +124,7 @@ def _is_another_sum(pack: Pack) -> bool:
     if voltage is None or not pack.units or not pack.cell_count:
         return False
     if len(pack.cell_voltages) != pack.cell_count:
-        return False  # some cells are not in the frame
+        return False  # some cells are not in the frame, so their sum must differ
     total = sum(pack.cell_voltages)
     return abs(total - voltage) > MAX_DIFFERENCE * max(abs(voltage), abs(total))
 

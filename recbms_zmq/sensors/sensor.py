@@ -28,6 +28,7 @@ Group = Literal["pack", "cells", "unit", "temperature", "cell", "settings", "lin
 cell of a unit, settings, link."""
 
 
+# `eq=False`: rows are keys of caches. Their hash is their identity then, not one of 15 fields.
 class Sensor(Struct, frozen=True, kw_only=True, eq=False):
     """One sensor, or with `{unit}` and `{number}` in key and name a pattern for many.
 

@@ -1,48 +1,37 @@
-"""The history of alarms: what was raised and cleared, in a log in the state directory.
+"""The history of alarms, as it is in the logs of a state directory; `alarm_record` writes them.
 
-Each BMS has a log of JSON lines, `NAME.alarms.jsonl`, and its older part behind it. Together they
-hold the last 1,000 alarms at least. What is promised:
-
-- An alarm is in the log within a second, and survives a restart, `kill -9` and a power cut. One
-  that comes and goes all the time is written once a minute.
-- One that is still active after a restart is not raised again. One that was cleared while no frames
-  came is closed at the first frame, which is marked: when it was cleared is not known.
-- While the disk cannot be written to, the last `_MOST_WAITING` changes wait in memory.
-
-Without a state directory this module is not loaded by the service.
+Each BMS has a log of JSON lines, `NAME.alarms.jsonl`, and its older part behind it. A line has the
+state of one alarm. An alarm that is raised again within an hour is the same one, with a count; its
+lines have the same `first_raised`, and the last of them is valid.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from recbms_zmq.clock import Instant
 from recbms_zmq.config.files import read_regular
-from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm
+from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.service import state_files
-from recbms_zmq.service.state_store import Storage
 
 MOST_ALARMS: Final = 1000
-STORAGE: Final = Storage("alarms.jsonl", state_files.read_tail, state_files.append)
-_MOST_TEXT: Final = 100  # characters, so that 2,000 lines fit in a log
-_MOST_WAITING: Final = 1000
-_SOON_IN_AN_HOUR: Final = 40
-"""Changes that are written at once: an SD card has to last while an alarm comes and goes."""
-_HOUR: Final = 3600.0
+SUFFIX: Final = "alarms.jsonl"
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
-    """A line of the log.
+    """A line of a log.
 
     Attributes:
         ts: when the frame came that raised or cleared the alarm, ISO 8601.
         event: what has happened.
         number, text, unit, cell: of the alarm, as in its `event` messages.
-        raised: when an alarm that is cleared was raised.
+        raised: when an alarm that is cleared was raised the last time.
         observed: whether frames came before it was cleared; without them it may have been earlier.
+        times: how many times it was raised since `first_raised`.
+        first_raised: when it was raised the first time, if that is another time.
 
     """
 
@@ -54,11 +43,23 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     cell: int | None = None
     raised: str | None = None
     observed: bool = True
+    times: int = 1
+    first_raised: str | None = None
 
     @property
     def alarm(self) -> Alarm:
         """The alarm itself."""
         return Alarm(self.number, self.text, self.unit, self.cell)
+
+    @property
+    def raised_at(self) -> str:
+        """When it was raised the last time; if that is not known, when it was cleared."""
+        return self.raised or self.ts
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether the alarm was active after this line."""
+        return self.event == "alarm_raised"
 
 
 class PastAlarm(Struct, frozen=True):
@@ -67,10 +68,12 @@ class PastAlarm(Struct, frozen=True):
     Attributes:
         device: id of the BMS.
         alarm: which one.
-        raised: when it was raised, ISO 8601.
-        cleared: when it was cleared; None if that is not in the history.
+        raised: when it was raised the last time, ISO 8601.
+        cleared: when it was cleared after that; None if that is not in the history.
         observed: whether frames came before it was cleared; else it may have been earlier.
         is_active: whether it was not cleared yet when the last line was written.
+        times: how many times it was raised.
+        first_raised: when it was raised the first time.
 
     """
 
@@ -80,150 +83,132 @@ class PastAlarm(Struct, frozen=True):
     cleared: str | None
     observed: bool
     is_active: bool
+    times: int
+    first_raised: str
 
 
-class AlarmHistory:
-    """The history of one BMS, a `state_store.Record`.
+class History(Struct, frozen=True):
+    """What is in a state directory.
 
-    Args:
-        name: of the BMS.
-        resume: takes the last alarm of an earlier run; the second argument is the same one, if it
-            was not cleared.
-        save_soon: called when an alarm should be written at once.
+    Attributes:
+        alarms: the last `MOST_ALARMS` of all BMS, in the order in which they were raised last.
+        failures: why a log cannot be read, by its name.
+        skipped: how many lines of a log are no alarms, by its name.
+        is_used: whether a service keeps its state there, or did.
 
     """
 
-    storage = STORAGE
-
-    def __init__(
-        self,
-        name: str,
-        resume: Callable[[LastAlarm, Alarm | None], None],
-        save_soon: Callable[[], None],
-    ) -> None:
-        self.name = name
-        self._resume = resume
-        self._save_soon = save_soon
-        self._raised: str | None = None
-        self._lines: list[bytes] = []
-        self._dumped = 0
-        self._soon = 0
-        self._soon_since = float("-inf")
-
-    def update(self, changes: Sequence[AlarmTransition], at: Instant, was_online: bool) -> None:
-        """Take the changes that a frame made; `was_online`: whether frames came before it."""
-        before = len(self._lines)
-        ts = at.isoformat()
-        for is_raised, alarm, is_resumed in changes:
-            if not is_raised:
-                entry = _entry(ts, "alarm_cleared", alarm, self._raised, observed=was_online)
-            elif not is_resumed:
-                self._raised = ts
-                entry = _entry(ts, "alarm_raised", alarm)
-            else:
-                continue  # the log has it
-            self._lines.append(msgspec.json.encode(entry) + b"\n")
-        if len(self._lines) == before:
-            return
-        surplus = max(0, len(self._lines) - _MOST_WAITING)
-        del self._lines[:surplus]
-        self._dumped = max(0, self._dumped - surplus)
-        if at.monotonic - self._soon_since >= _HOUR:
-            self._soon, self._soon_since = 0, at.monotonic
-        self._soon += 1
-        if self._soon <= _SOON_IN_AN_HOUR:
-            self._save_soon()
-
-    def load(self, content: bytes | None) -> None:
-        """Resume the last alarm of the log; lines that cannot be read are skipped."""
-        raised = None
-        for entry in entries(content or b""):
-            if entry.event == "alarm_raised":
-                raised, is_active = entry, True
-            elif raised is not None:
-                is_active = False
-        if raised is not None:
-            self._raised = self._raised or raised.ts
-            last = LastAlarm(raised.alarm.sentence, raised.ts)
-            self._resume(last, raised.alarm if is_active else None)
-
-    def dump(self, *, last: bool) -> bytes | None:  # noqa: ARG002 the end changes nothing
-        """Return the lines that are not in the log yet; None if there are none."""
-        self._dumped = len(self._lines)
-        return b"".join(self._lines) or None
-
-    def saved(self) -> None:
-        """Forget the lines that are on the disk."""
-        del self._lines[: self._dumped]
-        self._dumped = 0
-
-    def unsaved(self) -> None:
-        """Keep the lines for the next try."""
+    alarms: list[PastAlarm]
+    failures: dict[str, str]
+    skipped: dict[str, int]
+    is_used: bool
 
 
-def entries(log: bytes) -> Iterator[Entry]:
-    """Return the entries of a log, without lines that cannot be read, or that have no end."""
+def entries(log: bytes, skip: Callable[[bytes], None] = lambda _: None) -> Iterator[Entry]:
+    """Return the entries of a log, without a last line that has no end.
+
+    Args:
+        log: content of the file.
+        skip: called for each other line that cannot be read.
+
+    """
     for line in log[: log.rfind(b"\n") + 1].splitlines():
         try:
             yield _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            continue
+            skip(line)
 
 
-def read_history(directory: Path) -> list[PastAlarm]:
-    """Return the last `MOST_ALARMS` alarms of all BMS in a state directory, in their order.
+def last_raised(log: Iterable[Entry]) -> Entry | None:
+    """Return the newest state of the alarm that was raised last; None without entries."""
+    last: Entry | None = None
+    for entry in log:
+        # A line may also come later than that of an alarm that was raised meanwhile.
+        if last is None or entry.is_raised or entry.raised_at >= last.raised_at:
+            last = entry
+    return last
+
+
+def read_history(directory: Path) -> History:
+    """Return the alarms of all BMS in a state directory.
+
+    Those of one BMS are in the order of its log, also if its clock jumped.
 
     Raises:
-        OSError: a log or the directory cannot be read.
+        OSError: the directory cannot be read.
 
     """
-    end = f".{STORAGE.suffix}"
-    names = {path.name.removesuffix(".old") for path in directory.iterdir()}
-    found: list[PastAlarm] = []
-    for name in sorted(name for name in names if name.endswith(end)):
-        found += _alarms(name.removesuffix(end), entries(_read_log(directory / name)))
-    return sorted(found, key=lambda past: past.raised)[-MOST_ALARMS:]
+    end = f".{SUFFIX}"
+    names = {path.name for path in directory.iterdir()}
+    found = History(
+        [], {}, {}, is_used=any(name.endswith(state_files.LOCK_SUFFIX) for name in names)
+    )
+    logs = []
+    for name in sorted({name.removesuffix(".old") for name in names}):
+        if not name.endswith(end):
+            continue
+        bad: list[bytes] = []
+        try:
+            log = entries(_read_log(directory / name), bad.append)
+            logs.append(_alarms(name.removesuffix(end), log))
+        except OSError as exc:
+            found.failures[name] = (exc.strerror or str(exc)).lower()
+        if bad:
+            found.skipped[name] = len(bad)
+    found.alarms.extend(list(heapq.merge(*logs, key=lambda past: past.raised))[-MOST_ALARMS:])
+    return found
 
 
 def _read_log(path: Path) -> bytes:
+    """Return the lines of a log and of its older part."""
     parts = []
     for each in (state_files.older(path), path):
         try:
-            parts.append(read_regular(each, follow=False))
+            part = read_regular(each, follow=False)
         except FileNotFoundError:
             continue
-    return b"\n".join(parts)
+        parts.append(part[: part.rfind(b"\n") + 1])
+    return b"".join(parts)
 
 
-def _alarms(device: str, log: Iterable[Entry]) -> Iterator[PastAlarm]:
-    """Put the entries of one BMS together: at most one alarm is active at a time."""
-    raised: Entry | None = None
+def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
+    """Return the last state of each alarm of one BMS: at most one is active at a time."""
+    found: dict[tuple[int | None, int | None, int | None, str], PastAlarm] = {}
+    active = None
     for entry in log:
-        is_raised = entry.event == "alarm_raised"
-        if raised is not None and (is_raised or not raised.alarm.is_same(entry.alarm)):
-            # That it was cleared is not in the log.
-            yield PastAlarm(device, raised.alarm, raised.ts, None, observed=False, is_active=False)
-            raised = None
-        if is_raised:
-            raised = entry
-            continue
-        start = (raised and raised.ts) or entry.raised or entry.ts
-        yield PastAlarm(device, entry.alarm, start, entry.ts, entry.observed, is_active=False)
-        raised = None
-    if raised is not None:
-        yield PastAlarm(device, raised.alarm, raised.ts, None, observed=True, is_active=True)
-
-
-def _entry(
-    ts: str,
-    event: Literal["alarm_raised", "alarm_cleared"],
-    alarm: Alarm,
-    raised: str | None = None,
-    *,
-    observed: bool = True,
-) -> Entry:
-    text = alarm.text[:_MOST_TEXT]
-    return Entry(ts, event, alarm.number, text, alarm.unit, alarm.cell, raised, observed)
+        alarm = entry.alarm
+        raised = entry.raised_at
+        first = entry.first_raised or raised
+        key = (alarm.number, alarm.unit, alarm.cell, first)
+        if active is not None and not entry.is_raised and not entry.raised:
+            # When it was raised was not known where this was written, but the log may have it.
+            before = found[active]
+            if before.alarm.is_same(alarm):
+                key, raised, first = active, before.raised, before.first_raised
+        if active is not None and active != key:
+            before = found[active]
+            if entry.is_raised or raised >= before.raised:
+                # That it was cleared is not in the log yet.
+                found[active] = msgspec.structs.replace(before, observed=False, is_active=False)
+                active = None
+        known = found.get(key)
+        if known is None or known.times != entry.times:
+            found.pop(key, None)  # to the end
+        if entry.is_raised:
+            active = key
+        elif active == key:
+            active = None
+        found[key] = PastAlarm(
+            device,
+            alarm,
+            raised,
+            None if entry.is_raised else entry.ts,
+            entry.observed,
+            entry.is_raised,
+            entry.times,
+            first,
+        )
+    return list(found.values())
 
 
 _decoder: Final = msgspec.json.Decoder(Entry)

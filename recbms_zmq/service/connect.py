@@ -54,6 +54,7 @@ def open_source(bms: BmsConfig, *, spread: float = 0.0) -> Source:
 
     return WebSocketSource(
         bms.url,
+        # A connection is renewed when its BMS goes offline: one option for both.
         silence=bms.reporting.stale_after,
         max_frame=bms.max_frame,
         tls=_tls(bms),

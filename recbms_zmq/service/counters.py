@@ -65,6 +65,7 @@ class _Reserve:
         self._reserved = 0.0
 
     def publish(self, total: float) -> float:
+        # `max`, because after an unclean end the total is below what was published.
         self.published = max(self.published, min(total, self.limit))
         return self.published
 

@@ -60,6 +60,7 @@ def build_fleet(
         ConfigError: a file that a source needs cannot be used.
 
     """
+    # Random, not counted: a run without a state directory knows nothing of the one before.
     run = secrets.token_hex(4)
     spread = reconnect_spread(len(config.bms))
     fleet = []
@@ -82,7 +83,8 @@ def build_fleet(
 
 
 def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
-    publish(batch._replace(complete=True))
+    batch.complete = True
+    publish(batch)
 
 
 async def keep_running(bms: Bms, delay: float) -> None:
@@ -114,6 +116,7 @@ async def advance_when_due(fleet: Sequence[Bms]) -> None:
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     timers = [_timer_of(bms, failed) for bms in fleet]
     try:
+        # A callback of the event loop can only log what it raises. So it goes through a future.
         await failed
     finally:
         for timer in timers:

@@ -33,6 +33,7 @@ class _Formatter(logging.Formatter):
             text += f": {record.exc_info[0].__name__}: {record.exc_info[1]}"
             if record.levelno >= logging.ERROR:
                 text += f" | {self.formatException(record.exc_info)}"
+        # One line: in the journal a second one would have no priority, and could look like ours.
         line = " ".join(text.splitlines())
         line = masked_text(printable(line))
         if self._journal:

@@ -104,6 +104,7 @@ async def _collect(collector: Collector, fleet: Sequence[Bms], seconds: float) -
     def all_have(what: Callable[[Bms], bool]) -> bool:
         return all(what(bms) or task.done() for bms, task in zip(fleet, tasks, strict=True))
 
+    # A recording ends without a message. `until` has to look again then.
     for task in tasks:
         task.add_done_callback(lambda _: collector.changed.set())
     explanation = asyncio.get_running_loop().call_later(SILENCE, explain_silence, fleet)

@@ -194,6 +194,7 @@ class Pipeline:
     def received(self, data: bytes, at: Instant) -> bool:
         """Process one raw message; return whether it was a valid frame."""
         self._messages += 1
+        # A frame with fields that were left out, and then dropped, is one bad frame.
         bad_before = self._bad_frames
         try:
             frame, dropped = decode(data)
@@ -246,6 +247,7 @@ class Pipeline:
     def _publish(self, batch: Batch, at: Instant) -> None:
         """Publish, and announce when the BMS has become online or offline."""
         self._publish_batch(batch)
+        # Any event can move what is due next, also to an earlier time: a held value.
         self.schedule(self._reporter.next_due(at.monotonic))
         if self.online == self._was_online:
             return

@@ -58,7 +58,7 @@ async def record(
     try:
         await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        reason = bms.pipeline.reason
+        reason = bms.pipeline.reason  # after `stop` it is "stopped"
         end = bms.source.now()
         recorder.stop(end)
         bms.pipeline.stop(end)

@@ -72,6 +72,7 @@ class DaemonThreads(ThreadPoolExecutor):
                 job = self._waiting.popleft()
             job()
 
+    # `asyncio.Runner` waits for this: for ever in Python 3.11, for 300 s from 3.12 on.
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the threads alone: they end with the process."""
 

@@ -120,7 +120,7 @@ class Service:
         if directory is None:
             _log.info("energy counters start at 0; with --state-dir DIR they survive a restart")
             return True
-        from recbms_zmq.service.alarm_history import AlarmHistory
+        from recbms_zmq.service.alarm_record import AlarmRecord
         from recbms_zmq.service.counters import EnergyRecord
         from recbms_zmq.service.state_store import StateStore
 
@@ -129,7 +129,7 @@ class Service:
             energy = EnergyRecord(name, pipeline.meter, self._state.save_soon)
             pipeline.limit_counters = energy.limit
             self._state.add(energy)
-            alarms = AlarmHistory(name, pipeline.resume_alarms, self._state.save_soon)
+            alarms = AlarmRecord(name, pipeline.resume_alarms, self._state.save_soon)
             pipeline.keep_alarms = alarms.update
             self._state.add(alarms)
         stack.push_async_callback(self._state.close)
@@ -213,6 +213,7 @@ class Service:
         await asyncio.wait(awaited)
         # There is no hurry: a slow reader gets the last lines, too.
         await self._drained()
+        # With an error systemd starts the service again, as it would not after a clean end.
         self._end(next(filter(None, map(_error_of, tasks)), None))
 
     def _stdin_readers(self) -> list[int]:

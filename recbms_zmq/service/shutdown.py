@@ -44,7 +44,7 @@ def call_at_end_of(stream: TextIO | None, end: Callable[[], None]) -> None:
     try:
         fd = -1 if stream is None else stream.fileno()
         loop.add_reader(fd, read, fd)
-    except (PermissionError, ValueError) as exc:
+    except (PermissionError, ValueError) as exc:  # epoll refuses files; -1 is a ValueError
         raise UsageError(
             "--exit-on-stdin-close: stdin has to be a pipe, a socket or a terminal"
         ) from exc

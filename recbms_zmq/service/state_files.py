@@ -23,6 +23,7 @@ from recbms_zmq.config.files import open_regular, read_regular
 
 MOST_BYTES: Final = 2**16
 """A file that is larger is not ours."""
+LOCK_SUFFIX: Final = "energy.lock"  # of the file that locks all others of a BMS
 LOG_BYTES: Final = 1_250_000
 _TAIL_BYTES: Final = 2**14
 _LOCK_AGAIN: Final = 0.1  # seconds
@@ -189,6 +190,7 @@ def _lock(fd: int, path: Path, patience: float) -> None:
     # A `flock` that waits could not be given up.
     for tries in itertools.count():
         try:
+            # `flock`, not `lockf`, whose lock is lost when any descriptor of the file is closed.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if tries * _LOCK_AGAIN >= patience:

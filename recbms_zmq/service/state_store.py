@@ -90,7 +90,7 @@ class _File:
     def __init__(self, directory: Path, record: Record) -> None:
         self.record = record
         self.path = directory / f"{record.name}.{record.storage.suffix}"
-        self.lock_path = directory / f"{record.name}.energy.lock"  # one for all kinds
+        self.lock_path = directory / f"{record.name}.{state_files.LOCK_SUFFIX}"  # one for all kinds
         self.is_loaded = False
         self.failure = ""
         """Why the last try to read or to write failed; empty after a success."""
@@ -165,6 +165,8 @@ class StateStore:
             await _wait(self._wake, SAVE_EVERY)
             self._wake.clear()
             last = self._closing.is_set()  # set while a write runs, it asks for one more
+            # A task, because a thread that waits for the disk cannot be cancelled: the write goes
+            # on after the warning, and its end is awaited below.
             save = asyncio.create_task(self._save(last=last))
             if not (await asyncio.wait({save}, timeout=DISK_PATIENCE))[0]:
                 _log.warning(
@@ -267,6 +269,7 @@ class StateStore:
                 errors.append(exc)
             else:
                 errors.append(None)
+        # Once for all files: each time is a write of the SD card.
         state_files.sync_directory(self._directory)
         return errors
 

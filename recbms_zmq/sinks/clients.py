@@ -135,8 +135,10 @@ class Clients:
 
     def _read_events(self) -> None:
         accepted = failed = 0
+        # The descriptor is edge-triggered, as that of every ZeroMQ socket: read until it is empty.
         while int(self._monitor.get(zmq.EVENTS)) & zmq.POLLIN:
             data, endpoint = self._monitor.recv_multipart()
+            # Not by `zmq.utils.monitor`, which imports zmq.asyncio.
             event, value = struct.unpack("=HI", data)
             if event == zmq.EVENT_ACCEPTED:
                 accepted += 1

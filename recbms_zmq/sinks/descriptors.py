@@ -100,7 +100,7 @@ def open_writer(fd: int | None) -> FileWriter:
     if fd is None:
         raise ReaderGone("standard output is closed; use --no-stdout if no lines are wanted")
     mode = os.fstat(fd).st_mode
-    if stat.S_ISSOCK(mode):
+    if stat.S_ISSOCK(mode):  # a socket has no path under /proc that can be opened
         return _SocketWriter(fd)
     is_terminal = os.isatty(fd)
     if not (stat.S_ISFIFO(mode) or is_terminal):

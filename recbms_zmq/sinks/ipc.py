@@ -82,7 +82,7 @@ def _remove_if_dead(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(errno.EEXIST, "the file at this path is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
+        probe.setblocking(False)  # a full queue of connections would block the event loop
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:

@@ -52,6 +52,7 @@ class ReplayPlan:
     def replay(self, retained: Mapping[bytes, _T], now: float) -> list[tuple[bytes, _T]]:
         """Return what to send now, in the order of `retained`."""
         prefixes = tuple(self._waiting) if len(self._waiting) <= _MAX_PREFIXES else (b"",)
+        # Only the last second is kept: a client can make up prefixes without end.
         recent = {p: at for p, at in self._replayed.items() if at + _PREFIX_INTERVAL > now}
         self._replayed = recent | dict.fromkeys(self._waiting, now)
         self._waiting.clear()

@@ -68,6 +68,7 @@ class StdoutSink:
                 if not self._write(group):
                     break
         if not self._gone:
+            # Before the messages are kept: the one that expires a topic is among them.
             self._sealed |= bool(batch.expired)
             for message in batch.messages[tried:]:
                 self._keep(next(self._numbers) if batch.complete else message[0], message)

@@ -60,6 +60,7 @@ class Authenticator:
         """Answer for `pub`, which is not bound yet; its clients wait until `start`."""
         self._refusals = refusals
         self._zap = context.socket(zmq.REP)
+        # By default the end of the process waits for ever until an answer is delivered.
         self._zap.set(zmq.LINGER, 0)
         self._zap.bind(_ZAP)
         pub.set(zmq.ZAP_DOMAIN, _DOMAIN)

@@ -96,6 +96,7 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read, and see how long that takes."""
         self._last_read = self.loop.time()
+        # Not copied here: the parser of `websockets` adds it to its own buffer.
         self.data_received(_buffer[:nbytes])  # type: ignore[arg-type]
         took = self.loop.time() - self._last_read
         if took > BUDGET:
@@ -168,6 +169,7 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
                 self.transport.abort()
 
     def _check_silence(self) -> None:
+        # Moved when it fires, not with every message: resetting a timer for each frame costs more.
         due = self._last_message + self._silence
         if due <= self.loop.time():
             self.end(f"nothing came for {self._silence:g} s")
@@ -176,6 +178,7 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
 
     def _ping(self) -> None:
         now = self.loop.time()
+        # Any data counts, not only a pong: the module may answer pings late or never.
         if self._last_read < self._last_ping:
             self.end(f"neither data nor an answer to a ping came for {PING_INTERVAL:g} s")
             return
@@ -191,4 +194,5 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
         self._at(self.loop.time() + CLOSE_TIMEOUT, self.transport.abort)
 
     def _at(self, when: float, method: Callable[[], None]) -> None:
+        # A timer that is left would keep the connection in memory, and fire after its end.
         self._timers[method] = self.loop.call_at(when, method)

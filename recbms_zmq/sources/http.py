@@ -1,8 +1,8 @@
 """Frames of older module firmware, which has no websocket: polls `http://HOST/cell`.
 
-One request per connection, one at a time, and no proxy. The responses are
-read by the HTTP parser of `websockets`, in pieces, over a connection of asyncio: a thread for each
-request, which `http.client` needs, costs 100 threads when 100 BMS do not answer.
+One request per connection, one at a time, and no proxy. The responses are read by the HTTP parser
+of `websockets`, in pieces, over a connection of asyncio. `http.client` would need a thread for each
+request: 102 threads while 100 BMS do not answer, where a systemd unit may allow 16.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ class HttpSource(LiveSource):
                 data = await self._get()
         except InvalidResponse as exc:
             return str(exc), is_connected
-        except OSError as exc:
+        except OSError as exc:  # TimeoutError is one too
             return explain_failure(exc), is_connected
         now = Instant.now()
         if not is_connected:
@@ -124,6 +124,7 @@ class HttpSource(LiveSource):
         is_secure = parts.scheme == "https"
         tls = (self._tls or tls_context(None, pinned=False)) if is_secure else None
         port = parts.port or (443 if is_secure else 80)
+        # With the delay, an IPv6 address that does not answer does not use up the whole time.
         reader, writer = await asyncio.open_connection(
             parts.hostname, port, ssl=tls, limit=_PIECE, happy_eyeballs_delay=0.25
         )
@@ -219,6 +220,8 @@ def _parse(stream: StreamReader, limit: int) -> Generator[None, None, Response]:
     headers = response.headers
     if status == 200:
         length = headers.get("Content-Length", "")
+        # Refused before it is read. Python refuses to convert more than 4300 digits: those, and
+        # what is no number, are left to the parser.
         if length.isdecimal() and len(length) < 20 and int(length) > limit:
             raise InvalidResponse(_TOO_LONG)
         response.body = yield from read_body(

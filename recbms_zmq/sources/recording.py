@@ -10,11 +10,11 @@ are the floats that the program itself uses, so that a replay calculates the sam
     {"event":"trouble","monotonic":5123.0,"wall":1790000003.25,"reason":"connection lost"}
     {"event":"end","monotonic":5124.0,"wall":1790000004.25}
 
-`monotonic` is in seconds since any start and never goes back; `wall` is in Unix seconds, and jumps
-when the clock is set. `trouble` means disconnected. A frame is in `text` if it is UTF-8, else in
-`base64`, byte for byte as it came except for the serial number, which is always redacted. `start`
-is the first line; `end` is missing if the recording was cut off. This module opens no file and
-reads no clock.
+`monotonic` is in seconds since an arbitrary start and never goes back; `wall` is in Unix seconds,
+and jumps when the clock is set. `trouble` means disconnected: recordings with this word exist. A
+frame is in `text` if it is UTF-8, else in `base64`, byte for byte as it came except for the serial
+number, which is always redacted. `start` is the first line; `end` is missing if the recording was
+cut off. This module opens no file and reads no clock.
 """
 
 from base64 import b64decode, b64encode
@@ -100,7 +100,7 @@ def read_record(line: bytes) -> Record:
     try:
         record = _decoder.decode(line)
         if isinstance(record, FrameRecord):
-            _ = record.data
+            _ = record.data  # raises for bad base64 here, where the line is known
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as exc:
         raise DamagedRecording(redact_text(str(exc))[:80]) from exc
     return record

@@ -91,8 +91,10 @@ class ReplaySource:
                 self._next = record.at
                 delay = 0.0
                 if self._speed:
+                    # From the start of the replay, not from the line before: no delay adds up.
                     due = began + (record.monotonic - first) / self._speed
                     delay = max(0.0, due - time.monotonic())
+                # Also for 0 s: signals and the other BMS of the process need a turn.
                 await asyncio.sleep(delay)
                 self._place, self._reached = record.at, time.monotonic()
                 _deliver(record, receiver)
@@ -102,6 +104,7 @@ class ReplaySource:
 
     def _open(self) -> BinaryIO:
         try:
+            # Opening a FIFO waits for its writer, with the event loop.
             if self._path.exists() and not self._path.is_file():
                 raise ConfigError(f"cannot read {self._path}: it is not a regular file")
             return self._path.open("rb")
@@ -149,6 +152,7 @@ class ReplaySource:
 
     def _read_line(self, file: BinaryIO) -> bytes:
         try:
+            # With a limit: a file without newlines would come into memory as a whole.
             return file.readline(self._longest_line)
         except OSError as exc:  # a disk or a network share that is gone
             raise self._unreadable(exc) from exc

@@ -39,5 +39,6 @@ class SimulatedSource(LiveSource):
                 is_connected = True
                 for message in step.messages:
                     receiver.received(message.data, now)
+            # Read again: making the frames of a large pack takes time.
             elapsed = Instant.now().monotonic - start.monotonic
             await asyncio.sleep(max(traffic.due - elapsed, 0))

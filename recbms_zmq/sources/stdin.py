@@ -92,6 +92,8 @@ async def _readable(fd: int) -> None:
     """
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
+    # For one read only: while a slow reader of the output is waited for, input that is there would
+    # wake the event loop without a pause.
     loop.add_reader(fd, event.set)
     try:
         await event.wait()

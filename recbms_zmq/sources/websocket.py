@@ -89,6 +89,7 @@ class WebSocketSource(LiveSource):
             "ping_interval": None,  # `BmsConnection` has pings of its own
             "close_timeout": CLOSE_TIMEOUT,
             "proxy": proxy,
+            # The same delays each time: the library asks for new ones after every connection.
             "reconnect_delays": lambda: self._backoff.delays,
         }
         if tls is not None:
@@ -98,7 +99,8 @@ class WebSocketSource(LiveSource):
         """Deliver until cancelled."""
 
         def failed(exc: Exception) -> None:
-            # None of these is fatal: what is wrong with a module now may be right tomorrow.
+            # None of these is fatal: what is wrong with a module now may be right tomorrow. To the
+            # library, returning None means: try again.
             receiver.disconnected(explain(exc), Instant.now())
 
         create = partial(

@@ -39,7 +39,7 @@ def chemistry(settings: Settings) -> str | None:
 
 
 def nominal_cell_voltage(settings: Settings) -> float | None:
-    """Return the nominal voltage of a cell in V, None without a chemistry that is known."""
+    """Return the nominal voltage of a cell in V, None if the chemistry is unknown."""
     return NOMINAL_CELL_VOLTAGES.get((chemistry(settings) or "").partition(" ")[0])
 
 

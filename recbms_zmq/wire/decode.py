@@ -28,6 +28,7 @@ class Decoded(NamedTuple):
 
 
 _FRAMES: Final[dict[str, type[Frame]]] = {"status": Status, "settings": Settings}
+# msgspec's `strict=False` would take the texts "nan" and "1e9" for numbers.
 _strict = msgspec.json.Decoder(Frame)
 _untyped = msgspec.json.Decoder()
 
@@ -65,6 +66,8 @@ def decode(data: bytes | str) -> Decoded:
     """
     try:
         return Decoded(_strict.decode(data), ())
+    # UnicodeError: half a character in a `str`. RecursionError: msgspec's, for JSON that is nested
+    # too deeply, also in a member that no struct has.
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         data = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if data.startswith(BOM_UTF8):
@@ -83,6 +86,7 @@ def _decode_leniently(data: bytes) -> Decoded:
         raise MalformedFrame("not a JSON object", type(raw).__name__)
     kind = raw.get("type")
     if kind is None and "bms_array" in raw:
+        # Older firmware. The strict decoder cannot read it, because the tag decides the struct.
         kind = "status"
     if kind is None:
         raise MalformedFrame("an object without type and without bms_array")
@@ -101,7 +105,7 @@ def _parse(data: bytes, dropped: list[str]) -> Any:
         return _untyped.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         repaired = _repaired(data) if len(data) <= _LONGEST_REPAIRED else data
-        if repaired == data:
+        if repaired == data:  # another try would only cost the same time again
             raise MalformedFrame("not JSON", str(exc)[:80]) from exc
     try:
         raw = _untyped.decode(repaired)
@@ -113,6 +117,7 @@ def _parse(data: bytes, dropped: list[str]) -> Any:
 
 def _repaired(data: bytes) -> bytes:
     """Return the message with null for numbers that JSON does not have, and valid texts."""
+    # A raw newline in the text of an error is not JSON, and no structure of JSON depends on one.
     data = data.translate(_CONTROL_TO_SPACE)
     text = data.decode("utf-8", "replace")
     if "\\u" in text:

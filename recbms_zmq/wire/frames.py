@@ -30,6 +30,7 @@ SensorIndex = Annotated[int, Meta(ge=0, lt=MAX_SENSORS)]
 # REC's integers are at most 32 bits wide; anything larger is no number of a BMS.
 Int = Annotated[int, Meta(ge=-(2**31), lt=2**32)]
 Address = Annotated[int, Meta(ge=0, le=255)]
+# Real frames have `true` for balancing and 0 or 1 for errors. As an `int` a flag would take 2.
 Flag = bool | Literal[0, 1]
 
 # Real frames have objects with string keys; a forum post draws arrays. Both are read.
@@ -42,6 +43,7 @@ CellValues = (
 CellFlags = dict[CellIndex, Flag | None] | Annotated[list[Flag | None], Meta(max_length=MAX_CELLS)]
 
 
+# `gc=False`: a frame holds no cycle, and makes some 20 objects that the collector need not look at.
 class Wire(Struct, omit_defaults=True, gc=False):
     """Base of everything that is on the wire: a missing key is `None`, and `None` is not sent."""
 

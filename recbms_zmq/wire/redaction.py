@@ -45,6 +45,7 @@ _CHARACTER: Final = re.compile(rb"\\u[0-9A-Fa-f]{4}|\\.|[ -~]", re.DOTALL)
 
 def redact(data: bytes) -> bytes:
     """Return a raw frame, or any other text, without the serial number, of the same length."""
+    # Keys first: a value behind its key need not look like a serial number.
     data = _MEMBER.sub(_hide_value, data)
     return _SERIAL.sub(lambda match: match[1] + _CHARACTER.sub(_hide_character, match[2]), data)
 
@@ -64,5 +65,6 @@ def _hide_value(match: "re.Match[bytes]") -> bytes:
 
 def _hide_character(match: "re.Match[bytes]") -> bytes:
     """Hide one character of a JSON text. An escape stays one, and half a character stays itself."""
+    # A half without its other one makes a frame invalid, and the frame has to stay so.
     is_half = match[0][:3].lower() == rb"\ud"
     return match[0] if is_half else {1: b"*", 2: match[0], 6: rb"\u002a"}[len(match[0])]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.frames import STATUS, status
 from support.monitored_bms import MonitoredBms
 
+from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.history import History
 from recbms_zmq.monitor.model import (
     ActiveAlarm,
@@ -71,11 +72,11 @@ def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
     bms.status(at=9.0, erro=error, error="UNDERVOLTAGE")
     text = "Cell voltage too low"
     assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE")
-    assert list(bms.pack.events) == [
-        PastEvent(9.0, True, 2, text, 2, 1),
-        PastEvent(5.0, False, 2, text, 2, 1),
-        PastEvent(0.0, True, 2, text, 2, 1),
-    ]
+    again = PastEvent(9.0, True, 2, text, 2, 1, times=2)
+    assert list(bms.pack.events) == [again, PastEvent(5.0, False, 2, text, 2, 1)]
+    assert phrases.event(again, now=10.0) == (
+        "1 s ago, alarm: Cell voltage too low (unit 2, cell 1), 2 times"
+    )
 
 
 def test_an_unknown_alarm_has_the_words_of_the_bms_once() -> None:

@@ -15,7 +15,7 @@ pytestmark = needs_node
 
 PACKS = core_nodes.function("packs", start="packs_start", tables=tables())
 RUN = {"device": "main", "device_name": "REC BMS", "ts": "2026-11-22T10:44:39.123Z", "run": "1a"}
-HEARD = 1795344279123
+UPDATED = 1795344279123
 ONLINE = {
     **RUN,
     "topic": "recbms/main/availability",
@@ -51,7 +51,7 @@ def reading(key: str, payload: Any, **more: Any) -> dict[str, Any]:
 
 
 def tick(seconds: float) -> dict[str, Any]:
-    return {"control": "tick", "payload": HEARD + 1000 * seconds}
+    return {"control": "tick", "payload": UPDATED + 1000 * seconds}
 
 
 def sent(*messages: dict[str, Any]) -> list[Any]:
@@ -94,7 +94,7 @@ def test_the_whole_state_of_a_pack_in_words() -> None:
         "name": "REC BMS",
         "live": True,
         "reason": "status frames arrive",
-        "heard": HEARD,
+        "updated": UPDATED,
         "about": "Q · LiFePO4 Winston · 320 Ah · 1 cell · 37 cycles",
         "soc": 28.5,
         "soc_text": "28.5",
@@ -163,17 +163,17 @@ def event(number: int, kind: str) -> dict[str, Any]:
 def test_the_last_five_events_are_kept_the_newest_first() -> None:
     raised = [event(number, "alarm_raised") for number in range(1, 6)]
     assert battery(ONLINE, *raised, event(6, "alarm_cleared"))["events"] == [
-        {"at": HEARD, "raised": False, "text": "Low (unit 2)"},
-        *([{"at": HEARD, "raised": True, "text": "Low (unit 2)"}] * 4),
+        {"at": UPDATED, "raised": False, "text": "Low (unit 2)"},
+        *([{"at": UPDATED, "raised": True, "text": "Low (unit 2)"}] * 4),
     ]
 
 
 def test_an_alarm_from_before_the_start_is_in_the_list_until_there_are_events() -> None:
     ts = reading("soc", 1)["ts"]
     last = (reading("last_alarm", "Low (unit 2)"), reading("last_alarm_time", ts))
-    raised = [{"at": HEARD, "raised": True, "text": "Low (unit 2)"}]
+    raised = [{"at": UPDATED, "raised": True, "text": "Low (unit 2)"}]
     assert battery(ONLINE, *last)["events"] == raised
-    over = {"at": HEARD, "raised": False, "text": "Low (unit 2)"}
+    over = {"at": UPDATED, "raised": False, "text": "Low (unit 2)"}
     assert battery(ONLINE, *last, event(2, "alarm_cleared"))["events"] == [over]
     assert battery(ONLINE, reading("last_alarm", None))["events"] == []
 
@@ -258,10 +258,10 @@ def test_temperatures_of_the_battery_come_before_those_of_the_boards() -> None:
 def test_a_pack_without_an_availability_of_online_is_not_live() -> None:
     soc = reading("soc", 28.5)
     shown = battery(ONLINE, soc, OFFLINE)
-    found = (shown["live"], shown["reason"], shown["soc"], shown["heard"])
-    assert found == (False, "no status frame for 30 s", 28.5, HEARD)
+    found = (shown["live"], shown["reason"], shown["soc"], shown["updated"])
+    assert found == (False, "no status frame for 30 s", 28.5, UPDATED)
     assert battery(soc)["live"] is False
-    assert battery(OFFLINE)["heard"] is None
+    assert battery(OFFLINE)["updated"] is None
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
             {"code": -2},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (HEARD, "recbms-zmq sends nothing"),
+        (UPDATED, "recbms-zmq sends nothing"),
     ],
 )
 def test_without_the_program_no_pack_is_live_and_the_page_shows_the_reason(
@@ -346,7 +346,7 @@ def history(*messages: dict[str, Any], hours: float = 0.4) -> list[Any]:
         each["sent"]
         and {
             pack["name"]: [
-                (begin - HEARD // 1000, end - HEARD // 1000, power, charge)
+                (begin - UPDATED // 1000, end - UPDATED // 1000, power, charge)
                 for begin, end, power, charge in pack["points"]
             ]
             for pack in each["sent"]["payload"]["packs"]

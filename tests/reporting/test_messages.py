@@ -27,7 +27,7 @@ from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.text import ascii_json
 
-TS = "2026-11-22T10:44:39.123Z"
+TS = b"2026-11-22T10:44:39.123Z"
 ENVELOPES = Envelopes("main", "REC BMS", "5f3a9c01")
 BARE = Envelopes("main", "REC BMS", "5f3a9c01", bare=True)
 
@@ -120,7 +120,7 @@ def read_back(line: Outgoing) -> Message:
 HEAD: dict[str, Any] = {
     "device": "main",
     "device_name": "REC BMS",
-    "ts": TS,
+    "ts": TS.decode(),
     "seq": 1,
     "run": "5f3a9c01",
 }

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting import reading_stream
@@ -252,3 +254,61 @@ def test_a_snapshot_has_the_settings_behind_the_readings_or_alone() -> None:
     stream.update_settings(Readings((sensor("settings/x"),), ["°"], TS))
     assert snapshot(1, None, 1) == {"snapshot": {"b": 1, "settings/x": "°"}}
     assert snapshot(2, None, None) == {"snapshot": {"settings/x": "°"}}
+
+
+ANY_VALUE = st.sampled_from([1, 2, None, UNKNOWN])
+SHAPES = [(sensor("a"), sensor("b"), sensor("c", every_frame=True)), (sensor("b"), sensor("d"))]
+
+
+@given(
+    options=st.builds(
+        ReportOptions,
+        report=st.sampled_from(["changes", "all"]),
+        refresh=st.sampled_from([5.0, 12.0]),
+        min_interval=st.sampled_from([0.0, 4.0]),
+    ),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["frame"] * 4 + ["held", "refresh", "expire", "shape"]),
+            st.integers(0, 7),
+            st.lists(ANY_VALUE, min_size=3, max_size=3),
+        ),
+        max_size=30,
+    ),
+)
+def test_with_the_changed_columns_alone_the_same_is_published_as_with_all(
+    options: ReportOptions, steps: list[tuple[str, int, list[Any]]]
+) -> None:
+    everything: list[list[Any]] = [[], []]
+    for log, knows_changes in zip(everything, (False, True), strict=True):
+        readings, snapshots = ReadingStream(ENVELOPES, options), SnapshotStream(ENVELOPES, options)
+        shape, now = SHAPES[0], 0
+        before: list[Any] = []
+        for step, seconds, found in steps:
+            batch = Batch([], [])
+            now += seconds
+            if step == "expire":
+                readings.expire(batch)
+                snapshots.expire(batch)
+            elif step == "refresh":
+                readings.refresh(now, batch)
+            elif step == "held":
+                for stream in (readings, snapshots):
+                    if stream.held_due <= now:
+                        stream.publish_held(now, batch)
+            else:
+                if step == "shape":
+                    shape = SHAPES[shape is SHAPES[0]]
+                values = found[: len(shape)]
+                changed = None
+                if knows_changes and step == "frame" and before:
+                    changed = [n for n, value in enumerate(values) if value != before[n]]
+                before = values
+                frame = Readings(shape, values, TS, changed=changed)
+                readings.update(frame, now, batch)
+                readings.publish(now, batch)
+                snapshots.update(frame)
+                snapshots.publish(now, batch)
+            bodies = [body for _, body, _ in batch.messages]
+            log.append((bodies, batch.expired, readings.held_due, snapshots.held_due))
+    assert everything[0] == everything[1]

@@ -1,6 +1,7 @@
 """Tests of the history of alarms: a real log on a real disk, in one process."""
 
 import io
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -11,20 +12,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from recbms_zmq.cli import main
 from recbms_zmq.clock import Instant
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTracker
 from recbms_zmq.service import state_files
-from recbms_zmq.service.alarm_history import (
-    MOST_ALARMS,
-    STORAGE,
-    AlarmHistory,
-    PastAlarm,
-    read_history,
-)
+from recbms_zmq.service.alarm_history import MOST_ALARMS, PastAlarm
+from recbms_zmq.service.alarm_history import read_history as read_directory
+from recbms_zmq.service.alarm_record import AlarmRecord
 
+STORAGE = AlarmRecord.storage
 LOW = Alarm(2, "Cell voltage too low", 2, 3)
+WORSE = LOW._replace(cell=4)
 COLD = Alarm(7, "Temperature too low for charging", 2, 1)
 
 
@@ -36,6 +36,12 @@ def ts(seconds: float) -> str:
     return at(seconds).isoformat()
 
 
+def read_history(directory: Path) -> list[PastAlarm]:
+    found = read_directory(directory)
+    assert not found.failures
+    return found.alarms
+
+
 class Process:
     """A process that follows the alarm of one BMS; `save` is what the store does."""
 
@@ -43,18 +49,22 @@ class Process:
         self.path = directory / f"main.{STORAGE.suffix}"
         self.tracker = AlarmTracker()
         self.wanted = 0
-        self.history = AlarmHistory("main", self.tracker.resume, self._save_soon)
+        self.second = 0.0
+        self.history = AlarmRecord(
+            "main", self.tracker.resume, self._save_soon, lambda: self.second
+        )
         self.history.load(STORAGE.read(self.path))
 
     def _save_soon(self) -> None:
         self.wanted += 1
 
     def frame(self, second: float, alarm: Alarm | None, *, online: bool = True) -> None:
+        self.second = second
         changes = self.tracker.update(alarm, ts(second))
         self.history.update(changes, at(second), online)
 
-    def save(self) -> None:
-        lines = self.history.dump(last=False)
+    def save(self, *, last: bool = False) -> None:
+        lines = self.history.dump(last=last)
         if lines is not None:
             try:
                 STORAGE.write(self.path, lines)
@@ -72,9 +82,12 @@ def past(
     observed: bool = True,
     is_active: bool = False,
     device: str = "main",
+    times: int = 1,
+    first: float | None = None,
 ) -> PastAlarm:
     end = None if cleared is None else ts(cleared)
-    return PastAlarm(device, alarm, ts(raised), end, observed, is_active)
+    since = ts(raised if first is None else first)
+    return PastAlarm(device, alarm, ts(raised), end, observed, is_active, times, since)
 
 
 def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
@@ -100,6 +113,44 @@ def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
     assert read_history(tmp_path) == [*now[:2], past(LOW, 12, 20, observed=False)]
     assert process.tracker.last is not None
     assert process.tracker.last.raised_at == ts(12)
+
+
+def test_a_log_that_cannot_be_read_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = Process(tmp_path)
+    process.frame(1, LOW)
+    process.frame(2, None)
+    process.save()
+    with process.path.open("ab") as log:
+        log.write(b"no alarm\n[]\n" + b'{"ts": "half a li')
+    (tmp_path / "boat.alarms.jsonl").mkdir()
+    (tmp_path / "cabin.alarms.jsonl").write_bytes(b"\n" * 2**22 + b"\n")
+    assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 78
+    out, error = capsys.readouterr()
+    [record] = map(msgspec.json.decode, out.splitlines())
+    assert (record["device"], record["raised"], record["cleared"]) == ("main", ts(1), ts(2))
+    assert error == (
+        f"recbms-zmq: 2 lines of {process.path} are no alarms\n"
+        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: is a directory; "
+        "cabin.alarms.jsonl: it has more than 4,194,304 bytes\n"
+    )
+
+
+def test_a_clock_that_was_set_back_changes_no_order_and_makes_no_duration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.alarms.jsonl").write_bytes(
+        b'{"ts":"2031-11-26T10:00:00.000Z","event":"alarm_raised","number":2,"text":"Low"}\n'
+        b'{"ts":"2026-11-26T10:00:00.000Z","event":"alarm_cleared","number":2,"text":"Low"}\n'
+        b'{"ts":"2026-11-26T10:01:00.000Z","event":"alarm_raised","number":7,"text":"Cold"}\n'
+    )
+    assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 0
+    records = list(map(msgspec.json.decode, capsys.readouterr().out.splitlines()))
+    assert [record["text"] for record in records] == ["Low", "Cold"]
+    assert records[0]["duration"] is None
+    assert main(["alarms", "--state-dir", str(tmp_path)]) == 0
+    assert ", after the clock was set back\n" in capsys.readouterr().out
 
 
 def test_the_alarms_of_all_bms_are_in_the_order_of_their_times(tmp_path: Path) -> None:
@@ -161,38 +212,127 @@ def test_a_full_disk_leaves_the_log_as_it_was_and_no_alarm_is_lost(tmp_path: Pat
     assert read_history(tmp_path) == [past(LOW, 1, 2), past(COLD, 3, None, is_active=True)]
 
 
-def test_what_waits_for_a_disk_is_bounded_and_so_are_the_writes_for_an_alarm_that_comes_and_goes(
+def test_an_alarm_that_comes_and_goes_has_one_entry_and_leaves_room_for_the_others(
     tmp_path: Path,
 ) -> None:
     process = Process(tmp_path)
-    for second in range(6000):
-        process.frame(second, None if second % 2 else LOW)
+    process.frame(0, COLD)
+    process.frame(2, None)
+    day = 86_400
+    for second in range(4, day + 4, 4):
+        process.frame(second, LOW)
+        process.frame(second + 2, None)
+        process.save()
+    lines = len(process.path.read_bytes().splitlines())
+    assert lines <= 12
+    assert process.wanted <= 12
+    process.second = day + 400  # nothing has changed for some minutes
+    process.save()
+    kept = [past(COLD, 0, 2), past(LOW, day, day + 2, times=day // 4, first=4)]
+    assert read_history(tmp_path) == kept
+
+    process = Process(tmp_path)  # more than an hour later it is another one
+    assert process.tracker.last == (LOW.sentence, ts(day))
+    process.frame(day + 3700, LOW)
+    process.save()
+    assert read_history(tmp_path) == [*kept, past(LOW, day + 3700, None, is_active=True)]
+
+
+MOMENTS = st.lists(
+    st.tuples(st.sampled_from([1, 50, 400, 4000]), st.sampled_from([None, LOW, COLD, WORSE])),
+    max_size=12,
+)
+
+
+@given(MOMENTS, st.lists(st.integers(0, 11)), st.booleans())
+def test_the_history_has_each_alarm_with_its_last_time_and_how_often_it_came(
+    moments: list[tuple[int, Alarm | None]], saves: list[int], ends: bool
+) -> None:
+    expected: list[PastAlarm] = []
+    active: Alarm | None = None
+    changed: dict[Alarm | None, int] = {}
+    second = 0
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder))
+        for number, (pause, alarm) in enumerate(moments):
+            second += pause
+            process.frame(second, alarm)
+            if number in saves:
+                process.save()
+            if alarm == active:
+                continue
+            if active is not None:
+                expected[-1] = replace(expected[-1], cleared=ts(second), is_active=False)
+            if alarm is not None:
+                same = [each for each in expected if each.alarm == alarm]
+                if same and second - changed[alarm] <= 3600:
+                    expected.remove(same[-1])
+                    new = past(alarm, second, None, is_active=True, times=same[-1].times + 1)
+                    expected.append(replace(new, first_raised=same[-1].first_raised))
+                else:
+                    expected.append(past(alarm, second, None, is_active=True))
+            changed[active] = changed[alarm] = second
+            active = alarm
+        if not ends:  # some minutes without a change
+            process.second += 301
+        process.save(last=ends)
+        assert read_history(Path(folder)) == expected
+
+
+def test_what_waits_for_a_disk_is_bounded_and_so_are_writes_at_once(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    alarms = [LOW._replace(number=number) for number in range(3000)]
+    for second, alarm in enumerate(alarms):
+        process.frame(2 * second, alarm)
+        process.frame(2 * second + 1, None)
     assert process.wanted == 80  # in two hours
     process.save()
     kept = read_history(tmp_path)
-    assert kept == [past(LOW, second, second + 1) for second in range(5000, 6000, 2)]
+    waiting = list(enumerate(alarms))[-1100:]
+    assert kept == [past(alarm, 2 * second, 2 * second + 1) for second, alarm in waiting][-1000:]
+
+
+def test_lines_can_be_read_by_a_program_that_knows_no_counts(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    for second, alarm in enumerate([LOW, None, LOW]):
+        process.frame(second, alarm)
+        process.save()
+    process.frame(3, None)
+    process.save(last=True)
+    of_low = {"number": 2, "text": LOW.text, "unit": 2, "cell": 3}
+    raised, cleared = ({"event": event} | of_low for event in ("alarm_raised", "alarm_cleared"))
+    again = {"times": 2, "first_raised": ts(0)}
+    assert list(map(msgspec.json.decode, process.path.read_bytes().splitlines())) == [
+        {"ts": ts(0)} | raised,
+        {"ts": ts(1)} | cleared | {"raised": ts(0)},
+        {"ts": ts(2)} | raised | again,
+        {"ts": ts(3)} | cleared | {"raised": ts(2)} | again,
+    ]
 
 
 @pytest.mark.slow
-def test_two_files_of_bounded_size_hold_the_last_thousand_alarms(tmp_path: Path) -> None:
+def test_two_files_of_bounded_size_hold_the_last_thousand_alarms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", bool)  # 6,000 of them take half a minute
     process = Process(tmp_path)
     longest = Alarm(2**63 - 1, "\U0001f50b" * 200, 255, 32)
-    rounds = 3 * MOST_ALARMS
-    for second in range(0, 2 * rounds, 2):
-        process.frame(second, longest)
-        process.frame(second + 1, None)
-        if not second % 20 or second > 2 * rounds - 3:
-            process.save()
+    alarms = [longest._replace(number=2**63 - 1 - number) for number in range(3 * MOST_ALARMS)]
+    for number, alarm in enumerate(alarms):
+        process.frame(2 * number, alarm)
+        process.save()
+        process.frame(2 * number + 1, None)
+        process.save()
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["main.alarms.jsonl", "main.alarms.jsonl.old"]
     assert all(path.stat().st_size < 1.02 * state_files.LOG_BYTES for path in tmp_path.iterdir())
-    shown = longest._replace(text=longest.text[:100])
     assert read_history(tmp_path) == [
-        past(shown, second, second + 1) for second in range(2 * rounds - 2000, 2 * rounds, 2)
+        past(alarm._replace(text=alarm.text[:100]), 2 * number, 2 * number + 1)
+        for number, alarm in list(enumerate(alarms))[-MOST_ALARMS:]
     ]
     last = Process(tmp_path).tracker.last
     assert last is not None
-    assert last.raised_at == ts(2 * rounds - 2)
+    assert last.raised_at == ts(2 * len(alarms) - 2)
 
 
 @given(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
@@ -223,7 +224,7 @@ def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
         sink.publish(batch((1, b"y" * 3000)))
         for number in range(0, 50, 5):
             lines = batch(*[(1, body) for body in bodies[number : number + 5]])
-            sink.publish(lines._replace(complete=True))
+            sink.publish(replace(lines, complete=True))
         return await exercise(sink, ours, [], Sent())
 
     assert run_sink(small_pipe, write).splitlines()[1:] == bodies
@@ -247,6 +248,18 @@ def test_with_a_slow_reader_every_topic_comes_within_two_rounds() -> None:
     order = [int(line.split()[0]) for line in run_sink(small_pipe, read_slowly).splitlines()]
     for start in range(len(order) - 2 * topics):
         assert len(set(order[start : start + 2 * topics])) == topics
+
+
+def test_for_a_reader_asleep_one_line_of_each_topic_waits() -> None:
+    async def asleep(sink: StdoutSink, ours: int) -> bytes:
+        for number in range(1000):
+            sink.publish(batch(*[(topic, b"%d %d" % (topic, number)) for topic in range(3)]))
+        return await exercise(sink, ours, [], Sent())
+
+    lines = run_sink(small_pipe, asleep).splitlines()
+    assert sorted(lines[-3:]) == [b"0 999", b"1 999", b"2 999"]
+    # What is in the pipe, a group that was begun, and two rounds.
+    assert len(lines) < 4096 // 4 + 100
 
 
 # Batches of lines, each perhaps with topics that expire with it; and reads.
@@ -276,7 +289,7 @@ def test_no_line_comes_after_the_one_that_expired_its_topic(steps: list[Any]) ->
             expired[len(published) + len(lines) - 1] = topics
         batch = sent.batch(lines)
         published += [(int(body.split()[0]), int(body.split()[1])) for _, body, _ in batch.messages]
-        made.append(batch._replace(expired=[b"topic/%d" % topic for topic in topics]))
+        made.append(replace(batch, expired=[b"topic/%d" % topic for topic in topics]))
 
     data = run_sink(small_pipe, lambda sink, ours: exercise(sink, ours, made, sent))
     counts = received(data)

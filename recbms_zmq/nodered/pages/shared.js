@@ -18,7 +18,7 @@
         choose(id) {
             this.$router.replace({ query: { ...this.$route.query, pack: id } });
         },
-        // Something comes from Node-RED every ten seconds, also when there is no news.
+        // Node-RED sends something every ten seconds, also when nothing has changed.
         isConnected() {
             return this.connected && this.now - this.arrived < 30000;
         },

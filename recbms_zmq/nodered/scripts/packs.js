@@ -3,8 +3,8 @@
 // In:  messages of recbms-zmq;
 //      msg.control = 'offline'  nothing is known any more: the service has ended or is silent;
 //                    'tick'     every second; msg.payload is the time, ms since 1970.
-// Out: at a tick, if there is news, and else every ten seconds, so that a page that hears nothing
-//      shows that the connection is lost:
+// Out: at a tick, if something has changed, and else every ten seconds: a page that receives nothing
+//      by then shows that the connection is lost:
 //      1. {packs: […], note}: charge, power, alarms; for the template *Battery*;
 //      2. the same with the cells and temperatures; for the template *Cells*.
 //
@@ -22,16 +22,16 @@ const TILES = [
 const packs = context.get('packs'); // topic without the key → pack
 const { sensors, alarms, usual } = context.get('tables');
 
-// ---- What is heard
+// ---- What comes
 
-const hear = {
+const receive = {
     reading(pack) {
         pack.values[msg.key] = msg.payload;
-        pack.heard = Date.parse(msg.ts);
+        pack.updated = Date.parse(msg.ts);
     },
     snapshot(pack) {
         pack.values = msg.payload;
-        pack.heard = Date.parse(msg.ts);
+        pack.updated = Date.parse(msg.ts);
     },
     availability(pack) {
         if (msg.payload === 'online' && pack.live === false) {
@@ -59,14 +59,14 @@ function isSame(one, other) {
 
 function take() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
-    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, heard: null };
+    const pack = packs[id] ??= { id, live: null, reason: '', values: {}, updated: null };
     pack.events = flow.get('recbms_events')[id] ??= [];
     pack.name = msg.device_name;
     if (pack.run !== msg.run) {
         pack.run = msg.run;
         pack.values = {};
     }
-    hear[msg.kind]?.(pack);
+    receive[msg.kind]?.(pack);
     context.set('note', '');
 }
 
@@ -144,12 +144,12 @@ function alarm({ values }) {
     };
 }
 
-function events({ events: heard, values }) {
-    if (!heard.length && values.last_alarm) {
+function events({ events: received, values }) {
+    if (!received.length && values.last_alarm) {
         // Raised before Node-RED listened.
         return [{ at: Date.parse(values.last_alarm_time), raised: true, text: values.last_alarm }];
     }
-    return heard.map((each) => ({
+    return received.map((each) => ({
         at: each.at,
         raised: each.event === 'alarm_raised',
         text: each.text + place(each),
@@ -171,9 +171,9 @@ function about({ info, values }) {
 }
 
 function battery(pack) {
-    const { id, name, reason, heard, values } = pack;
+    const { id, name, reason, updated, values } = pack;
     return {
-        id, name, reason, heard,
+        id, name, reason, updated,
         live: pack.live === true,
         about: about(pack),
         soc: isNumber(values.soc) ? values.soc : null,
@@ -255,12 +255,12 @@ function temperatures(pack) {
 }
 
 function cells(pack) {
-    const { id, name, heard, values } = pack;
+    const { id, name, updated, values } = pack;
     const between = limits(pack);
     const [low, high] = [values.cell_voltage_min, values.cell_voltage_max];
     const words = between.known ? 'limits' : 'usual range';
     return {
-        id, name, heard,
+        id, name, updated,
         live: pack.live === true,
         scale: `${words} ${between.low.toFixed(2)} to ${between.high.toFixed(2)} V`,
         spread: isNumber(low) && isNumber(high)
@@ -272,11 +272,11 @@ function cells(pack) {
 }
 
 function show() {
-    const news = context.get('news');
-    if (!news && msg.payload - context.get('shown') < HEARTBEAT_MS) {
+    const hasChanged = context.get('hasChanged');
+    if (!hasChanged && msg.payload - context.get('shown') < HEARTBEAT_MS) {
         return null;
     }
-    context.set('news', false);
+    context.set('hasChanged', false);
     context.set('shown', msg.payload);
     const all = Object.values(packs).sort((one, other) => one.name.localeCompare(other.name));
     return [
@@ -285,11 +285,11 @@ function show() {
     ];
 }
 
-// What a trigger node repeats still carries the message that set it off: control comes first.
+// A trigger node repeats the message that started it: control comes first.
 if (msg.control === 'tick') {
     return show();
 }
-context.set('news', true);
+context.set('hasChanged', true);
 if (msg.control === 'offline') {
     goOffline();
 } else {

@@ -5,5 +5,5 @@ context.set('tables', TABLES);
 context.set('packs', {});
 flow.set('recbms_events', flow.get('recbms_events') ?? {});
 context.set('note', '');
-context.set('news', true);
+context.set('hasChanged', true);
 context.set('shown', 0);
