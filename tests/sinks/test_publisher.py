@@ -367,6 +367,26 @@ def test_a_client_that_floods_with_subscriptions_is_disconnected_and_logged_once
     assert warning.startswith(f"refused a subscriber from 127.0.0.1: {reason}")
 
 
+def test_a_client_that_cancels_what_it_no_longer_wants_can_subscribe_for_ever(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_MAX_COST", 20_000)  # of six subscriptions
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint, "other")) as subscriber:
+                for number in range(100):
+                    subscriber.socket.subscribe(f"{number:030}")
+                    subscriber.socket.unsubscribe(f"{number:030}")
+                subscriber.socket.subscribe("topic")
+                await asyncio.to_thread(subscriber.message)
+                assert [topic for topic, _ in subscriber.received] == [b"topic"]
+
+    asyncio.run(main())
+    assert warnings(caplog) == []
+
+
 # --- addresses ---
 
 

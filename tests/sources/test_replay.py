@@ -158,6 +158,13 @@ def replayed(path: Path, speed: str = "0") -> Calls:
     return run_source(ReplaySource(f"replay:{path}?speed={speed}", max_frame=1024), 10**9)
 
 
+def test_the_longest_frame_comes_also_if_every_byte_of_it_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    text = "\x01" * 1024  # six bytes each in the recording
+    path.write_bytes(recording(frame(text), END))
+    assert replayed(path) == [("frame", text)]
+
+
 def test_everything_comes_at_its_time(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(
