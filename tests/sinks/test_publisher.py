@@ -119,8 +119,9 @@ def test_a_subscription_that_a_replay_takes_note_of_is_answered(
                     return replay(*arguments)
 
                 monkeypatch.setattr(sink._plan, "replay", replay_while_another_subscribes)
-                first = stack.enter_context(contextlib.closing(Subscriber(endpoint)))
-                await asyncio.to_thread(first.message)
+                # Its replay is empty: what a subscriber reads makes the descriptor readable.
+                stack.enter_context(contextlib.closing(Subscriber(endpoint, "none")))
+                await happens(lambda: second, "a replay")
                 await asyncio.to_thread(second[0].message)
 
     asyncio.run(main())
