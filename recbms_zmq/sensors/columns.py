@@ -1,6 +1,7 @@
 """Sensors as columns, with a row of values for each frame; and the rounding of a value."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import compress, groupby
 from math import isfinite
 from operator import ne
@@ -17,8 +18,7 @@ class Columns:
     """Sensors, and their values in the last frame, raw and rounded."""
 
     def __init__(self, sensors: tuple[Sensor, ...]) -> None:
-        self.sensors = sensors
-        self._decimals = [sensor.decimals for sensor in sensors]
+        self.sensors, self._decimals = _shared(sensors)
         self._raw: list[Any] = [_NO_VALUE] * len(sensors)
         self._rounded: list[Value | None] = [None] * len(sensors)
 
@@ -39,6 +39,15 @@ class Columns:
                 changed.append(column)
         self._raw, self._rounded = raw, values
         return values, changed
+
+
+@lru_cache(maxsize=16)  # shapes of packs in a fleet; a hostile one costs the others some memory
+def _shared(sensors: tuple[Sensor, ...]) -> tuple[tuple[Sensor, ...], tuple[int | None, ...]]:
+    """Return the sensors, and their decimals: the same objects for all packs of one shape.
+
+    A tuple of a hundred sensors takes 850 bytes. There would be two for each BMS.
+    """
+    return sensors, tuple([sensor.decimals for sensor in sensors])
 
 
 def round_value(value: Any, decimals: int | None) -> Value | None:
