@@ -121,7 +121,7 @@ def why_silent(endpoints: Sequence[str], topics: Sequence[str], *, connected: bo
     """
     where = ", ".join(endpoints)
     if not connected:
-        return f"no service answers at {where}, still trying; is recbms-zmq run running there?"
+        return f"no service answers at {where}; is recbms-zmq run running there?"
     wanted = [topic for topic in topics if topic]
     if wanted:
         return f"connected to {where}, but no topic begins with {' or '.join(wanted)} yet"
