@@ -134,9 +134,9 @@ def test_a_long_silence_is_explained_once(make_bms: MakeBms, run: Run, start: St
     absent = ["tcp://127.0.0.1:9"]
     listeners = [start("listen", *absent), start("monitor", *absent)]
     unheard = start("listen", "--topic", "boat/", service.endpoint())
+    unheard.stderr.line("but no topic begins with boat/ yet")
     for process in (service, monitor):
         waits_for(process, f"main: no status frame from {bms.url} for 5 s", "recbms-zmq check")
     once.stderr.line(f"main: no status frame from {bms.url} for 5 s")
     for process in listeners:
         waits_for(process, f"no service answers at {absent[0]}", "is recbms-zmq run running there?")
-    unheard.stderr.line("but no topic begins with boat/ yet")
