@@ -9,14 +9,16 @@ script inside Redis, in one step with its acknowledgement, so that it counts onc
 is delivered:
 
 - the hash `recbms:last` keeps the newest message of each topic, by `ts`;
-- the hash `recbms:count` counts the messages of each BMS.
+- the hash `recbms:count` counts the messages of each BMS;
+- the hash `recbms:handled` counts the entries of each group and stream.
 
 With a database of your own: insert with (topic, run, seq) as the primary key, ignore what is there
 already, commit, and acknowledge (XACK) after that.
 
 Every --report seconds it prints how many messages it has handled, how many wait (lag) and how old
-the last one was, and how many are delivered and not acknowledged (pending). It ends after its batch
-on SIGTERM. It needs redis (`pip install 'recbms-zmq[redis]'`), and nothing else of recbms-zmq.
+the last one was, how many are delivered and not acknowledged (pending), and how many are lost:
+trimmed from the stream before a worker had handled them. It ends after its batch on SIGTERM.
+It needs Redis 7, redis (`pip install 'recbms-zmq[redis]'`), and nothing else of recbms-zmq.
 """
 
 import argparse
@@ -27,7 +29,7 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -35,12 +37,18 @@ BATCH = 500
 BLOCK_MS = 1000
 RETRY = 1.0
 
-# KEYS: stream, recbms:last, recbms:count. ARGV: group; then id, topic, BMS, time, message of each.
-# XACK is 1 for the first that acknowledges an entry, and 0 for all later ones.
+# KEYS: stream, recbms:last, recbms:count, recbms:handled. ARGV: group; then id, topic, BMS, time,
+# message of each; without a topic it is no message.
+# XACK is 1 for the first that acknowledges an entry, and 0 for all later ones. What is kept starts
+# with its `ts`: always 24 characters (2025-09-28T12:00:00.000Z), which sort as times do.
 HANDLE = """
 local handled = 0
 for i = 2, #ARGV, 5 do
-    if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
+    local is_first = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1
+    if is_first then
+        redis.call('HINCRBY', KEYS[4], ARGV[1] .. '/' .. KEYS[1], 1)
+    end
+    if is_first and ARGV[i + 1] ~= '' then
         handled = handled + 1
         redis.call('HINCRBY', KEYS[3], ARGV[i + 2], 1)
         local last = redis.call('HGET', KEYS[2], ARGV[i + 1])
@@ -51,6 +59,17 @@ for i = 2, #ARGV, 5 do
 end
 return handled
 """
+
+
+HANDLED = "recbms:handled"
+
+
+class State(NamedTuple):
+    """The entries of a stream: not delivered (None: unknown), pending, and lost."""
+
+    lag: int | None
+    pending: int
+    lost: int
 
 
 def log(text: str) -> None:
@@ -79,6 +98,7 @@ class Worker:
         self._reported_at = self._claimed_at = time.monotonic()
         self._reported = 0
         self._age = 0.0  # of the last message, s
+        self._lost: dict[str, int] = {}
         self.is_ending = False
 
     def run(self) -> None:
@@ -133,9 +153,9 @@ class Worker:
                 arguments += [number, *place, message["ts"], fields[b"message"]]
             except (ValueError, KeyError, TypeError, AttributeError):
                 log(f"{self._name}: dropped {number.decode()}, no message of recbms-zmq")
-                self._client.xack(stream, self._group, number)
-        keys = [stream, "recbms:last", "recbms:count"]
-        if len(arguments) > 1:
+                arguments += [number, "", "", "", ""]
+        keys = [stream, "recbms:last", "recbms:count", HANDLED]
+        if arguments[-2]:
             sent_at = datetime.fromisoformat(arguments[-2])
             self._age = (datetime.now(UTC) - sent_at).total_seconds()
         handled: Any = self._handle(keys=keys, args=arguments)
@@ -155,19 +175,51 @@ class Worker:
         self._reported_at, self._reported = now, self._handled
         text = f"{self._name}: handled {self._handled}, {rate:.0f}/s"
         try:
-            groups = [
-                group
-                for stream in self._streams
-                for group in self._client.xinfo_groups(stream)
-                if group["name"].decode() == self._group
-            ]
-            # Redis does not know the number after some restarts, and after trimming.
-            lags = [group["lag"] for group in groups]
-            lag = "unknown" if None in lags else sum(lags)
-            pending = sum(group["pending"] for group in groups)
-            log(f"{text}, lag {lag} ({self._age:.1f} s), pending {pending}")
+            states = [self._state(stream) for stream in self._streams]
         except redis.RedisError:
             log(text)
+            return
+        lags = [state.lag for state in states]
+        lag = "unknown" if None in lags else sum(filter(None, lags))
+        pending = sum(state.pending for state in states)
+        for stream, state in zip(self._streams, states, strict=True):
+            if state.lost > self._lost.get(stream, 0):
+                self._lost[stream] = state.lost
+                log(
+                    f"{self._name}: {stream} was trimmed: {state.lost} messages are lost; start "
+                    "more workers, or to_redis_stream.py with a larger --maxlen"
+                )
+        lost = sum(self._lost.values())
+        log(f"{text}, lag {lag} ({self._age:.1f} s), pending {pending}, lost {lost}")
+
+    def _state(self, stream: str) -> "State":
+        with self._client.pipeline(transaction=True) as batch:
+            batch.xinfo_stream(stream)
+            batch.xinfo_groups(stream)
+            batch.hget(HANDLED, f"{self._group}/{stream}")
+            info, groups, handled = batch.execute()
+        [group] = [each for each in groups if each["name"].decode() == self._group]
+        lag, pending = _not_delivered(info, group["last-delivered-id"]), group["pending"]
+        lost = 0
+        if lag is not None:
+            lost = info["entries-added"] - int(handled or 0) - pending - lag
+        return State(lag, pending, lost)
+
+
+def _not_delivered(info: dict[str, Any], delivered: bytes) -> int | None:
+    """Return how many entries of a stream a group has not got; None if that is not known.
+
+    Redis's own `lag` is wrong after trimming. The writer numbers the entries: START-NUMBER.
+    """
+    if not info["length"]:
+        return 0
+    first, last, mine = (
+        tuple(map(int, each.split(b"-")))
+        for each in (info["first-entry"][0], info["last-generated-id"], delivered)
+    )
+    if mine < first:
+        return int(info["length"])
+    return last[1] - mine[1] if last[0] == mine[0] else None
 
 
 def main() -> int:

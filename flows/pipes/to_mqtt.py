@@ -174,7 +174,7 @@ class Discovery:
         self._changed_at = 0.0
 
     def update(self, message: Mapping[str, Any]) -> None:
-        """Take note of the sensor, or of the pack's model, that a message is about."""
+        """Add the sensor of a reading, or the model of a device message, to the announcement."""
         base = message["topic"].removesuffix(f"/{message['key']}")  # recbms/main
         if message["kind"] == "device":
             self._set(self._models, base, message["payload"].get("model") or "BMS", base)
@@ -283,8 +283,8 @@ class Bridge:
         self._availability: dict[str, Message] = {}
         self._was_connected = False
 
-    def take(self, line: bytes) -> None:
-        """Publish a line on its topic."""
+    def publish(self, line: bytes) -> None:
+        """Publish a line on its topic; log and drop a line that is no message of recbms-zmq."""
         try:
             message = json.loads(line)
             topic, kind = message["topic"], message["kind"]
@@ -413,7 +413,7 @@ def main() -> int:
         for line in lines(deadline):
             bridge.tick()
             if line:
-                bridge.take(line)
+                bridge.publish(line)
         deadline.set()
         bridge.tick()
         bridge.end()

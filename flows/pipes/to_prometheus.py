@@ -135,7 +135,7 @@ class Metrics(Collector):
         self._seen: dict[str, float] = {}
 
     def update(self, line: bytes) -> None:
-        """Take over a line of recbms-zmq; report one that is none."""
+        """Update the metrics from a line; log a line that is no message of recbms-zmq."""
         try:
             message = json.loads(line)
             with self._lock:

@@ -10,7 +10,8 @@ so nothing is twice. While Redis is away the pipe fills, and `recbms-zmq run` ke
 of each topic.
 
 What is confirmed survives a crash of Redis if it runs with `appendonly yes` and `appendfsync
-always`. The program ends with its input. Exit codes: 0, or 1 on a second signal while Redis is
+always`. If entries are gone that Redis had confirmed, that is logged with their number. The program
+ends with its input. Exit codes: 0, or 1 on a second signal while Redis is
 away. It needs redis (`pip install 'recbms-zmq[redis]'`), and nothing else of recbms-zmq.
 """
 
@@ -20,6 +21,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import redis
 
@@ -72,6 +74,7 @@ class Stream:
 
     def _add(self, lines: list[bytes], *, is_retry: bool) -> None:
         with self._client.pipeline(transaction=True) as batch:
+            batch.xrevrange(self._name, count=1)
             for number, line in enumerate(lines, self._number + 1):
                 batch.xadd(
                     self._name,
@@ -81,11 +84,25 @@ class Stream:
                     approximate=True,
                 )
             try:
-                batch.execute()
+                newest, *_ = batch.execute()
             except redis.ResponseError as exc:
                 # A transaction is there as a whole or not at all.
                 if not is_retry or "equal or smaller" not in str(exc):
                     raise
+            else:
+                self._check(newest)
+
+    def _check(self, newest: list[Any]) -> None:
+        """Log how many confirmed entries were gone: the newest one before should be ours."""
+        if not self._number:
+            return
+        start, _, number = newest[0][0].partition(b"-") if newest else (b"", b"", b"")
+        kept = int(number) if start == str(self._start).encode() else 0
+        if kept < self._number:
+            log(
+                f"{self._name}: Redis has lost {self._number - kept} entries that it had "
+                "confirmed; does it run with appendonly yes and appendfsync always?"
+            )
 
     def _free_start(self) -> int:
         """Return a first part of the numbers that is greater than all in the stream."""

@@ -104,9 +104,9 @@ ROWS: Final = {
     "cell_resistance/*/*": Row("unit{0}.cell{1}.resistance", ohms, "ohm"),
     "cell_balancing/*/*": Row("unit{0}.cell{1}.balancing"),
 }
-"""Sensors without a row: those that are computed from these ones or mean the same in another unit,
-such as `charge_power` and `energy_remaining` (`capacity.remaining`), and those for which Signal K
-has no path, such as `temperature_min`, `cycles` and `last_alarm`."""
+"""Sensors without a row are computed from these ones, mean the same in another unit, such as
+`charge_power` and `energy_remaining` (`capacity.remaining`), or are of no use on a boat's display,
+such as `last_alarm` and `link/frames`. Those of the error become notifications."""
 
 NOMINAL_CELL_VOLTAGE: Final = {"LiFePO4": 3.2, "Li-Po": 3.7, "LiMn2O4": 3.7}
 """V, by the first word of the chemistry. Signal K counts capacity in joules."""
@@ -144,7 +144,7 @@ class Battery:
         self._error = 0
 
     def update(self, message: Message) -> None:
-        """Take over a message of recbms-zmq.
+        """Update the values from a message of recbms-zmq.
 
         Raises:
             KeyError, TypeError, ValueError: it is not one.
@@ -186,7 +186,7 @@ class Battery:
         self._notify("offline", "warn", f"No values from the BMS: {reason}")
 
     def repeat(self) -> None:
-        """Send all values and units again."""
+        """Return all values and units from the next `changes` again."""
         self._new_units = dict(self._units)
         self._changed = dict.fromkeys(self._values)
 
@@ -313,7 +313,7 @@ class Fleet:
         self._seen: dict[str, float] = {}
 
     def update(self, line: bytes) -> None:
-        """Take over a line of recbms-zmq; report one that is none."""
+        """Update a battery from a line; log a line that is no message of recbms-zmq."""
         try:
             message = json.loads(line)
             device = message["topic"].removesuffix(f"/{message['key']}")
@@ -333,7 +333,7 @@ class Fleet:
                 self._send(delta)
 
     def repeat(self) -> None:
-        """Send everything again."""
+        """Send everything again with the next `flush`."""
         for battery in self._batteries.values():
             battery.repeat()
 

@@ -25,7 +25,7 @@ def candidates(target: str) -> tuple[str, ...]:
         return ()
     host, _, path = rest.partition("/")
     path = path.partition("?")[0].partition("#")[0].strip("/")
-    if host == "-" or not _HOST.fullmatch(host):
+    if host == "-" or not _HOST.fullmatch(host):  # `-` is stdin, and would be a host name
         return ()
     is_complete = path == _PATHS[scheme].strip("/") or (bool(path) and scheme in ("ws", "wss"))
     if separator and is_complete:

@@ -115,6 +115,7 @@ def _wrapped(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
             WIDTH,
             initial_indent=f"  {label:<{_INDENT - 2}}",
             subsequent_indent=" " * _INDENT,
+            # An address or a command stays whole, so that it can be copied.
             break_long_words=False,
             break_on_hyphens=False,
         )

@@ -81,7 +81,8 @@ def part_with_this_machine(network: IPv4Network) -> IPv4Network:
     """Return the part of a network, as large as may be asked, in which this machine is."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         try:
-            udp.connect((str(network[1]), 9))  # chooses our own address, and sends nothing
+            # The kernel chooses our own address by its routes, and sends nothing.
+            udp.connect((str(network[1]), 9))
             own = IPv4Address(udp.getsockname()[0])
         except OSError:
             own = network[0]
@@ -90,4 +91,5 @@ def part_with_this_machine(network: IPv4Network) -> IPv4Network:
 
 
 def _address(word: str) -> IPv4Address:
+    # The file has the number as the kernel keeps it in memory.
     return IPv4Address(int(word, 16).to_bytes(4, sys.byteorder))

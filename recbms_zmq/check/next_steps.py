@@ -77,6 +77,7 @@ _POSSIBLE: Final = re.compile(
 
 def next_step(failure: str) -> str | None:
     """Return what to do about the reason of a failed connection, None if that is not known."""
+    # The reasons are sentences of `sources` and of the system: not all of them have a number.
     for pattern, step in _STEPS:
         if re.search(pattern, failure, re.IGNORECASE):
             return step

@@ -94,6 +94,7 @@ class Probe:
                     self.status_keys = compare(raw, type(frame))
         except FrameError as exc:
             self.bad[exc.kind] = self.bad.get(exc.kind, 0) + 1
+            # By its first character: a page may be cut off, and need not be valid HTML.
             self.is_web_page = (
                 self.is_web_page or data[:100].lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"<"
             )

@@ -43,6 +43,7 @@ async def search(
     failures: dict[str, str] = {}
     for url in urls:
         probe = Probe(open_source(url))
+        # Without a second try: a device that is no BMS gets one connection for each address.
         await probe.run(seconds, stay=stay, retry=False)
         if probe.arrivals:
             return Search(url, probe, failures)

@@ -45,6 +45,8 @@ async def sweep(
         report: called for a BMS, and for what may be one, as soon as it is known.
 
     """
+    # One iterator for all tasks: each takes the next address when it is free. A task for each
+    # address would make 1,022 of them.
     pending = iter(addresses)
     answers: Counter[Answer] = Counter()
 

@@ -73,6 +73,7 @@ def main(args: argparse.Namespace) -> int:
     """Check a BMS or a service; return the exit code."""
     seconds = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
     if sys.stdout is not None:
+        # The report has °C and Ω: on a terminal without them a question mark is enough.
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if args.target.startswith(("tcp://", "ipc://")):
         names = [option.name for option in SOURCE_OPTIONS]

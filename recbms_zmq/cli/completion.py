@@ -118,6 +118,7 @@ def _add_choices(action: Any) -> None:
     option = known.get(action.dest)
     if option is None or option.is_switch or action.nargs == 0:
         return
+    # A reader has no list of its words; what it expects is in its error.
     try:
         option.read("")
     except (ValueError, UsageError) as exc:

@@ -144,7 +144,7 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             formatter_class=_formatter,
-            allow_abbrev=False,
+            allow_abbrev=False,  # a new option must not break a script
         )
         if name in wanted:
             module = importlib.import_module(f"recbms_zmq.cli.{name}")
@@ -162,6 +162,7 @@ def _list_of_commands() -> str:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    # Found before argparse runs, so that the options of one command are imported, not of all.
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
     if not arguments:
@@ -174,6 +175,7 @@ def _dispatch(arguments: list[str]) -> int:
             shown = shortened(masked(wanted))
             hint = f"; an address follows one, as in {PROGRAM} run {shown}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
+    # Not `parse_args`: its error names the program, not the command, and has no hint.
     args, unknown = parser.parse_known_args(arguments)
     # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]

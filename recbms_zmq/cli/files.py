@@ -56,6 +56,7 @@ def root() -> Path:
 
 def available() -> list[Path]:
     """Return the paths of all files, relative to their folder; pictures are not installed."""
+    # In a checkout there may also be bytecode, and a wheel that the image is built from.
     found = (path.relative_to(root()) for path in root().rglob("*") if path.is_file())
     return sorted(
         path

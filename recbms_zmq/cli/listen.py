@@ -97,6 +97,7 @@ def main(args: argparse.Namespace) -> int:
     only = [read_argument("--only", keys, each) for each in args.only or ()]
     leave_out = [read_argument("--except", keys, each) for each in args.leave_out or ()]
     selection = Selection(only, leave_out)
+    # By an exception: stdout is flushed, and being stopped is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         zmq.Context() as context,

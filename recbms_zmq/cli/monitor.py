@@ -124,7 +124,7 @@ def _places(args: argparse.Namespace) -> tuple[Config | None, list[str]]:
         names = ["curve_server_key", "curve_secret_key"]
         refuse_without_effect(args, names, "on a BMS; it belongs to a service")
     given = {option.name: getattr(args, option.name) for option in OPTIONS}
-    # A frame is one message here, and every frame is news of the pack's age.
+    # One message for each frame, also for one without changes: the view shows how old data is.
     given |= {"emit": "snapshot", "report": "all", "min_interval": "0", "config": args.config}
     return load(given, sources, {}).config, endpoints
 

@@ -26,6 +26,7 @@ def create(path: Path, *, force: bool) -> int:
     """
     flags = _CLOSED_ON_EXEC
     if not _is_special(path):
+        # O_EXCL, not a look before: two commands could both find no file.
         flags |= os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         return os.open(path, flags, 0o666)

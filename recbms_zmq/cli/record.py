@@ -67,7 +67,7 @@ def _output(path: Path | None, *, force: bool) -> Iterator[int | None]:
         yield sys.stdout.fileno()
         return
     is_new = True
-    with contextlib.suppress(OSError):  # `create` explains it
+    with contextlib.suppress(OSError):  # `create` fails for the same reason, with a sentence
         is_new = not path.exists()
     fd = output_file.create(path, force=force)
     try:

@@ -62,5 +62,5 @@ async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serving(options, host, port) as address:
-        print(address, flush=True)
+        print(address, flush=True)  # a script waits for this line in a pipe
         await stop.wait()

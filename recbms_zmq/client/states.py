@@ -55,7 +55,7 @@ class StateLines:
         return min((state.due for state in self._states.values()), default=math.inf)
 
     def take(self, message: Message, now: float) -> None:
-        """Take a message that came now (monotonic). One with a time that is none is ignored."""
+        """Take a message that came now (monotonic seconds). It is ignored if `ts` is no time."""
         wall = _unix_seconds(message.ts)
         if wall is None:
             return

@@ -80,6 +80,7 @@ class SourceFeed:
 
     def _publish(self, batch: Batch) -> None:
         now = time.monotonic()
+        # Through the messages, not the readings: the view then shows what other consumers get.
         for _, body, _ in batch.messages:
             self._model.update(decode_message(body), now)
         self._on_change()
@@ -111,7 +112,7 @@ class SubscriberFeed:
             for endpoint in endpoints:
                 subscriber = Subscriber(self._context, server_key, secret_key)
                 self._subscribers.append((endpoint, subscriber))
-                subscriber.socket.subscribe("")
+                subscriber.socket.subscribe("")  # also topics with another --prefix
                 subscriber.connect(endpoint)
         except RecBmsError:
             self._close()
@@ -128,6 +129,7 @@ class SubscriberFeed:
         for endpoint, subscriber in self._subscribers:
             loop.add_reader(subscriber.socket.fileno(), self._receive, endpoint, subscriber)
             loop.add_reader(subscriber.events.fileno(), self._read_events, endpoint, subscriber)
+            # What came before has made the descriptors readable already, and they report it once.
             self._receive(endpoint, subscriber)
             self._read_events(endpoint, subscriber)
         loop.call_later(SILENCE, self._explain)

@@ -11,6 +11,7 @@ class History:
     """A number over the last `HISTORY` seconds, at most one value a second, None while unknown."""
 
     def __init__(self) -> None:
+        # Two more than seconds: one before the first part, and the second that has just begun.
         self._points: deque[tuple[int, float | None]] = deque(maxlen=HISTORY + 2)
 
     def add(self, value: float | None, now: float) -> None:

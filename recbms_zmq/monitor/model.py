@@ -117,6 +117,7 @@ class PackState:
     def update(self, message: Message, now: float) -> None:
         """Update the state by a message that came now."""
         self.name = message.device_name
+        # A new run counts `seq` from 1 again, and may have other units.
         if message.run != self._run:
             self._run = message.run
             self._sequence.clear()
@@ -173,6 +174,7 @@ class PackState:
     def number(self, key: str) -> float | None:
         """Return the value of a sensor if it is a number, else None."""
         value = self.values.get(key)
+        # Any program can publish: a key of ours may have a value of another type.
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def text(self, key: str) -> str:

@@ -39,6 +39,7 @@ class PlainView:
 
     def changed_lines(self, model: Model) -> list[str]:
         """Return a line for every pack that has changed, and for every new refusal."""
+        # Without a pack's age, which would make a line every second.
         now: dict[int | str, str] = {
             number: describe(pack)
             for number, pack in enumerate(model.packs)

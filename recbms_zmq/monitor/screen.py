@@ -37,6 +37,7 @@ class Screen:
         self._keyboard = keyboard
         # In UTF-8 mode, which LC_ALL=C turns on, Python writes UTF-8 whatever the terminal shows.
         self._encoding = locale.getencoding() if sys.flags.utf8_mode else sys.stdout.encoding
+        # For its text alone: rich's own live display writes every row each time.
         self._console = Console(
             file=io.StringIO(), force_terminal=True, highlight=False, legacy_windows=False
         )

@@ -7,6 +7,8 @@ from recbms_zmq.nodered.options import FlowOptions
 
 def server(canvas: Canvas) -> None:
     """Add the node with the address and the token, which all others use."""
+    # Properties and versions, here and in all nodes of this package, are those that 0.80.3 writes:
+    # the package migrates nodes by their version.
     canvas.config(
         "server",
         "server",

@@ -111,13 +111,11 @@ class Reporter:
         self._last = at
         now, ts = at.monotonic, readings.arrival.encode()
         self._stale_due = now + self._options.stale_after
-        if self._link_problem:
-            self._link_problem = ""
-            self._reason = ONLINE
+        self._link_problem = ""
+        self._reason = ONLINE
         came_back = not self.online
         if came_back:
             self.online = self._was_online = True
-            self._reason = ONLINE
             # Before the readings: consumers forget older values when a BMS comes online.
             self._publish_availability(at, batch)
             # Settings from before are still true, but have expired with everything else.

@@ -86,6 +86,7 @@ class Normalizer:
         self._known = NOTHING_KNOWN
         self._alarms = AlarmTracker()
         self._addressed = False
+        self._unit_count: int | None = None
         self._shape: list[tuple[int, ...]] = []
         self._status = StatusColumns((), has_link=False)
         self._settings = Columns(())
@@ -122,6 +123,9 @@ class Normalizer:
         """
         master = require_data(frame).master or Master()
         self._scale.update(master)
+        if master.unit_count not in (None, self._unit_count):
+            self._unit_count = master.unit_count
+            self._known = self._known._replace(unit_total=0)
         pack = Pack.of(
             frame,
             arrival,
@@ -140,6 +144,7 @@ class Normalizer:
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
+        self._learn_unit_total(pack)
         units = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
         shape = [(0 if link is None else 1,), *map(_shape_of, units)]
@@ -175,6 +180,16 @@ class Normalizer:
         """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
         self._alarms.resume(last, active)
         self._known = self._known._replace(last_alarm=self._alarms.last)
+
+    def _learn_unit_total(self, pack: Pack) -> None:
+        """Learn how many units the pack has while the BMS counts the same number of them.
+
+        It is not documented whether a master without cells is in that count, so the two numbers are
+        not compared. A frame that has lost a unit has the same count as before.
+        """
+        total = len(pack.units) + pack.left_out
+        if pack.master.unit_count is not None and total > self._known.unit_total:
+            self._known = self._known._replace(unit_total=total)
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))

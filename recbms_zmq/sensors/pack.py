@@ -42,6 +42,7 @@ class Known(NamedTuple):
         nominal_cell_voltage: V; UNKNOWN for a chemistry that is not in REC's manuals.
         cycles: full cycles.
         last_alarm: the alarm that was raised last.
+        unit_total: how many units the pack has at least.
 
     """
 
@@ -49,6 +50,7 @@ class Known(NamedTuple):
     nominal_cell_voltage: float | Unknown | None = None
     cycles: int | None = None
     last_alarm: LastAlarm | None = None
+    unit_total: int = 0
 
 
 NOTHING_KNOWN: Final = Known()
@@ -66,16 +68,19 @@ class Pack(Struct, frozen=True, gc=False):
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         left_out: units that came without an address where others have one.
+        is_unit_missing: whether a unit that was there before is not, although the BMS counts as
+            many units as then.
+        has_all_voltages: whether the frame has the voltage of every cell of all units.
         arrival: when the frame came, ISO 8601.
         known: what is known beside the frame.
-        cell_count: of all units; None if one of them has no count.
+        cell_count: of all units; None if one of them has no count, or is not there.
         charge_state: None without a current.
         time_remaining: None if the frame has none.
         alarm: the active error; None without one, UNKNOWN when the frame has no error state.
         cell_voltages: V, of all cells that have one, unit by unit.
         cell_voltage_min, cell_voltage_max: V, rounded so that they agree with the cells.
         temperature_max: °C, rounded so that it agrees with the sensors.
-        temperature_min: °C, of the sensors that are plugged in; None if one of them has no value.
+        temperature_min: °C, of the sensors that are plugged in; None if a sensor has no value.
         is_balancing: whether any cell is being balanced; None if that is not known of all cells.
         cell_lowest, cell_highest: `unit/cell`, the first of several that are equal.
         energy: the counters up to this frame.
@@ -92,6 +97,8 @@ class Pack(Struct, frozen=True, gc=False):
     addressed: bool | None
     shared_addresses: tuple[tuple[int, int], ...]
     left_out: int
+    is_unit_missing: bool
+    has_all_voltages: bool
     arrival: str
     known: Known
     cell_count: int | None
@@ -143,19 +150,16 @@ class Pack(Struct, frozen=True, gc=False):
         found = order_units(array.slaves, addressed=addressed)
         ordered = found.units
         voltages = [v for unit in ordered for v in unit.cell_voltages if v is not None]
-        sensors = [t for unit in ordered for t in unit.temperatures]
-        temperatures = [t for t in sensors if t is not None]
+        temperatures = [t for unit in ordered for t in unit.temperatures if t is not None]
         low, high = (min(voltages), max(voltages)) if voltages else (None, None)
+        # What is made of all cells or sensors is unknown without one of them.
+        is_unit_missing = len(ordered) + found.left_out < known.unit_total
+        has_all_units = not is_unit_missing and not found.left_out
+        has_all_voltages = has_all_units and all(unit.has_all_voltages for unit in ordered)
+        has_all_temperatures = has_all_units and all(u.has_all_temperatures for u in ordered)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
-        # A cell without a voltage, or in a unit that was left out, may be either.
-        if (
-            low is not None
-            and high is not None
-            and not found.left_out
-            # A list: `sum` would resume a generator for each unit.
-            and len(voltages) == sum([len(unit.cell_voltages) for unit in ordered])
-        ):
+        if low is not None and high is not None and has_all_voltages:
             lowest = _cell(voltages.index(low), ordered)
             highest = _cell(voltages.index(high), ordered)
         current = shown(master.current, CURRENT_DECIMALS)
@@ -172,9 +176,11 @@ class Pack(Struct, frozen=True, gc=False):
             addressed=found.addressed,
             shared_addresses=found.shared_addresses,
             left_out=found.left_out,
+            is_unit_missing=is_unit_missing,
+            has_all_voltages=has_all_voltages,
             arrival=arrival,
             known=known,
-            cell_count=found.cell_count,
+            cell_count=None if is_unit_missing else found.cell_count,
             charge_state=_charge_state(current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=alarm_of(master),
@@ -184,8 +190,8 @@ class Pack(Struct, frozen=True, gc=False):
             temperature_max=_agreeing(
                 master.temperature_max, max(temperatures, default=None), TEMPERATURE_DECIMALS
             ),
-            temperature_min=_coldest(temperatures) if len(temperatures) == len(sensors) else None,
-            is_balancing=_is_balancing(ordered),
+            temperature_min=_coldest(temperatures) if has_all_temperatures else None,
+            is_balancing=_is_balancing(ordered, has_all_units=has_all_units),
             cell_lowest=lowest,
             cell_highest=highest,
             energy=energy,
@@ -256,16 +262,12 @@ def _coldest(temperatures: Sequence[float]) -> float | None:
     return coldest
 
 
-def _is_balancing(units: Sequence[Unit]) -> bool | None:
+def _is_balancing(units: Sequence[Unit], *, has_all_units: bool) -> bool | None:
     """Return whether any cell is being balanced; None if that is not known of all cells."""
-    has_flags = is_missing = False
-    for unit in units:
-        flags = unit.cell_balancing
-        if True in flags:
-            return True
-        has_flags = has_flags or bool(flags)
-        is_missing = is_missing or None in flags or len(flags) < len(unit.cell_voltages)
-    return False if has_flags and not is_missing else None
+    if any(True in unit.cell_balancing for unit in units):
+        return True
+    is_known = has_all_units and all(unit.has_all_flags for unit in units)
+    return False if is_known and any(unit.cell_balancing for unit in units) else None
 
 
 def shown(value: float | None, decimals: int) -> float | None:

@@ -71,7 +71,10 @@ def find(pack: Pack) -> Iterator[str]:
         yield f"{units} set to address {address}: check the address switches"
     if pack.left_out:
         yield "a unit comes without its address, and is left out: the others have one"
+    if pack.is_unit_missing:
+        yield "a unit is missing that was there before: check its power and its RS-485 cable"
     for unit in pack.units:
+        yield from _not_whole(unit)
         yield from _in_unit(unit)
     master = pack.master
     low, high = master.cell_voltage_min, master.cell_voltage_max
@@ -88,6 +91,13 @@ def find(pack: Pack) -> Iterator[str]:
 def _is_sure(remark: str) -> bool:
     """Return whether a remark depends on no measurement."""
     return remark in (ADDRESSES_CHANGE, IN_PERCENT) or "set to address" in remark
+
+
+def _not_whole(unit: Unit) -> Iterator[str]:
+    if unit.cell_count and not unit.has_all_voltages:
+        yield f"not every cell of unit {unit.address} has a voltage"
+    if unit.sensor_count and not unit.has_all_temperatures:
+        yield f"not every temperature sensor of unit {unit.address} has a value"
 
 
 def _in_unit(unit: Unit) -> Iterator[str]:

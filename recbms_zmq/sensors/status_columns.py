@@ -122,16 +122,18 @@ class StatusColumns:
         changed = self._put(_PACK.compute(pack, self._pack, before, 0))
         for columns, unit in zip(self._units, units, strict=True):
             changed += self._put(columns.compute(unit))
-        changed += self._put_cells()
+        # A unit that was left out or not admitted has cells, too.
+        has_all = pack.has_all_voltages and len(units) == len(pack.units)
+        changed += self._put_cells(has_all=has_all)
         if link is not None:
             before, self._link = self._link, _LINK.read(link)
             changed += self._put(_LINK.compute(link, self._link, before, self._first_of_link))
         return self._values, changed
 
-    def _put_cells(self) -> list[int]:
+    def _put_cells(self, *, has_all: bool) -> list[int]:
         """Compute what is made of the published voltages of all cells, if one has changed."""
         voltages: list[Any] = []
-        for columns in self._units:
+        for columns in self._units if has_all else ():
             run = columns.runs[_CELL_VOLTAGES]
             voltages += self._values[run.start : run.stop]
         if voltages == self._voltages:

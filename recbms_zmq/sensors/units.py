@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -20,8 +20,11 @@ MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 class Unit(Struct, frozen=True, gc=False):
     """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
 
+    A list is empty if the frame has no value for it at all.
+
     Attributes:
         address: 0 to 255 on RS-485; 256 and more if another unit has the same address.
+        cell_count, sensor_count: as the unit states them; None without a count that can be.
         bms_temperature: of the board, °C.
         temperatures: °C.
         cell_voltages: V.
@@ -31,11 +34,29 @@ class Unit(Struct, frozen=True, gc=False):
     """
 
     address: int
+    cell_count: int | None
+    sensor_count: int | None
     bms_temperature: float | None
     temperatures: Sequence[float | None]
     cell_voltages: Sequence[float | None]
     cell_resistances: Sequence[float | None]
     cell_balancing: Sequence[bool | None]
+
+    @property
+    def has_all_voltages(self) -> bool:
+        """Whether every cell has a voltage."""
+        return _is_whole(self.cell_voltages, self.cell_count)
+
+    @property
+    def has_all_temperatures(self) -> bool:
+        """Whether every temperature sensor has a value."""
+        return _is_whole(self.temperatures, self.sensor_count)
+
+    @property
+    def has_all_flags(self) -> bool:
+        """Whether it is known of every cell if it is being balanced."""
+        flags = self.cell_balancing
+        return _is_whole(flags, self.cell_count) and len(flags) >= len(self.cell_voltages)
 
 
 class Units(NamedTuple):
@@ -45,7 +66,7 @@ class Units(NamedTuple):
         units: in the order of their addresses.
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
-        cell_count: of all units; None if one of them has no count.
+        cell_count: of all units; None if one of them has no count that can be.
         left_out: units without an address where others have one: they could be any of them.
 
     """
@@ -79,7 +100,7 @@ def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
         units=ordered,
         addressed=has_addresses if numbered_slaves else None,
         shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
-        cell_count=None if left_out else _cell_count(numbered_slaves),
+        cell_count=None if left_out else _cell_count(ordered),
         left_out=left_out,
     )
 
@@ -96,40 +117,69 @@ def _shared(slaves: Sequence[tuple[int, Slave]]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted((address, count) for address, count in counts.items() if count > 1))
 
 
-def _cell_count(slaves: Sequence[tuple[int, Slave]]) -> int | None:
+def _cell_count(units: Sequence[Unit]) -> int | None:
     """Return the cells of all units; None if one of them has no count."""
     total = 0
-    for _, slave in slaves:
-        if slave.cell_count is None:
+    for unit in units:
+        # A count of 0 is nonsense beside cells.
+        if unit.cell_count is None or len(unit.cell_voltages) > unit.cell_count:
             return None
-        total += slave.cell_count
-    return total if slaves else None
+        total += unit.cell_count
+    return total or None
 
 
 def _unit(address: int, slave: Slave) -> Unit:
+    cells, sensors = _count(slave.cell_count, MAX_CELLS), slave.temperature_count
     # There is no unit without cells, so a count of 0 hides none.
-    cells = slave.cell_count if slave.cell_count and slave.cell_count > 0 else None
+    most_cells = cells or None
     return Unit(
         address=address,
+        cell_count=cells,
+        sensor_count=_count(sensors, MAX_SENSORS),
         bms_temperature=slave.bms_temperature,
         # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
         # temperatures, and the unused ones have values that look like cell voltages.
-        temperatures=_in_order(slave.temperatures, slave.temperature_count),
-        cell_voltages=_in_order(slave.cell_voltages, cells),
-        cell_resistances=_in_order(slave.cell_resistances, cells),
+        temperatures=_in_order(slave.temperatures, sensors, MAX_SENSORS),
+        cell_voltages=_in_order(slave.cell_voltages, most_cells, MAX_CELLS),
+        cell_resistances=_in_order(slave.cell_resistances, most_cells, MAX_CELLS),
         cell_balancing=[
-            None if flag is None else bool(flag) for flag in _in_order(slave.cell_balancing, cells)
+            None if flag is None else bool(flag)
+            for flag in _in_order(slave.cell_balancing, most_cells, MAX_CELLS)
         ],
     )
 
 
-def _in_order(items: dict[int, _T] | list[_T] | None, count: int | None) -> list[_T | None]:
-    """Return the first `count` items (None: all) by their numbers, None where one is missing."""
-    if items is None:
+def _count(stated: int | None, most: int) -> int | None:
+    """Return a count; None for one that no unit can have."""
+    return stated if stated is not None and 0 <= stated <= most else None
+
+
+def _is_whole(values: Sequence[Any], count: int | None) -> bool:
+    """Return whether there is a value for everything that a unit has, which may be nothing."""
+    return None not in values if values else count == 0
+
+
+def _in_order(
+    items: dict[int, _T] | list[_T] | None, count: int | None, most: int
+) -> list[_T | None]:
+    """Return items by their numbers, None where one is missing.
+
+    Args:
+        items: of the frame.
+        count: how many the unit states; None if it states none. What is beyond is left out; what
+            is missing is None, as far as the count is at most `most`.
+        most: the largest count of a unit.
+
+    """
+    if not items:
         return []
     listed: list[_T | None]
     if not isinstance(items, dict) or tuple(items) == _NUMBERS[: len(items)]:
         listed = [*(items.values() if isinstance(items, dict) else items)]
     else:  # with gaps, or not in order
         listed = [*map(items.get, range(max(items) + 1))]
-    return listed if count is None or count == len(listed) else listed[: max(count, 0)]
+    if count is None or count == len(listed):
+        return listed
+    if len(listed) < count <= most:
+        listed += [None] * (count - len(listed))
+    return listed[: max(count, 0)]

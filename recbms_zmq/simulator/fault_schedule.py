@@ -40,6 +40,7 @@ class _FaultTimer:
         if self.next is not None and elapsed >= self.next:
             begins = True
             every = self.fault.every
+            # The next multiple, not the last time plus a period: missed ones are not made up for.
             self.next = None if every is None else (elapsed // every + 1) * every
         if is_frame and self.is_due_by_chance():
             begins = True

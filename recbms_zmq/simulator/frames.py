@@ -226,7 +226,10 @@ def _stepped(value: float, step: float) -> float:
 
 
 def _float(value: float, digits: int = _STATUS_DIGITS) -> float:
-    """Return the value as C's `%.7g` prints it: whole numbers become integers."""
+    """Return the value as C's `%.7g` prints it: whole numbers become integers.
+
+    A reader that expects a fraction in every number fails here as it does with the real module.
+    """
     short = float(f"{value:.{digits}g}")
     return int(short) if short.is_integer() else short
 

@@ -133,6 +133,7 @@ class SimulatedPack:
         self._deep = self.soc <= 0.35
         self._previous_current = 0.0
         self._next_balancing = START
+        # One step, so that the first frame has currents and temperatures.
         self._tick()
         self.average_current = self.current
 
@@ -141,6 +142,7 @@ class SimulatedPack:
 
         Of a very long leap only the last part is lived, so that one call takes a bounded time.
         """
+        # In equal steps, whoever calls how often: so the same seed and time give the same frame.
         steps = int((time - self.time) / self._step)
         if steps > _MOST_STEPS:
             self.time += (steps - _MOST_STEPS) * self._step

@@ -130,6 +130,7 @@ class SimulatorServer:
                 self._notify()
 
     def _notify(self) -> None:
+        # A new event each time: with `clear`, a client that is still sending would miss this one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from e2e.home_assistant import HomeAssistant
+
 _VOLTAGE = {"unit_of_measurement": "V", "device_class": "voltage", "state_class": "measurement"}
 _POWER = {"unit_of_measurement": "W", "device_class": "power", "state_class": "measurement"}
 _TEMPERATURE = {
@@ -232,16 +234,20 @@ def shown_of(device_name: str, entities: Iterable[Entity]) -> Shown:
     }
 
 
-def seen(states: dict[str, Any], device_name: str) -> Shown:
+def seen(home_assistant: HomeAssistant, device_name: str) -> Shown:
     """Return the same of what Home Assistant has of a device, by its API.
 
-    What depends on the time is not compared: it only has to look right, and is then named.
+    An entity belongs to the device that the registry names; a state without an entry to the device
+    with which its name begins. What depends on the time is not compared: it only has to look
+    right, and is then named.
     """
     prefix = f"{device_name} "
+    owners = home_assistant.device_names()
     found: Shown = {}
-    for entity_id, entity in states.items():
+    for entity_id, entity in home_assistant.states().items():
         name = str(entity["attributes"].get("friendly_name", ""))
-        if name.startswith(prefix):
+        # The names of other tests' devices may begin with this one.
+        if owners.get(entity_id, device_name) == device_name and name.startswith(prefix):
             state = entity["state"]
             expected = _BY_NAME.get(name.removeprefix(prefix), "")
             if expected in _NOT_COMPARED and _NOT_COMPARED[expected].fullmatch(state):

@@ -169,6 +169,12 @@ class HomeAssistant:
         """Return the device registry by device id."""
         return {each["id"]: each for each in self.ask("config/device_registry/list")}
 
+    def device_names(self) -> dict[str, str]:
+        """Return the names of the registered entities' devices by entity id."""
+        names = {key: device["name"] for key, device in self.devices().items()}
+        owners = {key: each["device_id"] for key, each in self.entities().items()}
+        return {key: names[owner] for key, owner in owners.items() if owner in names}
+
     def _add(self, domain: str, answers: dict[str, Any]) -> None:
         """Set an integration up; what a form wants beyond `answers` is left as it suggests."""
         flow = self.post("/api/config/config_entries/flow", {"handler": domain})

@@ -50,5 +50,5 @@ def test_the_energy_dashboard_takes_the_counters_and_keeps_their_sums(
 
 
 def _seen(home_assistant: HomeAssistant, entity_id: str) -> str | None:
-    states = seen(home_assistant.states(), "Energy pack")
+    states = seen(home_assistant, "Energy pack")
     return states[entity_id][0] if entity_id in states else None

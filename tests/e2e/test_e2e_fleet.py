@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import pytest
 from support.namespace import Host, can_have_a_network, own_network
 from support.pages import ROOT, block
 from support.process import environment
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 from e2e import installation
 from e2e.engines import Redis
@@ -32,6 +33,7 @@ SIZE: Final = int(os.environ.get("RECBMS_FLEET", "40"))
 SECONDS: Final = float(os.environ.get("RECBMS_FLEET_SECONDS", "5"))
 SHARDS: Final = 4
 STREAMS: Final = [f"recbms:{number}" for number in range(SHARDS)]
+TS: Final = "2026-11-26T10:00:00.000Z"
 WORKERS: Final = ("one", "two", "three")
 PLACES: Final = {
     "~/recbms/bin/python": HERE["~/recbms/bin/python"],
@@ -207,9 +209,57 @@ def test_each_message_counts_once_though_a_worker_and_the_broker_are_killed(
     assert [fleet.pending(name) for name in WORKERS] == [0] * len(WORKERS)
     log = "".join(worker.log() for worker in fleet.workers.values())
     assert re.search(
-        r"^one: handled \d+, \d+/s, lag \d+ \(\d+\.\d s\), pending \d+$", log, re.MULTILINE
+        r"^one: handled \d+, \d+/s, lag \d+ \(\d+\.\d s\), pending \d+, lost 0$", log, re.MULTILINE
     )
     print(f"\n{SIZE} BMS, {len(lines)} messages in {elapsed:.0f} s\n{log}")
+
+
+def test_messages_that_are_lost_are_counted(redis: Redis, tmp_path: Path) -> None:
+    def feed(first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            message = {"topic": "recbms/home/soc", "key": "soc", "seq": number, "ts": TS}
+            os.write(pipe_in, json.dumps(message).encode() + b"\n")
+
+    python, scripts = PLACES.values()
+    url = f"redis://127.0.0.1:{redis.port}"
+    pipe_out, pipe_in = os.pipe()
+    command = [python, f"{scripts}/to_redis_stream.py", url, STREAMS[0], "--maxlen", "100"]
+    log = tmp_path / "feed.log"
+    with log.open("wb") as output:
+        feeder = subprocess.Popen(command, stdin=pipe_out, stderr=output, env=environment())
+    os.close(pipe_out)
+    worker = None
+    try:
+        feed(1, 1000)
+        eventually(lambda: newest(redis) == 1000, "all are in the stream")
+        stored = int(redis.ask("XLEN", STREAMS[0]))
+        assert stored < 1000
+        # One worker gets 60 of them and ends; most of those are trimmed before they are taken over.
+        redis.ask("XGROUP", "CREATE", STREAMS[0], "workers", "0")
+        read = ("COUNT", "60", "STREAMS", STREAMS[0], ">")
+        redis.ask("XREADGROUP", "GROUP", "workers", "zero", *read)
+        redis.ask("XTRIM", STREAMS[0], "MAXLEN", str(stored - 50))
+        command = [python, f"{scripts}/redis_worker.py", url, STREAMS[0]]
+        options = ["--takeover", "1", "--report", "0.2"]
+        worker = Program([*command, *options], tmp_path / "worker.log", environment())
+        text = f"handled {stored - 50}, "
+        eventually(lambda: text in worker.log() and ", pending 0, " in worker.log(), "the rest")
+        eventually(lambda: f", pending 0, lost {1050 - stored}" in worker.log(), "what is lost")
+        # Redis is there again, without what it had confirmed.
+        redis.ask("FLUSHALL")
+        feed(1001, 1002)
+        eventually(lambda: "has lost 1000 entries" in log.read_text(), "what Redis has lost")
+    finally:
+        os.close(pipe_in)
+        if worker is not None:
+            worker.stop()
+        assert feeder.wait(PATIENCE) == 0
+
+
+def newest(redis: Redis) -> int:
+    """Return the number of the newest entry of the first stream."""
+    found = redis.ask("XREVRANGE", STREAMS[0], "+", "-", "COUNT", "1")
+    return int(found[0][0].partition("-")[2]) if found else 0
 
 
 def command_line(pid: int) -> str:

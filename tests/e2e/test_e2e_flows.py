@@ -40,7 +40,7 @@ def wait_for_entities(
     home_assistant: HomeAssistant, device_name: str, expected: Shown
 ) -> dict[str, Any]:
     """Wait until Home Assistant shows what is expected; return the entity registry."""
-    wait_until_equal(lambda: seen(home_assistant.states(), device_name), expected)
+    wait_until_equal(lambda: seen(home_assistant, device_name), expected)
     return home_assistant.entities()
 
 

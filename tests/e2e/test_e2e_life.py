@@ -341,12 +341,11 @@ def test_everything_is_back_after_home_assistant_restarts_and_the_log_stays_quie
         keys = ("soc", "voltage", "charging")
 
         def everything() -> Shown:
-            found = home_assistant.states()
-            nodes = seen(found, "REC BMS")
+            nodes = seen(home_assistant, "REC BMS")
             wanted = [BY_KEY[key].id("REC BMS") for key in keys]
             return {
-                **seen(found, "Announced"),
-                **seen(found, "Written"),
+                **seen(home_assistant, "Announced"),
+                **seen(home_assistant, "Written"),
                 **{entity_id: nodes[entity_id] for entity_id in wanted if entity_id in nodes},
             }
 

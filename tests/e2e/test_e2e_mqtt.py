@@ -62,7 +62,7 @@ def numbers(entities: Shown) -> Shown:
 
 def states(home_assistant: HomeAssistant, device_name: str) -> set[str]:
     """Return the states of the pack's numbers, each once."""
-    found = seen(home_assistant.states(), device_name)
+    found = seen(home_assistant, device_name)
     ids = [entity.id(device_name) for entity in BY_KEY.values() if entity.key in ("soc", "power")]
     return {found[each][0] for each in ids if each in found}
 
@@ -81,7 +81,7 @@ def test_home_assistant_has_all_entities_without_node_red(
     ids = set(expected)
 
     def found() -> Shown:
-        all_of_it = numbers(seen(home_assistant.states(), name))
+        all_of_it = numbers(seen(home_assistant, name))
         return {each: value for each, value in all_of_it.items() if each in ids}
 
     wait_until_equal(found, expected)

@@ -9,17 +9,13 @@ from e2e.node_red import FLOWS
 
 VIEW = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
 CELLS = """\
-| Unit 2 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
-|:--|--:|--:|--:|--:|--:|--:|--:|--:|
-| V | ▼3.305 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 | 3.320 |
-
-|  | 9 | 10 |
-|:--|--:|--:|
-| V | 3.320 | – |
-
-| Unit 16 | 1 |
-|:--|--:|
-| V | ▲3.400 |"""  # noqa: RUF001 - the dash is what is shown of an unknown cell
+| **2/1** | **2/2** | **2/3** | **2/4** | **2/5** |
+|--:|--:|--:|--:|--:|
+| ▼3.305 | 3.320 | 3.320 | 3.320 | 3.320 |
+| **2/6** | **2/7** | **2/8** | **2/9** | **2/10** |
+| 3.320 | 3.320 | 3.320 | 3.320 | – |
+| **16/1** | | | | |
+| ▲3.400 |"""  # noqa: RUF001 - the dash is what is shown of an unknown cell
 
 
 def test_every_entity_of_the_view_is_one_that_the_flows_make() -> None:
@@ -29,7 +25,7 @@ def test_every_entity_of_the_view_is_one_that_the_flows_make() -> None:
     assert named <= made
 
 
-def test_the_view_finds_the_cells_of_any_pack_in_rows_of_eight(
+def test_the_view_finds_the_cells_of_any_pack_in_rows_that_fit_a_phone(
     home_assistant: HomeAssistant,
 ) -> None:
     block = re.search(r"content: \|\n((?:          .*\n|\n)+)", VIEW)

@@ -1,15 +1,16 @@
 """Waiting for what other programs do, beyond `support.waiting`."""
 
+import contextlib
 import socket
-import time
 from collections.abc import Callable
+
+from support.waiting import eventually
 
 
 def wait_until_equal(look: Callable[[], object], expected: object, seconds: float = 60.0) -> None:
     """Wait until `look` gives what is expected; fail with pytest's comparison of the two."""
-    end = time.monotonic() + seconds
-    while look() != expected and time.monotonic() < end:
-        time.sleep(0.2)
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: look() == expected, "equal", seconds)
     assert look() == expected
 
 

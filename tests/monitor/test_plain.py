@@ -10,7 +10,7 @@ from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, status
 from support.monitored_bms import MonitoredBms
-from support.process import Command, command
+from support.process import Command
 
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.plain import PlainView
@@ -91,15 +91,6 @@ def test_signals_end_it_in_order(start: Run, bms: FakeBms, number: int) -> None:
     assert process.stderr.text() == ""
 
 
-def test_nohup_keeps_it_going(start: Run, bms: FakeBms) -> None:
-    process = start("monitor", bms.url, python=["nohup", *command()])
-    process.stdout.line("28.5 %")
-    process.send_signal(signal.SIGHUP)
-    bms.send(status(soc=0.5))
-    process.stdout.line("50.0 %")
-    assert process.stop() == 0
-
-
 def test_a_service_and_a_bms_can_be_watched_together(
     start: Run, run: Run, make_bms: MakeBms
 ) -> None:
@@ -137,26 +128,3 @@ def test_a_reader_that_has_gone_ends_it(start: Run, bms: FakeBms) -> None:
     bms.send(status(soc=0.5))
     assert process.wait() == 141
     assert process.stderr.text() == ""
-
-
-def test_a_service_with_curve_lets_in_who_has_the_keys(
-    start: Run, run: Run, bms: FakeBms, tmp_path: Path
-) -> None:
-    for name in ("server", "client"):
-        assert start("keygen", str(tmp_path / name)).wait() == 0
-    clients = tmp_path / "clients"
-    clients.mkdir()
-    (clients / "client.key").write_bytes((tmp_path / "client.key").read_bytes())
-    secret = ("--curve-secret-key", f"{tmp_path}/server.key_secret")
-    service = run(*secret, "--curve-allow", str(clients), bms.url)
-    endpoint = service.endpoint()
-    stranger = start("monitor", endpoint)
-    stranger.stdout.line(f"{endpoint} refused the connection: it requires CURVE")
-    keys: tuple[str, ...] = ("--curve-server-key", f"{tmp_path}/server.key")
-    unlisted = start("monitor", *keys, endpoint)
-    unlisted.stdout.line(f"{endpoint} refused the connection: this key or address is not allowed")
-    keys += ("--curve-secret-key", f"{tmp_path}/client.key_secret")
-    line(start("monitor", *keys, endpoint), "28.5 %")
-    for process in (stranger, unlisted):
-        assert process.stop() == 0
-        assert len(process.stdout.all()) == 1

@@ -544,6 +544,56 @@ def test_on_mqtt_the_last_values_stay_while_the_bms_is_offline() -> None:
     ]
 
 
+OTHERS = {
+    "what the pipe announces": {
+        "origin": {"name": "recbms-zmq"},
+        "device": {"identifiers": ["recbms_main"]},
+        "availability": [{"topic": "recbms/main/availability"}],
+        "components": {"soc": {"state_topic": "recbms/main/soc"}},
+    },
+    "another program's": {"state_topic": "x", "origin": {"name": "x"}, "device": {}},
+    "without an origin": {"state_topic": "x", "device": {"identifiers": "recbms_main"}},
+    "nothing": None,
+    "a list": [1],
+    "a text": "offline",
+    "a number": 3,
+    "empty": {},
+    "odd": {"origin": "recbms-zmq", "device": 3, "availability": {}},
+}
+
+
+@pytest.mark.parametrize("device", ["", "main"])
+def test_on_mqtt_the_button_removes_what_the_flow_made_whatever_others_have_announced(
+    device: str,
+) -> None:
+    announced = [
+        run("mqtt", {**reading, "first": True, "online": True}, **MQTT)[0]["sent"][0][0]
+        for reading in (SOC, CHARGING)
+    ]
+    early = json.loads(announced[0]["payload"])
+    early.pop("availability")
+    announced[0]["payload"] = json.dumps(early)
+    others = [
+        {"topic": f"homeassistant/device/{number}/config", "payload": json.dumps(config)}
+        for number, config in enumerate(OTHERS.values())
+    ]
+    others.append({"topic": "homeassistant/sensor/broken/config", "payload": "{"})
+    pressed = {"control": "remove", "payload": device}
+    last = {"topic": "recbms/flow/listed", "payload": "listed"}
+    *_, done = run("remove_mqtt", pressed, others[0], *announced, *others, last, **MQTT)
+    removed, stop, subscription = done["sent"]
+    assert [each["topic"] for each in removed] == [
+        "homeassistant/sensor/recbms_main_soc/config",
+        "recbms/main/soc",
+        "homeassistant/binary_sensor/recbms_main_charging/config",
+        "recbms/main/charging",
+        "recbms/main/availability",
+    ]
+    assert {(each["payload"], each["retain"]) for each in removed} == {("", True)}
+    assert (stop, subscription) == (None, {"action": "unsubscribe", "topic": True})
+    assert done["statuses"] == ["removed: 2 entities"]
+
+
 def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:
     alarm = {"event": "alarm_raised", "number": 2, "text": "Low", "unit": 2, "cell": 3}
     topic = "recbms/main/event"

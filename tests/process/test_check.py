@@ -205,14 +205,6 @@ def test_without_a_websocket_the_older_firmware_is_suggested(
     )
 
 
-def test_a_refused_connection_is_reported(start: Run, make_bms: MakeBms) -> None:
-    bms = make_bms()
-    bms.stop()
-    assert output(start("check", "--brief", "--timeout", "1", bms.url), 69) == (
-        "no status frame within 1 s: connection refused\n"
-    )
-
-
 def test_a_name_that_does_not_exist(start: Run) -> None:
     text = output(start("check", "--timeout", "8", "ws://no-such-bms.invalid/ws"), 69)
     assert "cannot be resolved: check its spelling" in " ".join(text.split())

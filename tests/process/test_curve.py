@@ -1,6 +1,5 @@
 """CURVE and --allow-ip: who gets messages from the real command, and who gets nothing."""
 
-import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -160,35 +159,3 @@ def test_keygen_writes_files_that_pyzmq_reads_and_only_the_owner_can_read_the_se
     assert pair[1] is not None
     assert zmq.curve_public(pair[1]) == pair[0]
     assert zmq.auth.load_certificate(public) == (pair[0], None)
-
-
-def sentence(process: Command, code: int) -> str:
-    """Return the one sentence with which the command refuses."""
-    assert process.wait() == code
-    (line,) = process.stderr.text().splitlines()
-    return line.removeprefix("recbms-zmq: ")
-
-
-def test_a_key_file_that_cannot_be_used_is_one_sentence_and_78(
-    run: Run, start: Start, keys: Keys
-) -> None:
-    missing = keys["missing"]
-    expected = f"cannot read the key file {missing}: No such file or directory"
-    arguments = ("--curve-secret-key", missing, "--curve-allow-any")
-    assert sentence(run(*arguments, "ws://127.0.0.1:9/ws"), 78) == expected
-    assert sentence(listen(start, "tcp://127.0.0.1:9", missing), 78) == expected
-
-
-def test_without_curve_an_address_that_others_can_reach_needs_to_be_meant(
-    bms: FakeBms, run: Run, keys: Keys
-) -> None:
-    with socket.socket() as port:
-        port.bind(("127.0.0.1", 0))
-        number = port.getsockname()[1]
-    everywhere = f"tcp://0.0.0.0:{number}"
-    refused = run("--publish", everywhere, "--allow-ip", "127.0.0.1", bms.url)
-    assert sentence(refused, 2) == (
-        f"--publish: other machines can reach {everywhere}, and read what is "
-        "published; encrypt with --curve-secret-key, or allow it with --allow-plaintext"
-    )
-    assert guarded(run, keys, "--publish", everywhere, bms.url).endpoint() == everywhere

@@ -100,35 +100,13 @@ def write_counters(directory: Path, **values: float) -> None:
     (directory / "main.energy.json").write_text(json.dumps(counters))
 
 
-def test_counters_begin_at_zero_without_a_state_directory_and_nothing_is_written(
+def test_without_a_state_directory_counters_begin_at_zero_and_nothing_is_written(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
     # Home, working directory and temporary files are all there, so that a file would be seen.
     service = count(pack.url, cwd=tmp_path, env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path)})
-    charged = service.message(key="energy_charged")
-    assert {key: charged.get(key) for key in ("payload", "unit", "ha")} == {
-        "payload": 0.0,
-        "unit": "kWh",
-        "ha": {
-            "component": "sensor",
-            "device_class": "energy",
-            "state_class": "total_increasing",
-            "suggested_display_precision": 3,
-        },
-    }
-    charge = service.message(key="charge_in")
-    assert {key: charge.get(key) for key in ("payload", "unit", "ha")} == {
-        "payload": 0.0,
-        "unit": "Ah",
-        "ha": {
-            "component": "sensor",
-            "state_class": "total_increasing",
-            "icon": "mdi:battery-plus-outline",
-            "suggested_display_precision": 2,
-        },
-    }
-    # 360 kW are 0.1 kWh a second.
-    until_above(service, "energy_charged", 0.05)
+    assert [first(service, key) for key in COUNTERS] == [0.0] * 4
+    until_above(service, "energy_charged", 0.05)  # 360 kW are 0.1 kWh a second
     pack.current = -7200.0
     until_above(service, "energy_discharged", 0.05)
     assert service.stop() == 0
@@ -392,24 +370,6 @@ def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
     )
 
 
-def test_systemds_state_directory_is_used_unless_another_is_given(
-    pack: Pack, count: Counting, tmp_path: Path
-) -> None:
-    write_counters(tmp_path / "first", energy_charged=1.0)
-    write_counters(tmp_path / "given", energy_charged=2.0)
-    systemd = {"STATE_DIRECTORY": f"{tmp_path / 'first'}:{tmp_path / 'second'}"}
-    ours = systemd | {"RECBMS_STATE_DIR": str(tmp_path / "given")}
-
-    def start_value(*arguments: str, env: dict[str, str]) -> Any:
-        return first(count(*arguments, pack.url, env=env), "energy_charged")
-
-    assert 1.0 <= start_value(env=systemd) < 1.5
-    assert 2.0 <= start_value(env=ours) < 2.5
-    third = tmp_path / "third"
-    assert start_value("--state-dir", str(third), env=ours) < 0.5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "given", "third"]
-
-
 def test_once_prints_no_counters_and_does_not_touch_them(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:
@@ -504,11 +464,6 @@ def make_other(kind: str, path: Path, victim: Path) -> None:
     else:
         with socket.socket(socket.AF_UNIX) as made:
             made.bind(str(path))
-
-
-def test_a_gap_beyond_the_limit_counts_nothing(pack: Pack, count: Counting) -> None:
-    service = count("--energy-max-gap", "0.001", "--report", "all", pack.url)
-    assert service.message(key="energy_charged", seq=20)["payload"] == 0.0
 
 
 def test_the_counters_of_a_simulated_pack_agree_with_its_state_of_charge(

@@ -106,17 +106,6 @@ def test_a_recording_is_shown_whole_whatever_its_speed(
     assert len(states) in (3, 4)
 
 
-def test_a_terminal_that_is_closed_ends_it_quietly(bms: FakeBms, run: Run) -> None:
-    ours, theirs = pty.openpty()
-    service = run("--no-publish", bms.url, stdout=theirs)
-    os.close(theirs)
-    service.stderr.line("main: online")
-    os.close(ours)
-    bms.send(status(erro={"present": 1, "addr": 2, "st": 4, "con_st": 1}))
-    assert service.wait() == 141
-    assert "Traceback" not in service.stderr.text()
-
-
 def test_it_can_be_stopped_and_continued(bms: FakeBms, run: Run, terminal: Pty) -> None:
     service = run("--no-publish", bms.url, stdout=terminal.fd)
     until(terminal.lines, STATE)

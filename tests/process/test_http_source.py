@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from support.fixtures import Run, Subscribe
 from support.module import FakeModule, answer
-from support.waiting import eventually
 
 
 @pytest.fixture
@@ -40,14 +39,6 @@ def test_a_module_that_fails_goes_offline_and_is_asked_again(run: Run, module: F
     module.answers = [answer()]
     service.messages_until(lambda m: m["key"] == "link/reconnects" and m["payload"] > 0)
     assert service.stop() == 0
-
-
-def test_a_module_that_does_not_answer_does_not_delay_the_end(run: Run, module: FakeModule) -> None:
-    module.answers = [None]
-    service = run("--no-publish", module.url)
-    eventually(lambda: module.requests, "a request")
-    assert service.stop() == 0
-    assert [m["payload"] for m in service.messages] == ["offline", "offline"]
 
 
 def test_once_asks_once_and_waits_for_no_settings(start: Run, module: FakeModule) -> None:

@@ -1,22 +1,16 @@
-"""With nothing to do the process sleeps: no source, sink or command has a busy loop."""
+"""With nothing to do the process sleeps: no sink or command has a busy loop."""
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start, Subscribe
-from support.frames import STATUS, status
-from support.module import FakeModule
+from support.frames import status
 from support.process import Command
-from support.receiver import RecordingReceiver
 from support.waiting import eventually
-
-from recbms_zmq.clock import Instant
-from recbms_zmq.sources.recording import Recorder
 
 pytestmark = [
     pytest.mark.slow,
@@ -63,86 +57,24 @@ def assert_idle(command: Command) -> None:
     assert command.is_running
 
 
-def recording(folder: Path, *seconds: float) -> str:
-    """Write a recording with a status frame at each of these times."""
-    path = folder / "recording.jsonl"
-    with path.open("wb") as file:
-        recorder = Recorder(RecordingReceiver(), lambda line: file.writelines((line, b"\n")))
-        start = Instant(0.0, 1e9)
-        recorder.start(start)
-        recorder.connected(start)
-        for second in seconds:
-            recorder.received(STATUS.encode(), start.at(second))
-    return str(path)
+# Each source at rest is in tests/sources/test_wakeups.py, a BMS between frames in test_wakeups.py.
 
 
-def quiet_websocket(run: Run, bms: FakeBms, _folder: Path) -> Command:
-    return run(bms.url)
-
-
-def refused_websocket(run: Run, bms: FakeBms, _folder: Path) -> Command:
-    bms.stop()
-    return run(bms.url)
-
-
-def simulator(run: Run, _bms: FakeBms, _folder: Path) -> Command:
-    return run("sim:?rate=0.01")
-
-
-def quiet_stdin(run: Run, _bms: FakeBms, _folder: Path) -> Command:
-    reading, writing = os.pipe()
-    command = run("-", stdin=reading)
-    os.close(reading)
-    os.write(writing, STATUS.encode() + b"\n")
-    os.set_inheritable(writing, False)
-    return command
-
-
-def ended_stdin(run: Run, bms: FakeBms, _folder: Path) -> Command:
-    return run("pipe=-", f"bms={bms.url}")  # stdin is /dev/null
-
-
-def gap_in_a_replay(run: Run, _bms: FakeBms, folder: Path) -> Command:
-    return run(f"replay:{recording(folder, 0, 3600)}")
-
-
-def ended_replay(run: Run, bms: FakeBms, folder: Path) -> Command:
-    return run(f"old=replay:{recording(folder, 0, 1)}?speed=0", f"bms={bms.url}")
-
-
-def unread_stdout(run: Run, bms: FakeBms, _folder: Path) -> Command:
-    reading, writing = os.pipe()  # reading stays open, and is not read
-    command = run("--report", "all", bms.url, stdout=writing)
-    os.close(writing)
-    os.set_inheritable(reading, False)
-    for number in range(200):  # more than a pipe holds
-        bms.send(status(ibat=number))
-    return command
-
-
-SERVICES: Final = (
-    *(quiet_websocket, refused_websocket, simulator, quiet_stdin, ended_stdin, gap_in_a_replay),
-    *(ended_replay, unread_stdout),
-)
-
-
-@pytest.mark.parametrize("begin", SERVICES)
-def test_a_service_with_nothing_to_do_sleeps(
-    begin: Callable[[Run, FakeBms, Path], Command], run: Run, bms: FakeBms, tmp_path: Path
-) -> None:
-    command = begin(run, bms, tmp_path)
+def test_a_service_with_a_simulated_pack_sleeps(run: Run) -> None:
+    command = run("sim:?rate=0.01")
     command.endpoint()
     assert_idle(command)
 
 
-def test_a_service_that_polls_sleeps_in_between(run: Run) -> None:
-    module = FakeModule()
-    try:
-        command = run("--poll-interval", "20", module.url)
-        command.message(key="availability", payload="online")
-        assert_idle(command)
-    finally:
-        module.close()
+def test_a_service_whose_stdout_is_not_read_sleeps(run: Run, bms: FakeBms) -> None:
+    reading, writing = os.pipe()
+    command = run("--report", "all", bms.url, stdout=writing)
+    os.close(writing)
+    command.endpoint()
+    for number in range(200):  # more than a pipe holds
+        bms.send(status(ibat=number))
+    assert_idle(command)
+    os.close(reading)
 
 
 @pytest.mark.parametrize("reads", [True, False])

@@ -136,14 +136,6 @@ def test_the_delays_are_reset_by_a_valid_frame_only(
     asyncio.run(main())
 
 
-def test_a_bms_that_never_sends_gets_a_new_connection(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=())
-    service = run("--no-publish", "--stale-after", "1", bms.url)
-    bms.wait_for_connections(2)
-    assert log(service, "trying again") == ["main: nothing came for 1 s; trying again"]
-    assert availability(service) == ["offline"]
-
-
 def test_settings_alone_do_not_keep_a_bms_online(make_bms: MakeBms, run: Run) -> None:
     async def only_settings(connection: Connection) -> None:
         await connection.send(STATUS)
@@ -275,31 +267,6 @@ def test_no_proxy_is_used_unless_one_is_asked_for(bms: FakeBms, run: Run) -> Non
         assert proxy.requests[0].startswith(f"CONNECT {bms.authority} HTTP/1.1\r\n".encode())
         assert asked.stop() == 0
         assert "secret" not in asked.stderr.text()
-
-
-NEVER = {
-    "ws://me:s3cret@127.0.0.1/ws?token=s3cret#part": (
-        "ws://***@127.0.0.1/ws?*** is not the address of a websocket: "
-        "fragment identifier is meaningless"
-    ),
-    "ws://s3cret@127.0.0.1/ws": (
-        "ws://***@127.0.0.1/ws is not the address of a websocket: "
-        "username provided without password"
-    ),
-    "--proxy=ftp://me:s3cret@127.0.0.1 ws://127.0.0.1": (
-        "--proxy: ftp://***@127.0.0.1 is not a proxy: scheme ftp isn't supported"
-    ),
-    f"--tls-fingerprint={0:064} ws://me:s3cret@127.0.0.1": (
-        "--tls-fingerprint: ws://***@127.0.0.1 has no certificate; only wss:// and https:// have"
-    ),
-}
-
-
-@pytest.mark.parametrize("arguments", NEVER)
-def test_addresses_that_can_never_work_are_usage_errors(arguments: str, run: Run) -> None:
-    service = run("--no-publish", *arguments.split())
-    assert service.wait() == 2
-    assert service.stderr.text() == f"recbms-zmq: {NEVER[arguments]}\n"
 
 
 @pytest.mark.parametrize("flood", ["pongs", "pings", "fragments", "bad frames", "long frames"])

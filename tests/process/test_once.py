@@ -76,14 +76,6 @@ def test_the_other_end_of_a_pipe_may_go(bms: FakeBms, run: Run) -> None:
     assert [line.split(b" ", 2)[2] for line in service.stderr.all()] == [b"info main: online"]
 
 
-def test_once_refuses_publish(run: Run) -> None:
-    service = run("--once", "--publish", "tcp://127.0.0.1:*", "ws://127.0.0.1:1")
-    assert service.wait() == 2
-    assert service.stderr.text() == (
-        "recbms-zmq: --publish: has no effect with --once, which prints the state on stdout only\n"
-    )
-
-
 def test_it_does_not_touch_the_address_of_a_running_service(bms: FakeBms, run: Run) -> None:
     running = run(bms.url)
     once = run("--once", bms.url, env={"RECBMS_PUBLISH": running.endpoint()})

@@ -110,16 +110,6 @@ def test_no_line_is_lost_to_a_slow_reader(start: Run, bms: FakeBms) -> None:
     ]
 
 
-def test_a_reader_that_goes_ends_it_quietly(start: Run, bms: FakeBms) -> None:
-    reading, writing = os.pipe()
-    recorder = start("record", bms.url, stdout=writing)
-    os.close(writing)
-    recorder.stderr.line("main: online")
-    os.close(reading)
-    bms.send(STATUS)
-    assert recorder.wait() == 141
-
-
 def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Path) -> None:
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
@@ -129,20 +119,6 @@ def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Pat
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73
     full.stderr.line("recbms-zmq: cannot write /dev/full any more; is the disk full?")
-
-
-def test_a_file_that_exists_is_overwritten_only_by_force(
-    start: Run, bms: FakeBms, tmp_path: Path
-) -> None:
-    path = tmp_path / "capture.jsonl"
-    path.write_text("precious")
-    refused = start("record", bms.url, "-o", str(path), "--duration", "1")
-    assert refused.wait() == 73
-    assert refused.stderr.text() == (
-        f"recbms-zmq: {path} exists; choose another name, or overwrite: --force\n"
-    )
-    assert path.read_text() == "precious"
-    end_when_recorded(start("record", bms.url, "-o", str(path), "--force"), path)
 
 
 def test_without_a_frame_it_fails_with_the_reason_and_leaves_no_file(

@@ -76,18 +76,6 @@ def test_a_terminal_can_be_typed_into(run: Run) -> None:
     os.close(ours)
 
 
-def test_nothing_on_stdin_is_a_clean_end(run: Run) -> None:
-    service = run("--no-publish", "-")  # /dev/null
-    assert service.wait() == 0
-    assert [m["payload"] for m in service.messages] == ["offline", "offline"]
-
-
-def test_a_signal_ends_it_while_stdin_stays_open(run: Run) -> None:
-    service = run("--no-publish", "-", stdin=subprocess.PIPE)
-    service.message(key="availability", payload="offline")
-    assert service.stop() == 0
-
-
 def test_exit_on_stdin_close_takes_no_frame_away(run: Run, make_bms: MakeBms) -> None:
     reading, writing = os.pipe()
     os.write(writing, ONE_A_LINE)

@@ -167,25 +167,38 @@ def broken(self, reason, at):
 pipeline.Pipeline.disconnected = broken
 sys.exit(cli.main())
 """
+CANCELLED_READER = """
+import asyncio, sys
+from recbms_zmq import cli
+from recbms_zmq.service import fleet, service
+async def cancelled(bms, delay):
+    if bms.pipeline.name == "broken":
+        raise asyncio.CancelledError
+    await fleet.keep_running(bms, delay)
+service.keep_running = cancelled
+sys.exit(cli.main())
+"""
 
 
 @pytest.mark.parametrize("manager", ["path"], indirect=True)
-def test_the_watchdog_is_not_fed_when_a_source_is_dead(
-    make_bms: MakeBms, run: Run, manager: Manager
+@pytest.mark.parametrize("program", [DEAD_SOURCE, CANCELLED_READER], ids=["raises", "cancelled"])
+def test_the_watchdog_is_not_fed_when_a_reader_is_dead(
+    make_bms: MakeBms, run: Run, manager: Manager, program: str
 ) -> None:
     good, away = make_bms(), make_bms()
     away.stop()
     service = run(
         *("--no-stdout", f"good={good.url}", f"broken={away.url}"),
-        python=[sys.executable, "-c", DEAD_SOURCE],
+        python=[sys.executable, "-c", program],
         env=manager.environment(seconds=0.6),
     )
-    service.stderr.line("made by the test")
+    if program == DEAD_SOURCE:
+        service.stderr.line("made by the test")
     manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
-    heard = len(manager.received)
+    before = len(manager.received)
     good.send(status(soc=0.5))  # the loop goes on, and sends the state
     manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.received[heard:]))
+    assert not any(map(is_beat, manager.received[before:]))
 
 
 BROKEN_TIMERS = """
@@ -215,36 +228,6 @@ def test_the_watchdog_is_not_fed_when_what_is_due_is_not_done(
         manager.everything()
     bms.send(status(soc=0.5))  # with a frame all is done that is due
     manager.until(is_beat)
-
-
-CANCELLED_READER = """
-import asyncio, sys
-from recbms_zmq import cli
-from recbms_zmq.service import fleet, service
-async def cancelled(bms, delay):
-    if bms.pipeline.name == "broken":
-        raise asyncio.CancelledError
-    await fleet.keep_running(bms, delay)
-service.keep_running = cancelled
-sys.exit(cli.main())
-"""
-
-
-@pytest.mark.parametrize("manager", ["path"], indirect=True)
-def test_the_watchdog_is_not_fed_when_a_reader_was_cancelled(
-    make_bms: MakeBms, run: Run, manager: Manager
-) -> None:
-    good = make_bms()
-    run(
-        *("--no-stdout", f"good={good.url}", f"broken={make_bms().url}"),
-        python=[sys.executable, "-c", CANCELLED_READER],
-        env=manager.environment(seconds=0.6),
-    )
-    manager.until(lambda changes: "good 28.5 %" in changes.get("STATUS", ""))
-    before = len(manager.received)
-    good.send(status(soc=0.5))
-    manager.until(lambda changes: "good 50.0 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.received[before:]))
 
 
 BLOCKED_LOOP = """

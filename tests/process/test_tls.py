@@ -1,6 +1,7 @@
 """`wss://`: which servers are trusted, and that others get no password."""
 
 import hashlib
+import os
 import shutil
 import ssl
 import subprocess
@@ -137,12 +138,14 @@ def test_a_server_without_tls_is_called_that(run: Run) -> None:
         service.stderr.line("TLS failed: WRONG_VERSION_NUMBER", "trying again")
 
 
-@pytest.mark.parametrize("content", [None, "no certificate"])
+@pytest.mark.parametrize("content", [None, "fifo", "no certificate"])
 def test_a_ca_file_that_cannot_be_used_is_a_configuration_error(
     content: str | None, run: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "ca.pem"
-    if content is not None:
+    if content == "fifo":
+        os.mkfifo(path)
+    elif content is not None:
         path.write_text(content, encoding="ascii")
     service = run("--no-publish", "--ca-file", str(path), "wss://127.0.0.1:1/ws")
     assert service.wait() == 78

@@ -90,27 +90,6 @@ def test_with_stdout_closed_a_recording_to_a_file_is_made(
     assert recorder.stop() == 0
 
 
-@pytest.mark.parametrize("option", ["--config", "--ca-file"])
-@pytest.mark.parametrize("kind", ["fifo", "device", "huge"])
-def test_a_file_that_is_none_is_refused_at_once(
-    start: Start, tmp_path: Path, option: str, kind: str
-) -> None:
-    path = tmp_path / "file"
-    if kind == "fifo":
-        os.mkfifo(path)
-    elif kind == "device":
-        path = Path("/dev/zero")
-    else:
-        with path.open("wb") as file:
-            file.truncate(3 * 2**30)  # sparse
-    process = start("run", "--no-publish", option, str(path), "wss://127.0.0.1:1/ws")
-    assert process.wait() == 78
-    (line,) = process.stderr.all()
-    why = "it has more than 4,194,304 bytes" if kind == "huge" else "it is not a regular file"
-    verb = "read" if option == "--config" else "use the certificates in"
-    assert line.decode() == f"recbms-zmq: cannot {verb} {path}: {why}"
-
-
 def test_the_configuration_can_come_from_a_pipe(bms: FakeBms, start: Start) -> None:
     document = f'no_publish = true\n[[bms]]\nname = "piped"\nurl = "{bms.url}"\n'
     process = start("run", "--once", "--config", "-", stdin=subprocess.PIPE)

@@ -175,13 +175,6 @@ def test_settings_and_a_connection_do_not_keep_the_bms_online() -> None:
     assert story.advance(30) == ["availability=offline"]
 
 
-def test_the_reason_for_offline_contains_the_problem_of_the_link() -> None:
-    story = online(stale_after=0.5)
-    story.link(0.2, "connection refused")
-    story.advance(1)
-    assert story.reasons[-1] == "no status frame for 0.5 s: connection refused"
-
-
 def test_before_the_first_frame_the_reason_is_the_problem_of_the_link() -> None:
     story = Story(refresh=60)
     story.start()
@@ -484,18 +477,6 @@ def test_a_value_that_is_gone_with_its_unit_is_null_once() -> None:
 
 
 # --- settings ---
-
-
-def test_settings_while_offline_wait_for_the_next_status() -> None:
-    story = Story()
-    story.start()
-    assert story.settings(1, {"capacity": 320}) == []
-    assert story.status(2, {"soc": 50}) == [
-        "availability=online",
-        DEVICE,
-        "soc=50",
-        "capacity=320",
-    ]
 
 
 def test_settings_that_changed_while_offline_are_published_in_their_newest_state() -> None:
@@ -805,24 +786,6 @@ def test_advance_has_something_to_publish_at_next_due_and_nothing_before(
     assert story.advance(now + 1e6) == []
 
 
-def test_next_due_is_the_first_of_refresh_held_values_and_stale_after() -> None:
-    story = Story(refresh=60, min_interval=10, stale_after=30)
-    story.start(0)
-    assert story.reporter.next_due(0) == 60  # the availability is repeated
-    story.status(50, {"soc": 50})
-    assert story.reporter.next_due(50) == 80  # offline
-    story.status(52, {"soc": 51})
-    assert story.reporter.next_due(52) == 60  # the held value
-    story.advance(60)
-    assert story.reporter.next_due(60) == 82
-    story.settings(61, {"capacity": 320})
-    story.settings(62, {"capacity": 300})
-    assert story.reporter.next_due(62) == 71  # the held setting
-    assert story.reporter.next_due(75) == 75  # overdue
-    story.advance(82)
-    assert story.reporter.next_due(82) == 142
-
-
 @given(OPTIONS, STEPS)
 def test_counts_have_no_gaps_and_no_reading_is_sent_while_offline(
     options: dict[str, Any], steps: list[Step]
@@ -891,3 +854,28 @@ def test_two_values_of_a_topic_are_at_least_min_interval_apart(
                     assert quarter / 4 - last >= options["min_interval"]
                     sent[message.key] = quarter / 4
         quarters = end
+
+
+TIMED: dict[str, Callable[[Reporter, Instant], Any]] = {
+    "start": Reporter.start,
+    "connected": Reporter.on_connected,
+    "disconnected": lambda reporter, now: reporter.on_disconnected("timeout", now),
+    "empty": lambda reporter, now: reporter.on_empty_status("no data", now),
+    "status": lambda reporter, now: reporter.on_status(
+        readings_of({"voltage": 13.0}, 0), DEVICE_INFO, now
+    ),
+    "settings": lambda reporter, now: reporter.on_settings(
+        readings_of({"settings/capacity": 320.0}, 0), DEVICE_INFO, now
+    ),
+}
+
+
+@pytest.mark.parametrize("step", TIMED)
+def test_what_falls_due_is_dated_by_the_clock_of_the_last_step(step: str) -> None:
+    """The wall clock may have been set since the step before."""
+    story = Story(refresh=60, stale_after=15)
+    story.reporter.start(at(0))
+    TIMED[step](story.reporter, Instant(10, WALL + 5010))
+    due = min(due for due in (10, 15, 25, 60, 70) if story.reporter.next_due(0) == due)
+    (message,) = story.reporter.advance(at(due)).messages
+    assert Message.of(message[1]).time == 5000 + due

@@ -9,7 +9,7 @@ from recbms_zmq.wire.frames import MAX_UNITS, BmsArray, Slave, Status
 
 
 def addresses(admission: UnitAdmission, wanted: Iterable[int]) -> list[int]:
-    units = [Unit(address, 20.0, [], [], [], []) for address in wanted]
+    units = [Unit(address, None, None, 20.0, [], [], [], []) for address in wanted]
     return [unit.address for unit in admission.admitted(units)]
 
 

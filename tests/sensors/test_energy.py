@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from recbms_zmq.sensors.energy import (
     FROM_ZERO,
-    MAX_CURRENT,
-    MAX_VOLTAGE,
     NOT_KNOWN,
     Counters,
     EnergyMeter,
@@ -122,13 +120,20 @@ def test_a_gap_is_bridged_up_to_its_limit_and_not_beyond() -> None:
     assert shorter == FROM_ZERO
 
 
+@pytest.mark.parametrize(("voltage", "current"), [(0.0, 36.0), (3000.0, 36.0), (50.0, 10_000.0)])
+def test_up_to_its_limits_a_sample_counts(voltage: float, current: float) -> None:
+    counted = count([(0, voltage, current), (36, voltage, current)])
+    assert counted.energy_charged == pytest.approx(voltage * current / 100_000)
+    assert counted.charge_in == pytest.approx(current / 100)
+
+
 @pytest.mark.parametrize("max_gap", [60, 1])
 @pytest.mark.parametrize(
     ("voltage", "current"),
     [
         *((50.0, value) for value in (None, math.nan, math.inf, -math.inf, 1e300, -1e300)),
-        (50.0, MAX_CURRENT * 1.01),
-        *((value, 36.0) for value in (None, math.nan, math.inf, -0.1, MAX_VOLTAGE * 1.01)),
+        *((50.0, value) for value in (10_000.1, -10_000.1)),
+        *((value, 36.0) for value in (None, math.nan, math.inf, -0.1, 3000.1)),
     ],
 )
 def test_a_sample_that_cannot_be_used_counts_as_if_it_had_not_come(

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.errors import MalformedFrame
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.link import Link
@@ -122,11 +121,6 @@ def test_a_status_with_one_unit_only_has_the_readings_of_the_unit() -> None:
     }
 
 
-def test_a_frame_without_data_is_refused() -> None:
-    with pytest.raises(MalformedFrame):
-        Normalizer().status(Status())
-
-
 @pytest.mark.parametrize(
     ("given", "voltage"),
     [
@@ -176,12 +170,6 @@ def test_a_value_that_is_not_finite_is_no_reading() -> None:
     assert values_of(readings)["voltage"] == largest
     nan = Normalizer().status(pack_of(voltage=float("nan"), temperature_max=float("inf")))
     assert {"voltage", "temperature_max"}.isdisjoint(values_of(nan))
-
-
-def test_the_idle_current_is_an_option() -> None:
-    frame = pack_of(current=0.5)
-    assert values_of(Normalizer().status(frame))["charge_state"] == "charging"
-    assert values_of(Normalizer(idle_current=0.5).status(frame))["charge_state"] == "idle"
 
 
 MILLIVOLTS = st.floats(2.5, 3.65)
@@ -252,13 +240,6 @@ def test_all_numbers_of_a_frame_agree_as_they_are_shown(
         state == "charging",
         state == "discharging",
     )
-
-
-def test_the_difference_is_that_of_the_shown_voltages() -> None:
-    frame = pack_of(cell_voltage_min=3.4046, cell_voltage_max=3.4124)
-    shown = values_of(Normalizer().status(frame))
-    assert (shown["cell_voltage_min"], shown["cell_voltage_max"]) == (3.405, 3.412)
-    assert shown["cell_voltage_delta"] == 0.007
 
 
 # --- alarms ---

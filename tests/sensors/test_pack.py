@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from recbms_zmq.errors import NoBatteryData
-from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.sensors.formulas import (
     capacity_remaining,
     cell_voltage_average,
@@ -135,13 +134,9 @@ EMPTY_SLAVES: list[Any] = [
 def test_a_frame_without_any_data_is_refused(master: Master | None, slaves: Any) -> None:
     frame = Status(bms_array=BmsArray(master=master, slaves=slaves))
     sentence = "^the module answers, but knows nothing of the BMS: RS-485 cable[?]$"
-    with pytest.raises(NoBatteryData, match=sentence):
-        Pack.of(frame)
-
-
-def test_a_frame_without_an_array_is_refused() -> None:
-    with pytest.raises(NoBatteryData):
-        Pack.of(Status())
+    for each in (frame, Status()):
+        with pytest.raises(NoBatteryData, match=sentence):
+            Pack.of(each)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +167,13 @@ def test_one_reading_is_data_also_if_it_is_0(array: BmsArray) -> None:
         (0, []),
         (-1, []),
         (3, [20.0, 21.0, 99.0]),
-        (9, [20.0, 21.0, 99.0]),
+        (5, [20.0, 21.0, 99.0, None, None]),
+        (16, [20.0, 21.0, 99.0, *[None] * 13]),
+        (17, [20.0, 21.0, 99.0]),
     ],
 )
-def test_only_as_many_temperatures_are_trusted_as_there_are_sensors(
-    count: int | None, temperatures: list[float]
+def test_there_are_as_many_temperatures_as_sensors(
+    count: int | None, temperatures: list[float | None]
 ) -> None:
     found = {0: 20.0, 1: 21.0, 2: 99.0}
     assert unit_of(temperature_count=count, temperatures=found).temperatures == temperatures
@@ -184,8 +181,11 @@ def test_only_as_many_temperatures_are_trusted_as_there_are_sensors(
     assert unit_of(temperature_count=count, temperatures=listed).temperatures == temperatures
 
 
-@pytest.mark.parametrize(("count", "cells"), [(None, 3), (2, 2), (3, 3), (9, 3), (0, 3), (-4, 3)])
-def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
+@pytest.mark.parametrize(
+    ("count", "cells"),
+    [(None, 3), (2, 2), (3, 3), (5, 5), (32, 32), (33, 3), (2**31, 3), (0, 3), (-4, 3)],
+)
+def test_there_are_as_many_cells_as_counted_but_nonsense_hides_and_adds_none(
     count: int | None, cells: int
 ) -> None:
     unit = unit_of(
@@ -194,11 +194,27 @@ def test_a_count_of_cells_cuts_what_is_beyond_but_nonsense_hides_no_cell(
         cell_resistances=[0.001, 0.002, 0.003],
         cell_balancing={0: True, 1: 0, 2: 1},
     )
+    missing = [None] * (cells - 3)
     assert (unit.cell_voltages, unit.cell_resistances, unit.cell_balancing) == (
-        [3.1, 3.2, 3.3][:cells],
-        [0.001, 0.002, 0.003][:cells],
-        [True, False, True][:cells],
+        [3.1, 3.2, 3.3][:cells] + missing,
+        [0.001, 0.002, 0.003][:cells] + missing,
+        [True, False, True][:cells] + missing,
     )
+
+
+@pytest.mark.parametrize("count", [None, 0, 4])
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_without_any_value_there_are_no_cells_to_show(count: int | None, nothing: Any) -> None:
+    unit = unit_of(
+        cell_count=count,
+        temperature_count=count,
+        cell_voltages=nothing,
+        cell_resistances=nothing,
+        cell_balancing=nothing,
+        temperatures=nothing,
+    )
+    assert (unit.cell_voltages, unit.cell_resistances, unit.cell_balancing) == ([], [], [])
+    assert unit.temperatures == []
 
 
 def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_any_order() -> None:
@@ -211,10 +227,20 @@ def test_cells_keep_their_numbers_when_one_is_missing_or_they_come_in_any_order(
 
 def test_the_cells_of_all_units_are_added_up() -> None:
     assert pack_of([Slave(cell_count=4), Slave(cell_count=16)]).cell_count == 20
+    assert pack_of([Slave(cell_count=4), Slave(cell_count=0)]).cell_count == 4
 
 
-def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known() -> None:
-    assert pack_of([Slave(cell_count=4), Slave()]).cell_count is None
+@pytest.mark.parametrize(
+    "unit",
+    [
+        Slave(),
+        Slave(cell_count=-4),
+        Slave(cell_count=33),
+        Slave(cell_count=0, cell_voltages=[3.3]),
+    ],
+)
+def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known(unit: Slave) -> None:
+    assert pack_of([Slave(cell_count=4), unit]).cell_count is None
 
 
 # --- formulas: the pack ---
@@ -233,26 +259,19 @@ def test_the_cell_voltage_difference_needs_both_voltages() -> None:
     assert cell_voltage_delta(pack_of(cell_voltage_max=3.5)) is None
 
 
-def test_the_lowest_and_highest_cell_are_named_by_unit_and_number() -> None:
-    pack = pack_of(
-        [
-            Slave(address=3, cell_voltages=[3.3, 3.1]),
-            Slave(address=2, cell_voltages={0: 3.3, 1: 3.5}),
-        ]
-    )
-    assert (pack.cell_lowest, pack.cell_highest) == ("3/2", "2/2")
-
-
-def test_of_equal_cells_the_first_one_is_named() -> None:
-    pack = pack_of(
-        [Slave(address=3, cell_voltages=[3.3, 3.3]), Slave(address=2, cell_voltages=[3.3, 3.3])]
-    )
-    assert (pack.cell_lowest, pack.cell_highest) == ("2/1", "2/1")
-
-
-def test_without_one_cell_voltage_no_cell_is_the_lowest() -> None:
-    pack = pack_of([Slave(cell_voltages=[3.3, None, 3.4])])
-    assert (pack.cell_lowest, pack.cell_highest) == (UNKNOWN, UNKNOWN)
+@pytest.mark.parametrize(
+    ("units", "lowest", "highest"),
+    [
+        ({3: [3.3, 3.1], 2: {0: 3.3, 1: 3.5}}, "3/2", "2/2"),
+        ({3: [3.3, 3.3], 2: [3.3, 3.3]}, "2/1", "2/1"),  # of equal ones the first
+        ({2: [3.3, None, 3.4]}, UNKNOWN, UNKNOWN),
+    ],
+)
+def test_the_lowest_and_highest_cell_are_named_by_unit_and_number(
+    units: dict[int, Any], lowest: Any, highest: Any
+) -> None:
+    pack = pack_of([Slave(address=n, cell_voltages=cells) for n, cells in units.items()])
+    assert (pack.cell_lowest, pack.cell_highest) == (lowest, highest)
 
 
 def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
@@ -373,6 +392,8 @@ def test_the_extremes_of_the_pack_agree_with_the_units_within_one_digit() -> Non
         (150.0, "charging"),
         (-150.0, "discharging"),
         (None, None),
+        (math.nan, None),
+        (-math.inf, None),
     ],
 )
 def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
@@ -382,11 +403,6 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
     assert pack.charge_state == state
     assert is_in_state(pack, "charging") == (None if state is None else state == "charging")
     assert is_in_state(pack, "discharging") == (None if state is None else state == "discharging")
-
-
-@pytest.mark.parametrize("current", [math.nan, math.inf, -math.inf])
-def test_a_current_that_is_no_number_has_no_direction(current: float) -> None:
-    assert pack_of(current=current).charge_state is None
 
 
 def test_the_idle_current_can_be_set_to_nothing() -> None:
@@ -400,51 +416,35 @@ def test_the_idle_current_can_be_set_to_nothing() -> None:
 # --- formulas: the error ---
 
 
-def error_sensors(pack: Pack) -> list[Any]:
-    return [
-        read(pack) for read in (error_present, error_number, error_text, error_unit, error_cell)
-    ]
-
-
-def test_an_active_error_has_number_text_unit_and_cell() -> None:
-    error = ErrorState(present=1, unit_address=2, number=1, location=3)
-    assert error_sensors(pack_of(error_state=error)) == [True, 1, "Cell voltage too high", 2, 3]
-
-
-def test_without_an_error_its_unit_and_cell_are_unknown() -> None:
-    error = ErrorState(present=0, unit_address=2, number=1, location=3)
-    assert error_sensors(pack_of(error_state=error)) == [False, 0, "No error", UNKNOWN, UNKNOWN]
-
-
-def test_an_unknown_error_has_its_number_and_the_text_of_the_module() -> None:
-    error = ErrorState(present=True, number=18)
-    assert error_sensors(pack_of(error_state=error)) == [True, 18, "Error 18", None, None]
-    pack = pack_of(error_state=error, error_message="<b>odd")
-    assert error_sensors(pack) == [True, 18, "Error 18: odd", None, None]
-    assert pack.alarm == Alarm(18, "Error 18: odd", None, None)
-
-
-def test_a_known_error_has_our_text() -> None:
-    error = ErrorState(present=True, number=1)
-    pack = pack_of(error_state=error, error_message="odd")
-    assert error_text(pack) == "Cell voltage too high"
-
-
-def test_an_active_error_without_a_number_is_an_error() -> None:
-    pack = pack_of(error_state=ErrorState(present=1))
-    assert error_sensors(pack) == [True, None, "Error", None, None]
-
-
-def test_an_active_error_with_number_0_is_not_called_none() -> None:
-    error = ErrorState(present=1, unit_address=2, number=0, location=0)
-    assert error_sensors(pack_of(error_state=error)) == [True, 0, "Error 0", 2, 0]
-
-
-@pytest.mark.parametrize("error", [None, ErrorState(), ErrorState(number=3, unit_address=2)])
-def test_without_an_error_state_the_error_sensors_have_no_reading(
-    error: ErrorState | None,
+@pytest.mark.parametrize(
+    ("error", "message", "readings"),
+    [
+        (
+            ErrorState(present=1, unit_address=2, number=1, location=3),
+            *("odd", [True, 1, "Cell voltage too high", 2, 3]),
+        ),
+        (
+            ErrorState(present=0, unit_address=2, number=1, location=3),
+            *(None, [False, 0, "No error", UNKNOWN, UNKNOWN]),
+        ),
+        (ErrorState(present=True, number=18), None, [True, 18, "Error 18", None, None]),
+        (ErrorState(present=True, number=18), "<b>odd", [True, 18, "Error 18: odd", None, None]),
+        (ErrorState(present=1), None, [True, None, "Error", None, None]),
+        (
+            ErrorState(present=1, unit_address=2, number=0, location=0),
+            *(None, [True, 0, "Error 0", 2, 0]),
+        ),
+        (None, None, [None] * 5),
+        (ErrorState(), None, [None] * 5),
+        (ErrorState(number=3, unit_address=2), None, [None] * 5),
+    ],
+)
+def test_the_error_sensors_have_what_the_error_state_has(
+    error: ErrorState | None, message: str | None, readings: list[Any]
 ) -> None:
-    assert error_sensors(pack_of(error_state=error)) == [None] * 5
+    pack = pack_of(error_state=error, error_message=message)
+    formulas = (error_present, error_number, error_text, error_unit, error_cell)
+    assert [read(pack) for read in formulas] == readings
 
 
 def test_the_text_of_the_module_loses_its_html() -> None:
@@ -469,19 +469,11 @@ def times(text: str | None) -> list[Any]:
 
 
 def test_the_time_remaining_is_there_for_its_direction_only() -> None:
-    assert times("Full in:<br> 31h 30 min") == [
-        "Full in: 31h 30 min",
-        1890,
-        31.5,
-        31.5,
-        UNKNOWN,
-    ]
-    assert times("Empty in: 0 h 03 min") == ["Empty in: 0 h 03 min", 3, 0.05, UNKNOWN, 0.05]
-    assert times("Empty in: 0 h 00 min") == ["Empty in: 0 h 00 min", 0, 0.0, UNKNOWN, 0.0]
-
-
-def test_a_text_without_a_time_is_unknown_and_no_text_is_no_reading() -> None:
-    assert times("Idle") == ["Idle", UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
+    full, empty, now = "Full in: 31h 30 min", "Empty in: 0 h 03 min", "Empty in: 0 h 00 min"
+    assert times("Full in:<br> 31h 30 min") == [full, 1890, 31.5, 31.5, UNKNOWN]
+    assert times(empty) == [empty, 3, 0.05, UNKNOWN, 0.05]
+    assert times(now) == [now, 0, 0.0, UNKNOWN, 0.0]
+    assert times("Idle") == ["Idle", *[UNKNOWN] * 4]
     assert times(None) == [None] * 5
 
 

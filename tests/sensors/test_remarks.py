@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from support.frames import STATUS, status
 
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.remarks import FRAMES_TO_CLEAR, FRAMES_TO_RAISE, MAX_REMARKS, Remarks
+from recbms_zmq.sensors.remarks import Remarks
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Status
 
+FRAMES_TO_RAISE, FRAMES_TO_CLEAR, MAX_REMARKS = 3, 10, 16
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -73,7 +74,15 @@ SUM = "the cell voltages add up to something else than the pack voltage"
         (in_master(vbat=13.2439 * 0.979), (SUM,)),
         (in_master(vbat=0), (SUM,)),
         (in_master(vbat=None), ()),
-        (in_unit(nap={"0": 3.3, "1": 3.3}), ()),  # cells that are not in the frame
+        # Cells and sensors that are not in the frame have no sum and no average.
+        (in_unit(nap={"0": 3.3, "1": 3.3}), ("not every cell of unit 2 has a voltage",)),
+        (in_unit(nap=[3.3, None, 3.3, 3.3]), ("not every cell of unit 2 has a voltage",)),
+        (in_unit(nap={}), ("not every cell of unit 2 has a voltage",)),
+        (in_unit(nap={}, st_celic=0), ()),
+        (in_unit(nap={"0": 3.3, "1": 3.3}, st_celic=None), ()),
+        (in_unit(st_temp=2), ("not every temperature sensor of unit 2 has a value",)),
+        (in_unit(temp={}), ("not every temperature sensor of unit 2 has a value",)),
+        (in_unit(temp={}, st_temp=0), ()),
         (
             in_master(mincell=3.32, maxcell=3.31),
             ("the lowest cell voltage is above the highest one",),
@@ -154,6 +163,29 @@ def test_two_units_with_one_address_are_remarked_at_once() -> None:
         "two units are set to address 2: check the address switches",
     )
     assert [unit.address for unit in normalizer.description.units] == [2, 257]
+
+
+def test_a_unit_is_missing_while_the_bms_counts_it() -> None:
+    missing = "a unit is missing that was there before: check its power and its RS-485 cable"
+
+    def remarks(normalizer: Normalizer, units: int, counted: int | None) -> tuple[str, ...]:
+        text = status(units=units, vbat=units * 13.243901)
+        normalizer.status(frame(in_master(st_naprav=counted), text))
+        return normalizer.remarks_now
+
+    normalizer = Normalizer()
+    for units, counted, expected in [
+        (1, 2, ()),  # a master without cells may be in the count, so this says nothing
+        (2, 2, ()),
+        (1, 2, (missing,)),
+        (1, None, (missing,)),
+        (2, 2, ()),
+        (1, 1, ()),  # it has left the pack
+        (1, 2, ()),
+    ]:
+        assert remarks(normalizer, units, counted) == expected
+    normalizer = Normalizer()
+    assert [remarks(normalizer, units, None) for units in (2, 1)] == [(), ()]
 
 
 def test_the_number_of_remarks_is_bounded() -> None:

@@ -1,10 +1,17 @@
 """What a fleet needs: open files, and no stampedes."""
 
+import asyncio
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from recbms_zmq.service.fleet import reconnect_spread, start_delay
+import pytest
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.service import fleet
+from recbms_zmq.service.fleet import Bms, keep_running, reconnect_spread, start_delay
 from recbms_zmq.sources.backoff import reconnect_delays
 
 
@@ -60,3 +67,36 @@ def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:
         "78 100 BMS take 164 open files, and the limit is 120; raise it with `ulimit -n 164`, or "
         "LimitNOFILE=164 in the systemd unit\n"
     )
+
+
+def test_a_source_with_a_bug_is_disconnected_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[str, Any]] = []
+
+    class Broken:
+        async def run(self, _receiver: object) -> None:
+            calls.append(("run", None))
+            if len(calls) < 4:
+                raise ValueError
+
+        def now(self) -> Instant:
+            return Instant(len(calls), 0.0)
+
+    class Pipeline:
+        name = "main"
+
+        def __getattr__(self, method: str) -> Callable[..., None]:
+            return lambda *arguments: calls.append((method, arguments))
+
+    monkeypatch.setattr(fleet, "RESTART", 0.0)
+    bms: Any = (Broken(), Pipeline())
+    asyncio.run(keep_running(Bms(*bms), 0.0))
+    assert calls == [
+        ("run", None),
+        ("disconnected", ("reading failed", Instant(1, 0.0))),
+        ("run", None),
+        ("disconnected", ("reading failed", Instant(3, 0.0))),
+        ("run", None),
+        ("stop", (Instant(5, 0.0),)),
+    ]

@@ -199,13 +199,6 @@ def test_every_connection_after_the_first_one_is_a_reconnect() -> None:
     assert bench.link()["reconnects"] == 2
 
 
-def test_a_device_knows_whether_settings_have_come() -> None:
-    bench = Bench()
-    assert not bench.pipeline.has_settings
-    bench.send(SETTINGS)
-    assert bench.pipeline.has_settings
-
-
 # --- the log ---
 
 
@@ -259,29 +252,6 @@ def test_a_reason_is_logged_once_and_again_when_it_changes_or_has_ended(
     assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
-def test_a_connection_is_good_again_after_half_a_minute(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    bench = Bench(stale_after=100)
-    bench.send(STATUS, 0)
-    bench.pipeline.disconnected("connection lost", Instant(1, WALL + 1))
-    bench.pipeline.connected(Instant(2, WALL + 2))
-    bench.send(STATUS, 3)
-    bench.pipeline.disconnected("connection lost", Instant(4, WALL + 4))
-    bench.pipeline.connected(Instant(5, WALL + 5))
-    bench.send(STATUS, 34)
-    bench.send(STATUS, 35)
-    bench.send(STATUS, 36)
-    bench.pipeline.disconnected("connection lost", Instant(37, WALL + 37))
-    assert [record.getMessage() for record in caplog.records] == [
-        "main: online",
-        "main: connection lost; trying again",
-        "main: the connection is good again",
-        "main: connection lost; trying again",
-    ]
-
-
 def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:
     bench = Bench()
     assert bench.pipeline.reading("soc") is None
@@ -303,26 +273,3 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
     asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).drain())
     assert waited == ["yes"]
-
-
-def test_offline_and_online_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    bench = Bench(stale_after=30)
-    bench.send(STATUS)
-    assert bench.pipeline.online
-    bench.pipeline.advance(Instant(29, WALL + 29))
-    bench.pipeline.advance(Instant(31, WALL + 31))
-    assert not bench.pipeline.online
-    assert bench.pipeline.reason == "no status frame for 30 s"
-    bench.pipeline.advance(Instant(32, WALL + 32))
-    assert [record.getMessage() for record in caplog.records] == [
-        "main: online",
-        "main: offline: no status frame for 30 s; what to do: recbms-zmq check ADDRESS",
-    ]
-
-
-def test_the_end_is_offline() -> None:
-    bench = Bench()
-    bench.send(STATUS)
-    bench.pipeline.stop(Instant(5, WALL + 5))
-    assert (bench.last["availability"], bench.pipeline.reason) == ("offline", "stopped")

@@ -171,17 +171,3 @@ def test_error_numbers_without_end_are_not_logged_without_end(
         error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
         pipeline.received(status(erro=error).encode(), at(number))
     assert len(caplog.messages) < 2 * 64 + 2
-
-
-def test_an_alarm_that_gives_way_to_another_is_cleared_first(
-    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
-) -> None:
-    for second, number in enumerate((1, 2)):
-        error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
-        pipeline.received(status(erro=error).encode(), at(second))
-    assert [message.partition(",")[0] for message in caplog.messages] == [
-        "main: online",
-        "main: alarm raised: error 1",
-        "main: alarm cleared: error 1",
-        "main: alarm raised: error 2",
-    ]

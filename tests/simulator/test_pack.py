@@ -5,11 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from recbms_zmq.simulator.cells import Cell, open_circuit_voltage
-from recbms_zmq.simulator.household import DAY, household, outdoors, sun
+from recbms_zmq.simulator.cells import open_circuit_voltage
+from recbms_zmq.simulator.household import DAY
 from recbms_zmq.simulator.pack import START, SimulatedPack
 from recbms_zmq.simulator.protection import LIMITS, Condition, Extreme, Protection
-from recbms_zmq.simulator.random_numbers import spread, uniform
 
 HOUR = 3600.0
 
@@ -54,18 +53,6 @@ def test_open_circuit_voltage_rises_with_the_charge_and_fits_the_real_frame() ->
     assert open_circuit_voltage(0.285) + 7.5 * 0.00195 == pytest.approx(3.3048, abs=0.01)
 
 
-def test_a_cell_sags_under_load_and_recovers() -> None:
-    cell = Cell(capacity=320, resistance=0.002, leak=0, soc=0.5)
-    rest = cell.voltage(0)
-    at_once = cell.voltage(-100)
-    cell.step(-100, 600)
-    sagged = cell.voltage(-100)
-    cell.step(0, 900)
-    assert rest > at_once > sagged
-    assert rest - sagged == pytest.approx(0.2, abs=0.01)  # 100 A through 2 mΩ
-    assert sagged < cell.voltage(0) < rest
-
-
 def test_charging_ends_at_the_end_of_charge_voltage_and_the_pack_rests() -> None:
     pack = SimulatedPack(seed=1, step=30, soc=0.85)
     highest, was_full = 0.0, False
@@ -100,40 +87,6 @@ def test_a_healthy_pack_lives_for_weeks_without_an_alarm() -> None:
         assert pack.protection.last is None
         assert spread_of(pack) < 0.01
         assert pack.soc == pytest.approx(pack.units[0].cells[0].soc, abs=0.03)
-
-
-def test_an_empty_pack_stops_discharging_and_its_charge_is_set_by_the_voltage() -> None:
-    pack = SimulatedPack(seed=0, step=30, soc=0.12)
-    pack.advance(DAY - 3 * HOUR)  # a sunny day first
-    pack.soc = 0.5  # the BMS has lost count
-    for cell in pack.units[0].cells:
-        cell.soc = 0.06
-    pack.advance(DAY + 2 * HOUR)
-    assert pack.soc <= 0.03
-    assert -1 < pack.current < 0  # standby is all that is left
-    assert pack.protection.last is None  # that was in time
-    assert min(c.voltage(pack.current) for c in pack.units[0].cells) > 2.9
-
-
-def test_a_cycle_counts_only_when_the_charge_had_fallen_to_35_percent() -> None:
-    deep, shallow = (SimulatedPack(seed=1, step=30, soc=soc) for soc in (0.34, 0.6))
-    for pack in (deep, shallow):
-        for _ in live(pack, 72, every=HOUR):
-            pass
-    assert (deep.cycles, shallow.cycles) == (38, 37)
-
-
-def test_resistance_is_measured_again_only_on_large_steps_of_the_current() -> None:
-    pack = SimulatedPack(seed=0, step=5)
-    cell = pack.units[0].cells[0]
-    changes = steps = 0
-    measured, before = cell.measured_resistance, pack.current
-    for _ in live(pack, 12, every=5):
-        steps += abs(pack.current - before) > 20
-        changes += cell.measured_resistance != measured
-        measured, before = cell.measured_resistance, pack.current
-    assert changes == steps > 0
-    assert cell.measured_resistance == pytest.approx(cell.resistance, rel=0.03)
 
 
 def test_a_leap_of_years_takes_no_longer_than_one_of_a_day() -> None:
@@ -202,14 +155,6 @@ def test_an_alarm_rises_beyond_its_limit_and_clears_behind_its_hysteresis(
     assert protection.last == (number, 2, location)
 
 
-def test_a_condition_that_does_not_last_is_no_alarm() -> None:
-    protection = Protection(LIMITS)
-    for _ in range(30):
-        protection.step(condition(low=3.5, high=3.7), 6)
-        protection.step(condition(), 1)
-    assert protection.last is None
-
-
 def test_of_several_alarms_the_oldest_is_shown() -> None:
     protection = Protection(LIMITS)
     protection.step(condition(board=60), 5)
@@ -218,26 +163,3 @@ def test_of_several_alarms_the_oldest_is_shown() -> None:
     assert protection.shown == (5, 2, 0)
     protection.step(condition(low=2.9, high=3), 5)
     assert protection.shown == (2, 2, 1)
-
-
-def test_sun_household_and_outdoors_stay_within_what_is_plausible() -> None:
-    for seed in range(5):
-        for minute in range(0, 3 * 1440, 7):
-            time = minute * 60.0
-            assert 0 <= sun(seed, time) <= 60
-            assert 3 < household(seed, time) < 70
-            assert 10 < outdoors(seed, time) < 25
-        assert sun(seed, 2 * HOUR) == 0
-
-
-def test_temperature_has_no_step_at_midnight() -> None:
-    assert outdoors(3, DAY - 1) == pytest.approx(outdoors(3, DAY + 1), abs=0.01)
-
-
-def test_noise_depends_on_its_key_alone_and_is_even() -> None:
-    assert uniform(1, 2, 3) == uniform(1, 2, 3) != uniform(1, 3, 2)
-    values = [uniform(0, n) for n in range(10_000)]
-    assert 0 <= min(values) < 0.001
-    assert 0.999 < max(values) < 1
-    assert sum(values) / len(values) == pytest.approx(0.5, abs=0.01)
-    assert -1 <= min(spread(0, n) for n in range(100)) < 0

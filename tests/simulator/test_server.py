@@ -162,15 +162,6 @@ def test_the_cell_page_of_older_firmware_is_served_and_no_other_page() -> None:
     with_server(test)
 
 
-def test_it_listens_on_ipv6_too() -> None:
-    async def test(address: str) -> None:
-        assert address.startswith("ws://[::1]:")
-        async with connect(address) as client:
-            assert (await receive(client))["type"] == "settings"
-
-    with_server(test, host="::1")
-
-
 def test_a_client_that_does_not_send_http_leaves_no_traceback(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

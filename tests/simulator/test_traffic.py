@@ -50,20 +50,6 @@ def test_frames_come_at_their_rate_and_settings_every_minute() -> None:
     assert {(step.link, step.breaks) for _, step in steps} == {("up", None)}
 
 
-def test_a_late_frame_is_left_out_and_the_next_is_in_time() -> None:
-    module = traffic()
-    module.step(0)
-    assert kinds(module.step(0.57).messages) == ["status"]
-    assert module.due == pytest.approx(0.6)
-
-
-def test_a_step_before_it_is_due_sends_nothing() -> None:
-    module = traffic()
-    module.step(0)
-    assert module.step(0.05) == Step((), "up", None)
-    assert module.due == 0.1
-
-
 def test_a_stall_sends_nothing_and_what_it_held_is_gone() -> None:
     steps = dict(live(traffic("stall at 1s for 500ms"), 2))
     assert [t for t, step in steps.items() if step.link == "stalled"] == [1, 1.1, 1.2, 1.3, 1.4]
@@ -82,19 +68,6 @@ def test_a_burst_is_bounded() -> None:
     for _, step in live(module, 2):
         assert step.messages == ()
     assert len(module._held) == 1000
-
-
-def test_links_change_between_frames_too() -> None:
-    steps = live(traffic("freeze at 1.52s for 310ms, refuse at 3s for 50ms", rate=1), 3.1)
-    assert [(time, step.link) for time, step in steps] == [
-        (0, "up"),
-        (1, "up"),
-        (1.52, "frozen"),
-        (1.83, "up"),
-        (2, "up"),
-        (3, "refusing"),
-        (3.05, "up"),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -126,11 +99,6 @@ def test_a_unit_drops_out_and_comes_back_at_another_position() -> None:
     assert orders == [[2, 3, 4], [3, 4], [3, 4, 2], [4, 2], [4, 2, 3]]
     counts = [master(steps[time].messages[-1])["st_naprav"] for time in (0.9, 1.2, 1.7)]
     assert counts == [3, 2, 3]
-
-
-def test_a_unit_drops_out_of_a_list_as_it_does_of_an_object() -> None:
-    module = traffic("unit at 1s", units=2, firmware="arrays")
-    assert addresses(dict(live(module, 1.1))[1.1].messages[-1]) == [3]
 
 
 def test_an_alarm_on_order_is_in_both_frames_and_goes_again() -> None:
@@ -176,14 +144,6 @@ def test_chance_hits_some_frames_and_the_same_ones_again() -> None:
     assert 5 < len(hit(1)) < 40
 
 
-def test_without_faults_nothing_changes_the_frames() -> None:
-    plain, faulty = traffic(), traffic("drop at 1s, stall at 2s for 1s, nan at 5h")
-    frames = {time: step.messages for time, step in live(plain, 4)}
-    for time, step in live(faulty, 4):
-        if step.messages:
-            assert step.messages == frames[time]
-
-
 def test_a_new_connection_is_greeted_with_the_settings_and_the_newest_status() -> None:
     module = traffic("clock at 1s for 1s, stall at 3s for 1s, bad-utf8 at 5s")
     first = live(module, 0.9)[-1][1].messages
@@ -193,15 +153,3 @@ def test_a_new_connection_is_greeted_with_the_settings_and_the_newest_status() -
     assert json.loads(module.greeting(1.5)[0].data)["mcu_date"] == "01.01.2000"
     live(module, 3.5)
     assert module.greeting(3.5) == ()
-
-
-def test_the_cell_page_is_the_status_without_its_type_and_has_the_same_faults() -> None:
-    module = traffic("alarm=7 at 1s, half-frame at 2s for 1s")
-    live(module, 0.5)
-    body = json.loads(module.cell(0.5))
-    assert list(body) == ["bms_array"]
-    assert list(body["bms_array"]) == ["master", "slave"]
-    live(module, 1.5)
-    assert json.loads(module.cell(1.5))["bms_array"]["master"]["erro"]["st"] == 7
-    live(module, 2.5)
-    assert not module.cell(2.5).endswith(b"}}}}")

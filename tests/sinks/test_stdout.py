@@ -250,6 +250,18 @@ def test_with_a_slow_reader_every_topic_comes_within_two_rounds() -> None:
         assert len(set(order[start : start + 2 * topics])) == topics
 
 
+def test_for_a_reader_asleep_one_line_of_each_topic_waits() -> None:
+    async def asleep(sink: StdoutSink, ours: int) -> bytes:
+        for number in range(1000):
+            sink.publish(batch(*[(topic, b"%d %d" % (topic, number)) for topic in range(3)]))
+        return await exercise(sink, ours, [], Sent())
+
+    lines = run_sink(small_pipe, asleep).splitlines()
+    assert sorted(lines[-3:]) == [b"0 999", b"1 999", b"2 999"]
+    # What is in the pipe, a group that was begun, and two rounds.
+    assert len(lines) < 4096 // 4 + 100
+
+
 # Batches of lines, each perhaps with topics that expire with it; and reads.
 EXPIRING = st.lists(
     st.one_of(

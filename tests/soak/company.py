@@ -105,7 +105,12 @@ class Company:
             self._guest = self._subscribe(endpoint, "late joiner", orderly=True)
 
     def disagreement(self, state: dict[str, int]) -> Callable[[], str]:
-        """Return a function that names who still lacks this state of the well-behaved reader."""
+        """Return a function that names who still lacks this state of the well-behaved reader.
+
+        Each reader has to have it once. They do not read at the same moment, so a value that comes
+        and goes keeps them from all being equal at any.
+        """
+        had: set[str] = set()
 
         def lagging() -> str:
             now = self.well.reader.state
@@ -113,10 +118,11 @@ class Company:
             for each in self._here[1:]:
                 lossy = each.small and not each.heals
                 lacking[each.reader.name] = each.reader.lacks(state, now, each.wants, lossy=lossy)
+            had.update(name for name, topics in lacking.items() if not topics)
             return "; ".join(
                 f"{name}: {len(topics)} topics, {topics[:3]}"
                 for name, topics in lacking.items()
-                if topics
+                if name not in had
             )
 
         return lagging

@@ -76,9 +76,12 @@ class Judge:
         if found is not None:
             kept = self._frames if found.kind == "status" else self._settings
             kept.append(Sent(at, data, found.values))
-            addressed = truth.read(data, addressed=True)
-            if addressed is not None and addressed.values != found.values:
-                kept.append(Sent(at, data, addressed.values))
+            # What earlier frames have had decides which of these it is.
+            for addressed in (False, True):
+                for lacks_unit in (False, True) if found.may_lack_unit else (False,):
+                    other = truth.read(data, addressed=addressed, lacks_unit=lacks_unit)
+                    if other is not None and other.values != kept[-1].values:
+                        kept.append(Sent(at, data, other.values))
             while len(kept) > 1 and kept[1].at < at - _KEPT:
                 kept.popleft()
 

@@ -44,17 +44,25 @@ SETTINGS: Final = frozenset(f"settings/{key}" for key, _, _ in _SETTINGS.values(
 
 
 class Reading(NamedTuple):
-    """A message's kind and its values by our keys. A key is missing where there is no value."""
+    """A message's kind and its values by our keys. A key is missing where there is no value.
+
+    `may_lack_unit`: whether fewer units are there than are counted, as far as they are counted.
+    """
 
     kind: str
     values: Values
+    may_lack_unit: bool = False
 
 
-def read(data: bytes, *, addressed: bool = False) -> Reading | None:
+def read(data: bytes, *, addressed: bool = False, lacks_unit: bool = False) -> Reading | None:
     """Read a message; None if it is no frame.
 
-    A unit without an address is known by its position; or with `addressed` it is left out, as it
-    is where units are known to have addresses.
+    Args:
+        data: as it was sent.
+        addressed: whether units are known to have addresses: one without is left out. If not, it is
+            known by its position.
+        lacks_unit: whether a unit is known to be missing.
+
     """
     try:
         frame = json.loads(_C_NUMBERS.sub("null", data.decode("utf-8", "replace")))
@@ -70,14 +78,15 @@ def read(data: bytes, *, addressed: bool = False) -> Reading | None:
         master, slaves = array.get("master"), array.get("slave")
         units = slaves if isinstance(slaves, dict | list) else {}
         if isinstance(master, dict) or units:
-            values = _master(_object(master)) | _units(units, addressed)
+            values = _master(_object(master)) | _units(units, addressed, lacks_unit)
             _agree(values, "cell_voltage_min", "cell_voltage/", min, 3)
             _agree(values, "cell_voltage_max", "cell_voltage/", max, 3)
             _agree(values, "temperature_max", "temperature/", max, 1)
             low, high = values.get("cell_voltage_min"), values.get("cell_voltage_max")
             if low is not None and high is not None:
                 values["cell_voltage_delta"] = _rounded(high - low, 3)
-            return Reading("status", values)
+            there = [slave for _, slave in _numbered(units, 16) if isinstance(slave, dict)]
+            return Reading("status", values, len(there) < values.get("units", 17))
     return None
 
 
@@ -123,9 +132,9 @@ def _master(master: Values) -> Values:
     return _known(found)
 
 
-def _units(slaves: Values | list[Any], addressed: bool) -> Values:
+def _units(slaves: Values | list[Any], addressed: bool, lacks_unit: bool) -> Values:
     found: Values = {}
-    slots = _Slots([], [], [])
+    slots = _Slots(*([None] if lacks_unit else [] for _ in range(3)))
     addresses: set[int] = set()
     for position, slave in _numbered(slaves, 16):
         if not isinstance(slave, dict):
@@ -133,14 +142,15 @@ def _units(slaves: Values | list[Any], addressed: bool) -> Values:
         unit = _whole(slave.get("address"))
         if unit is None or not 0 <= unit <= 255:
             if addressed:
+                slots.take({}, None, None, has_cells=True)  # not known of this one either
                 continue
             unit = position + 1
         if unit in addresses:
             continue
         addresses.add(unit)
         found[f"bms_temperature/{unit}"] = _rounded(_number(slave.get("temp_bms")), 1)
-        sensors, cells = _whole(slave.get("st_temp")), _whole(slave.get("st_celic"))
-        cells = None if cells is None or cells < 1 else cells
+        sensors, counted = _whole(slave.get("st_temp")), _whole(slave.get("st_celic"))
+        cells = None if counted is None or counted < 1 else counted
         for number, value in _numbered(slave.get("temp"), 16, sensors):
             found[f"temperature/{unit}/{number + 1}"] = _rounded(_number(value), 1)
         for number, value in _numbered(slave.get("nap"), 32, cells):
@@ -150,18 +160,28 @@ def _units(slaves: Values | list[Any], addressed: bool) -> Values:
             found[f"cell_resistance/{unit}/{number + 1}"] = _rounded(milliohms, 3)
         for number, value in _numbered(slave.get("bal"), 32, cells):
             found[f"cell_balancing/{unit}/{number + 1}"] = _flag(value)
-        slots.temperatures.extend(_in_order(slave.get("temp"), 16, sensors))
-        slots.voltages.extend(_in_order(slave.get("nap"), 32, cells))
-        slots.flags.extend(_in_order(slave.get("bal"), 32, cells))
+        slots.take(slave, sensors, cells, has_cells=counted != 0)
     return _known(found | _of_all_units(slots))
 
 
 class _Slots(NamedTuple):
-    """What all units have, in order; None for what is missing between others."""
+    """What all units have, in order; None for what is missing."""
 
     temperatures: list[Any]
     voltages: list[Any]
     flags: list[Any]
+
+    def take(
+        self, unit: Values, sensors: int | None, cells: int | None, *, has_cells: bool
+    ) -> None:
+        """Take what a unit has."""
+        temperatures = _all(unit.get("temp"), 16, sensors)
+        voltages, flags = (_all(unit.get(name), 32, cells) for name in ("nap", "bal"))
+        nothing = [None] if has_cells else []
+        self.temperatures.extend([] if sensors == 0 else temperatures or [None])
+        self.voltages.extend(voltages or nothing)
+        self.flags.extend(flags or nothing)
+        self.flags.extend([None] * (len(voltages) - len(flags)))
 
 
 def _of_all_units(slots: _Slots) -> Values:
@@ -177,7 +197,7 @@ def _of_all_units(slots: _Slots) -> Values:
         found["cell_voltage_average"] = _rounded(total / len(voltages), 3)
     if True in flags:
         found["balancing"] = True
-    elif flags and None not in flags and len(flags) >= len(voltages):
+    elif flags and None not in flags:
         found["balancing"] = False
     return found
 
@@ -204,11 +224,13 @@ def _numbered(items: Any, most: int, count: int | None = None) -> list[tuple[int
     return [(n, item) for n, item in pairs if n < most and (count is None or n < count)]
 
 
-def _in_order(items: Any, most: int, count: int | None) -> list[Any]:
-    """Give the items in order, None for one that is missing between them."""
+def _all(items: Any, most: int, count: int | None) -> list[Any]:
+    """Give the items in order, as many as are counted, None for one that is missing."""
     there = dict(_numbered(items, most))
     size = max(there, default=-1) + 1
-    return [there.get(n) for n in range(size if count is None else min(size, max(count, 0)))]
+    if count is not None and size and count <= most:
+        size = max(count, 0)
+    return [there.get(n) for n in range(size)]
 
 
 def _object(value: Any) -> Values:

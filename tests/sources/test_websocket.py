@@ -36,6 +36,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request, Response
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.errors import UsageError
 from recbms_zmq.sources import backoff, connection
 from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import tls_context
@@ -391,6 +392,22 @@ def test_without_a_port_it_is_the_usual_one(
         tls = tls_context(None, pinned=False) if scheme == "https" else None
         run_source(HttpSource(url, tls=tls), 1)
     assert asked == [port]
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "sentence"),
+    [
+        ("ws://me:s3cret@h/ws?token=s3cret#part", None, "ws://***@h/ws?*** is not the address of"),
+        ("ws://s3cret@h/ws", None, "ws://***@h/ws is not the address of a websocket: username"),
+        ("ws://h/ws", "ftp://me:s3cret@p", "--proxy: ftp://***@p is not a proxy: scheme ftp isn't"),
+    ],
+)
+def test_an_address_that_can_never_work_is_refused(
+    url: str, proxy: str | None, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}") as refused:
+        WebSocketSource(url, proxy=proxy)
+    assert "s3cret" not in str(refused.value)
 
 
 FAILURES: list[BaseException] = [

@@ -120,6 +120,10 @@ function removeEntities(all) {
 
 /** The companion remembers what it made, and does not make it again before it is reloaded. */
 function reload([entry]) {
+    if (!entry) {
+        removed();
+        return;
+    }
     put(
         { type: 'call_service', domain: 'homeassistant', service: 'reload_config_entry', service_data: { entry_id: entry.entry_id } },
         { then: 'removed' },

@@ -56,7 +56,12 @@ try {
 }
 const id = config?.device?.identifiers?.[0] ?? '';
 const device = context.get('device');
-if (config?.origin?.name === 'recbms-zmq' && (!device || id === `recbms_${device}`)) {
-    [msg.topic, config.state_topic, config.availability[0].topic].forEach((each) => topics.add(each));
+// `to_mqtt.py` announces a whole BMS on one topic, without a state topic of its own: that one is not
+// this flow's.
+const isOwn = config?.origin?.name === 'recbms-zmq' && typeof config.state_topic === 'string';
+if (isOwn && (!device || id === `recbms_${device}`)) {
+    [msg.topic, config.state_topic, config.availability?.[0]?.topic]
+        .filter((topic) => typeof topic === 'string')
+        .forEach((topic) => topics.add(topic));
 }
 return null;
