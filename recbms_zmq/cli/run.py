@@ -75,23 +75,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the service, and return the exit code."""
-    loaded = load(vars(args), args.sources, os.environ)
-    refuse_without_effect(vars(args), loaded)
-    if args.print_config:
-        if sys.stdout is None:
-            raise ReaderGone("standard output is closed")
-        from recbms_zmq.config.toml import as_toml
-
-        print(as_toml(loaded))
+    config = _configure(args)
+    if config is None:
         return 0
     from recbms_zmq.service.runner import run
 
-    config = loaded.config
-    if config.format is None and _is_for_people(args, config):
-        config = msgspec.structs.replace(config, format="text")
-    logs.set_up(config.log_level)
-    for warning in loaded.warnings:
-        logging.getLogger(__name__).warning("%s", warning)
     if config.once:
         from recbms_zmq.service.once import print_once
 
@@ -101,6 +89,30 @@ def main(args: argparse.Namespace) -> int:
 
         run(Service(config).run())
     return 0
+
+
+def _configure(args: argparse.Namespace) -> Config | None:
+    """Load the configuration and set up the log; None if the configuration was to be printed.
+
+    A function of its own, so that where each option was set is not kept for years: 1.5 KiB for each
+    BMS.
+    """
+    loaded = load(vars(args), args.sources, os.environ)
+    refuse_without_effect(vars(args), loaded)
+    if args.print_config:
+        if sys.stdout is None:
+            raise ReaderGone("standard output is closed")
+        from recbms_zmq.config.toml import as_toml
+
+        print(as_toml(loaded))
+        return None
+    config = loaded.config
+    if config.format is None and _is_for_people(args, config):
+        config = msgspec.structs.replace(config, format="text")
+    logs.set_up(config.log_level)
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    return config
 
 
 def _is_for_people(args: argparse.Namespace, config: Config) -> bool:

@@ -30,7 +30,6 @@ class Envelope:
         device: JSON behind the payload: the kind, and the BMS.
         about: JSON behind that, up to the value of `ts`: key, name and unit.
         origin: JSON behind the value of `seq`: the run, and what Home Assistant needs.
-        retained: whether a message is true until the next one.
 
     Attributes:
         seq: count of messages so far.
@@ -43,20 +42,16 @@ class Envelope:
         "_device",
         "_origin",
         "_payload",
-        "_retained",
         "_ts",
         "sent_at",
         "seq",
         "topic",
     )
 
-    def __init__(
-        self, topic: str, device: bytes, about: bytes, origin: bytes, *, retained: bool
-    ) -> None:
+    def __init__(self, topic: str, device: bytes, about: bytes, origin: bytes) -> None:
         self.topic: Final = topic.encode("ascii")
         self.seq = 0
         self.sent_at = LONG_AGO
-        self._retained: Final = retained
         self._device: Final = device
         self._about: Final = about
         self._origin: Final = origin
@@ -73,7 +68,7 @@ class Envelope:
         """
         self.seq += 1
         self._payload, self._ts = payload, ts
-        return self.topic, self.last_body(), self if self._retained else None
+        return self.topic, self.last_body(), self
 
     def last_body(self) -> bytes:
         """Return the body of the last message, byte for byte."""
@@ -117,7 +112,7 @@ class Envelopes:
     def of_sensor(self, sensor: Sensor) -> Envelope:
         """Make the envelope of a sensor's readings."""
         about, origin = _constant(sensor, self._run, self._bare)
-        return Envelope(self._path + sensor.key, self._reading, about, origin, retained=True)
+        return Envelope(self._path + sensor.key, self._reading, about, origin)
 
     def of_kind(self, kind: Kind) -> Envelope:
         """Make the envelope of a kind that has one topic a device."""
@@ -126,7 +121,6 @@ class Envelopes:
             _device(kind=kind, **self._names),
             _about(key=kind, name=kind.capitalize()),
             _origin(run=self._run),
-            retained=kind != "event",
         )
 
 

@@ -250,7 +250,8 @@ class Reporter:
 
     def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: bytes, batch: Batch) -> None:
         for change in changes:
-            batch.messages.append(self._event.render(_alarm_change(change), ts))
+            topic, body, _ = self._event.render(_alarm_change(change), ts)
+            batch.messages.append((topic, body, None))  # true only once
 
 
 def _alarm_change(change: AlarmTransition) -> AlarmChange:

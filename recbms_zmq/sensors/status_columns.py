@@ -10,7 +10,7 @@ from itertools import compress
 from operator import attrgetter, ne
 from typing import Any, Final
 
-from recbms_zmq.sensors.columns import NO_VALUE, round_value
+from recbms_zmq.sensors.columns import NO_VALUE, round_value, shared_columns
 from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.pack import Pack
 from recbms_zmq.sensors.sensor import Sensor, Value
@@ -102,13 +102,14 @@ class StatusColumns:
             self._units.append(_UnitColumns(unit, end))
             end = self._units[-1].runs[-1].stop
         self._first_of_link = end
-        self.sensors: tuple[Sensor, ...] = (
-            *PACK_SENSORS,
-            *CELLS_SENSORS,
-            *(sensor for unit in units for sensor in _sensors_of(unit)),
-            *(LINK_SENSORS if has_link else ()),
+        self.sensors, self._decimals = shared_columns(
+            (
+                *PACK_SENSORS,
+                *CELLS_SENSORS,
+                *(sensor for unit in units for sensor in _sensors_of(unit)),
+                *(LINK_SENSORS if has_link else ()),
+            )
         )
-        self._decimals = [None if row.is_rounded else row.decimals for row in self.sensors]
         self._voltages: list[Any] = []
         self._values: list[Value | None] = [None] * len(self.sensors)
 

@@ -15,7 +15,9 @@ from typing import Any, Final, Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import Event
 
 from recbms_zmq.sources.network import require_fingerprint
@@ -34,6 +36,7 @@ MIN_READ: Final = 2**9
 BUDGET: Final = 0.01
 """Seconds of work per read. The next read is half as long if this one took longer: 2,048 frames
 without content fit into 4 KiB, and take about 40 ms."""
+_ACCEPTED: Final = Response(101, "Switching Protocols", Headers())
 # One for all connections: a read is handled before the next one begins.
 _buffer: Final = memoryview(bytearray(MAX_READ))
 
@@ -150,6 +153,9 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
         super().connection_lost(exc)
 
     def _open(self) -> None:
+        # The library keeps the handshake, which takes 4 KiB; whether there was a response is all
+        # that it looks at from now on.
+        self.request, self.response = None, _ACCEPTED
         self._last_message = now = self.loop.time()
         self._at(now + self._silence, self._check_silence)
         self._at(now + PING_INTERVAL, self._ping)

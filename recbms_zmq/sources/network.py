@@ -23,9 +23,9 @@ MAX_REDIRECTS: Final = 3
 """Redirects in a row: from `/ws` to `/ws/`, and from there to TLS, are two."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-# asyncio reserves this for the reads of each TLS connection, 256 KiB: four times what all the rest
-# of a BMS takes. A TLS record has at most 16 KiB.
-sslproto.SSLProtocol.max_size = 2**14
+# asyncio reserves 256 KiB for the reads of each TLS connection: four times what all the rest of a
+# BMS takes. A frame of a small pack fits into 4 KiB; a longer TLS record takes several reads.
+sslproto.SSLProtocol.max_size = 2**12
 
 
 @lru_cache  # it takes 20 ms to make, and 800 KiB with the certificates of the system

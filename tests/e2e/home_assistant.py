@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from e2e.installation import NEWEST, home_assistant
 from e2e.program import Program
-from e2e.waiting import free_port
+from e2e.waiting import PATIENCE, free_port
 
 HERE = Path(__file__).parent
 STAND_IN = HERE / "companion_stand_in"
@@ -241,7 +241,7 @@ class Events:
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
 
-    def next(self, seconds: float = 60.0) -> dict[str, Any]:
+    def next(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait for the next one; return its data."""
         message = json.loads(self._socket.recv(timeout=seconds))
         data: dict[str, Any] = message["event"]["data"]

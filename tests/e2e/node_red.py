@@ -12,7 +12,7 @@ from support.waiting import eventually
 
 from e2e.installation import node, node_modules
 from e2e.program import Program
-from e2e.waiting import free_port
+from e2e.waiting import PATIENCE, free_port
 
 STAND_INS = Path(__file__).parent / "node_stand_ins"
 FLOWS = Path(__file__).parent.parent.parent / "flows"
@@ -67,7 +67,7 @@ class NodeRed:
             self.folder / "output.log",
             environment,
         )
-        eventually(self._answers, "Node-RED answers", 60)
+        eventually(self._answers, "Node-RED answers", PATIENCE)
 
     def stop(self) -> None:
         if self._program is not None:

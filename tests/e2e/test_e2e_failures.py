@@ -13,7 +13,7 @@ from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import command_folder
-from e2e.waiting import free_port
+from e2e.waiting import PATIENCE, free_port
 
 
 def soon(flow: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def wait_for(node_red: NodeRed, before: int, sentence: str) -> None:
     def new() -> str:
         return node_red.log()[before:]
 
-    eventually(lambda: sentence in new(), sentence, 60)
+    eventually(lambda: sentence in new(), sentence, PATIENCE)
     assert new().count(sentence) == 1, new()
 
 

@@ -14,7 +14,7 @@ from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed, flow_file, with_trigger
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children, running
-from e2e.waiting import wait_until_equal
+from e2e.waiting import PATIENCE, wait_until_equal
 
 RUN = "run --exit-on-stdin-close --no-publish"
 WATCHED = ("soc", "voltage", "charging", "charge_state")
@@ -133,7 +133,7 @@ def test_only_what_changed_is_sent_to_home_assistant(
             received.extend(each for each in heard if "thrifty_" in each.get("node_id", ""))
             return [each["node_id"] for each in received].count("thrifty_last_update") >= count
 
-        eventually(have_come, f"{count} updates", 60)
+        eventually(have_come, f"{count} updates", PATIENCE)
 
     # Past the confirmation of new sensors, ten seconds after they were announced.
     wait_for_updates(1)

@@ -67,6 +67,16 @@ def states(home_assistant: HomeAssistant, device_name: str) -> set[str]:
     return {found[each][0] for each in ids if each in found}
 
 
+def complaints(log: str, names: set[str]) -> list[str]:
+    """Return the warnings and errors in Home Assistant's log that name an entity or a topic."""
+    levels = (" WARNING ", " ERROR ")
+    return [
+        line
+        for line in log.splitlines()
+        if any(level in line for level in levels) and any(name in line for name in names)
+    ]
+
+
 def test_home_assistant_has_all_entities_without_node_red(
     home_assistant: HomeAssistant, mqtt: int, bms: ScriptedBms, pipeline: MakePipeline
 ) -> None:
@@ -99,6 +109,8 @@ def test_home_assistant_has_all_entities_without_node_red(
     assert {"recbms_attic_settings_capacity", "recbms_attic_link_frames"} <= disabled
     enabled = {each["entity_id"] for each in mine if each["unique_id"] not in disabled}
     assert enabled == ids
+    # Home Assistant logs nothing about any of them, such as a unit that does not fit its class.
+    assert complaints(home_assistant.log(), {"recbms_attic", "recbms/attic", *ids}) == []
 
     # The program dies: the broker publishes its Last Will.
     os.kill(stages(pipe.program.pid)["to_mqtt.py"], signal.SIGKILL)

@@ -18,7 +18,7 @@ from e2e.home_assistant import Events, HomeAssistant
 from e2e.node_red import FLOWS, NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
-from e2e.waiting import wait_until_equal
+from e2e.waiting import PATIENCE, wait_until_equal
 from recbms_zmq.nodered.options import ENTITY_NODE_KEYS
 
 EXEC = "exec-to-home-assistant.json"
@@ -151,7 +151,7 @@ def test_decimals_are_what_a_person_sees(
         options = home_assistant.entities().get(cell, {}).get("options", {})
         return "display_precision" in options.get("sensor", {})
 
-    eventually(has_decimals, "decimals are set", 60)
+    eventually(has_decimals, "decimals are set", PATIENCE)
     url = f"{home_assistant.url}/profile/general?more-info-entity-id={cell}"
     browse("entity", url, "3.217", home_assistant.token)
 
@@ -422,7 +422,7 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     [device] = [each for each in button["props"] if each["p"] == "payload"]
     device["v"] = ids[0]
     node_red.deploy(flow)
-    eventually(are_made, "entities", 60)
+    eventually(are_made, "entities", PATIENCE)
     press(node_red, flow, "remove")
     wait_until_equal(lambda: made(0), 0)
     assert made(1) > 30
@@ -433,11 +433,11 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     # All of them, and again.
     device["v"] = ""
     node_red.deploy(flow)
-    eventually(are_made, "entities again", 60)
+    eventually(are_made, "entities again", PATIENCE)
     press(node_red, flow, "remove")
     wait_until_equal(lambda: [made(0), made(1)], [0, 0])
     node_red.deploy(flow)
-    eventually(are_made, "entities again", 60)
+    eventually(are_made, "entities again", PATIENCE)
     press(node_red, flow, "remove")
     wait_until_equal(lambda: [made(0), made(1)], [0, 0])
     if "mqtt" in name:
@@ -492,7 +492,7 @@ def test_another_name_and_another_way_keep_the_entity_ids(
         found = home_assistant.get(f"/api/history/period?filter_entity_id={charge}")
         return {"28.5", "41"} <= {each["state"] for states in found for each in states}
 
-    eventually(history, "one history of both ways", 60)
+    eventually(history, "one history of both ways", PATIENCE)
 
 
 def test_entity_nodes_can_be_removed(

@@ -61,7 +61,7 @@ def test_a_server_with_security_gets_everything_from_the_flow_without_a_token(
     service.start("--refresh", "2", f"boat={bms.url}")
     place = {"ZMQ_ADDRESS": service.address, "SIGNALK_PORT": str(server.udp_port)}
     own_node_red.deploy(flow_file("zmq-to-signal-k.json", **place))
-    wait_until_equal(values, {"name": ("REC BMS boat", None), **REAL}, 60)
+    wait_until_equal(values, {"name": ("REC BMS boat", None), **REAL})
     # The other way that the server itself has set up needs no token either.
     wait_until_equal(
         lambda: server.values(f"{BATTERIES}.house1"), {"name": ("REC BMS house-1", None), **REAL}
@@ -76,7 +76,7 @@ def test_a_server_with_security_gets_everything_from_the_flow_without_a_token(
     eventually(lambda: state("error4") == "normal", "the alarm is over")
     server.stop()
     server.start()
-    wait_until_equal(values, {"name": ("REC BMS boat", None), **REAL}, 60)
+    wait_until_equal(values, {"name": ("REC BMS boat", None), **REAL})
     service.stop()
-    wait_until_equal(values, {"name": ("REC BMS boat", None), **WITHDRAWN}, 60)
+    wait_until_equal(values, {"name": ("REC BMS boat", None), **WITHDRAWN})
     assert state("offline") == "warn"

@@ -6,8 +6,13 @@ from collections.abc import Callable
 
 from support.waiting import eventually
 
+PATIENCE = 100.0
+"""Home Assistant alone takes half a minute for some things, and the machine may be busy."""
 
-def wait_until_equal(look: Callable[[], object], expected: object, seconds: float = 60.0) -> None:
+
+def wait_until_equal(
+    look: Callable[[], object], expected: object, seconds: float = PATIENCE
+) -> None:
     """Wait until `look` gives what is expected; fail with pytest's comparison of the two."""
     with contextlib.suppress(AssertionError):
         eventually(lambda: look() == expected, "equal", seconds)

@@ -373,6 +373,28 @@ def test_the_first_step_is_shown_before_it_ends() -> None:
     assert done[-3:] == [{"REC BMS": [(0, 1, 100, 28.5)]}, {"REC BMS": [(0, 6, 100, 28.5)]}, None]
 
 
+def test_the_points_of_before_a_deploy_are_shown_at_once_and_each_pack_with_its_first_message() -> (
+    None
+):
+    start = script("history_start")
+    began = UPDATED // 1000 - 86400
+    before = {
+        f"recbms/{name}": [
+            [began + step * 120, began + step * 120 + 120, 1, 50] for step in range(720)
+        ]
+        for name in ("main", "boat")
+    }
+    start += f"flow.set('recbms_points', {json.dumps(before)});"
+    boat = {**ONLINE, "topic": "recbms/boat/availability", "device_name": "Boat"}
+    messages = (tick(0), ONLINE, tick(1), tick(2), boat, tick(3), tick(4))
+    done = run_scripts(start, script("history"), messages, HISTORY_HOURS=24)
+    shown = [each["sent"] and each["sent"]["payload"]["packs"] for each in done]
+    assert [packs and {each["name"]: len(each["points"]) for each in packs} for packs in shown] == [
+        *(None, None, {"REC BMS": 721}, None, None),
+        *({"Boat": 721, "REC BMS": 721}, None),
+    ]
+
+
 @pytest.mark.parametrize("gone", [OFFLINE, {"control": "offline", "payload": 1}])
 def test_there_is_a_gap_while_nothing_is_known(gone: dict[str, Any]) -> None:
     messages = (ONLINE, reading("soc", 28.5), reading("power", 100))

@@ -196,3 +196,40 @@ def test_a_signal_ends_it_and_a_used_address_is_one_sentence() -> None:
         )
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+
+UNITS = {"none", "percentunit", "watt", "s", "joule", "volt", "celsius"}
+"""Those of Grafana's unit names that the dashboard uses (`getValueFormats` of @grafana/data)."""
+
+
+def test_the_dashboard_has_only_what_grafana_knows_and_no_panel_covers_another() -> None:
+    dashboard = json.loads((PIPES / "grafana-dashboard.json").read_text("utf-8"))
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert {panel["type"] for panel in panels} <= {"stat", "gauge", "timeseries"}
+    fields = [panel["fieldConfig"]["defaults"]["unit"] for panel in panels]
+    fields += [
+        each["value"]
+        for panel in panels
+        for override in panel["fieldConfig"]["overrides"]
+        for each in override["properties"]
+        if each["id"] == "unit"
+    ]
+    assert set(fields) == UNITS
+    cells = [
+        (column, row)
+        for panel in panels
+        for place in [panel["gridPos"]]
+        for column in range(place["x"], place["x"] + place["w"])
+        for row in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(column for column, _ in cells) < 24
+    # The reader chooses the data source and the BMS.
+    variables = {each["name"]: each for each in dashboard["templating"]["list"]}
+    assert variables["datasource"]["query"] == "prometheus"
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    targets = [target for panel in panels for target in panel["targets"]]
+    for each in (variables["device"], *panels, *targets):
+        assert each["datasource"] == source
+    assert all('{device=~"$device"}' in target["expr"] for target in targets)

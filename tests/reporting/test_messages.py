@@ -16,7 +16,6 @@ from recbms_zmq.reporting.messages import (
     Availability,
     Device,
     Event,
-    Kind,
     Message,
     Reading,
     Snapshot,
@@ -88,13 +87,6 @@ def test_an_availability_has_its_reason() -> None:
         ),
         envelope,
     )
-
-
-def test_all_kinds_but_events_are_retained() -> None:
-    kinds: tuple[Kind, ...] = ("availability", "snapshot", "device", "event")
-    envelopes = {kind: ENVELOPES.of_kind(kind) for kind in kinds}
-    retained = {kind: envelope.render({}, TS)[2] for kind, envelope in envelopes.items()}
-    assert retained == envelopes | {"event": None}
 
 
 def test_the_last_message_can_be_made_again() -> None:

@@ -560,6 +560,7 @@ ELSEWHERE = Alarm(1, "Cell voltage too high", 2, 4)
 def test_an_alarm_is_raised_once_and_cleared_once() -> None:
     story = online()
     assert story.status(1, {"soc": 50}, alarm=FIRST) == [event("alarm_raised", FIRST)]
+    assert "event" not in story.retained  # it is true only once
     assert story.status(2, {"soc": 50}, alarm=FIRST) == []
     assert story.status(3, {"soc": 50}, alarm=UNKNOWN) == []
     assert story.status(4, {"soc": 50}, alarm=None) == [event("alarm_cleared", FIRST)]

@@ -89,13 +89,13 @@ def test_a_subscription_that_a_publish_takes_note_of_is_answered() -> None:
     async def main() -> None:
         async with started() as (sink, endpoint):
             sink.publish(batch(b"topic"))
-            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+            with contextlib.closing(Subscriber(endpoint, "topic")) as subscriber:
                 # The event loop does not run, and this look makes the descriptor unreadable.
                 eventually(lambda: sink._events() & zmq.POLLIN, "a subscription")
+                # One that it is not sent: what a subscriber reads makes the descriptor readable.
                 sink.publish(Batch([(b"other", b"{}", None)], []))
                 await asyncio.to_thread(subscriber.message)
-                await asyncio.to_thread(subscriber.message)
-                assert [topic for topic, _ in subscriber.received] == [b"other", b"topic"]
+                assert [topic for topic, _ in subscriber.received] == [b"topic"]
 
     asyncio.run(main())
 
@@ -119,8 +119,9 @@ def test_a_subscription_that_a_replay_takes_note_of_is_answered(
                     return replay(*arguments)
 
                 monkeypatch.setattr(sink._plan, "replay", replay_while_another_subscribes)
-                first = stack.enter_context(contextlib.closing(Subscriber(endpoint)))
-                await asyncio.to_thread(first.message)
+                # Its replay is empty: what a subscriber reads makes the descriptor readable.
+                stack.enter_context(contextlib.closing(Subscriber(endpoint, "none")))
+                await happens(lambda: second, "a replay")
                 await asyncio.to_thread(second[0].message)
 
     asyncio.run(main())
@@ -365,6 +366,26 @@ def test_a_client_that_floods_with_subscriptions_is_disconnected_and_logged_once
     asyncio.run(main())
     (warning,) = warnings(caplog)
     assert warning.startswith(f"refused a subscriber from 127.0.0.1: {reason}")
+
+
+def test_a_client_that_cancels_what_it_no_longer_wants_can_subscribe_for_ever(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_MAX_COST", 20_000)  # of six subscriptions
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint, "other")) as subscriber:
+                for number in range(100):
+                    subscriber.socket.subscribe(f"{number:030}")
+                    subscriber.socket.unsubscribe(f"{number:030}")
+                subscriber.socket.subscribe("topic")
+                await asyncio.to_thread(subscriber.message)
+                assert [topic for topic, _ in subscriber.received] == [b"topic"]
+
+    asyncio.run(main())
+    assert warnings(caplog) == []
 
 
 # --- addresses ---

@@ -37,7 +37,7 @@ from websockets.http11 import Request, Response
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import UsageError
-from recbms_zmq.sources import backoff, connection
+from recbms_zmq.sources import backoff, connection, websocket
 from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import tls_context
 from recbms_zmq.sources.websocket import WebSocketSource, explain
@@ -392,6 +392,16 @@ def test_without_a_port_it_is_the_usual_one(
         tls = tls_context(None, pinned=False) if scheme == "https" else None
         run_source(HttpSource(url, tls=tls), 1)
     assert asked == [port]
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h", "SOCKS5"])
+def test_socks_needs_its_package(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = f"{scheme}://me:s3cret@p:1080"
+    monkeypatch.setattr(websocket, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"^--proxy: SOCKS needs the package python-socks \("):
+        WebSocketSource("ws://h/ws", proxy=proxy)
+    monkeypatch.setattr(websocket, "find_spec", lambda name: name)
+    WebSocketSource("ws://h/ws", proxy=proxy)
 
 
 @pytest.mark.parametrize(

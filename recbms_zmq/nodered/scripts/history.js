@@ -84,11 +84,15 @@ function tick() {
     if (isOver) {
         endStep(now);
     }
-    const isNew = Object.keys(packs).some((id) => points[id].length < FEW);
-    if (!Object.keys(packs).length || !(isOver || (isNew && now - context.get('shown') >= SOON_MS))) {
+    const ids = Object.keys(packs);
+    const isSoon = now - context.get('shown') >= SOON_MS && ids.some((id) => points[id].length < FEW);
+    // After a deploy the page has nothing, while the points of before are still there.
+    const isNew = ids.length !== context.get('lines');
+    if (!ids.length || !(isOver || isSoon || isNew)) {
         return null;
     }
     context.set('shown', now);
+    context.set('lines', ids.length);
     const shown = Object.keys(packs).sort().map((id) => ({
         id,
         name: nameOf(id),

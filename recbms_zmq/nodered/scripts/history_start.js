@@ -5,3 +5,4 @@ context.set('packs', {});
 flow.set('recbms_points', flow.get('recbms_points') ?? {});
 context.set('began', null);
 context.set('shown', 0);
+context.set('lines', 0);

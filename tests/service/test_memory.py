@@ -1,0 +1,50 @@
+"""Memory that each further BMS takes of Python, counted byte by byte: no load changes it.
+
+`python -m tests.bench paced` measures what the system sees of it.
+"""
+
+import gc
+import tracemalloc
+from typing import Final
+
+from bench import drive
+
+from recbms_zmq.clock import Instant
+from recbms_zmq.config.load import load
+from recbms_zmq.reporting.batch import Batch, Retained
+from recbms_zmq.service.fleet import build_fleet
+
+FRAMES: Final = drive.paced_frames(4)
+MOST: Final = 60_000
+"""Bytes of one BMS, without its connection. About 44,000 are needed: 21,000 for 98 topics with the
+parts of their last messages, 5,000 to find those by topic, 10,000 for the last frame's values raw,
+rounded and sent. One text more for each topic would take 6,000, its whole body 38,000."""
+
+
+def bytes_of_a_fleet(size: int) -> int:
+    """Return what a fleet takes that has read some frames, with the last value of each topic."""
+    sources = [f"b{number}=ws://127.0.0.1:9/{number}" for number in range(size)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        retained: dict[bytes, Retained] = {}
+
+        def publish(batch: Batch) -> None:
+            retained.update({topic: last for topic, _, last in batch.messages if last})
+
+        fleet = build_fleet(load({}, sources, {}).config, publish)
+        for bms in fleet:
+            at = Instant(0.0, 1_790_000_000.0)
+            bms.pipeline.start(at)
+            for second, frame in enumerate(FRAMES, 1):
+                assert bms.pipeline.received(frame, at.at(float(second)))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_further_bms_takes_little_memory() -> None:
+    bytes_of_a_fleet(1)  # fills the caches, which all fleets share
+    few, many = bytes_of_a_fleet(2), bytes_of_a_fleet(12)
+    assert (many - few) / 10 <= MOST
