@@ -14,7 +14,7 @@ from recbms_zmq.check.next_steps import NO_FRAME, SILENT, WEB_PAGE, next_step
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.check.rules import Advice, review
 from recbms_zmq.text import printable
-from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
 from recbms_zmq.wire.redaction import redact_text
 
 WIDTH: Final = 80
@@ -226,10 +226,9 @@ def _cells(readings: dict[str, Any]) -> Iterator[str]:
 
 def _alarm(readings: dict[str, Any]) -> str:
     text = str(readings.get("error_text") or readings.get("error_message") or "an unknown one")
-    if readings.get("error_unit") is not None:
-        text += f" (unit {readings['error_unit']}, cell or sensor {readings.get('error_cell')})"
-    known = ALARMS.get(readings.get("error_number") or 0)
-    return f"{text}. {known.advice}" if known and known.advice else text
+    number = readings.get("error_number")
+    where = alarm_location(number, readings.get("error_unit"), readings.get("error_cell"))
+    return f"{text}{where}. {alarm_guidance(number)}"
 
 
 def _settings(probe: Probe) -> Iterator[tuple[str, str]]:

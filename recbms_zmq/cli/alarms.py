@@ -13,7 +13,7 @@ from recbms_zmq.config.load import STATE_VARIABLE
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import ConfigError, UsageError
 from recbms_zmq.text import printable
-from recbms_zmq.wire.alarms import alarm_advice
+from recbms_zmq.wire.alarms import LOOK_IT_UP, alarm_advice, alarm_guidance
 
 if TYPE_CHECKING:  # loaded only where it is used
     from recbms_zmq.service.alarm_history import PastAlarm
@@ -109,8 +109,10 @@ def _lines(past: "PastAlarm", now: datetime) -> list[str]:
     line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
     if past.times > 1:
         line += f"; {past.times} times since {_local(past.first_raised)}"
-    advice = alarm_advice(past.alarm.number)
-    return [printable(line), *([f"    {advice}"] if advice else [])]
+    # What an alarm has switched off is over with it.
+    active = past.is_active
+    advice = alarm_guidance(past.alarm.number) if active else alarm_advice(past.alarm.number)
+    return [printable(line), f"    {advice or LOOK_IT_UP}"]
 
 
 def _end(past: "PastAlarm", now: datetime) -> str:

@@ -8,12 +8,14 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
 
+from recbms_zmq.cli.program import PROGRAM
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
 GROUPS: Final[dict[str, dict[str, str]]] = {
@@ -46,7 +48,6 @@ COMMANDS: Final[dict[str, str]] = {
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
 """Commands that can run without stdout, with an option."""
-PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
 EPILOG: Final = """\
@@ -73,9 +74,28 @@ class Parser(argparse.ArgumentParser):
         """Raise an error: argparse would print the usage, which hides the sentence."""
         from recbms_zmq.text import masked_text
 
+        message = _plain(message)
         # argparse quotes the words, which can have any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
         raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
+
+
+def _plain(message: str) -> str:
+    """Return an error of argparse in the form of the other errors."""
+    if found := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return f"{found[1]} is missing"
+    found = re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL)
+    if found is None:
+        return message
+    name, what = found.groups()
+    if what == "expected one argument":
+        return f"{name}: a value is missing"
+    if choice := re.fullmatch(r"invalid choice: (.*) \(choose from (.*)\)", what, re.DOTALL):
+        choices = choice[2].replace("'", "")  # quoted by some versions of Python
+        return f"{name}: expected one of {choices}, got {choice[1]}"
+    if given := re.fullmatch(r"ignored explicit argument (.*)", what, re.DOTALL):
+        return f"{name}: takes no value, got {given[1]}"
+    return f"{name}: {what}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -174,6 +194,13 @@ def _dispatch(arguments: list[str]) -> int:
         if "://" in wanted:
             shown = shortened(masked(wanted))
             hint = f"; an address follows one, as in {PROGRAM} run {shown}"
+        later = next((word for word in arguments[1:] if word in COMMANDS), "")
+        if wanted in ("help", "version"):
+            shown = f"{later} --{wanted}" if wanted == "help" else f"--{wanted}"
+            hint = f"; did you mean {' '.join((PROGRAM, *shown.split()))}?"
+        elif later:
+            shown = f"{later} {shortened(masked(wanted))}"
+            hint = f"; the command comes first, as in {PROGRAM} {shown}"
         parser.error(f"{quoted(wanted)} is not a command{hint}")
     # Not `parse_args`: its error names the program, not the command, and has no hint.
     args, unknown = parser.parse_known_args(arguments)
@@ -182,11 +209,13 @@ def _dispatch(arguments: list[str]) -> int:
     if unknown:
         from recbms_zmq.text import did_you_mean, masked, shortened
 
-        known = (flag for action in chosen._actions for flag in action.option_strings)  # noqa: SLF001 argparse has no public list
+        known = [flag for action in chosen._actions for flag in action.option_strings]  # noqa: SLF001 argparse has no public list
         # Behind `=` there may be a URL with a password.
         flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
         hint = did_you_mean(flag, known)
         shown = shortened(masked(flag))
+        if flag in known:
+            chosen.error(f"{shown} has to follow the command, as in {chosen.prog} {shown}")
         chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
     if sys.stdout is None and args.command not in CHECK_STDOUT_THEMSELVES:
         raise ReaderGone("standard output is closed")

@@ -87,7 +87,8 @@ def main(args: argparse.Namespace) -> int:
     """Print messages as lines."""
     import zmq
 
-    from recbms_zmq.client.lines import Lines, Silence, print_lines
+    from recbms_zmq.client.lines import Lines, print_lines
+    from recbms_zmq.client.silence import Silence
     from recbms_zmq.client.subscriber import Subscriber
 
     count = read_argument("--count", readers.count("messages", least=1), args.count)

@@ -1,17 +1,16 @@
-"""What `listen` prints: messages, or the states that they change; and why nothing comes."""
+"""What `listen` prints: messages, or the states that they change."""
 
 import contextlib
 import math
 import sys
 import time
-from collections.abc import Sequence
 
 import msgspec
 import zmq
 
+from recbms_zmq.client.silence import Silence
 from recbms_zmq.client.states import StateLines
-from recbms_zmq.client.subscriber import Subscriber, why_silent
-from recbms_zmq.clock import SILENCE
+from recbms_zmq.client.subscriber import Subscriber
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.summary import open_summary
@@ -71,25 +70,6 @@ class Lines:
             self._out.write(line + b"\n")
 
 
-class Silence:
-    """Explains on stderr, once, why nothing comes."""
-
-    def __init__(self, endpoints: Sequence[str], topics: Sequence[str]) -> None:
-        self._endpoints = endpoints
-        self._topics = topics
-        self.connected = False
-        self.due = time.monotonic() + SILENCE
-
-    def end(self) -> None:
-        """Note that something has come, or that it is explained already why not."""
-        self.due = math.inf
-
-    def explain(self) -> None:
-        """Print the explanation."""
-        self.end()
-        _complain(why_silent(self._endpoints, self._topics, connected=self.connected))
-
-
 def print_lines(
     subscriber: Subscriber,
     selection: Selection,
@@ -111,7 +91,6 @@ def print_lines(
 
     """
     sub = subscriber.socket
-    refusals: set[str] = set()
     poller = zmq.Poller()
     poller.register(sub, zmq.POLLIN)
     poller.register(subscriber.events, zmq.POLLIN)
@@ -128,18 +107,20 @@ def print_lines(
             lines.advance(now)
             lines.flush()
         if subscriber.events in ready:
-            _read_event(subscriber, refusals, silence)
+            _read_event(subscriber, silence)
         if sub in ready:
             parts = sub.recv_multipart()
             # Other than two parts come from another program's publisher.
-            if len(parts) == 2 and selection.has(_key(parts[0])):
-                silence.end()
+            wanted = len(parts) == 2 and selection.has(_key(parts[0]))
+            silence.received(wanted=wanted)
+            if wanted:
                 deadline = _deadline(timeout)
                 lines.take(parts[1], now)
             if not sub.poll(0):
                 lines.flush()
         if now >= deadline:
-            raise Unavailable(f"nothing came within {timeout:g} s")
+            why = silence.why()
+            raise Unavailable(f"nothing came within {timeout:g} s{why and f': {why}'}")
     lines.flush()
 
 
@@ -151,15 +132,11 @@ def _deadline(timeout: float | None) -> float:
     return math.inf if timeout is None else time.monotonic() + timeout
 
 
-def _read_event(subscriber: Subscriber, printed: set[str], silence: Silence) -> None:
-    """Print each service that refused the connection once: no message comes from it."""
+def _read_event(subscriber: Subscriber, silence: Silence) -> None:
     connected, refused, endpoint = subscriber.read_event()
-    silence.connected |= connected
-    if refused and endpoint not in printed:
-        printed.add(endpoint)
-        silence.end()
-        _complain(f"{endpoint} refused the connection: {refused}")
-
-
-def _complain(text: str) -> None:
-    print(f"recbms-zmq: {text}", file=sys.stderr)
+    if connected:
+        silence.connected(endpoint)
+    elif refused:
+        silence.refused(endpoint, refused)
+    else:
+        silence.disconnected(endpoint)

@@ -14,6 +14,7 @@ from recbms_zmq.reporting.messages import (
     Snapshot,
 )
 from recbms_zmq.reporting.summary import Summary, describe_alarm
+from recbms_zmq.wire.alarms import alarm_guidance
 
 INTERVAL: Final = 1.0
 """Seconds between two lines of a BMS at least."""
@@ -67,9 +68,9 @@ class StateLines:
             case Event():
                 change = message.payload
                 verb = change.event.replace("_", " ")
-                raised = change.event == "alarm_raised"
-                advice = f"; {change.advice}" if raised and change.advice else ""
-                text = f"{verb}: {describe_alarm(change)}{advice}"
+                text = f"{verb}: {describe_alarm(change)}"
+                if change.event == "alarm_raised":
+                    text += f". {alarm_guidance(change.number, change.advice)}"
                 self._change(message.device, wall, text, offline=False)
             case Reading():
                 state.values[message.key] = message.payload

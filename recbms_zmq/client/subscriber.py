@@ -1,12 +1,11 @@
 """A SUB socket as `listen`, `check` and `monitor` use it, with CURVE and a monitor."""
 
+import struct
 from collections.abc import Sequence
 from typing import Final, Self
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from recbms_zmq import curve
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import UsageError
@@ -97,10 +96,11 @@ class Subscriber:
             and the endpoint.
 
         """
-        message = parse_monitor_message(self.events.recv_multipart())
-        event = int(message["event"])
+        data, endpoint = self.events.recv_multipart()
+        # Not by `zmq.utils.monitor`: it imports zmq.asyncio, which doubles the time to start.
+        event, _ = struct.unpack("=HI", data)
         connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        return connected, _why_refused(event), message["endpoint"].decode("ascii", "replace")
+        return connected, _why_refused(event), endpoint.decode("ascii", "replace")
 
     def close(self) -> None:
         """Close both sockets."""
@@ -121,7 +121,7 @@ def why_silent(endpoints: Sequence[str], topics: Sequence[str], *, connected: bo
     """
     where = ", ".join(endpoints)
     if not connected:
-        return f"no service answers at {where}, still trying; is recbms-zmq run running there?"
+        return f"no service answers at {where}; is recbms-zmq run running there?"
     wanted = [topic for topic in topics if topic]
     if wanted:
         return f"connected to {where}, but no topic begins with {' or '.join(wanted)} yet"
@@ -143,6 +143,8 @@ def _read_keys(server_key: str | None, secret_key: str | None) -> dict[int, byte
                 "--curve-secret-key: the service's key is needed too: --curve-server-key FILE"
             )
         return {}
+    from recbms_zmq import curve  # with zmq.auth, which only encryption needs
+
     server = read_argument("--curve-server-key", readers.path, server_key)
     secret = read_argument("--curve-secret-key", readers.path, secret_key)
     public = curve.read_public(server)

@@ -110,7 +110,9 @@ def read_file(
         document = tomllib.loads(content.decode("utf-8-sig"))  # some editors write the mark
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:  # not UTF-8, not TOML, a huge number
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path} is not valid TOML: it is not UTF-8 text") from exc
+    except (ValueError, RecursionError) as exc:  # not TOML, a huge number
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     tables = document.pop("bms", [])
     # `[bms]` instead of `[[bms]]` is a table, and no list.
@@ -179,13 +181,15 @@ def _table(
 
 
 def bms_layers(
-    sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer]
+    sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer], path: Path | None
 ) -> list[Layer]:
     """Return a layer for each BMS: of the command line, else the environment, else the file."""
     if sources:
         return [_named_source(source, SOURCE, UsageError) for source in sources]
     if words := environ.get(SOURCES_VARIABLE, "").split():
         return [_named_source(word, SOURCES_VARIABLE, ConfigError) for word in words]
+    if not tables and path is not None:
+        raise ConfigError(f"{path}: no BMS to read: expected [[bms]] tables with a name and a url")
     if not tables:
         raise UsageError(
             "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"

@@ -63,11 +63,12 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     """
     warnings: list[str] = []
     above = (read_command_line(given), read_environment(environ, warnings))
-    top, tables = read_file(path_of_file(given, environ), environ, warnings)
+    path = path_of_file(given, environ)
+    top, tables = read_file(path, environ, warnings)
     if sources and tables:
         path = path_of_file(given, environ)
         warnings.append(f"the BMS of {path} are not read: the command line names what to read")
-    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables)]
+    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables, path)]
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)

@@ -158,7 +158,10 @@ def endpoint(given: Any) -> str:
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):(\d{1,5}|\*)", rest, re.ASCII)
     if scheme == "tcp" and match and (match[2] == "*" or 0 <= int(match[2]) <= 65535):
         return given
-    raise ValueError(expected)
+    if scheme.lower() in ("ws", "wss", "http", "https"):
+        raise ValueError(f"{expected} (that is an address of a BMS: recbms-zmq run reads it)")
+    is_bare = re.fullmatch(r"[\w.-]{1,100}:\d{1,5}", given, re.ASCII)
+    raise ValueError(f"{expected} (perhaps tcp://{given}?)" if is_bare else expected)
 
 
 class Mode(int):
@@ -233,6 +236,18 @@ def source(given: Any) -> str:
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:
-        hint = f" (perhaps ws://{given}/ws?)" if re.fullmatch(r"[\w.-]{1,100}", given) else ""
-        raise ValueError(expected + hint)
+        raise ValueError(expected + _hint(url))
     return url
+
+
+def _hint(url: str) -> str:
+    """Return what is wrong with the address of a BMS, if that is a usual mistake."""
+    if re.fullmatch(r"[\w.-]{1,100}", url):
+        return f" (perhaps ws://{url}/ws?)"
+    if url.startswith(("tcp:", "ipc:")):
+        return " (that is where a service publishes: recbms-zmq listen reads it)"
+    if re.match(r"(wss?|https?):/?(?!/)", url):
+        return " (two slashes follow the colon)"
+    if re.match(r"(wss?|https?)://[\w.-]+:\d*(/|$)", url):
+        return " (a port is a number from 1 to 65535)"
+    return ""

@@ -146,7 +146,8 @@ class SubscriberFeed:
         for endpoint, _ in self._subscribers:
             if endpoint not in self._model.refusals and not self._model.has_packs(endpoint):
                 connected = self._model.connected.get(endpoint, False)
-                _log.warning("%s", why_silent([endpoint], [], connected=bool(connected)))
+                why = why_silent([endpoint], [], connected=bool(connected))
+                _log.warning("still waiting: %s", why)
 
     def _receive(self, endpoint: str, subscriber: Subscriber) -> None:
         sub = subscriber.socket

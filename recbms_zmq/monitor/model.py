@@ -20,7 +20,7 @@ from recbms_zmq.reporting.messages import (
     Snapshot,
 )
 from recbms_zmq.sensors.device_info import DeviceInfo
-from recbms_zmq.wire.alarms import ALARMS, AlarmType
+from recbms_zmq.wire.alarms import alarm_text
 from recbms_zmq.wire.chemistry import usual_cell_limits
 
 MAX_EVENTS: Final = 20  # of alarms; more than a terminal shows
@@ -67,14 +67,13 @@ class Temperature(NamedTuple):
 
 
 class ActiveAlarm(NamedTuple):
-    """An alarm that is active; `known` is its row in REC's table, None for a number not in it."""
+    """An alarm that is active."""
 
     number: int | None
     text: str
     unit: int | None
     cell: int | None
     message: str
-    known: AlarmType | None
 
 
 class PastEvent(NamedTuple):
@@ -188,10 +187,9 @@ class PackState:
         if self.values.get("problem") is not True:
             return None
         number, unit, cell = map(self._whole, ("error_number", "error_unit", "error_cell"))
-        known = None if number is None else ALARMS.get(number)
-        text = self.text("error_text") or (known.text if known else "Error")
+        text = self.text("error_text") or alarm_text(number)
         message = self.text("error_message")
-        return ActiveAlarm(number, text, unit, cell, "" if message in text else message, known)
+        return ActiveAlarm(number, text, unit, cell, "" if message in text else message)
 
     @property
     def chemistry(self) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
 from recbms_zmq.text import amount, printable
-from recbms_zmq.wire.alarms import alarm_location
+from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
 
 
 def power(value: float | None) -> str:
@@ -59,8 +59,7 @@ def alarm(active: ActiveAlarm) -> list[str]:
     """Return an alarm as sentences: its text, its meaning with advice, the BMS's own message."""
     title = "Alarm" if active.number is None else f"Alarm {active.number}"
     lines = [f"{title}: {active.text}{alarm_location(active.number, active.unit, active.cell)}"]
-    if active.known is not None and active.known.meaning:
-        lines.append(active.known.meaning)
+    lines.append(alarm_guidance(active.number))
     if active.message:
         lines.append(f"Message of the BMS: {active.message}")
     return [printable(line) for line in lines]

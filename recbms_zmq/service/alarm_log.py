@@ -7,7 +7,7 @@ from typing import Final
 from recbms_zmq.clock import Instant
 from recbms_zmq.reporting.summary import describe_alarm
 from recbms_zmq.sensors.alarm_tracker import AlarmTransition
-from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.alarms import alarm_guidance
 
 MOST_LINES: Final = 20
 """Lines of one error number in an hour. A voltage at its limit can raise an alarm every second, and
@@ -37,9 +37,8 @@ class AlarmLog:
                 continue
             text = describe_alarm(alarm)
             if is_raised:
-                known = ALARMS.get(alarm.number or 0)
-                advice = (known and known.meaning) or "look it up in REC's manual"
-                self._announce(logging.WARNING, f"alarm raised: {text}; {advice}", at)
+                guidance = alarm_guidance(alarm.number)
+                self._announce(logging.WARNING, f"alarm raised: {text}. {guidance}", at)
             else:
                 self._announce(logging.INFO, f"alarm cleared: {text}", at)
 

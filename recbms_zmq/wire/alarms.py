@@ -101,6 +101,9 @@ ALARMS: Final[dict[int, AlarmType]] = {
     )
 }
 
+LOOK_IT_UP: Final = "Look it up in REC's manual."
+"""The advice for an error that has none in the table."""
+
 NO_ALARM: Final = "No error"
 """The text while there is no error."""
 
@@ -117,6 +120,20 @@ def alarm_advice(number: int | None) -> str:
     """Return what the owner does at an error number; empty where the manual has no advice."""
     alarm = None if number is None else ALARMS.get(number)
     return alarm.advice if alarm else ""
+
+
+def alarm_guidance(number: int | None, advice: str = "") -> str:
+    """Return what an active alarm means and what the owner does, as sentences for people.
+
+    The log, `listen`, `monitor`, `alarms` and `check` all print this text.
+
+    Args:
+        number: REC's error number.
+        advice: of the service that sent the alarm, for a number that is not in this table.
+
+    """
+    alarm = None if number is None else ALARMS.get(number)
+    return (alarm and alarm.meaning) or advice or LOOK_IT_UP
 
 
 def alarm_location(number: int | None, unit: int | None, cell: int | None) -> str:

@@ -7,6 +7,8 @@ else the machine does meets them alike; large fleets, which would fill the cores
 
 import contextlib
 import math
+import resource
+import select
 import statistics
 import subprocess
 import sys
@@ -42,6 +44,10 @@ TOGETHER = 400
 """Frames a second up to which all are measured over the same seconds."""
 SETTLE = 3.0
 """Seconds after the last connection: its first frames have much to do that no others have."""
+CONNECT_WITHIN = 300.0
+"""Seconds for all BMS to connect. A busy machine may never get there: attempts end after 10 s."""
+OTHER_FILES = 100
+"""Descriptors of a process that are no connections to a BMS."""
 REST = 30.0
 """Seconds until the delays between two attempts to connect are long."""
 
@@ -84,6 +90,7 @@ class Contender:
         stack: contextlib.ExitStack,
     ) -> None:
         """Start everything. Without `python` the process is the limit."""
+        self._case = case
         address = free_endpoint()
         arguments = ["--fleet", str(case.size)]
         if case.scheme == "wss":
@@ -107,6 +114,12 @@ class Contender:
 
     def wait_for_connections(self) -> None:
         """Wait until the process reads all its BMS."""
+        assert self._server.stdout is not None
+        if not select.select([self._server.stdout], [], [], CONNECT_WITHIN)[0]:
+            sys.exit(
+                f"{' '.join(map(str, self._case))}: not all BMS were connected within "
+                f"{CONNECT_WITHIN:g} s; the machine is too busy for this size"
+            )
         read_line(self._server)
 
     def begin(self) -> None:
@@ -172,6 +185,19 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
+def allow_open_files(size: int) -> None:
+    """Let the processes that are started open a file for each BMS, or exit with a sentence."""
+    needed = size + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit, most = (math.inf if n == resource.RLIM_INFINITY else n for n in (soft, hard))
+    if most < needed:
+        sys.exit(
+            f"{size} BMS take {needed} open files, and the limit is {hard}: ulimit -n {needed}"
+        )
+    if limit < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 class AtRest:
     """The service while its BMS is away and no subscriber is there; its wake-ups a second."""
 
@@ -228,6 +254,7 @@ def run(
     pythons: dict[str, str], cases: list[Case], *, seconds: float, rounds: int
 ) -> dict[str, Any]:
     """Measure all cases in each of the rounds; print tables."""
+    allow_open_files(max(case.size for case in cases))
     contenders: dict[str, str | None] = {LIMIT: None}
     contenders |= {f"run {name}".strip(): python for name, python in pythons.items()}
     results: dict[Case, dict[str, list[Measured]]] = {}
@@ -243,7 +270,10 @@ def run(
                 print(f"round {number + 1}: {' '.join(map(str, case))}", file=sys.stderr)
         rest = at_rest.result(60.0)
     _print(results, rounds, seconds)
-    print(f"\nAt rest (BMS away, no subscriber): {rest}")
+    print("\nAt rest (BMS away, no subscriber):")
+    for name, rates in rest.items():
+        words = ", ".join(f"{rate:.2f} {unit}" for unit, rate in rates.items())
+        print(f"  {name}: {words}")
     return {
         "at rest": rest,
         "paced": [

@@ -72,14 +72,25 @@ class Fleet:
         self._size = size
         self._start = time.monotonic()
         self._places = itertools.count()
+        self._connected = 0
+        self._is_complete = False
         self._sent = 0
 
     async def serve(self, connection: ServerConnection) -> None:
         """Send until the client leaves: settings first, then from its own second of the day."""
         place = next(self._places)
-        if place == self._size - 1:
+        self._connected += 1
+        # Not by the places: a client that comes back has another one.
+        if self._connected == self._size and not self._is_complete:
+            self._is_complete = True
             print("connected", flush=True)
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._print_count)
+        try:
+            await self._send(connection, place)
+        finally:
+            self._connected -= 1
+
+    async def _send(self, connection: ServerConnection, place: int) -> None:
         second = int(time.monotonic() - self._start) + 1
         frame = place % len(self._messages) // SETTINGS_EVERY * SETTINGS_EVERY
         while True:

@@ -38,7 +38,7 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
     assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
-LOG_LEVEL = "argument --log-level: not allowed with argument -v/--verbose"
+LOG_LEVEL = "--log-level: not allowed with argument -v/--verbose"
 SOURCE = (
     "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, http://HOST/cell, sim:, replay:FILE, "
     "or - for stdin"
@@ -53,7 +53,7 @@ ABOVE = "expected seconds, a number above 0"
     ("line", "sentence"),
     [
         ("", "a command is missing; for example recbms-zmq demo (try: recbms-zmq --help)"),
-        ("--stale", "the following arguments are required: COMMAND (try: recbms-zmq --help)"),
+        ("--stale", "COMMAND is missing (try: recbms-zmq --help)"),
         (
             "run --stale-aftr 5 ws://h/ws",
             "--stale-aftr is UNKNOWN; did you mean --stale-after? (TRY)",
@@ -65,7 +65,7 @@ ABOVE = "expected seconds, a number above 0"
         ("run --ref 5 ws://h/ws", "--ref is UNKNOWN; did you mean --prefix? (TRY)"),
         ("run --zzz=ws://u:secret@h/ws", "--zzz is UNKNOWN (TRY)"),
         ("demo ws://u:secret@h/ws", "ws://***@h/ws is UNKNOWN (TRY)"),
-        ("run --refresh", "argument --refresh: expected one argument (TRY)"),
+        ("run --refresh", "--refresh: a value is missing (TRY)"),
         ("run", NO_BMS),
         ("run -v --log-level info sim:", LOG_LEVEL + " (TRY)"),
         (
@@ -120,6 +120,24 @@ def test_a_wrong_command_line_is_one_sentence(line: str, sentence: str) -> None:
     sentence = sentence.replace("UNKNOWN", f"not an option or argument of {command}")
     sentence = sentence.replace("TRY", f"try: {command} --help").replace("NONE", "has no effect")
     assert answer(*words) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("sim: run", "'sim:' is not a command; the command comes first, as in recbms-zmq run sim:"),
+        ("help run", "'help' is not a command; did you mean recbms-zmq run --help?"),
+        ("version", "'version' is not a command; did you mean recbms-zmq --version?"),
+        ("--once run sim:", "--once has to follow the command, as in recbms-zmq run --once"),
+        ("keygen", "NAME is missing"),
+        ("run --help=x", "-h/--help: takes no value, got 'x'"),
+        ("flow --source exce", "--source: expected one of exec, daemon, zmq, zeromq-node"),
+    ],
+)
+def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: str) -> None:
+    code, out, error = answer(*line.split())
+    assert (code, out) == (2, "")
+    assert error.startswith(f"recbms-zmq: {sentence}")
 
 
 @pytest.mark.parametrize(

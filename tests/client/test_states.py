@@ -15,6 +15,7 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.summary import open_summary
 from recbms_zmq.service.fleet import build_fleet
+from recbms_zmq.wire.alarms import alarm_guidance
 
 NORMAL = "28.5 %   13.24 V    +7.46 A  charging, full in 31 h"
 
@@ -96,7 +97,7 @@ def test_alarms_and_silence_are_lines_of_their_own() -> None:
     assert listener.shown()[1:] == [
         "online",
         NORMAL,
-        f"alarm raised: {alarm}; Wait until the pack has cooled.",
+        f"alarm raised: {alarm}. {alarm_guidance(4)}",
         f"{NORMAL}  alarm: Cell temperature too high",
         f"alarm cleared: {alarm}",
         NORMAL,

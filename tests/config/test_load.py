@@ -400,7 +400,8 @@ def test_a_mistake_in_the_file_is_one_sentence(toml: Path, text: str, sentence: 
 
 def test_a_file_without_any_bms_is_not_enough(toml: Path) -> None:
     toml.write_text("refresh = 5\n")
-    assert refused(UsageError, {"config": str(toml)}, [], {}) == NO_BMS
+    sentence = f"{toml}: no BMS to read: expected [[bms]] tables with a name and a url"
+    assert refused(ConfigError, {"config": str(toml)}, [], {}) == sentence
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a = " + b"9" * 5000, b"a = " + b"[" * 100_000])

@@ -69,6 +69,7 @@ def test_a_good_value_is_read(read: Reader, given_value: Any, value: Any) -> Non
 
 
 KEYS = "keys of sensors, such as soc,power,cell_voltage/*"
+ENDPOINT = "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"
 BAD: list[tuple[Reader, str, list[Any]]] = [
     (
         *(LEAST, "seconds, a number of at least 0"),
@@ -93,9 +94,9 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (readers.path, "a path in a home directory that exists", ["~no-such-user/x"]),
     (readers.fingerprint, "a SHA-256 fingerprint, 64 hex digits", ["ab", "g" * 64, 5]),
     (
-        *(readers.endpoint, "a ZeroMQ endpoint, tcp://ADDRESS:PORT or ipc://PATH"),
+        *(readers.endpoint, ENDPOINT),
         [
-            *("127.0.0.1:5556", "tcp://127.0.0.1", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:x"),
+            *("tcp://127.0.0.1", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:x"),
             *("tcp://::1:5556", "tcp://:5556", "udp://127.0.0.1:5556", "ipc://"),
             *("ipc://" + "x" * 108, "ipc://" + "\u00e4" * 54, "ipc:///a\nb", 5556),
         ],
@@ -111,7 +112,7 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (
         *(readers.source, SOURCE),
         [
-            *("", 5, "ws://", "ws:///ws", "ws://h:0/ws", "ws://h:99999/ws", "ws://h:x/ws"),
+            *("", 5, "ws://", "ws:///ws", "ws://h:x/ws"),
             *("ws://[::1/ws", "ws://h /ws", "ws://h\n/ws", "ftp://h/ws", "sim:x", "replay:"),
             *("http://a..b/cell", "ws://.b/ws", f"ws://{'a' * 64}.b/ws", "replay:\n"),
             *("ws://" + "\u00e4" * 64 + ".b/ws", "http://\u00e4..b/cell"),
@@ -119,6 +120,23 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     ),
     (readers.source, SOURCE + " (perhaps ws://192.168.8.2/ws?)", ["192.168.8.2"]),
     (readers.source, SOURCE + " (perhaps ws://bms.local/ws?)", ["bms.local"]),
+    (
+        *(readers.source, SOURCE + " (a port is a number from 1 to 65535)"),
+        ["ws://h:0/ws", "ws://h:99999/ws"],
+    ),
+    (readers.source, SOURCE + " (two slashes follow the colon)", ["ws:/h/ws", "http:h"]),
+    (
+        *(
+            readers.source,
+            SOURCE + " (that is where a service publishes: recbms-zmq listen reads it)",
+        ),
+        ["tcp://h:5556"],
+    ),
+    (
+        *(readers.endpoint, ENDPOINT + " (that is an address of a BMS: recbms-zmq run reads it)"),
+        ["ws://h/ws", "http://h"],
+    ),
+    (readers.endpoint, ENDPOINT + " (perhaps tcp://127.0.0.1:5556?)", ["127.0.0.1:5556"]),
     (readers.keys(), KEYS + " (no sensor has 'powr'; did you mean power?)", ["soc,powr"]),
     (
         *(readers.keys(), KEYS + " (no sensor has 'cell_voltage'; did you mean cell_voltage/*?)"),

@@ -19,7 +19,6 @@ from recbms_zmq.monitor.model import (
     Temperature,
 )
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.wire.alarms import ALARMS
 
 CELLS = [
     Cell(2, 1, 3.305, True, True, False),
@@ -72,7 +71,7 @@ def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
     bms.status(at=5.0)
     bms.status(at=9.0, erro=error, error="UNDERVOLTAGE")
     text = "Cell voltage too low"
-    assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE", ALARMS[2])
+    assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE")
     again = PastEvent(9.0, True, 2, text, 2, 1, times=2)
     assert list(bms.pack.events) == [again, PastEvent(5.0, False, 2, text, 2, 1)]
     assert phrases.event(again, now=10.0) == (
@@ -83,7 +82,7 @@ def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
 def test_an_unknown_alarm_has_the_words_of_the_bms_once() -> None:
     bms = MonitoredBms()
     bms.status(erro={"present": 1, "addr": 0, "st": 18, "con_st": 0}, error="New <b>thing</b>")
-    assert bms.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "", None)
+    assert bms.pack.alarm == ActiveAlarm(18, "Error 18: New thing", 0, 0, "")
 
 
 def test_the_last_values_stay_while_a_pack_is_offline() -> None:

@@ -376,7 +376,7 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--source", "pigeon"], "argument --source: invalid choice: 'pigeon'"),
+        (["--source", "pigeon"], "--source: expected one of exec, daemon, "),
         (["--url", "ws://a b"], "SOURCE: expected a source: ws://HOST/ws, wss://HOST/ws, "),
         (["--url", "ws://u:secret@a b"], "got 'ws://***@a b'"),
         (["--url", 'ws://a/"b"'], "--url: expected one word without spaces and quotes"),

@@ -11,6 +11,8 @@ from support.frames import SETTINGS, STATUS, status
 from support.module import FakeModule, answer
 from support.process import Command
 
+from recbms_zmq.wire.alarms import alarm_guidance
+
 pytestmark = pytest.mark.slow
 
 SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
@@ -128,7 +130,7 @@ def test_an_alarm_and_wrong_settings_are_reported_with_advice(
         greeting=(SETTINGS.replace('"cmax":3.65', '"cmax":3.55'), "nonsense", *([frame] * 4))
     )
     state = "13.24 V, -5.00 A, discharging, Full in: 31h 00 min"
-    alarm = "Cell voltage too low (unit 2, cell or sensor 3). Plug in the charger."
+    alarm = f"Cell voltage too low (unit 2, cell 3). {alarm_guidance(2)}"
     high = "is not below cell voltage limit high (cmax, 3.55 V)"
     assert report(output(start("check", bms.url), 0)) == (
         bms.url,

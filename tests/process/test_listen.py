@@ -100,7 +100,10 @@ def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> 
 def test_nothing_in_time_is_one_sentence_and_69(start: Start) -> None:
     listener = start("listen", "--timeout", "0.2", "tcp://127.0.0.1:9")
     assert listener.wait() == 69
-    assert listener.stderr.text() == "recbms-zmq: nothing came within 0.2 s\n"
+    assert listener.stderr.text() == (
+        "recbms-zmq: nothing came within 0.2 s: no service answers at tcp://127.0.0.1:9; "
+        "is recbms-zmq run running there?\n"
+    )
 
 
 def test_a_reader_that_goes_ends_it_quietly(make_bms: MakeBms, run: Run, start: Start) -> None:

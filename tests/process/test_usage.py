@@ -211,6 +211,37 @@ for words in (["--version"], *([name, "--help"] for name in {list(COMMANDS)})):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "unwanted"),
+    [
+        (
+            ["listen", "tcp://127.0.0.1:9", "--timeout", "0.1"],
+            {"asyncio", "ssl", "websockets", "zmq.auth", "recbms_zmq.curve", "recbms_zmq.service"},
+        ),
+        (["demo", "--once", "--no-publish"], {"zmq", "websockets", "tomllib", "http.client"}),
+    ],
+)
+def test_a_command_imports_no_library_that_it_does_not_use(
+    words: list[str], unwanted: set[str]
+) -> None:
+    program = f"""
+import sys
+from recbms_zmq.cli import main
+try:
+    main({words})
+except SystemExit:
+    pass
+loaded = {unwanted} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": PACKAGE_PARENT},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 def test_the_library_can_be_used_without_the_service() -> None:
     """A program that decodes messages pays for that and nothing else."""
     program = (

@@ -119,9 +119,9 @@ NO_ERROR = {"present": 0, "addr": 0, "st": 0, "con_st": 0}
         (
             {"present": 1, "addr": 2, "st": 99, "con_st": 1},
             "error 99, Error 99, unit 2, cell 1",
-            "look it up in REC's manual",
+            "Look it up in REC's manual.",
         ),
-        ({"present": 1}, "Error", "look it up in REC's manual"),
+        ({"present": 1}, "Error", "Look it up in REC's manual."),
     ],
 )
 def test_an_alarm_is_logged_once_when_it_is_raised_and_once_when_it_is_cleared(

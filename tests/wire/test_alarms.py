@@ -1,6 +1,6 @@
 """Tests of the error table, held against REC's manual as the protocol notes give it."""
 
-from recbms_zmq.wire.alarms import ALARMS, alarm_advice, alarm_text
+from recbms_zmq.wire.alarms import ALARMS, alarm_advice, alarm_guidance, alarm_text
 
 
 def test_each_error_switches_off_what_is_in_the_manual() -> None:
@@ -63,6 +63,19 @@ def test_an_unknown_number_has_no_advice() -> None:
         "",
         "",
     ]
+
+
+def test_people_read_one_guidance_everywhere_also_for_an_unknown_number() -> None:
+    look_it_up = "Look it up in REC's manual."
+    assert [alarm_guidance(number) for number in (2, 16, 17, None)] == [
+        ALARMS[2].meaning,
+        look_it_up,
+        look_it_up,
+        look_it_up,
+    ]
+    # A newer service may know more numbers.
+    assert alarm_guidance(17, "Switch it off.") == "Switch it off."
+    assert alarm_guidance(2, "Switch it off.") == ALARMS[2].meaning
 
 
 def test_alarms_of_temperatures_concern_sensors() -> None:
