@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbms_zmq.cli.listen import add_curve_options
+from recbms_zmq.cli.program import typed_program
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
@@ -128,7 +129,7 @@ async def _find_bms(args: argparse.Namespace, configs: dict[str, Config], second
     )
     failures = {masked(url): why for url, why in found.failures.items()}
     url = None if found.url is None else masked(found.url)
-    command = "" if url is None else shlex.join(["recbms-zmq", "run", *_given(args), url])
+    command = "" if url is None else shlex.join([typed_program(), "run", *_given(args), url])
     if args.json:
         facts = findings.as_json(found.probe, seconds)
         facts |= {"target": target, "url": url, "command": command or None, "addresses": addresses}

@@ -15,6 +15,7 @@ from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
 
+from recbms_zmq.cli.program import PROGRAM
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 
 GROUPS: Final[dict[str, dict[str, str]]] = {
@@ -47,7 +48,6 @@ COMMANDS: Final[dict[str, str]] = {
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
 """Commands that can run without stdout, with an option."""
-PROGRAM: Final = "recbms-zmq"
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
 EPILOG: Final = """\

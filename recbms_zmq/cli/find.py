@@ -7,6 +7,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+from recbms_zmq.cli.program import typed_program
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import read_argument
@@ -117,12 +118,12 @@ class _Results:
         from recbms_zmq.check.findings import short_facts, summary
 
         if answer == "bms":
-            command = shlex.join(["recbms-zmq", "run", found.url or ""])
+            command = shlex.join([typed_program(), "run", found.url or ""])
             facts = {"address": str(address), "url": found.url, "command": command}
             self.bms.append(facts | short_facts(found.probe))
             text = summary(found.probe)
         else:
-            command = f"recbms-zmq check {address}"
+            command = shlex.join([typed_program(), "check", str(address)])
             reason = "; ".join(dict.fromkeys(found.failures.values()))
             self.possible.append({"address": str(address), "reason": reason, "command": command})
             text = f"may be a BMS ({reason})"

@@ -1,0 +1,20 @@
+"""The program's name in the commands that `check` and `find` print."""
+
+from pathlib import Path
+
+import pytest
+
+from recbms_zmq.cli.program import typed_program
+
+
+def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "recbms-zmq"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert typed_program(str(program)) == str(program)
+    assert typed_program("/x/recbms_zmq/__main__.py") == "recbms-zmq"  # python -m recbms_zmq
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert typed_program(str(program)) == "recbms-zmq"
