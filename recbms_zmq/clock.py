@@ -41,15 +41,13 @@ class Instant(NamedTuple):
         second = floor(self.wall)
         # Rounded to microseconds first, as `datetime` does: 0.2999999 s is .300, not .299.
         carry, microsecond = divmod(round((self.wall - second) * 1e6), 1_000_000)
-        day, second = divmod(second + carry, 86_400)
-        minute = second // 60
-        return (
-            f"{_date(day)}T{minute // 60:02}:{minute % 60:02}:{second % 60:02}"
-            f".{microsecond // 1000:03}Z"
-        )
+        minute, second = divmod(second + carry, 60)
+        return f"{_minute(minute)}:{second:02}.{microsecond // 1000:03}Z"
 
 
 @lru_cache(maxsize=2)
-def _date(day: int) -> str:
-    """Return the date of a day since 1970."""
-    return dt.date.fromordinal(_DAY_0 + day).isoformat()
+def _minute(number: int) -> str:
+    """Return the date and the time of a minute since 1970: `2026-11-22T10:44`."""
+    day, minute = divmod(number, 1440)
+    date = dt.date.fromordinal(_DAY_0 + day).isoformat()
+    return f"{date}T{minute // 60:02}:{minute % 60:02}"

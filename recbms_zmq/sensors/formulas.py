@@ -13,19 +13,20 @@ from typing import Any
 
 from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.sensors.display_text import Direction, plain_text
-from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, PERCENT_DECIMALS, ChargeState, Pack, shown
+from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, ChargeState, Pack, shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import NO_ALARM
 
 
 def charge_power(pack: Pack) -> float | None:
     """Return the power that goes into the pack, W, at least 0."""
-    return None if pack.power is None else max(pack.power, 0.0)
+    return None if pack.power is None else max(0.0, pack.power)
 
 
 def discharge_power(pack: Pack) -> float | None:
     """Return the power that comes out of the pack, W, at least 0."""
-    return None if pack.power is None else max(-pack.power, 0.0)
+    # Of two equal numbers `max` returns the first, and -0.0 equals 0.0.
+    return None if pack.power is None else max(0.0, -pack.power)
 
 
 def cell_voltage_delta(pack: Pack) -> float | None:
@@ -44,7 +45,7 @@ def cell_voltage_average(voltages: Sequence[float | None]) -> float | None:
 
 def capacity_remaining(pack: Pack) -> float | None:
     """Return the remaining capacity, Ah."""
-    soc, capacity = shown(pack.soc, PERCENT_DECIMALS), pack.known.capacity
+    soc, capacity = pack.soc, pack.known.capacity
     return None if soc is None or capacity is None else soc / 100 * capacity
 
 

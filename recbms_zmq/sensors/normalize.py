@@ -7,7 +7,7 @@ published.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -20,10 +20,11 @@ from recbms_zmq.sensors.alarm_tracker import (
     AlarmTransition,
     LastAlarm,
 )
-from recbms_zmq.sensors.columns import Columns, round_value, runs_of, unit_sensors
+from recbms_zmq.sensors.columns import Columns
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.display_text import plain_text
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.pack import (
     CAPACITY_DECIMALS,
     NOTHING_KNOWN,
@@ -36,15 +37,10 @@ from recbms_zmq.sensors.remarks import find as find_remarks
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
-from recbms_zmq.sensors.table import CELLS_SENSORS, LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.status_columns import StatusColumns
 from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
-
-_PACK_FORMULAS: Final = [row.value for row in PACK_SENSORS]
-_NO_CELLS: Final[list[Any]] = [None] * len(CELLS_SENSORS)  # computed after all cells are rounded
-_FIRST_OF_CELLS: Final = len(PACK_SENSORS)
-_END_OF_CELLS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
 
 
 class Readings(Struct):
@@ -72,23 +68,6 @@ class Readings(Struct):
                 yield sensor, None if isinstance(value, Unknown) else value
 
 
-class Link(Struct, frozen=True):
-    """What is known of the connection itself.
-
-    Attributes:
-        frames: valid frames in this run.
-        bad_frames: frames that were dropped, and frames with fields that were.
-        reconnects: connections made after the first one.
-        frame_interval: seconds between the last two status frames.
-
-    """
-
-    frames: int = 0
-    bad_frames: int = 0
-    reconnects: int = 0
-    frame_interval: float | None = None
-
-
 class Normalizer:
     """Makes readings of the frames of one BMS.
 
@@ -106,12 +85,10 @@ class Normalizer:
         self._remarks = Remarks()
         self._known = NOTHING_KNOWN
         self._alarms = AlarmTracker()
-        self._cell_voltages: list[float | None] = []
-        self._cell_columns: list[slice] = []
         self._addressed = False
         self._unit_count: int | None = None
-        self._shape: list[int] = []
-        self._status = Columns(())
+        self._shape: list[tuple[int, ...]] = []
+        self._status = StatusColumns((), has_link=False)
         self._settings = Columns(())
         self.description = DeviceInfo(units=())
         """What is known of the pack so far; the same object until it changes."""
@@ -169,38 +146,13 @@ class Normalizer:
             self._addressed = pack.addressed
         self._learn_unit_total(pack)
         units = self._admission.admitted(pack.units)
-        are_all_admitted = len(units) == len(pack.units)
-        self._update_remarks(pack, are_all_admitted=are_all_admitted)
-        raw = [formula(pack) for formula in _PACK_FORMULAS]
-        raw += _NO_CELLS
-        shape = [0 if link is None else 1]
-        for unit in units:
-            shape.append(unit.address)
-            for row in UNIT_SENSORS:
-                found: Any = row.value(unit)
-                if row.group == "unit":
-                    raw.append(found)
-                else:
-                    raw += found
-                    shape.append(len(found))
-        if link is not None:
-            raw += [row.value(link) for row in LINK_SENSORS]
+        self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
+        shape = [(0 if link is None else 1,), *map(_shape_of, units)]
         if shape != self._shape:
             self._shape = shape
-            self._status = Columns(
-                (
-                    *PACK_SENSORS,
-                    *CELLS_SENSORS,
-                    *(sensor for unit in units for sensor in unit_sensors(unit)),
-                    *(LINK_SENSORS if link is not None else ()),
-                )
-            )
-            self._cell_columns = runs_of(self._status.sensors, "cell_voltage/")
-            self._cell_voltages = []
+            self._status = StatusColumns(units, has_link=link is not None)
             self._describe(units=tuple(map(_unit_info, units)))
-        values, changed = self._status.rounded(raw)
-        if self._update_cells(values, has_all=pack.has_all_voltages and are_all_admitted):
-            changed += range(_FIRST_OF_CELLS, _END_OF_CELLS)
+        values, changed = self._status.update(pack, units, link)
         return Readings(self._status.sensors, values, arrival, alarms, changed)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
@@ -221,7 +173,7 @@ class Normalizer:
         sensors = settings_sensors(frame)
         if sensors is not self._settings.sensors:
             self._settings = Columns(sensors)
-        values, _ = self._settings.rounded([sensor.value(frame) for sensor in sensors])
+        values = self._settings.rounded([sensor.value(frame) for sensor in sensors])
         return Readings(sensors, values, arrival)
 
     def resume_alarms(self, last: LastAlarm, active: Alarm | None) -> None:
@@ -238,19 +190,6 @@ class Normalizer:
         total = len(pack.units) + pack.left_out
         if pack.master.unit_count is not None and total > self._known.unit_total:
             self._known = self._known._replace(unit_total=total)
-
-    def _update_cells(self, values: list[Value | None], *, has_all: bool) -> bool:
-        """Compute what is made of the published voltages of all cells, if one has changed."""
-        voltages: list[Any] = []
-        for columns in self._cell_columns if has_all else ():
-            voltages += values[columns]
-        if voltages == self._cell_voltages:
-            return False
-        self._cell_voltages = voltages
-        values[_FIRST_OF_CELLS:_END_OF_CELLS] = [
-            round_value(row.value(voltages), row.decimals) for row in CELLS_SENSORS
-        ]
-        return True
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))
@@ -270,6 +209,16 @@ def _nominal_cell_voltage(settings: Settings) -> float | Unknown | None:
     if settings.chemistry_code is None:
         return None
     return nominal_cell_voltage(settings) or UNKNOWN
+
+
+def _shape_of(unit: Unit) -> tuple[int, ...]:
+    return (
+        unit.address,
+        len(unit.temperatures),
+        len(unit.cell_voltages),
+        len(unit.cell_resistances),
+        len(unit.cell_balancing),
+    )
 
 
 def _unit_info(unit: Unit) -> UnitInfo:

@@ -63,7 +63,7 @@ class Pack(Struct, frozen=True, gc=False):
     Attributes:
         master: the numbers of the whole pack as they came.
         voltage, current, power: V, A and W, as they are published.
-        soc, soh: state of charge and health, %.
+        soc, soh: state of charge and health, %, as they are published.
         units: in the order of their addresses.
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
@@ -170,8 +170,8 @@ class Pack(Struct, frozen=True, gc=False):
             voltage=voltage,
             current=current,
             power=_power(voltage, current),
-            soc=soc,
-            soh=soh,
+            soc=shown(soc, PERCENT_DECIMALS),
+            soh=shown(soh, PERCENT_DECIMALS),
             units=ordered,
             addressed=found.addressed,
             shared_addresses=found.shared_addresses,
@@ -237,19 +237,18 @@ def _agreeing(given: float | None, extreme: float | None, decimals: int) -> floa
     The module may send one measurement with one digit more or less, and then it is rounded in two
     ways. So a difference of one in the last decimal is none; a larger one stays as it came.
     """
-    rounded = shown(given, decimals)
-    if rounded is None or extreme is None or extreme == given:
-        return rounded
-    extreme = round(extreme, decimals)
+    ours = shown(given, decimals)
+    if ours is None or extreme == given:
+        return ours
+    theirs = shown(extreme, decimals)
     # 1.5, not 1: neither number is exact in binary.
-    return extreme if abs(extreme - rounded) < 1.5 * 10.0**-decimals else rounded
+    return ours if theirs is None or abs(theirs - ours) >= 1.5 * 10.0**-decimals else theirs
 
 
 def _power(voltage: float | None, current: float | None) -> float | None:
     if voltage is None or current is None:
         return None
-    # Adding zero turns -0.0 into 0.0.
-    return round(voltage * current, POWER_DECIMALS) + 0.0
+    return shown(voltage * current, POWER_DECIMALS)
 
 
 def _coldest(temperatures: Sequence[float]) -> float | None:
@@ -273,7 +272,8 @@ def _is_balancing(units: Sequence[Unit], *, has_all_units: bool) -> bool | None:
 
 def shown(value: float | None, decimals: int) -> float | None:
     """Return a value as it is published; None if it is not finite, which is no reading."""
-    return round(value, decimals) if value is not None and isfinite(value) else None
+    # Adding zero turns -0.0 into 0.0.
+    return round(value, decimals) + 0.0 if value is not None and isfinite(value) else None
 
 
 def _cell(index: int, units: Sequence[Unit]) -> str:

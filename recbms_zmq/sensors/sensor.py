@@ -37,8 +37,11 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
         name: for people.
         value: takes what the group is read from. Returns the raw value, a sequence of them
             (groups `cell`, `temperature`), None for "no reading", or UNKNOWN.
+        reads: the attributes of what `value` takes that it uses. It is called again only when one
+            of them has changed.
         unit: as Home Assistant spells it.
         decimals: to which the value is rounded; None for texts, bools and counts.
+        is_rounded: whether `value` returns it rounded; rounding is the largest cost of a value.
         component: what Home Assistant makes of it.
         every_frame: the value differs in every frame by its nature, so a change does not publish
             it; only the refresh does.
@@ -49,8 +52,10 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
     name: str
     value: Callable[[Any], Value | Sequence[float | bool | None] | None]
     group: Group = "pack"
+    reads: tuple[str, ...] = ()
     unit: str | None = None
     decimals: int | None = None
+    is_rounded: bool = False
     component: Literal["sensor", "binary_sensor"] = "sensor"
     device_class: str | None = None
     state_class: Literal["measurement", "total_increasing"] | None = None

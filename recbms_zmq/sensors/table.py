@@ -15,6 +15,12 @@ from recbms_zmq.sensors import formulas
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
 
+
+def _attribute(name: str) -> dict[str, Any]:
+    """Return the members of a row of which the value is an attribute."""
+    return {"value": attrgetter(name), "reads": (name,)}
+
+
 _MEASURED: Final[dict[str, Any]] = {"state_class": "measurement"}
 _DIAGNOSTIC: Final[dict[str, Any]] = {"entity_category": "diagnostic"}
 _OFF_AT_FIRST: Final[dict[str, Any]] = {**_DIAGNOSTIC, "enabled_by_default": False}
@@ -39,7 +45,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="voltage",
         name="Pack voltage",
-        value=attrgetter("master.voltage"),
+        **_attribute("voltage"),
+        is_rounded=True,
         decimals=2,
         **_VOLTAGE,
         about="The sum of all cells.",
@@ -47,7 +54,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="current",
         name="Current",
-        value=attrgetter("master.current"),
+        **_attribute("current"),
+        is_rounded=True,
         unit="A",
         decimals=2,
         device_class="current",
@@ -57,14 +65,16 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="power",
         name="Power",
-        value=attrgetter("power"),
+        **_attribute("power"),
+        is_rounded=True,
         **_POWER,
         about="Pack voltage times current: positive while charging.",
     ),
     Sensor(
         key="soc",
         name="State of charge",
-        value=attrgetter("soc"),
+        **_attribute("soc"),
+        is_rounded=True,
         unit="%",
         decimals=1,
         device_class="battery",
@@ -74,7 +84,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="soh",
         name="State of health",
-        value=attrgetter("soh"),
+        **_attribute("soh"),
+        is_rounded=True,
         unit="%",
         decimals=1,
         icon="mdi:battery-heart-variant",
@@ -84,14 +95,16 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_max",
         name="Maximum temperature",
-        value=attrgetter("temperature_max"),
+        **_attribute("temperature_max"),
+        is_rounded=True,
         **_TEMPERATURE,
         about="The warmest of all temperature sensors.",
     ),
     Sensor(
         key="cell_voltage_min",
         name="Minimum cell voltage",
-        value=attrgetter("cell_voltage_min"),
+        **_attribute("cell_voltage_min"),
+        is_rounded=True,
         decimals=3,
         **_VOLTAGE,
         about="The lowest cell of the whole pack.",
@@ -99,7 +112,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage_max",
         name="Maximum cell voltage",
-        value=attrgetter("cell_voltage_max"),
+        **_attribute("cell_voltage_max"),
+        is_rounded=True,
         decimals=3,
         **_VOLTAGE,
         about="The highest cell of the whole pack.",
@@ -108,6 +122,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="cell_voltage_delta",
         name="Cell voltage difference",
         value=formulas.cell_voltage_delta,
+        reads=("cell_voltage_min", "cell_voltage_max"),
         decimals=3,
         **_VOLTAGE,
         about="Highest minus lowest cell.",
@@ -115,7 +130,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_min",
         name="Lowest cell",
-        value=attrgetter("cell_lowest"),
+        **_attribute("cell_lowest"),
         icon="mdi:battery-arrow-down",
         **_DIAGNOSTIC,
         about="Which cell is the lowest, as unit/cell.",
@@ -123,7 +138,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_max",
         name="Highest cell",
-        value=attrgetter("cell_highest"),
+        **_attribute("cell_highest"),
         icon="mdi:battery-arrow-up",
         **_DIAGNOSTIC,
         about="Which cell is the highest, as unit/cell.",
@@ -132,6 +147,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="time_remaining",
         name="Time remaining",
         value=formulas.hours_remaining,
+        reads=("time_remaining",),
         unit="h",
         decimals=2,
         **_DURATION,
@@ -141,6 +157,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="time_remaining_minutes",
         name="Minutes remaining",
         value=formulas.minutes_remaining,
+        reads=("time_remaining",),
         unit="min",
         decimals=0,
         **_DURATION,
@@ -150,6 +167,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="time_remaining_text",
         name="Time remaining text",
         value=lambda pack: pack.time_remaining and pack.time_remaining.text,
+        reads=("time_remaining",),
         icon="mdi:text-short",
         about="The same in the BMS's own words.",
     ),
@@ -157,6 +175,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="time_to_full",
         name="Time to full",
         value=partial(formulas.hours_remaining, direction="full"),
+        reads=("time_remaining",),
         unit="h",
         decimals=2,
         **_DURATION,
@@ -166,6 +185,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="time_to_empty",
         name="Time to empty",
         value=partial(formulas.hours_remaining, direction="empty"),
+        reads=("time_remaining",),
         unit="h",
         decimals=2,
         **_DURATION,
@@ -174,7 +194,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_state",
         name="Charge state",
-        value=attrgetter("charge_state"),
+        **_attribute("charge_state"),
         device_class="enum",
         icon="mdi:battery-sync",
         options=("charging", "discharging", "idle"),
@@ -184,6 +204,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="charging",
         name="Charging",
         value=partial(formulas.is_in_state, state="charging"),
+        reads=("charge_state",),
         component="binary_sensor",
         device_class="battery_charging",
         about="True while the pack is being charged.",
@@ -192,6 +213,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="discharging",
         name="Discharging",
         value=partial(formulas.is_in_state, state="discharging"),
+        reads=("charge_state",),
         component="binary_sensor",
         icon="mdi:battery-arrow-down-outline",
         about="True while the pack is being discharged.",
@@ -200,6 +222,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="problem",
         name="Problem",
         value=formulas.error_present,
+        reads=("alarm",),
         component="binary_sensor",
         device_class="problem",
         about="True while the BMS reports an error.",
@@ -208,6 +231,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="error_number",
         name="Error number",
         value=formulas.error_number,
+        reads=("alarm",),
         icon="mdi:alert-circle-outline",
         about="REC's number of the error, 0 for none.",
     ),
@@ -215,6 +239,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="error_text",
         name="Error",
         value=formulas.error_text,
+        reads=("alarm",),
         icon="mdi:alert-circle-outline",
         about="What that number means.",
     ),
@@ -222,6 +247,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="error_message",
         name="Error message",
         value=formulas.error_message,
+        reads=("master.error_message",),
         icon="mdi:message-alert-outline",
         about="The BMS's own text for the error, empty when there is none.",
     ),
@@ -229,6 +255,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="error_unit",
         name="Error unit",
         value=formulas.error_unit,
+        reads=("alarm",),
         icon="mdi:map-marker-alert-outline",
         **_DIAGNOSTIC,
         about="Address of the unit that has the error.",
@@ -237,6 +264,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="error_cell",
         name="Error cell",
         value=formulas.error_cell,
+        reads=("alarm",),
         icon="mdi:map-marker-alert-outline",
         **_DIAGNOSTIC,
         about="Number of the cell or temperature sensor that has the error.",
@@ -245,6 +273,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="last_update",
         name="Last update",
         value=lambda pack: pack.arrival or None,
+        reads=("arrival",),
         device_class="timestamp",
         **_DIAGNOSTIC,
         every_frame=True,
@@ -253,7 +282,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="units",
         name="BMS units",
-        value=attrgetter("master.unit_count"),
+        **_attribute("master.unit_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many BMS units the pack has.",
@@ -261,7 +290,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cells",
         name="Cells",
-        value=attrgetter("cell_count"),
+        **_attribute("cell_count"),
         icon="mdi:counter",
         **_DIAGNOSTIC,
         about="How many cells all units have together.",
@@ -270,6 +299,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="capacity_remaining",
         name="Remaining capacity",
         value=formulas.capacity_remaining,
+        reads=("soc", "known.capacity"),
         unit="Ah",
         decimals=1,
         icon="mdi:battery-medium",
@@ -279,7 +309,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_charged",
         name="Energy charged",
-        value=attrgetter("energy.energy_charged"),
+        **_attribute("energy.energy_charged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -289,7 +319,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="energy_discharged",
         name="Energy discharged",
-        value=attrgetter("energy.energy_discharged"),
+        **_attribute("energy.energy_discharged"),
         unit="kWh",
         decimals=3,
         device_class="energy",
@@ -299,7 +329,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_in",
         name="Charge in",
-        value=attrgetter("energy.charge_in"),
+        **_attribute("energy.charge_in"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-plus-outline",
@@ -309,7 +339,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="charge_out",
         name="Charge out",
-        value=attrgetter("energy.charge_out"),
+        **_attribute("energy.charge_out"),
         unit="Ah",
         decimals=2,
         icon="mdi:battery-minus-outline",
@@ -320,6 +350,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="charge_power",
         name="Charge power",
         value=formulas.charge_power,
+        reads=("power",),
+        is_rounded=True,
         **_POWER,
         about="The power while it is positive, else 0; for displays that want two numbers. "
         "Without a power there is none.",
@@ -328,6 +360,8 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="discharge_power",
         name="Discharge power",
         value=formulas.discharge_power,
+        reads=("power",),
+        is_rounded=True,
         **_POWER,
         about="The power without its sign while it is negative, else 0; for the same displays. "
         "Without a power there is none.",
@@ -336,6 +370,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="energy_remaining",
         name="Remaining energy",
         value=formulas.energy_remaining,
+        reads=("soc", "cell_count", "known.capacity", "known.nominal_cell_voltage"),
         unit="kWh",
         decimals=3,
         device_class="energy_storage",
@@ -347,7 +382,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature_min",
         name="Minimum temperature",
-        value=attrgetter("temperature_min"),
+        **_attribute("temperature_min"),
         **_TEMPERATURE,
         about="The coldest of all temperature sensors, without those that read -127 or 85 °C "
         "because they are unplugged. Unknown while one of the sensors has no value.",
@@ -355,7 +390,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="balancing",
         name="Balancing",
-        value=attrgetter("is_balancing"),
+        **_attribute("is_balancing"),
         component="binary_sensor",
         icon="mdi:scale-balance",
         about="True while any cell is being balanced. Unknown while that is not known of a cell.",
@@ -363,7 +398,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cycles",
         name="Cycles",
-        value=attrgetter("known.cycles"),
+        **_attribute("known.cycles"),
         icon="mdi:battery-sync-outline",
         **_TOTAL,
         about="Full cycles; one counts if the state of charge fell to 35 % or less in it. Comes "
@@ -373,6 +408,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="last_alarm",
         name="Last alarm",
         value=formulas.last_alarm,
+        reads=("known.last_alarm",),
         icon="mdi:alert-outline",
         about="The alarm that was raised last, with unit and cell, also after it was cleared; kept "
         "across restarts with --state-dir. Unknown before the first one.",
@@ -381,6 +417,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="last_alarm_time",
         name="Last alarm time",
         value=formulas.last_alarm_time,
+        reads=("known.last_alarm",),
         device_class="timestamp",
         about="When that alarm was raised; kept likewise.",
     ),
@@ -404,7 +441,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="bms_temperature/{unit}",
         name="Unit {unit} BMS temperature",
-        value=attrgetter("bms_temperature"),
+        **_attribute("bms_temperature"),
         group="unit",
         **_TEMPERATURE,
         **_DIAGNOSTIC,
@@ -413,7 +450,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="temperature/{unit}/{number}",
         name="Unit {unit} temperature {number}",
-        value=attrgetter("temperatures"),
+        **_attribute("temperatures"),
         group="temperature",
         **_TEMPERATURE,
         about="Of the battery, one per temperature sensor.",
@@ -421,7 +458,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_voltage/{unit}/{number}",
         name="Unit {unit} cell {number} voltage",
-        value=attrgetter("cell_voltages"),
+        **_attribute("cell_voltages"),
         group="cell",
         decimals=3,
         **_VOLTAGE,
@@ -431,6 +468,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
         key="cell_resistance/{unit}/{number}",
         name="Unit {unit} cell {number} resistance",
         value=lambda unit: formulas.milliohm(unit.cell_resistances),
+        reads=("cell_resistances",),
         group="cell",
         unit="mΩ",
         decimals=3,
@@ -442,7 +480,7 @@ UNIT_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="cell_balancing/{unit}/{number}",
         name="Unit {unit} cell {number} balancing",
-        value=attrgetter("cell_balancing"),
+        **_attribute("cell_balancing"),
         group="cell",
         component="binary_sensor",
         icon="mdi:scale-balance",
@@ -455,7 +493,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/frames",
         name="Link frames",
-        value=attrgetter("frames"),
+        **_attribute("frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -465,7 +503,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/bad_frames",
         name="Link bad frames",
-        value=attrgetter("bad_frames"),
+        **_attribute("bad_frames"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -475,7 +513,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/reconnects",
         name="Link reconnects",
-        value=attrgetter("reconnects"),
+        **_attribute("reconnects"),
         group="link",
         icon="mdi:counter",
         **_COUNTER,
@@ -486,6 +524,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
         key="link/frame_interval",
         name="Link frame interval",
         value=lambda link: UNKNOWN if link.frame_interval is None else link.frame_interval,
+        reads=("frame_interval",),
         group="link",
         unit="s",
         decimals=2,

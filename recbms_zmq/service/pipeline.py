@@ -14,7 +14,8 @@ from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm
 from recbms_zmq.sensors.energy import Counters, EnergyMeter
-from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
+from recbms_zmq.sensors.link import Link
+from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
 from recbms_zmq.service.alarm_log import AlarmLog
 from recbms_zmq.wire.decode import decode

@@ -142,7 +142,7 @@ class SimulatedPack:
 
         Of a very long leap only the last part is lived, so that one call takes a bounded time.
         """
-        # In equal steps, whoever calls how often: so the same seed and time give the same frame.
+        # In equal steps however often it is called: the same seed and time give the same frame.
         steps = int((time - self.time) / self._step)
         if steps > _MOST_STEPS:
             self.time += (steps - _MOST_STEPS) * self._step

@@ -15,9 +15,11 @@ from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
+from recbms_zmq.reporting.selected_columns import SelectedColumns
 from recbms_zmq.sensors.alarm_tracker import NO_TRANSITIONS, Alarm, AlarmTracker
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
 from recbms_zmq.sensors.normalize import Readings
+from recbms_zmq.sensors.selection import Selection
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 
 DEVICE_INFO = DeviceInfo(units=(UnitInfo(2, 4, 1),))
@@ -350,6 +352,15 @@ def test_what_is_selected_is_published_as_without_a_selection(
             assert message.payload == {
                 key: value for key, value in snapshots[message.time].items() if is_selected(key)
             }
+
+
+def test_of_the_changed_columns_the_selected_ones_are_left_under_their_new_numbers() -> None:
+    readings = readings_of({"voltage": 51, "soc": 50, "current": 2, "power": 102}, 0)
+    readings.changed = [3, 0, 1]
+    selected = SelectedColumns(Selection((), ("voltage", "current"))).of(readings)
+    assert [sensor.key for sensor in selected.sensors] == ["soc", "power"]
+    assert selected.values == [50, 102]
+    assert selected.changed == [1, 0]
 
 
 def test_an_alarm_is_published_though_nothing_is_selected() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition
 from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
-from recbms_zmq.sensors.normalize import Link, Normalizer, Readings
+from recbms_zmq.sensors.link import Link
+from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 

@@ -1,0 +1,20 @@
+"""What is known of the connection to a BMS, for the sensors of it."""
+
+from msgspec import Struct
+
+
+class Link(Struct, frozen=True):
+    """What is known of the connection itself.
+
+    Attributes:
+        frames: valid frames in this run.
+        bad_frames: frames that were dropped, and frames with fields that were.
+        reconnects: connections made after the first one.
+        frame_interval: seconds between the last two status frames.
+
+    """
+
+    frames: int = 0
+    bad_frames: int = 0
+    reconnects: int = 0
+    frame_interval: float | None = None
