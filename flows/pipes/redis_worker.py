@@ -18,7 +18,7 @@ already, commit, and acknowledge (XACK) after that.
 Every --report seconds it prints how many messages it has handled, how many wait (lag) and how old
 the last one was, how many are delivered and not acknowledged (pending), and how many are lost:
 trimmed from the stream before a worker had handled them. It ends after its batch on SIGTERM.
-It needs Redis 7, redis (`pip install 'recbms-zmq[redis]'`), and nothing else of recbms-zmq.
+It needs Redis 7, redis (`pip install redis`), and nothing else of recbms-zmq.
 """
 
 import argparse

@@ -16,7 +16,7 @@ At most 100 messages are on their way to the broker; the others wait in the pipe
 run` then keeps the newest line of each topic. The program ends with its input, or 3 seconds after
 SIGTERM or Ctrl-C. Exit codes: 0, or 1 if the broker did not confirm everything in that time.
 
-It needs paho-mqtt (`pip install 'recbms-zmq[mqtt]'`), and nothing else of recbms-zmq.
+It needs paho-mqtt (`pip install paho-mqtt`), and nothing else of recbms-zmq.
 """
 
 import argparse

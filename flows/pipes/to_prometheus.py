@@ -16,7 +16,7 @@ The program ends with its input, and Prometheus sees that the target is down.
 
 It needs the words of Home Assistant in the messages (no --bare), which mark what only grows.
 Exit codes: 0 at the end of the input or on SIGTERM, 1 if the address cannot be used. It needs
-prometheus-client (`pip install 'recbms-zmq[prometheus]'`), and nothing else of recbms-zmq.
+prometheus-client (`pip install prometheus-client`), and nothing else of recbms-zmq.
 """
 
 import argparse

@@ -12,7 +12,7 @@ of each topic.
 What is confirmed survives a crash of Redis if it runs with `appendonly yes` and `appendfsync
 always`. If entries are gone that Redis had confirmed, that is logged with their number. The program
 ends with its input. Exit codes: 0, or 1 on a second signal while Redis is
-away. It needs redis (`pip install 'recbms-zmq[redis]'`), and nothing else of recbms-zmq.
+away. It needs redis (`pip install redis`), and nothing else of recbms-zmq.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from recbms_zmq.cli.program import install_command
 from recbms_zmq.config.options import BY_NAME
 from recbms_zmq.errors import ConfigError, OutputError, UsageError
 
@@ -88,7 +89,7 @@ def script(shell: str) -> str:
         import shtab
     except ImportError as exc:
         raise ConfigError(
-            "the script is written by the package shtab: pip install 'recbms-zmq[completion]' "
+            f"the script is written by the package shtab: {install_command('shtab')} "
             "(with pipx: pipx inject recbms-zmq shtab), then try again"
         ) from exc
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from recbms_zmq.cli.listen import add_curve_options
+from recbms_zmq.cli.program import install_command
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
@@ -134,6 +135,6 @@ def _need_rich() -> None:
         import rich  # noqa: F401 whether it is there is all we ask
     except ImportError as exc:
         raise ConfigError(
-            "the live view needs the package rich: pip install 'recbms-zmq[monitor]' "
+            f"the live view needs the package rich: {install_command('rich')} "
             "(with pipx: pipx inject recbms-zmq rich); without it, --plain prints lines"
         ) from exc

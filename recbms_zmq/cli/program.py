@@ -1,5 +1,6 @@
-"""The name of this program, as the user has to type it."""
+"""What the user has to type: the name of this program, and how a missing package is installed."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -19,3 +20,12 @@ def typed_program(argument: str | None = None) -> str:
     """
     path = sys.argv[0] if argument is None else argument
     return path if Path(path).name == PROGRAM and shutil.which(PROGRAM) is None else PROGRAM
+
+
+def install_command(package: str) -> str:
+    """Return the command that installs a package beside this program.
+
+    The package itself, not an extra of this program: who has installed it from a copy of the
+    repository has it on no index. By the Python that runs, because Debian refuses a bare `pip`.
+    """
+    return f"{shlex.quote(sys.executable)} -m pip install {package}"

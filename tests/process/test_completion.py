@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -141,6 +142,6 @@ def test_without_shtab_one_sentence_explains_how_to_install_it(start: Run, tmp_p
     assert process.wait() == 78
     assert process.stderr.text() == (
         "recbms-zmq: the script is written by the package shtab: "
-        "pip install 'recbms-zmq[completion]' (with pipx: pipx inject recbms-zmq shtab), "
+        f"{sys.executable} -m pip install shtab (with pipx: pipx inject recbms-zmq shtab), "
         "then try again\n"
     )

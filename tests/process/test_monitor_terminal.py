@@ -184,12 +184,13 @@ def test_without_rich_one_sentence_explains_how_to_install_it(
     without = tmp_path / "without"
     without.mkdir()
     (without / "rich.py").write_text("raise ImportError('not installed')", encoding="utf-8")
-    screen = terminal((200, 24), env={"PYTHONPATH": f"{without}:{PACKAGE_PARENT}"})
+    screen = terminal((400, 24), env={"PYTHONPATH": f"{without}:{PACKAGE_PARENT}"})
     screen.type("$M sim:; echo left with $?")
     shown = screen.until("left with 78")
     assert (
-        "recbms-zmq: the live view needs the package rich: pip install 'recbms-zmq[monitor]' "
-        "(with pipx: pipx inject recbms-zmq rich); without it, --plain prints lines\n"
+        "recbms-zmq: the live view needs the package rich: "
+        f"{sys.executable} -m pip install rich (with pipx: pipx inject recbms-zmq rich); "
+        "without it, --plain prints lines\n"
         "left with 78\n"
     ) in shown
 
