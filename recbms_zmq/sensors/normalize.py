@@ -6,8 +6,9 @@ same object as long as the pack has the same units and cells. `reporting` decide
 published.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +42,9 @@ from recbms_zmq.sensors.status_columns import StatusColumns
 from recbms_zmq.sensors.units import Unit
 from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
+
+FRAMES_TO_COUNT: Final = 3
+"""Frames in a row that have to have a unit before it can be missing."""
 
 
 class Readings(Struct):
@@ -87,6 +91,7 @@ class Normalizer:
         self._alarms = AlarmTracker()
         self._addressed = False
         self._unit_count: int | None = None
+        self._unit_totals: deque[int] = deque(maxlen=FRAMES_TO_COUNT)
         self._shape: list[tuple[int, ...]] = []
         self._status = StatusColumns((), has_link=False)
         self._settings = Columns(())
@@ -125,6 +130,7 @@ class Normalizer:
         self._scale.update(master)
         if master.unit_count not in (None, self._unit_count):
             self._unit_count = master.unit_count
+            self._unit_totals.clear()
             self._known = self._known._replace(unit_total=0)
         pack = Pack.of(
             frame,
@@ -185,11 +191,16 @@ class Normalizer:
         """Learn how many units the pack has while the BMS counts the same number of them.
 
         It is not documented whether a master without cells is in that count, so the two numbers are
-        not compared. A frame that has lost a unit has the same count as before.
+        not compared. A frame that has lost a unit has the same count as before. One wild frame can
+        have a unit that does not exist, which would be missing for ever after.
         """
-        total = len(pack.units) + pack.left_out
-        if pack.master.unit_count is not None and total > self._known.unit_total:
-            self._known = self._known._replace(unit_total=total)
+        if pack.master.unit_count is None:
+            return
+        self._unit_totals.append(len(pack.units) + pack.left_out)
+        if len(self._unit_totals) == FRAMES_TO_COUNT:
+            total = min(self._unit_totals)
+            if total > self._known.unit_total:
+                self._known = self._known._replace(unit_total=total)
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))

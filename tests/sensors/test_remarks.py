@@ -176,9 +176,16 @@ def test_a_unit_is_missing_while_the_bms_counts_it() -> None:
     normalizer = Normalizer()
     for units, counted, expected in [
         (1, 2, ()),  # a master without cells may be in the count, so this says nothing
+        (2, 2, ()),  # one wild frame can have a unit that does not exist
+        (2, 2, ()),
+        (1, 2, ()),
+        (3, 2, ()),
+        (2, 2, ()),
         (2, 2, ()),
         (1, 2, (missing,)),
         (1, None, (missing,)),
+        (2, 2, ()),
+        (3, 2, ()),
         (2, 2, ()),
         (1, 1, ()),  # it has left the pack
         (1, 2, ()),
