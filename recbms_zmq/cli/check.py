@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from recbms_zmq.cli.listen import add_curve_options
-from recbms_zmq.cli.program import typed_program
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
+from recbms_zmq.service.program import typed_program
 from recbms_zmq.text import ascii_json, masked
 
 EPILOG = f"""\

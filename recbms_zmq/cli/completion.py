@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from recbms_zmq.cli.program import install_command
 from recbms_zmq.config.options import BY_NAME
 from recbms_zmq.errors import ConfigError, OutputError, UsageError
+from recbms_zmq.service.program import install_command
 
 SHELLS: Final = ("bash", "zsh", "fish")
 INSTALL: Final = "install"

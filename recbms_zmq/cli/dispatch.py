@@ -15,8 +15,8 @@ from functools import partial
 from types import ModuleType
 from typing import Final, NoReturn
 
-from recbms_zmq.cli.program import PROGRAM
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
+from recbms_zmq.version import PROGRAM, __version__
 
 GROUPS: Final[dict[str, dict[str, str]]] = {
     "try it without a battery": {
@@ -141,8 +141,6 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
         the parser; the parser and the module of each wanted command that exists.
 
     """
-    from recbms_zmq.version import __version__
-
     parser = Parser(
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS] [ARGUMENTS]",

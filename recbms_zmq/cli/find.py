@@ -7,12 +7,12 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-from recbms_zmq.cli.program import typed_program
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS
 from recbms_zmq.errors import Unavailable, UsageError
+from recbms_zmq.service.program import typed_program
 from recbms_zmq.text import ascii_json
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ server answers there. It prints first what it is about to do. Ctrl-C ends it.
 
 exit codes: 0 a BMS was found; 2 wrong option; 69 no BMS was found.
 """
-EXAMPLE: Final = "recbms-zmq find 192.168.8.0/24"
-NEXT_STEPS: Final = (
-    "Is the module on, and in the same network as this machine? A guest network keeps devices "
-    "apart. The router lists the addresses of its devices. If the module is in another network, "
-    f"name it: {EXAMPLE}. If you know its address: recbms-zmq check 192.168.8.2"
-)
 
 _OTHERS: "Final[dict[Answer, str]]" = {
     "possible": "possible",
@@ -89,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
     )
     results = _Results(as_json=args.json)
     answers = run(sweep(addresses, _open_source, seconds, results.add))
-    verdict, step = _verdict(where, answers), "" if results.bms else NEXT_STEPS
+    verdict, step = _verdict(where, answers), "" if results.bms else _next_steps()
     if args.json:
         facts = {
             "networks": list(map(str, networks)),
@@ -142,17 +136,17 @@ def _own_networks() -> "list[IPv4Network]":
 
     found = rules.own_networks()
     if found is None:
-        raise UsageError(f"this system does not list its networks: name one, as in {EXAMPLE}")
+        raise UsageError(f"this system does not list its networks: name one, as in {_example()}")
     for network in filter(rules.is_too_large, found):
         _note(
             f"{network} has {network.num_addresses - 2:,} addresses, which is too many; to look "
-            f"in a part of it: recbms-zmq find {rules.part_with_this_machine(network)}"
+            f"in a part of it: {typed_program()} find {rules.part_with_this_machine(network)}"
         )
     networks = [network for network in found if not rules.is_too_large(network)]
     if not networks:
         raise UsageError(
             "this machine is in no private network of at most 1,022 addresses: name one, as in "
-            + EXAMPLE
+            + _example()
         )
     return networks
 
@@ -178,3 +172,17 @@ def _count(number: int) -> str:
 def _note(text: str) -> None:
     if sys.stderr is not None:
         print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
+
+
+def _next_steps() -> str:
+    """Return what to do when no BMS was found."""
+    return (
+        "Is the module on, and in the same network as this machine? A guest network keeps devices "
+        "apart. The router lists the addresses of its devices. If the module is in another "
+        f"network, name it: {_example()}. If you know its address: {typed_program()} check "
+        "192.168.8.2"
+    )
+
+
+def _example() -> str:
+    return f"{typed_program()} find 192.168.8.0/24"

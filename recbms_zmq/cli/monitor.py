@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from recbms_zmq.cli.listen import add_curve_options
-from recbms_zmq.cli.program import install_command
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
@@ -19,6 +18,7 @@ from recbms_zmq.config.options import (
 )
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.service import logs
+from recbms_zmq.service.program import install_command
 
 if TYPE_CHECKING:
     from recbms_zmq.monitor.feeds import Feed

@@ -18,6 +18,7 @@ from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
 from recbms_zmq.service.alarm_log import AlarmLog
+from recbms_zmq.service.program import typed_program
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
 
@@ -123,7 +124,9 @@ class Pipeline:
     @property
     def next_step(self) -> str:
         """What to do when nothing comes, to follow a sentence; empty for frames on stdin."""
-        return "" if self.address == "-" else f"; what to do: recbms-zmq check {self.address}"
+        return (
+            "" if self.address == "-" else f"; what to do: {typed_program()} check {self.address}"
+        )
 
     @property
     def has_status(self) -> bool:

@@ -4,9 +4,8 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
 
-PROGRAM: Final = "recbms-zmq"
+from recbms_zmq.version import PROGRAM
 
 
 def typed_program(argument: str | None = None) -> str:

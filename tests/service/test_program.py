@@ -1,10 +1,10 @@
-"""The program's name in the commands that `check` and `find` print."""
+"""The program's name in the commands that are printed for the user to type."""
 
 from pathlib import Path
 
 import pytest
 
-from recbms_zmq.cli.program import typed_program
+from recbms_zmq.service.program import typed_program
 
 
 def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
