@@ -6,7 +6,7 @@ lines have the same `first_raised`, and the last of them is valid.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,6 +16,9 @@ from msgspec import Struct
 from recbms_zmq.config.files import read_regular
 from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.service import state_files
+
+_Key = tuple[int | None, int | None, int | None, str]
+"""Number, unit, cell, and when it was raised first."""
 
 MOST_ALARMS: Final = 1000
 SUFFIX: Final = "alarms.jsonl"
@@ -172,8 +175,13 @@ def _read_log(path: Path) -> bytes:
 
 
 def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
-    """Return the last state of each alarm of one BMS: at most one is active at a time."""
-    found: dict[tuple[int | None, int | None, int | None, str], PastAlarm] = {}
+    """Return the last state of each alarm of one BMS: at most one is active at a time.
+
+    In the order of the log, because a clock can jump. But a line that came late, after an alarm
+    that was raised later, stays before it.
+    """
+    found: dict[_Key, PastAlarm] = {}
+    order: list[_Key] = []
     active = None
     for entry in log:
         alarm = entry.alarm
@@ -192,8 +200,11 @@ def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
                 found[active] = msgspec.structs.replace(before, observed=False, is_active=False)
                 active = None
         known = found.get(key)
-        if known is None or known.times != entry.times:
-            found.pop(key, None)  # to the end
+        if known is None:
+            order.append(key)
+        elif known.times != entry.times:
+            later = {other for other, past in found.items() if past.raised > raised}
+            _move_towards_end(order, order.index(key), later)
         if entry.is_raised:
             active = key
         elif active == key:
@@ -208,7 +219,16 @@ def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
             entry.times,
             first,
         )
-    return list(found.values())
+    return [found[key] for key in order]
+
+
+def _move_towards_end(order: list[_Key], place: int, later: Container[_Key]) -> None:
+    """Move what is at `place` to the end, but before what is `later` there."""
+    key = order.pop(place)
+    end = len(order)
+    while end > place and order[end - 1] in later:
+        end -= 1
+    order.insert(end, key)
 
 
 _decoder: Final = msgspec.json.Decoder(Entry)

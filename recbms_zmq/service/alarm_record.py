@@ -47,6 +47,7 @@ class _Repeated:
 
     Attributes:
         alarm: as it was raised the first time.
+        turn: counts the alarms of this run; the one that was raised last has the highest.
         changed: monotonic time of the last change.
         changes: how many times it was raised or cleared.
         is_active: whether it is not cleared.
@@ -54,8 +55,9 @@ class _Repeated:
 
     """
 
-    def __init__(self, alarm: Alarm, first_raised: str) -> None:
+    def __init__(self, alarm: Alarm, first_raised: str, turn: int) -> None:
         self.alarm = alarm._replace(text=alarm.text[:_MOST_TEXT])
+        self.turn = turn
         self.changed = float("-inf")
         self.changes = 0
         self.is_active = False
@@ -72,7 +74,7 @@ class _Repeated:
     @classmethod
     def resumed(cls, entry: Entry) -> "_Repeated":
         """Return an alarm that is active in the log of an earlier run."""
-        self = cls(entry.alarm, entry.first_raised or entry.raised_at)
+        self = cls(entry.alarm, entry.first_raised or entry.raised_at, 0)
         self._raised = entry.raised_at
         self._times = entry.times
         self.is_active = self.was_active = True
@@ -82,8 +84,9 @@ class _Repeated:
     def is_written(self) -> bool:
         return self.changes == self._written
 
-    def raise_again(self, ts: str, now: float) -> None:
+    def raise_again(self, ts: str, now: float, turn: int) -> None:
         self._times += 1
+        self.turn = turn
         self._raised = ts
         self._change(now, is_active=True)
 
@@ -151,7 +154,8 @@ class AlarmRecord:
         self._now = now
         self._open: dict[_Key, _Repeated] = {}
         """In the order of their last changes, so that an active one is the last."""
-        self._closed: list[bytes] = []
+        self._closed: list[tuple[int, bytes]] = []
+        self._turns = 0
         self._dumped: list[tuple[_Repeated, int, bool]] = []
         self._dumped_closed = 0
         self._dumped_at = 0.0
@@ -171,10 +175,11 @@ class AlarmRecord:
                 self._close(repeated)
                 repeated = None
             if repeated is None:
-                repeated = _Repeated(alarm, ts)
+                repeated = _Repeated(alarm, ts, self._turns)
             self._open[key] = repeated
             if is_raised:
-                repeated.raise_again(ts, now)
+                self._turns += 1
+                repeated.raise_again(ts, now, self._turns)
             else:
                 repeated.clear(ts, now, observed=was_online)
             is_due = is_due or repeated.is_due(now)
@@ -211,7 +216,10 @@ class AlarmRecord:
             due = [each for each in changed if each in due or each.is_active < each.was_active]
         self._dumped = [(each, each.changes, each.is_active) for each in due]
         self._dumped_closed = len(self._closed)
-        return b"".join([*self._closed, *(each.line() for each in due)]) or None
+        # The history is in the order of the log: one that was let go may have been raised after
+        # one that was not.
+        lines = sorted([*self._closed, *((each.turn, each.line()) for each in due)])
+        return b"".join([line for _, line in lines]) or None
 
     def saved(self) -> None:
         """Note what is on the disk."""
@@ -228,7 +236,7 @@ class AlarmRecord:
         """Let an alarm go: if it is raised again, it is another one."""
         if repeated.is_written:
             return
-        self._closed.append(repeated.line())
+        self._closed.append((repeated.turn, repeated.line()))
         surplus = max(0, len(self._closed) - _MOST_WAITING)
         del self._closed[:surplus]
         self._dumped_closed = max(0, self._dumped_closed - surplus)

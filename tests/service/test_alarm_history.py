@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -245,6 +245,11 @@ MOMENTS = st.lists(
 
 
 @given(MOMENTS, st.lists(st.integers(0, 11)), st.booleans())
+# Their lines come in another order than they were raised.
+@example(moments=[(1, COLD), (1, LOW), (1, None), (4000, LOW)], saves=[], ends=False)
+@example(
+    moments=[(1, each) for each in (LOW, None, LOW, None, LOW, COLD)], saves=[2, 5], ends=False
+)
 def test_the_history_has_each_alarm_with_its_last_time_and_how_often_it_came(
     moments: list[tuple[int, Alarm | None]], saves: list[int], ends: bool
 ) -> None:

@@ -9,10 +9,10 @@ ALARM = Alarm(2, "Cell voltage too low", 1, 3)
 
 
 def test_an_alarm_that_comes_and_goes_is_written_ever_more_seldom() -> None:
-    repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z")
+    repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z", 0)
     now = 0.0
     for pause in (0, 60, 240, 960, 3840):
-        repeated.raise_again("2026-11-26T10:00:00.000Z", now)
+        repeated.raise_again("2026-11-26T10:00:00.000Z", now, 1)
         repeated.written(repeated.changes, now, is_active=True)
         repeated.clear("2026-11-26T10:00:01.000Z", now, observed=True)
         assert [repeated.is_due(now + after) for after in (pause - 1, pause)] == [not pause, True]
@@ -20,7 +20,7 @@ def test_an_alarm_that_comes_and_goes_is_written_ever_more_seldom() -> None:
 
 
 def test_an_alarm_of_which_only_the_end_was_seen_is_written_with_the_time_of_its_end() -> None:
-    repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z")
+    repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z", 0)
     repeated.clear("2026-11-26T10:00:00.000Z", 0.0, observed=False)
     line = msgspec.json.decode(repeated.line())
     assert (line["event"], line["raised"], line["ts"]) == (
