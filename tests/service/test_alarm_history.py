@@ -248,7 +248,7 @@ MOMENTS = st.lists(
 # Their lines come in another order than they were raised.
 @example(moments=[(1, COLD), (1, LOW), (1, None), (4000, LOW)], saves=[], ends=False)
 @example(
-    moments=[(1, each) for each in (LOW, None, LOW, None, LOW, COLD)], saves=[2, 5], ends=False
+    moments=[(1, each) for each in (LOW, None, LOW, None, LOW, COLD)], saves=[3, 5], ends=False
 )
 def test_the_history_has_each_alarm_with_its_last_time_and_how_often_it_came(
     moments: list[tuple[int, Alarm | None]], saves: list[int], ends: bool
