@@ -8,6 +8,7 @@ in `ipc`. Socket options and their reasons are in `_set_options`.
 import asyncio
 import errno
 import functools
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,8 @@ _LINGER_MS: Final = 100
 """For the last `offline`: the whole end is promised within 200 ms. libzmq's default is to wait for
 ever for a subscriber that does not read."""
 _REQUESTS_PER_TURN: Final = 1000  # then the event loop runs what else is due
+_REPLAYED_AT_ONCE: Final = 250  # messages
+_REPLAY_PAUSE: Final = 0.005  # seconds; 50,000 messages a second are more than `replay` permits
 _MAX_INBOUND: Final = 512  # bytes; the largest is the handshake of CURVE, about 300
 
 
@@ -69,6 +72,7 @@ class ZmqSink:
         get = functools.partial(zmq.backend.Socket.get, self._socket, int(zmq.EVENTS))
         self._events: Callable[[], Any] = get
         self._plan = ReplayPlan()
+        self._replaying: deque[bytes] = deque()  # topics that are still to be sent
         self._next_replay: asyncio.TimerHandle | None = None
         self._subscriptions = Subscriptions()
         self._watched = False
@@ -224,13 +228,24 @@ class ZmqSink:
             self._clients.disconnect(*excess)
 
     def _replay(self) -> None:
+        """Send a part of a replay; the next part after a pause, and the next replay after the last.
+
+        libzmq's thread empties the queues of the subscribers in the pauses. A replay of a large
+        fleet in one go would fill them, also those of the subscribers that did not ask for it.
+        """
         self._next_replay = None
         loop = asyncio.get_running_loop()
         due = self._plan.due
-        if due is not None and due <= loop.time():
-            for topic, message in self._plan.replay(self._retained, loop.time()):
+        if not self._replaying and due is not None and due <= loop.time():
+            self._replaying.extend(self._plan.replay(self._retained, loop.time()))
+        for _ in range(min(len(self._replaying), _REPLAYED_AT_ONCE)):
+            topic = self._replaying.popleft()
+            message = self._retained.get(topic)
+            if message is not None:  # it can have expired in a pause
                 self._send(topic, _MORE)
                 self._send(message.last_body())
+        if self._replaying:
+            self._next_replay = loop.call_later(_REPLAY_PAUSE, self._replay)
         self._read_subscriptions()
 
 

@@ -13,9 +13,7 @@ and a crowd of new subscribers must not fill their queues.
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
-
-_T = TypeVar("_T")
+from typing import Any, Final
 
 _PREFIX_INTERVAL: Final = 1.0  # seconds between two replays of a prefix
 _MAX_RATE: Final = 20_000  # messages a second
@@ -49,14 +47,14 @@ class ReplayPlan:
         """When the next replay is due, a time that may have passed; None if no prefix waits."""
         return max(self._due, self._rate_due) if self._waiting else None
 
-    def replay(self, retained: Mapping[bytes, _T], now: float) -> list[tuple[bytes, _T]]:
-        """Return what to send now, in the order of `retained`."""
+    def replay(self, retained: Mapping[bytes, Any], now: float) -> list[bytes]:
+        """Return the topics to send now, in the order of `retained`."""
         prefixes = tuple(self._waiting) if len(self._waiting) <= _MAX_PREFIXES else (b"",)
         # Only the last second is kept: a client can make up prefixes without end.
         recent = {p: at for p, at in self._replayed.items() if at + _PREFIX_INTERVAL > now}
         self._replayed = recent | dict.fromkeys(self._waiting, now)
         self._waiting.clear()
-        messages = [item for item in retained.items() if item[0].startswith(prefixes)]
-        seconds = len(messages) / max(1, min(len(retained), _MAX_RATE))
+        topics = [topic for topic in retained if topic.startswith(prefixes)]
+        seconds = len(topics) / max(1, min(len(retained), _MAX_RATE))
         self._rate_due = max(self._rate_due, now - _RESERVE) + seconds
-        return messages
+        return topics

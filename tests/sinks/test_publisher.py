@@ -172,6 +172,42 @@ def test_expired_topics_are_not_replayed() -> None:
     asyncio.run(main())
 
 
+def test_a_large_replay_pauses_for_the_queues_of_subscribers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "_REPLAYED_AT_ONCE", 4)
+    monkeypatch.setattr(publisher, "_REPLAY_PAUSE", 0.2)
+    topics = [b"topic/%d" % number for number in range(10)]
+    sent: list[bytes] = []
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(*topics))
+            send = sink._send
+
+            def count(data: bytes, flags: int = 0) -> Any:
+                if data.startswith(b"topic"):
+                    sent.append(data)
+                return send(data, flags)
+
+            monkeypatch.setattr(sink, "_send", count)
+            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+                await happens(lambda: sent, "the first part")
+                assert sent == topics[:4]
+                # What expires in a pause is not sent, and who comes meanwhile gets all.
+                sink.publish(Batch([], [topics[5]]))
+                with contextlib.closing(Subscriber(endpoint, "topic/1")) as second:
+                    await asyncio.to_thread(second.message)
+                    await happens(lambda: len(sent) >= 10, "the rest")
+                    assert second.received[0] == [topics[1], b"{}"]
+                    assert sent == [*topics[:5], *topics[6:], topics[1]]
+                for _ in range(9):
+                    await asyncio.to_thread(subscriber.message)
+                assert [topic for topic, _ in subscriber.received[:9]] == sent[:9]
+
+    asyncio.run(main())
+
+
 # --- at rest ---
 
 
