@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the programs that are started once a session."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None
         program = installation.home_assistant()
         companion = os.environ.get("RECBMS_COMPANION") or "the stand-in"
         line = f"Home Assistant {program.version}, companion: {companion}"
+        if installation.node_modules.cache_info().currsize:
+            package = installation.node_modules() / "node-red" / "package.json"
+            line += f", Node-RED {json.loads(package.read_bytes())['version']}"
         if program.reason:
             line = f"NOT THE NEWEST HOME ASSISTANT ({program.reason}): {line}"
         terminalreporter.section("end to end")
