@@ -135,8 +135,7 @@ class Reporter:
             # `advance` may have expired topics in this very batch. Those that were published
             # again after that must stay retained, and sinks expire after they publish.
             published = {topic for topic, _, _ in batch.messages[messages_before:]}
-            # In place: a `Batch` is a tuple.
-            batch.expired[:] = [topic for topic in batch.expired if topic not in published]
+            batch.expired = [topic for topic in batch.expired if topic not in published]
         return batch
 
     def on_settings(self, readings: Readings, device_info: DeviceInfo, at: Instant) -> Batch:
