@@ -30,6 +30,9 @@ class Unit(Struct, frozen=True, gc=False):
         cell_voltages: V.
         cell_resistances: Ω.
         cell_balancing: whether the cell is being balanced.
+        has_all_voltages: whether every cell has a voltage.
+        has_all_temperatures: whether every temperature sensor has a value.
+        has_all_flags: whether it is known of every cell if it is being balanced.
 
     """
 
@@ -41,22 +44,9 @@ class Unit(Struct, frozen=True, gc=False):
     cell_voltages: Sequence[float | None]
     cell_resistances: Sequence[float | None]
     cell_balancing: Sequence[bool | None]
-
-    @property
-    def has_all_voltages(self) -> bool:
-        """Whether every cell has a voltage."""
-        return _is_whole(self.cell_voltages, self.cell_count)
-
-    @property
-    def has_all_temperatures(self) -> bool:
-        """Whether every temperature sensor has a value."""
-        return _is_whole(self.temperatures, self.sensor_count)
-
-    @property
-    def has_all_flags(self) -> bool:
-        """Whether it is known of every cell if it is being balanced."""
-        flags = self.cell_balancing
-        return _is_whole(flags, self.cell_count) and len(flags) >= len(self.cell_voltages)
+    has_all_voltages: bool
+    has_all_temperatures: bool
+    has_all_flags: bool
 
 
 class Units(NamedTuple):
@@ -132,20 +122,24 @@ def _unit(address: int, slave: Slave) -> Unit:
     cells, sensors = _count(slave.cell_count, MAX_CELLS), slave.temperature_count
     # There is no unit without cells, so a count of 0 hides none.
     most_cells = cells or None
+    sensor_count = _count(sensors, MAX_SENSORS)
+    # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
+    # temperatures, and the unused ones have values that look like cell voltages.
+    temperatures = _in_order(slave.temperatures, sensors, MAX_SENSORS)
+    voltages = _in_order(slave.cell_voltages, most_cells, MAX_CELLS)
+    flags = _in_order(slave.cell_balancing, most_cells, MAX_CELLS)
     return Unit(
         address=address,
         cell_count=cells,
-        sensor_count=_count(sensors, MAX_SENSORS),
+        sensor_count=sensor_count,
         bms_temperature=slave.bms_temperature,
-        # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
-        # temperatures, and the unused ones have values that look like cell voltages.
-        temperatures=_in_order(slave.temperatures, sensors, MAX_SENSORS),
-        cell_voltages=_in_order(slave.cell_voltages, most_cells, MAX_CELLS),
+        temperatures=temperatures,
+        cell_voltages=voltages,
         cell_resistances=_in_order(slave.cell_resistances, most_cells, MAX_CELLS),
-        cell_balancing=[
-            None if flag is None else bool(flag)
-            for flag in _in_order(slave.cell_balancing, most_cells, MAX_CELLS)
-        ],
+        cell_balancing=[None if flag is None else bool(flag) for flag in flags],
+        has_all_voltages=_is_whole(voltages, cells),
+        has_all_temperatures=_is_whole(temperatures, sensor_count),
+        has_all_flags=_is_whole(flags, cells) and len(flags) >= len(voltages),
     )
 
 

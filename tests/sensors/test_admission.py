@@ -1,6 +1,7 @@
 """Tests of the units that are published when a module sends other addresses in every frame."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from recbms_zmq.sensors.admission import UnitAdmission
 from recbms_zmq.sensors.normalize import Normalizer
@@ -9,7 +10,8 @@ from recbms_zmq.wire.frames import MAX_UNITS, BmsArray, Slave, Status
 
 
 def addresses(admission: UnitAdmission, wanted: Iterable[int]) -> list[int]:
-    units = [Unit(address, None, None, 20.0, [], [], [], []) for address in wanted]
+    without_values: tuple[Any, ...] = (None, None, 20.0, [], [], [], [], False, False, False)
+    units = [Unit(address, *without_values) for address in wanted]
     return [unit.address for unit in admission.admitted(units)]
 
 
