@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 
 import pytest
+from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE
 
 from recbms_zmq.clock import Instant
@@ -62,6 +64,18 @@ def test_settings_come_first_and_then_status_frames() -> None:
     log = watch("sim:?rate=100", 20)
     assert log.events[:20] == ["connected", "settings", *["status"] * 18]
     assert log.instants == sorted(log.instants)
+
+
+def test_frames_come_at_the_rate_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[float]:
+        monkeypatch.setattr(time, "monotonic", current_loop().time)
+        log = Log(6)
+        task = asyncio.create_task(SimulatedSource("sim:?rate=4").run(log))
+        await log.is_full.wait()
+        task.cancel()
+        return log.instants
+
+    assert run_in_virtual_time(main()) == pytest.approx([0, 0, 0, 0.25, 0.5, 0.75])
 
 
 @pytest.mark.parametrize("fault", ["drop", "cut"])
