@@ -171,6 +171,15 @@ class Command:
         """The lines of stdout until now."""
         return [json.loads(line) for line in self.stdout]
 
+    @property
+    def availability(self) -> list[str]:
+        """The payloads of the availability until now."""
+        return [m["payload"] for m in self.messages if m["kind"] == "availability"]
+
+    def log(self, text: str) -> list[str]:
+        """Return the lines of stderr until now that hold a text, without date and level."""
+        return [line.decode().split(" ", 3)[3] for line in self.stderr if text in line.decode()]
+
     def message(self, **fields: Any) -> dict[str, Any]:
         """Wait for a line of stdout in which these fields are so; return it as an object."""
         return self.messages_until(lambda message: matches(message, fields), str(fields))[-1]
