@@ -3,11 +3,14 @@
 import contextlib
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -38,6 +41,19 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment for the command."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     return {**kept, "PYTHONPATH": PACKAGE_PARENT, "PYTHONWARNINGS": "error", **changes}
+
+
+def socket_pair() -> tuple[int, int]:
+    """Return our end and the command's: what Node-RED's exec node gives."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def terminal() -> tuple[int, int]:
+    """Return our end and the command's: what a person sits at."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)  # else it puts a carriage return before every newline
+    return ours, theirs
 
 
 class Lines:
