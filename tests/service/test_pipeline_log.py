@@ -109,17 +109,17 @@ NO_ERROR = {"present": 0, "addr": 0, "st": 0, "con_st": 0}
     [
         (
             {"present": 1, "addr": 2, "st": 2, "con_st": 3},
-            "error 2, Cell voltage too low, unit 2, cell 3",
+            "error 2, Cell voltage too low (unit 2, cell 3)",
             "REC's manual: discharging is switched off now. Plug in the charger.",
         ),
         (
             {"present": 1, "addr": 2, "st": 4, "con_st": 1},
-            "error 4, Cell temperature too high, unit 2, sensor 1",
+            "error 4, Cell temperature too high (unit 2, sensor 1)",
             "REC's manual: charging and discharging are switched off now. ",
         ),
         (
             {"present": 1, "addr": 2, "st": 99, "con_st": 1},
-            "error 99, Error 99, unit 2, cell 1",
+            "error 99, Error 99 (unit 2, cell 1)",
             "Look it up in REC's manual.",
         ),
         ({"present": 1}, "Error", "Look it up in REC's manual."),
