@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import functools
 import logging
 import os
@@ -15,9 +14,11 @@ from typing import Any
 import pytest
 import zmq
 from support.subscriber import Subscriber
+from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE, eventually
 
 from recbms_zmq.curve import KeyPair
+from recbms_zmq.errors import OutputError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks import clients, publisher, subscriptions
 from recbms_zmq.sinks.publisher import ZmqSink
@@ -475,13 +476,27 @@ def test_a_wildcard_serves_ipv4_and_ipv6(caplog: pytest.LogCaptureFixture) -> No
     assert warning.startswith("refused a subscriber from 127.0.0.1: ")
 
 
-def test_an_address_in_use_is_tried_again() -> None:
-    async def main() -> None:
-        async with started() as (_, endpoint):
-            other = ZmqSink(hwm=1, max_clients=1)
-            with pytest.raises(OSError, match="in use") as caught:
-                other._bind(endpoint, ignore_lock=False)
-            assert caught.value.errno == errno.EADDRINUSE
-            other.term()
+def test_an_address_in_use_is_tried_again_for_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[float] = []
+    ignoring: list[float] = []
 
-    asyncio.run(main())
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            sink = ZmqSink(hwm=1, max_clients=1)
+            bind = sink._bind
+
+            def note(endpoint: str, *, ignore_lock: bool) -> str:
+                (ignoring if ignore_lock else tries).append(current_loop().time())
+                return bind(endpoint, ignore_lock=ignore_lock)
+
+            monkeypatch.setattr(sink, "_bind", note)
+            with pytest.raises(OutputError, match="another process uses this address; stop it"):
+                await sink.bind(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+            sink.term()
+
+    run_in_virtual_time(main())
+    assert tries == pytest.approx([tenth / 10 for tenth in range(11)])
+    assert len(ignoring) == pytest.approx(40, abs=1)
+    assert ignoring[-1] == pytest.approx(5, abs=0.11)
