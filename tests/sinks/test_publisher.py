@@ -291,7 +291,7 @@ def test_with_the_last_descriptors_clients_are_refused(
                 free = os.dup(0)
                 os.close(free)
                 # The next connection has its other end at `free`, and gets `free + 1` itself.
-                limit = (free + 2 + clients._SPARE_DESCRIPTORS, resource.RLIM_INFINITY)
+                limit = (free + 2 + 16, resource.RLIM_INFINITY)
                 monkeypatch.setattr(resource, "getrlimit", lambda _: limit)
                 stack.enter_context(connect(endpoint))
                 await happens(lambda: len(sink._clients._names) == 1, "a client")
@@ -344,15 +344,17 @@ def test_the_queues_of_all_subscribers_together_are_bounded(
     asyncio.run(main())
 
 
-def test_a_large_hwm_is_kept_for_one_subscriber() -> None:
+@pytest.mark.parametrize(
+    ("hwm", "shares"), [(2**21, [2**21, 2**20, 2**19]), (2**18, [2**18, 2**18, 2**17])]
+)
+def test_a_large_hwm_is_shared(hwm: int, shares: list[int]) -> None:
     async def main() -> None:
-        async with started(hwm=2**21) as (sink, endpoint):
-            with connect(endpoint):
-                await happens(lambda: len(sink._clients._names) == 1, "a client")
-                assert sink._socket.get(zmq.SNDHWM) == 2**21
-                with connect(endpoint):
-                    await happens(lambda: len(sink._clients._names) == 2, "another")
-                    assert sink._socket.get(zmq.SNDHWM) == 2**20
+        async with started(hwm=hwm) as (sink, endpoint):
+            with contextlib.ExitStack() as stack:
+                for count, share in enumerate(shares, 1):
+                    stack.enter_context(connect(endpoint))
+                    await happens(functools.partial(has_clients, sink, count), "a client")
+                    assert sink._socket.get(zmq.SNDHWM) == share
 
     asyncio.run(main())
 
