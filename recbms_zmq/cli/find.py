@@ -171,7 +171,7 @@ def _count(number: int) -> str:
 
 def _note(text: str) -> None:
     if sys.stderr is not None:
-        print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
+        print(f"recbms-zmq: {text}", file=sys.stderr)
 
 
 def _next_steps() -> str:
