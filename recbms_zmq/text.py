@@ -4,6 +4,7 @@ A text from a user or a BMS may be a URL with a password, of any length, with an
 """
 
 import json
+import os.path
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -86,9 +87,21 @@ def ascii_json_bytes(value: Any) -> bytes:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is closest, as the end of a sentence; "" without one."""
+    """Return the known word that is closest, as the end of a sentence; "" without one.
+
+    Case does not count, nor what all known words begin with (`--`, `RECBMS_`): with that, any two
+    short ones are alike.
+    """
     import difflib  # takes 4 ms to import, and is for mistakes only
 
+    names = {name.lower().lstrip("-"): name for name in known}
+    front = os.path.commonprefix(list(names))  # noqa: RUF071 no paths
+    front = front[: front.rfind("_") + 1]
     # The time grows with the length times the number of words, and a word can be a whole file.
-    near = difflib.get_close_matches(word[:80], known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    wanted = word[:80].lower().lstrip("-").removeprefix(front)
+    shapes = {shape.removeprefix(front): name for shape, name in names.items()}
+    longer = (shape for shape in shapes if len(wanted) > 2 and shape.startswith(wanted))
+    near = sorted(longer, key=len)
+    near = near or [shape for shape in shapes if wanted in re.split("[-_]", shape)]
+    near = near or difflib.get_close_matches(wanted, shapes, n=1)
+    return f"; did you mean {shapes[near[0]]}?" if near else ""

@@ -25,6 +25,8 @@ SOURCE: Final = "SOURCE"
 """Name of the command line as the origin of an address."""
 LOGIN_PREFIX: Final = "RECBMS_LOGIN_"
 """Variables for `${...}` in the URLs of a file, which have no option of the same name."""
+_ADDRESS_VARIABLES: Final = ("RECBMS_ADDRESS", "RECBMS_BMS", "RECBMS_HOST", "RECBMS_URL")
+"""What other programs would call it."""
 _URLS: Final = ("url", "proxy")
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 # Process substitution, as in `--config <(command)`, is a pipe under such a name.
@@ -72,7 +74,8 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
             and not variable.startswith(LOGIN_PREFIX)
             and variable not in (CONFIG_VARIABLE, SOURCES_VARIABLE)
         ):
-            near = did_you_mean(variable, known)
+            meant = SOURCES_VARIABLE if variable in _ADDRESS_VARIABLES else variable
+            near = did_you_mean(meant, [*known, CONFIG_VARIABLE, SOURCES_VARIABLE])
             if near:
                 warnings.append(f"{variable} is not an option{near}")
     return layer

@@ -234,6 +234,34 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("URL", "SOURCES"), ("HOST", "SOURCES"), ("SOURCE", "SOURCES"), ("CONFIG_FILE", "CONFIG")],
+)
+def test_the_usual_names_of_other_programs_are_warned_of(name: str, meant: str) -> None:
+    assert loaded(URL, env={f"RECBMS_{name}": "5"}).warnings == [
+        f"RECBMS_{name} is not an option; did you mean RECBMS_{meant}?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "s"),
+    [
+        ("http://u:secret@h/", "http://***@h", ""),
+        ("ws://h:81", "ws://h:81", ""),
+        ("https://h", "https://h", "s"),
+    ],
+)
+def test_an_address_without_a_path_is_warned_of(url: str, shown: str, s: str) -> None:
+    host = shown.partition("://")[2]
+    assert loaded(url).warnings == [
+        (
+            f"{shown} has no path; a REC module is at ws{s}://{host}/ws, with older firmware at "
+            f"http{s}://{host}/cell"
+        )
+    ]
+
+
 # --- every mistake is a sentence ---
 
 NAME = "expected a name of a-z, 0-9, _ and -, at most 64 characters"
@@ -289,7 +317,7 @@ def test_a_wrong_source_is_one_sentence(sources: list[str], sentence: str) -> No
         ({"stale_after": "0"}, f"--stale-after: {SECONDS} above 0, got '0'"),
         ({"refresh": "0"}, f"--refresh: {SECONDS} of at least 0.01, got '0'"),
         ({"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
-        ({"publish": ["tcp://127.0.0.1:1", "5557"]}, f"--publish: {ENDPOINT}, got '5557'"),
+        ({"publish": ["tcp://127.0.0.1:1", "x"]}, f"--publish: {ENDPOINT}, got 'x'"),
         ({"publish": ["tcp://*:5556"]}, "--publish: " + REACHED.format("tcp://*:5556")),
         ({"publish": ["ipc:///y", "ipc:///x", "ipc:///x"]}, "--publish: ipc:///x is given twice"),
         ({"no_publish": "true", "no_stdout": "true"}, NO_OUTPUT),
