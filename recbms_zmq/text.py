@@ -4,7 +4,6 @@ A text from a user or a BMS may be a URL with a password, of any length, with an
 """
 
 import json
-import os.path
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -89,17 +88,17 @@ def ascii_json_bytes(value: Any) -> bytes:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the known word that is closest, as the end of a sentence; "" without one.
 
-    Case does not count, nor what all known words begin with (`--`, `RECBMS_`): with that, any two
-    short ones are alike.
+    Case does not count, nor what all options begin with (`--`, `RECBMS_`): with that, any two short
+    ones are alike.
     """
     import difflib  # takes 4 ms to import, and is for mistakes only
 
-    names = {name.lower().lstrip("-"): name for name in known}
-    front = os.path.commonprefix(list(names))  # noqa: RUF071 no paths
-    front = front[: front.rfind("_") + 1]
+    def shape(name: str) -> str:
+        return name.lower().lstrip("-").removeprefix("recbms_")
+
+    shapes = {shape(name): name for name in known}
     # The time grows with the length times the number of words, and a word can be a whole file.
-    wanted = word[:80].lower().lstrip("-").removeprefix(front)
-    shapes = {shape.removeprefix(front): name for shape, name in names.items()}
+    wanted = shape(word[:80])
     longer = (shape for shape in shapes if len(wanted) > 2 and shape.startswith(wanted))
     near = sorted(longer, key=len)
     near = near or [shape for shape in shapes if wanted in re.split("[-_]", shape)]

@@ -69,7 +69,9 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     if sources and tables:
         path = path_of_file(given, environ)
         warnings.append(f"the BMS of {path} are not read: the command line names what to read")
-    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables, path)]
+    sets = [
+        _bms(layer, above, top) for layer in bms_layers(sources, environ, tables, path, warnings)
+    ]
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)

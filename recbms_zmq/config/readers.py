@@ -105,9 +105,12 @@ def proxy(given: Any) -> str:
 
 def name(given: Any) -> str:
     """Read a name that can be part of a topic."""
-    if not isinstance(given, str) or not NAME.fullmatch(given) or len(given) > 64:
-        raise ValueError("a name of a-z, 0-9, _ and -, at most 64 characters")
-    return given
+    if isinstance(given, str) and NAME.fullmatch(given) and len(given) <= 64:
+        return given
+    expected = "a name of a-z, 0-9, _ and -, at most 64 characters"
+    if isinstance(given, str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9 ]{0,63}", given.rstrip(" ")):
+        expected += f" (perhaps {re.sub(' +', '_', given.strip().lower())}?)"
+    raise ValueError(expected)
 
 
 def keys(*kinds: str) -> Reader:

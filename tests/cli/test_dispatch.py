@@ -45,7 +45,7 @@ SOURCE = (
 )
 PAIR = "--curve-secret-key: the service's key is needed too: --curve-server-key FILE"
 NO_BMS = "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
-NAME = "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'A'"
+NAME = "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters (perhaps a?), got 'A'"
 ABOVE = "expected seconds, a number above 0"
 
 

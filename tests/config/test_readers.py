@@ -87,7 +87,11 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (readers.text, "a text of at most 100 characters", ["x" * 101]),
     (
         *(readers.name, "a name of a-z, 0-9, _ and -, at most 64 characters"),
-        ["", "Main", "a/b", "a\n", "\u00e4", "x" * 65, 5],
+        ["", "a/b", "a\n", "\u00e4", "x" * 65, 5],
+    ),
+    (
+        *(readers.name, "a name of a-z, 0-9, _ and -, at most 64 characters (perhaps my_boat?)"),
+        ["My Boat"],
     ),
     (readers.path, "a path", ["", "ws://h/ws", "wss:/h/ws", "a\0b", 5]),
     (readers.path, "a path of at most 4,095 bytes", ["ä" * 2048]),
