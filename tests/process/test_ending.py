@@ -43,6 +43,17 @@ def test_a_signal_publishes_offline_on_both_outputs_and_ends_with_0(
     assert all(" warning " not in line for line in service.stderr.text().splitlines())
 
 
+def test_signals_that_come_together_are_one_end(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", bms.url)
+    service.message(key="soc")
+    service.send_signal(signal.SIGSTOP)
+    for number in SIGNALS:
+        service.send_signal(number)
+    assert service.stop(signal.SIGCONT) == 0
+    assert service.messages[-1]["reason"] == "stopped"
+    assert service.stderr.all()[-1].decode().endswith(" info main: online")
+
+
 def test_nothing_follows_the_offline_though_frames_keep_coming(
     make_bms: MakeBms, run: Run, subscribe: Subscribe
 ) -> None:

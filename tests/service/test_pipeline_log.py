@@ -1,5 +1,6 @@
 """What a pipeline logs, and when."""
 
+import json
 import logging
 
 import pytest
@@ -162,3 +163,16 @@ def test_error_numbers_without_end_are_not_logged_without_end(
         error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
         pipeline.received(status(erro=error).encode(), at(number))
     assert len(caplog.messages) < 2 * 64 + 2
+
+
+def test_fields_without_end_that_cannot_be_read_are_one_line_of_bounded_length(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = json.loads(status(cells=32))
+    bad["bms_array"]["slave"]["0"]["nap"] = {str(cell): "?" for cell in range(32)}
+    pipeline.received(json.dumps(bad).encode(), at(1))
+    paths = ", ".join(f"$.bms_array.slave.0.nap.{cell}" for cell in range(32))
+    assert caplog.messages[0] == (
+        f"main: fields that cannot be read were left out ({paths[:200]}); "
+        "counted in link/bad_frames"
+    )
