@@ -446,15 +446,15 @@ TABLE = "a BMS is a [[bms]] table with a name and a url"
         (
             "bms:\n  - url: sim:\n",
             (
-                "INVALID Expected '=' after a key in a key/value pair (at line 1, column 4); an option "
-                "is written as name = value"
+                "INVALID Expected '=' after a key in a key/value pair (at line 1, column 4); an "
+                "option is written as name = value"
             ),
         ),
         (
             '{"bms": []}',
             (
-                "INVALID Invalid statement (at line 1, column 1); recbms-zmq files config.toml prints "
-                "an example"
+                "INVALID Invalid statement (at line 1, column 1); recbms-zmq files config.toml "
+                "prints an example"
             ),
         ),
         *(
