@@ -104,9 +104,9 @@ def _record(past: "PastAlarm", now: datetime) -> dict[str, Any]:
 
 def _lines(past: "PastAlarm", now: datetime) -> list[str]:
     """Return an alarm for people, and below it what to do."""
-    number = "" if past.alarm.number is None else f"error {past.alarm.number}, "
-    what = f"{number}{past.alarm.sentence}"
-    line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
+    from recbms_zmq.reporting.summary import describe_alarm
+
+    line = f"{_local(past.raised)}  {past.device}  {describe_alarm(past.alarm)}: {_end(past, now)}"
     if past.times > 1:
         line += f"; {past.times} times since {_local(past.first_raised)}"
     # What an alarm has switched off is over with it.

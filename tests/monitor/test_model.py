@@ -73,10 +73,12 @@ def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
     text = "Cell voltage too low"
     assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE")
     again = PastEvent(9.0, True, 2, text, 2, 1, times=2)
-    assert list(bms.pack.events) == [again, PastEvent(5.0, False, 2, text, 2, 1)]
-    assert phrases.event(again, now=10.0) == (
-        "1 s ago, alarm: Cell voltage too low (unit 2, cell 1), 2 times"
-    )
+    cleared = PastEvent(5.0, False, 2, text, 2, 1)
+    assert list(bms.pack.events) == [again, cleared]
+    assert [phrases.event(each, now=10.0) for each in (again, cleared)] == [
+        "1 s ago, alarm raised: Cell voltage too low (unit 2, cell 1), 2 times",
+        "5 s ago, alarm cleared: Cell voltage too low (unit 2, cell 1)",
+    ]
 
 
 def test_an_unknown_alarm_has_the_words_of_the_bms_once() -> None:

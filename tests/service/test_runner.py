@@ -21,6 +21,23 @@ def test_the_end_collects_no_garbage() -> None:
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
+def test_the_end_does_not_wait_for_a_call_that_hangs() -> None:
+    code = (
+        "import asyncio, threading; from recbms_zmq.service.runner import run\n"
+        "async def main():\n"
+        "    started = threading.Event()\n"
+        "    def hang(): started.set(); threading.Event().wait()\n"
+        "    call = asyncio.get_running_loop().run_in_executor(None, hang)\n"
+        "    while not started.is_set(): await asyncio.sleep(0)\n"
+        "    print(call.done())\n"
+        "run(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("False\n", "", 0)
+
+
 def test_so_many_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
     threads = DaemonThreads(most=3)
     running, go = threading.Semaphore(0), threading.Event()
