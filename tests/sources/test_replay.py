@@ -15,6 +15,7 @@ from support.bms import FakeBms
 from support.fixtures import Run
 from support.frames import SETTINGS, STATUS, status
 from support.receiver import Calls, RecordingReceiver, run_source
+from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import eventually
 
 from recbms_zmq.clock import Instant
@@ -182,6 +183,28 @@ def test_everything_comes_at_its_time(tmp_path: Path) -> None:
     ]
     assert receiver.times == [Instant(100.0 + n, 1e9 + n) for n in (1, 2, 3, 4)]
     assert source.now() == Instant(105.0, 1e9 + 5)
+
+
+def test_after_a_slow_reader_a_replay_catches_up_with_its_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), frame("b"), frame("c"), END))
+    came: list[float] = []
+
+    class Slow(RecordingReceiver):
+        async def drain(self) -> None:
+            came.append(current_loop().time())
+            if len(came) == 1:
+                await asyncio.sleep(0.8)
+
+    async def main() -> float:
+        monkeypatch.setattr(time, "monotonic", current_loop().time)
+        await ReplaySource(f"replay:{path}?speed=2").run(Slow())
+        return current_loop().time()
+
+    end = run_in_virtual_time(main())
+    assert [*came, end] == pytest.approx([0.5, 0.5 + 0.8, 1.5, 2.0, 2.0])
 
 
 def test_an_editor_may_have_been_there(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The simulated BMS as a source of the service."""
 
+import asyncio
 import json
+import time
 
 import pytest
-from support.receiver import run_source
+from support.receiver import RecordingReceiver, run_source
+from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.sources.simulated import SimulatedSource
 
@@ -24,6 +27,18 @@ def events_of(url: str, count: int) -> list[str]:
 
 def test_settings_come_first_and_then_status_frames() -> None:
     assert events_of("sim:?rate=100", 20) == ["connected", "settings", *["status"] * 18]
+
+
+def test_frames_come_at_the_rate_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[float]:
+        monkeypatch.setattr(time, "monotonic", current_loop().time)
+        receiver = RecordingReceiver()
+        task = asyncio.create_task(SimulatedSource("sim:?rate=4").run(receiver))
+        await receiver.until(lambda: len(receiver.times) == 6)
+        task.cancel()
+        return [at.monotonic for at in receiver.times]
+
+    assert run_in_virtual_time(main()) == pytest.approx([0, 0, 0, 0.25, 0.5, 0.75])
 
 
 @pytest.mark.parametrize("fault", ["drop", "cut"])
