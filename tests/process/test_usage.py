@@ -59,7 +59,7 @@ CLOSED_STDOUT = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" >&-', "s
         *(["run", "--print-config", "sim:"], ["record", "sim:"], ["check", "sim:"], ["sensors"]),
         *(["find", "192.168.8.2"], ["alarms", "--state-dir", "."]),
         *(["listen"], ["monitor", "sim:"], ["flow"], ["completion", "install"]),
-        *(["keygen", "key"], ["files"], ["simulate"]),
+        *(["keygen", "key"], ["files"], ["simulate"], ["run", "--help"]),
     ],
     ids=" ".join,
 )
