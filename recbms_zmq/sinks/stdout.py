@@ -64,16 +64,20 @@ class StdoutSink:
 
     def publish(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
-        tried = 0
+        waiting = batch.messages
         if not self._watched:
-            for group in _groups(_lines(batch.messages)):
-                tried += group.count(b"\n")
+            groups = _groups(_lines(waiting))
+            for group in groups:
                 if not self._write(group):
                     break
+            # The lines that are left are counted, because nearly always there are none: counting
+            # takes as long as all else here.
+            left = sum(group.count(b"\n") for group in groups)
+            waiting = waiting[len(waiting) - left :]
         if not self._gone:
             # Before the messages are kept: the one that expires a topic is among them.
             self._sealed |= bool(batch.expired)
-            for message in batch.messages[tried:]:
+            for message in waiting:
                 self._keep(next(self._numbers) if batch.complete else message[0], message)
 
     @property

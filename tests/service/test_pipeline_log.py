@@ -5,12 +5,8 @@ import logging
 
 import pytest
 from support.frames import STATUS, status
+from support.publishing_bms import at, make_pipeline
 
-from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.alarm_log import MOST_LINES
 from recbms_zmq.service.pipeline import STABLE_AFTER, Pipeline
 
@@ -21,15 +17,10 @@ FLAPS = (
 OFFLINE = "main: offline: no status frame for 20 s; what to do: recbms-zmq check ADDRESS"
 
 
-def at(seconds: float) -> Instant:
-    return Instant(seconds, 1.8e9 + seconds)
-
-
 @pytest.fixture
 def pipeline(caplog: pytest.LogCaptureFixture) -> Pipeline:
     caplog.set_level(logging.INFO)
-    reporter = Reporter(Envelopes("main", "REC BMS", "0" * 8), ReportOptions(stale_after=20))
-    pipeline = Pipeline("main", Normalizer(), reporter, lambda _: None)
+    pipeline = make_pipeline(lambda _: None, stale_after=20)
     pipeline.start(at(0))
     return pipeline
 

@@ -6,16 +6,12 @@ from typing import Any
 
 import pytest
 from support.frames import SETTINGS, STATUS, status
+from support.publishing_bms import make_pipeline
 from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.fleet import OVERDUE, Bms, advance_when_due, is_overdue
-from recbms_zmq.service.pipeline import Pipeline
 from recbms_zmq.service.timer import Timer
 from recbms_zmq.sources import LiveSource, Receiver
 
@@ -41,8 +37,7 @@ class Service:
 
     def __init__(self, **options: Any) -> None:
         self.published: list[tuple[float, str, Any]] = []
-        reporter = Reporter(Envelopes("main", "REC BMS", "0" * 8), ReportOptions(**options))
-        pipeline = Pipeline("main", Normalizer(), reporter, self._publish)
+        pipeline = make_pipeline(self._publish, **options)
         self.bms = Bms(VirtualSource(), pipeline)
         pipeline.start(self.bms.source.now())
         self.timers = asyncio.create_task(advance_when_due([self.bms]))
