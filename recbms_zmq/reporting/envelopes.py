@@ -52,8 +52,8 @@ class Envelope:
         self.sent_at = LONG_AGO
         self._device: Final = device
         self._constants: Final = constants
-        self._payload: Any = None
-        self._ts = b""
+        self._payload: Any  # of the last message; there is none yet
+        self._ts: bytes
 
     def render(self, payload: Any, ts: bytes) -> Outgoing:
         """Make the next message.

@@ -89,6 +89,14 @@ ABOVE = "expected seconds, a number above 0"
         ("check tcp://nowhere", f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
         ("check --timeout 0", f"--timeout: {ABOVE}, got '0'"),
         ("check --device A", NAME),
+        (
+            "simulate --port 65536",
+            "--port: expected a port, a whole number from 0 to 65535, got '65536'",
+        ),
+        (
+            "simulate --faults stall|at|3",
+            "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
+        ),
         # An option without effect.
         ("completion bash --shell zsh", "--shell: NONE with bash; it belongs to install"),
         ("run --timeout 5 sim:", "--timeout: NONE without --once"),

@@ -64,13 +64,19 @@ def test_an_error_is_raised_where_the_result_is_awaited() -> None:
         future.result(60)
 
 
-def test_without_a_thread_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_thread_the_reason_is_a_sentence_and_the_call_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
-    with pytest.raises(OSError, match="no thread can be started; raise the limit"):
-        DaemonThreads().submit(int, "1")
+    threads, done = DaemonThreads(), list[str]()
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        with pytest.raises(OSError, match="no thread can be started; raise the limit"):
+            threads.submit(done.append, "refused")
+    threads.submit(done.append, "accepted").result(60)
+    assert done == ["accepted"]
 
 
 def test_a_call_waits_for_a_running_thread_when_no_other_can_be_started(

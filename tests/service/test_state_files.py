@@ -1,7 +1,9 @@
 """Files of the state directory: what survives a power cut, and what is taken for no file."""
 
 import errno
+import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,35 @@ def test_a_file_that_is_too_large_is_damaged(tmp_path: Path) -> None:
             continue
         with pytest.raises(ValueError, match="it has more than 65,536 bytes"):
             state_files.read(path)
+
+
+@pytest.mark.parametrize(("patience", "free_after", "pauses"), [(0, 1, 0), (5, 99, 50), (5, 3, 3)])
+def test_a_lock_is_waited_for_with_one_line_in_the_log(
+    patience: float,
+    free_after: int,
+    pauses: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "lock"
+    other = state_files.lock(path)
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == free_after:
+            os.close(other)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    caplog.set_level(logging.INFO)
+    if free_after > pauses:
+        before = len(list(Path("/dev/fd").iterdir()))
+        with pytest.raises(BlockingIOError):
+            state_files.lock(path, patience)
+        assert len(list(Path("/dev/fd").iterdir())) == before
+        os.close(other)
+    else:
+        os.close(state_files.lock(path, patience))
+    assert paused == [0.1] * pauses
+    assert caplog.messages == [f"{path}: waiting for another process to release it"] * bool(pauses)
