@@ -6,7 +6,6 @@ Sign: current is positive while the pack is charged.
 """
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from recbms_zmq.errors import NoBatteryData
 from recbms_zmq.sensors.alarm_tracker import Alarm, LastAlarm, alarm_of
 from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.sensors.units import UNPLUGGED, Unit, numbered, order_units
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
@@ -268,12 +268,6 @@ def _is_balancing(units: Sequence[Unit], *, has_all_units: bool) -> bool | None:
         return True
     is_known = has_all_units and all(unit.has_all_flags for unit in units)
     return False if is_known and any(unit.cell_balancing for unit in units) else None
-
-
-def shown(value: float | None, decimals: int) -> float | None:
-    """Return a value as it is published; None if it is not finite, which is no reading."""
-    # Adding zero turns -0.0 into 0.0.
-    return round(value, decimals) + 0.0 if value is not None and isfinite(value) else None
 
 
 def _cell(index: int, units: Sequence[Unit]) -> str:
