@@ -93,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
 
 async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
     """Check the BMS at a complete address."""
+    import asyncio
+
     from recbms_zmq.check.findings import as_json, full_report, verdict
     from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
@@ -100,8 +102,10 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
     (config,) = configs.values()
     (bms,) = config.bms
     probe = Probe(open_source(bms))
-    addresses = [] if args.brief else await _addresses(bms.url, seconds)
+    # Beside the connection, which looks it up, too: a name server can be slow.
+    look_up = asyncio.create_task(_addresses("" if args.brief else bms.url, seconds))
     await probe.run(seconds, stay=not args.brief)
+    addresses = await look_up
     url = masked(bms.url)
     if args.json:
         facts = {"target": url, "url": url, "command": None, "addresses": addresses}
@@ -115,18 +119,21 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
 
 async def _find_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
     """Find the address of a BMS, and check it."""
+    import asyncio
+
     from recbms_zmq.check import findings
     from recbms_zmq.check.search import search
     from recbms_zmq.service.connect import open_source
 
     target = masked(args.target)
-    addresses = [] if args.brief else await _addresses(next(iter(configs)), seconds)
+    look_up = asyncio.create_task(_addresses("" if args.brief else next(iter(configs)), seconds))
     found = await search(
         list(configs),
         lambda url: open_source(configs[url].bms[0]),
         seconds,
         stay=not args.brief,
     )
+    addresses = await look_up
     failures = {masked(url): why for url, why in found.failures.items()}
     url = None if found.url is None else masked(found.url)
     command = "" if url is None else shlex.join([typed_program(), "run", *_given(args), url])

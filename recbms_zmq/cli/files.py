@@ -9,7 +9,7 @@ from typing import Final
 
 from recbms_zmq.config.option import refuse_without_effect
 from recbms_zmq.errors import OutputError, UsageError
-from recbms_zmq.text import quoted
+from recbms_zmq.text import did_you_mean, quoted
 
 EPILOG: Final = """\
 A README.md in each folder explains its files.
@@ -86,7 +86,9 @@ def _named(name: str, files: Sequence[Path]) -> Iterator[Path]:
     found = [path for path in files if path == wanted or wanted in path.parents]
     found = found or [path for path in files if path.name == name]
     if not found or wanted == Path():
-        raise UsageError(f"there is no file {quoted(name)}; `recbms-zmq files` lists them")
+        hint = did_you_mean(name, [path.name for path in files])
+        hint = hint or "; `recbms-zmq files` lists them"
+        raise UsageError(f"there is no file {quoted(name)}{hint}")
     yield from found
 
 

@@ -55,8 +55,8 @@ class Envelope:
         self._device: Final = device
         self._about: Final = about
         self._origin: Final = origin
-        self._payload: Any = None
-        self._ts = b""
+        self._payload: Any  # of the last message; there is none yet
+        self._ts: bytes
 
     def render(self, payload: Any, ts: bytes) -> Outgoing:
         """Make the next message.

@@ -16,6 +16,7 @@ from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
+from recbms_zmq.sensors.unit_census import NOT_COUNTED, UnitCount
 from recbms_zmq.sensors.units import UNPLUGGED, Unit, numbered, order_units
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
@@ -42,7 +43,7 @@ class Known(NamedTuple):
         nominal_cell_voltage: V; UNKNOWN for a chemistry that is not in REC's manuals.
         cycles: full cycles.
         last_alarm: the alarm that was raised last.
-        unit_total: how many units the pack has at least.
+        units: how many there are.
 
     """
 
@@ -50,7 +51,7 @@ class Known(NamedTuple):
     nominal_cell_voltage: float | Unknown | None = None
     cycles: int | None = None
     last_alarm: LastAlarm | None = None
-    unit_total: int = 0
+    units: UnitCount = NOT_COUNTED
 
 
 NOTHING_KNOWN: Final = Known()
@@ -68,8 +69,7 @@ class Pack(Struct, frozen=True, gc=False):
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         left_out: units that came without an address where others have one.
-        is_unit_missing: whether a unit that was there before is not, although the BMS counts as
-            many units as then.
+        is_unit_missing: whether the frame lacks a unit of the pack.
         has_all_voltages: whether the frame has the voltage of every cell of all units.
         arrival: when the frame came, ISO 8601.
         known: what is known beside the frame.
@@ -150,7 +150,9 @@ class Pack(Struct, frozen=True, gc=False):
         found = order_units(array.slaves, addressed=addressed)
         ordered = found.units
         # What is made of all cells or sensors is unknown without one of them.
-        is_unit_missing = len(ordered) + found.left_out < known.unit_total
+        is_unit_missing = known.units.is_one_missing(
+            ordered, len(ordered) + found.left_out, master.voltage
+        )
         has_all_units = not is_unit_missing and not found.left_out
         has_all_voltages = has_all_temperatures = has_all_flags = has_all_units
         all_voltages: list[float | None] = []

@@ -29,8 +29,8 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
-        if record.exc_info and record.exc_info[0] is not None:
-            text += f": {record.exc_info[0].__name__}: {record.exc_info[1]}"
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            text += f": {type(error).__name__}: {error}"
             if record.levelno >= logging.ERROR:
                 text += f" | {self.formatException(record.exc_info)}"
         # One line: in the journal a second one would have no priority, and could look like ours.

@@ -17,9 +17,11 @@ import zmq
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
 
+from recbms_zmq.curve import KeyPair
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks import clients, publisher, subscriptions
 from recbms_zmq.sinks.publisher import ZmqSink
+from recbms_zmq.sinks.zap import Authenticator
 
 
 class Body(bytes):
@@ -365,6 +367,31 @@ def test_the_log_of_refusals_ends_with_a_word_about_it(caplog: pytest.LogCapture
         f"refused a subscriber from {clients._MAX_LOGGED - 1}: reason",
         "1000 subscribers have been refused; further refusals are not logged",
     ]
+
+
+def test_a_failed_handshake_is_not_held_against_the_next_client_that_leaves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    public, secret = zmq.curve_keypair()
+
+    async def main() -> None:
+        authenticator = Authenticator(server=KeyPair(public, secret))
+        async with started(authenticator=authenticator) as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint)):
+                await happens(lambda: warnings(caplog), "a refusal")
+            await happens(lambda: not sink._clients._names, "its end")
+            with zmq.Context() as context, context.socket(zmq.SUB) as encrypted:
+                encrypted.set(zmq.CURVE_SERVERKEY, public)
+                encrypted.curve_publickey, encrypted.curve_secretkey = zmq.curve_keypair()
+                encrypted.subscribe("")
+                encrypted.connect(endpoint.replace("tcp://", "tcp://127.0.0.2:0;"))
+                assert await asyncio.to_thread(encrypted.poll, int(PATIENCE * 1000))
+            await happens(lambda: not sink._clients._names, "the end of this one")
+
+    asyncio.run(main())
+    assert "it does not use CURVE, or went away during the handshake" in caplog.text
+    assert "127.0.0.2" not in caplog.text
 
 
 # --- limits of subscriptions ---
