@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import zmq
+from support.retained import Topic
 from support.subscriber import Subscriber
 from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE, eventually
@@ -25,15 +26,8 @@ from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.zap import Authenticator
 
 
-class Body(bytes):
-    """A body that is retained as it is."""
-
-    def last_body(self) -> bytes:
-        return self
-
-
 def batch(*topics: bytes) -> Batch:
-    return Batch([(topic, b"{}", Body(b"{}")) for topic in topics], [])
+    return Batch([(topic, b"{}", Topic(topic)) for topic in topics], [])
 
 
 @contextlib.asynccontextmanager
@@ -167,7 +161,8 @@ def test_expired_topics_are_not_replayed() -> None:
     async def main() -> None:
         async with started() as (sink, endpoint):
             sink.publish(batch(b"gone", b"kept"))
-            sink.publish(Batch([(b"gone", b"null", Body(b"null"))], [b"gone", b"never seen"]))
+            gone = Topic(b"gone")
+            sink.publish(Batch([(b"gone", b"null", gone)], [gone, Topic(b"never seen")]))
             with contextlib.closing(Subscriber(endpoint)) as subscriber:
                 await asyncio.to_thread(subscriber.message)
                 assert subscriber.received == [[b"kept", b"{}"]]
@@ -198,7 +193,7 @@ def test_a_large_replay_pauses_for_the_queues_of_subscribers(
                 await happens(lambda: sent, "the first part")
                 assert sent == topics[:4]
                 # What expires in a pause is not sent, and who comes meanwhile gets all.
-                sink.publish(Batch([], [topics[5]]))
+                sink.publish(Batch([], [Topic(topics[5])]))
                 with contextlib.closing(Subscriber(endpoint, "topic/1")) as second:
                     await asyncio.to_thread(second.message)
                     await happens(lambda: len(sent) >= 10, "the rest")
