@@ -22,11 +22,15 @@ NEAR = "127.0.0.0/8"
 FAR = "192.168.8.0/24"
 
 
-class Body(bytes):
-    """A body that is retained as it is."""
+class Topic(bytes):
+    """A topic whose message is retained."""
+
+    @property
+    def topic(self) -> bytes:
+        return self
 
     def last_body(self) -> bytes:
-        return self
+        return b"{}"
 
 
 def subscribed(authenticator: Authenticator, endpoint: str, client: KeyPair | None) -> bool:
@@ -36,7 +40,7 @@ def subscribed(authenticator: Authenticator, endpoint: str, client: KeyPair | No
         sink = ZmqSink(hwm=1000, max_clients=10, authenticator=authenticator)
         bound = await sink.bind(endpoint)
         sink.start()
-        sink.publish(Batch([(b"topic", b"{}", Body(b"{}"))], []))
+        sink.publish(Batch([(b"topic", b"{}", Topic(b"topic"))], []))
         with zmq.Context() as context, context.socket(zmq.SUB) as sub:
             sub.set(zmq.LINGER, 0)
             if client is not None:
