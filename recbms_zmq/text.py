@@ -3,8 +3,10 @@
 A text from a user or a BMS may be a URL with a password, of any length, with any character in it.
 """
 
+import contextlib
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -21,6 +23,16 @@ _USER_AND_PASSWORD: Final = re.compile(
 )
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
+
+
+def print_note(text: str) -> None:
+    """Print a sentence for people on stderr; on nothing else if that is closed, or on a full disk.
+
+    `print` would take a closed stderr for stdout, where the messages are.
+    """
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
 
 
 def masked(value: str) -> str:
