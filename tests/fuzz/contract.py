@@ -35,7 +35,7 @@ class Contract:
         self._seq: dict[str, int] = {}
         self._online = False
 
-    def take(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Check a batch."""
         for topic, body, retained in batch.messages:
             message = self._message(topic, body)

@@ -10,14 +10,8 @@ from support.monitored_bms import MonitoredBms
 
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.history import History
-from recbms_zmq.monitor.model import (
-    ActiveAlarm,
-    Cell,
-    Limits,
-    Model,
-    PastEvent,
-    Temperature,
-)
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import ActiveAlarm, Cell, Limits, PastEvent, Temperature
 from recbms_zmq.reporting.messages import decode_message
 
 CELLS = [

@@ -3,7 +3,8 @@
 from typing import Any
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import PackState
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.messages import decode_message
 from support.frames import SETTINGS, status
