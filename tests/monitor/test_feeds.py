@@ -21,6 +21,7 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "SILENCE", 0.1)
+    monkeypatch.setattr(feeds, "_MESSAGES_PER_TURN", 2)
     bms = MonitoredBms(device_name="House")
     bms.status()
     foreign = [[b"x"], [b"topic", b"no JSON"], [b"topic", b"{}", b"third"]]
