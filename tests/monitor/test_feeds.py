@@ -27,6 +27,9 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
     foreign = [[b"x"], [b"topic", b"no JSON"], [b"topic", b"{}", b"third"]]
     messages = [*foreign, *([each.topic, body] for each, body in bms.bodies.items())]
 
+    def explained() -> list[str]:
+        return [message for message in caplog.messages if message.startswith("still waiting")]
+
     async def main() -> tuple[Model, list[str]]:
         with zmq.Context() as context, contextlib.ExitStack() as stack:
             talking, quiet = (stack.enter_context(context.socket(zmq.XPUB)) for _ in range(2))
@@ -51,7 +54,7 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
             for message in messages:
                 talking.send_multipart(message)
             async with asyncio.timeout(PATIENCE):
-                while len(caplog.messages) < 2 or not model.has_packs(endpoints[0]):
+                while len(explained()) < 2 or not model.has_packs(endpoints[0]):
                     changed.clear()
                     await asyncio.wait([asyncio.create_task(changed.wait())], timeout=0.1)
             task.cancel()
@@ -65,7 +68,7 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
     assert model.refusals == {guarded: "it requires CURVE, or --curve-server-key is not its key"}
     assert model.connected[talking]
     advice = "is recbms-zmq run running there?"
-    assert [message for message in caplog.messages if "still waiting" in message] == [
+    assert explained() == [
         f"still waiting: connected to {quiet}, but nothing is published there yet",
         f"still waiting: no service answers at ipc:///nowhere/to/be/found; {advice}",
     ]
