@@ -13,7 +13,7 @@ from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, fitting, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
-from recbms_zmq.monitor.model import PackState, Temperature
+from recbms_zmq.monitor.pack_state import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
 from recbms_zmq.text import amount, printable
 

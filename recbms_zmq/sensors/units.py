@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -49,7 +49,7 @@ class Unit(Struct, frozen=True, gc=False):
     has_all_flags: bool
 
 
-class Units(NamedTuple):
+class Units(Struct, frozen=True, gc=False):
     """The units of a frame.
 
     Attributes:

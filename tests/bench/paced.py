@@ -6,7 +6,7 @@ else the machine does meets them alike; large fleets, which would fill the cores
 
 What a BMS of 4 cells (98 topics) keeps, in KiB, counted by `tracemalloc` in Python 3.11::
 
-    16   a topic's envelope and its bytes, 98 times: late joiners get the last message from it
+     9   a topic's envelope, 98 times: late joiners get the last message from it
      5   the publisher's dictionary of the last messages
     10   the last frame's values: raw, rounded, sent, and when each is due
     10   the rest of normalizer, reporter, pipeline, source and configuration

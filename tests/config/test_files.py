@@ -76,5 +76,9 @@ def test_a_file_that_would_have_to_be_waited_for_is_refused() -> None:
     """As `/proc/kmsg`, which counts as a regular file."""
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)
-    with open(ours, "rb") as file, open(theirs, "wb"), pytest.raises(OSError, match="regular file"):
+    with (
+        os.fdopen(ours, "rb") as file,
+        os.fdopen(theirs, "wb"),
+        pytest.raises(OSError, match="regular file"),
+    ):
         read_limited(file)
