@@ -63,6 +63,21 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
 
     """
 
+    # With these in it, `__dict__` would have more than the 30 keys that objects can share.
+    __slots__ = (
+        "_fingerprint",
+        "_last_message",
+        "_last_ping",
+        "_last_read",
+        "_message",
+        "_owner",
+        "_read_size",
+        "_silence",
+        "_timers",
+        "error",
+        "reason",
+    )
+
     def __init__(
         self,
         protocol: ClientProtocol,
@@ -154,7 +169,9 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
 
     def _open(self) -> None:
         # The library keeps the handshake, which takes 4 KiB; whether there was a response is all
-        # that it looks at from now on.
+        # that it looks at from now on. Its parser keeps the response, too.
+        if self.response is not None:
+            self.response.headers.clear()
         self.request, self.response = None, _ACCEPTED
         self._last_message = now = self.loop.time()
         self._at(now + self._silence, self._check_silence)
