@@ -3,8 +3,10 @@
 A text from a user or a BMS may be a URL with a password, of any length, with any character in it.
 """
 
+import contextlib
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -19,8 +21,20 @@ _URL: Final = re.compile(
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
+# Anywhere in a text: for sentences only, where a path with both signs in it may lose a part.
+_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]+:(?!/)[^\s@]*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
+
+
+def print_note(text: str) -> None:
+    """Print a sentence for people on stderr; on nothing else if that is closed, or on a full disk.
+
+    `print` would take a closed stderr for stdout, where the messages are.
+    """
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
 
 
 def masked(value: str) -> str:
@@ -56,7 +70,7 @@ def shortened(text: str) -> str:
 def quoted(value: Any) -> str:
     """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
-        text = repr(masked(value))
+        text = repr(_LOGIN.sub("***@", masked(value)))
     else:
         try:
             text = masked(repr(value))

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 from recbms_zmq.version import PROGRAM, __version__
@@ -82,10 +82,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print the help or the version: argparse would print on stderr without stdout."""
+        """Print the help or the version.
+
+        argparse would print on stderr if stdout is closed, and hide a full disk.
+        """
         if file is None:
             raise ReaderGone("standard output is closed")
-        super()._print_message(message, file)
+        file.write(message)
 
 
 def _plain(message: str) -> str:
@@ -113,6 +116,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # For a terminal without a character for Ω, and for file names that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        return _run(arguments)
+    finally:
+        if sys.stderr is not None:
+            try:
+                sys.stderr.flush()
+            except OSError:
+                _drop(sys.stderr)  # the exit code would become 120
+
+
+def _run(arguments: list[str]) -> int:
+    try:
         try:
             return _dispatch(arguments)
         finally:
@@ -123,8 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         if exc.errno not in CANNOT_WRITE:
             raise
-        # At exit, Python would try to write the rest, and print a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         if exc.errno == errno.EPIPE:
             return ReaderGone.exit_code
         return _explain(OutputError(f"cannot write to standard output: {exc.strerror}"))
@@ -132,13 +145,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _explain(error: RecBmsError) -> int:
-    if str(error) and sys.stderr is not None:
-        from recbms_zmq.text import printable
+def _drop(stream: TextIO) -> None:
+    """Drop what cannot be written: Python would try it again at exit, and print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
-        print(
-            f"{PROGRAM}: {printable(str(error))}", file=sys.stderr
-        )  # a path can have control characters
+
+def _explain(error: RecBmsError) -> int:
+    if str(error):
+        from recbms_zmq.text import print_note, printable
+
+        print_note(printable(str(error)))  # a path can have control characters
     return error.exit_code
 
 

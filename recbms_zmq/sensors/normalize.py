@@ -30,10 +30,10 @@ from recbms_zmq.sensors.pack import (
     NOTHING_KNOWN,
     Pack,
     require_data,
-    shown,
 )
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors

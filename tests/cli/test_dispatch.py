@@ -36,6 +36,10 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
     assert out.startswith(f"usage: recbms-zmq {name or 'COMMAND'} ")
     assert re.search(rf"^ +recbms-zmq {name}\b", out, re.MULTILINE)
     assert [line for line in out.splitlines() if len(line) > 80] == []
+    assert "[-h]" not in out
+    assert re.search(
+        "^exit codes: |^  recbms-zmq run --help +options, examples, exit codes$", out, re.MULTILINE
+    )
 
 
 LOG_LEVEL = "--log-level: not allowed with argument -v/--verbose"
@@ -89,6 +93,14 @@ ABOVE = "expected seconds, a number above 0"
         ("check tcp://nowhere", f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
         ("check --timeout 0", f"--timeout: {ABOVE}, got '0'"),
         ("check --device A", NAME),
+        (
+            "simulate --port 65536",
+            "--port: expected a port, a whole number from 0 to 65535, got '65536'",
+        ),
+        (
+            "simulate --faults stall|at|3",
+            "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
+        ),
         # An option without effect.
         ("completion bash --shell zsh", "--shell: NONE with bash; it belongs to install"),
         ("run --timeout 5 sim:", "--timeout: NONE without --once"),

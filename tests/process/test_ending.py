@@ -193,7 +193,7 @@ def test_the_closing_of_stdin_is_no_end_otherwise(bms: FakeBms, run: Run) -> Non
 
 @pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "<pyproject.toml"])
 def test_a_stdin_that_cannot_close_is_a_usage_error(redirection: str, run: Run) -> None:
-    words = " ".join(command("run", "--no-publish", "--exit-on-stdin-close", "ws://127.0.0.1:1"))
+    words = " ".join(command("run", "--no-publish", "--exit-on-stdin-close", "ws://127.0.0.1:1/ws"))
     shell = ["sh", "-c", f"exec {words} {redirection}"]
     service = run(python=shell, cwd=Path(__file__).parents[2])
     assert service.wait() == 2

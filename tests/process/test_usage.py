@@ -73,6 +73,47 @@ def test_with_stdout_closed_a_command_ends_with_a_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+FULL_STDERR = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" 2>/dev/full', "sh"]
+CLOSED_STDERR = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" 2>&-', "sh"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["run", "nonsense"], 2),
+        (["find", "127.0.0.1"], 2),
+        (["alarms", "--state-dir", "/no/such"], 78),
+        (["listen", "--timeout", "0.1", "tcp://127.0.0.1:1"], 69),
+        (["run", "--once", "--timeout", "0.1", URL], 69),
+    ],
+)
+@pytest.mark.parametrize("python", [FULL_STDERR, CLOSED_STDERR], ids=["full", "closed"])
+def test_a_sentence_that_cannot_be_written_changes_no_exit_code_and_is_not_on_stdout(
+    start: Start, arguments: list[str], code: int, python: list[str]
+) -> None:
+    process = start(*arguments, python=python)
+    assert process.wait() == code
+    assert process.stdout.all() == []
+
+
+@pytest.mark.parametrize("python", [FULL_STDERR, CLOSED_STDERR], ids=["full", "closed"])
+def test_a_view_goes_on_without_stderr(bms: FakeBms, start: Start, python: list[str]) -> None:
+    view = start("monitor", "tcp://127.0.0.1:1", bms.url, python=python)
+    view.stdout.line("28.5 %")
+    assert view.stop() == 0
+    assert not any(b"recbms-zmq:" in line for line in view.stdout.all())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["flow"]])
+def test_a_full_disk_is_a_sentence(start: Start, arguments: list[str]) -> None:
+    shell = ["sh", "-c", f'exec {sys.executable} -m recbms_zmq "$@" >/dev/full', "sh"]
+    process = start(*arguments, python=shell)
+    assert process.wait() == 73
+    assert process.stderr.all() == [
+        b"recbms-zmq: cannot write to standard output: No space left on device"
+    ]
+
+
 def test_every_command_is_in_this_table() -> None:
     (mark,) = (
         mark

@@ -183,6 +183,21 @@ class Command:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     @property
+    def cpu_seconds(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def wakeups(self) -> dict[str, int]:
+        """How often each thread has gone to sleep so far, by its number."""
+        counts = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            text = (task / "status").read_text(encoding="ascii")
+            counts[task.name] = int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+        return counts
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The lines of stdout until now."""
         return [json.loads(line) for line in self.stdout]
