@@ -17,6 +17,7 @@ _STAND_IN: Final = 256
 MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 
 
+# `gc=False`, as in `wire.frames`: made of each frame, without a cycle.
 class Unit(Struct, frozen=True, gc=False):
     """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
 
