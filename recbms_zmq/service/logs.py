@@ -92,8 +92,5 @@ def set_up(level: str) -> None:
 
 def _is_journal(fd: int) -> bool:
     """Return whether systemd's JOURNAL_STREAM (device:inode) is this stream."""
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return False
+    status = os.fstat(fd)
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
