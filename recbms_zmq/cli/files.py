@@ -27,6 +27,7 @@ cannot be written.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `files`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME ...]"
     parser.epilog = EPILOG
     parser.add_argument("names", nargs="*", metavar="NAME", help="a file or a folder of the list")
     parser.add_argument("--copy", metavar="DIR", type=Path, help="copy into this directory")

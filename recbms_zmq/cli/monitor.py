@@ -70,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )
-    add_curve_options(parser)
-    declare(parser, OPTIONS)
+    add_curve_options(parser.add_argument_group("of a service"))
+    declare(parser.add_argument_group("of a BMS"), OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ Text from outside goes through `printable` before it reaches a terminal.
 
 from datetime import datetime
 
-from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
+from recbms_zmq.monitor.pack_state import ActiveAlarm, Limits, PackState, PastEvent, Temperature
 from recbms_zmq.text import amount, printable
 from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
 

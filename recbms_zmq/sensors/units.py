@@ -31,6 +31,7 @@ _read_steady: Final = attrgetter(
 )
 
 
+# `gc=False`, as in `wire.frames`: made of each frame, without a cycle.
 class Unit(Struct, frozen=True, gc=False):
     """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
 

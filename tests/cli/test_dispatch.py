@@ -36,6 +36,10 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
     assert out.startswith(f"usage: recbms-zmq {name or 'COMMAND'} ")
     assert re.search(rf"^ +recbms-zmq {name}\b", out, re.MULTILINE)
     assert [line for line in out.splitlines() if len(line) > 80] == []
+    assert "[-h]" not in out
+    assert re.search(
+        "^exit codes: |^  recbms-zmq run --help +options, examples, exit codes$", out, re.MULTILINE
+    )
 
 
 LOG_LEVEL = "--log-level: not allowed with argument -v/--verbose"

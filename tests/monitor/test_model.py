@@ -10,14 +10,8 @@ from support.monitored_bms import MonitoredBms
 
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.history import History
-from recbms_zmq.monitor.model import (
-    ActiveAlarm,
-    Cell,
-    Limits,
-    Model,
-    PastEvent,
-    Temperature,
-)
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import ActiveAlarm, Cell, Limits, PastEvent, Temperature
 from recbms_zmq.reporting.messages import decode_message
 
 CELLS = [
@@ -182,7 +176,7 @@ def test_the_reason_of_a_device_that_is_offline_can_change_between_messages() ->
 def test_no_more_cells_than_a_frame_can_have_are_kept() -> None:
     bms = MonitoredBms()
     bms.status()
-    [reading] = [b for t, b in bms.bodies.items() if t.endswith(b"cell_voltage/2/1")]
+    [reading] = [b for t, b in bms.bodies.items() if t.topic.endswith(b"cell_voltage/2/1")]
     pack = bms.pack
     pack.info = None
     for number in range(1, 1000):

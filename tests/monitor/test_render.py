@@ -156,6 +156,32 @@ def test_while_offline_the_last_values_are_shown_but_fade() -> None:
     assert style(page, "● offline") == "bold red"
 
 
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (59, ["SOC"]),
+        (60, ["State of charge", "no alarm", " old"]),
+        (99, ["State of charge", "no alarm", " old"]),
+        (100, ["State of charge", "no alarm", " old", " kWh left"]),
+    ],
+)
+def test_a_wide_terminal_has_room_for_words_and_more_values(width: int, words: list[str]) -> None:
+    shown = text(render(house(), View(), (width, 24), 602.0))
+    every = ["SOC", "State of charge", "no alarm", " old", " kWh left"]
+    assert [word for word in every if word in shown] == words
+
+
+def test_a_pack_of_which_only_readings_have_come_is_waiting() -> None:
+    bms = MonitoredBms(device_name="House")
+    bms.status()
+    bms.bodies = {key: body for key, body in bms.bodies.items() if b'"kind":"reading"' in body}
+    bms.model = Model()
+    bms.replay(1.0)
+    MonitoredBms(bms.model, name="van", device_name="Van").status(1.0)
+    shown = text(render(bms.model, View(), (80, 24), 1.0)).splitlines()
+    assert shown[0] == "▸ House ● waiting"
+
+
 def test_a_refusal_is_shown_with_its_reason() -> None:
     model = Model([ENDPOINT])
     model.refused("tcp://127.0.0.1:5556", "this key or address is not allowed")

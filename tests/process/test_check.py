@@ -118,6 +118,7 @@ def test_json_has_the_facts_for_programs(start: Run, make_bms: MakeBms) -> None:
     assert facts["next_step"].startswith("A device is at this address")
     facts = json.loads(output(start("check", "--json", bms.authority), 69))
     assert (facts["alive"], facts["url"]) == (False, None)
+    assert output(start("check", "--brief", bms.authority), 69) == f"{facts['verdict']}\n"
 
 
 def test_an_alarm_and_wrong_settings_are_reported_with_advice(

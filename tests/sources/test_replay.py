@@ -257,6 +257,15 @@ def test_a_damaged_line_is_skipped_and_named(
     assert last == f"{path}: 2 lines were skipped"
 
 
+def test_a_recording_may_pause_for_a_year_but_not_for_longer(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    year = 366 * 86400.0
+    later = {**frame("a year later"), "monotonic": 101.0 + year}
+    too_late = {**frame("too late"), "monotonic": 101.0 + 2 * year + 0.5}
+    path.write_bytes(recording(frame("a"), later, too_late, END))
+    assert replayed(path) == [("frame", "a"), ("frame", "a year later")]
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
