@@ -204,25 +204,34 @@ def test_the_same_refusal_is_logged_once() -> None:
     other = {**CHARGING, "error": {"message": "Client is not connected"}}
     done = run("changes", SOC, CHARGING, refused, other, refused, start="changes_start")
     assert [text for each in done for text in each["warnings"]] == [
-        "Not sent yet, and tried again every half minute: no connection to Home Assistant"
+        "no connection to Home Assistant. What was not sent is tried again every half minute."
     ]
     assert done[2]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "reason", "advice"),
     [
-        ("Unknown command.", "does not have Node-RED Companion: install it with HACS"),
-        ("Unauthorized", "the token is not that of an administrator"),
-        ("Client is not connected", "no connection to Home Assistant"),
-        ("expected float", "expected float"),
+        (
+            "Unknown command.",
+            "Node-RED Companion is missing in Home Assistant",
+            ": install it with HACS, then add the integration Node-RED Companion",
+        ),
+        (
+            "Unauthorized",
+            "the token is not that of an administrator",
+            ": make one as an administrator",
+        ),
+        ("Client is not connected", "no connection to Home Assistant", ""),
+        ("expected float", "expected float", ""),
     ],
 )
-def test_a_refusal_reads_as_a_sentence(error: str, sentence: str) -> None:
+def test_a_refusal_reads_as_a_sentence(error: str, reason: str, advice: str) -> None:
     [_, done] = run("changes", SOC, {**SOC, "error": {"message": error}}, start="changes_start")
-    assert sentence in done["warnings"][0]
-    assert sentence in done["statuses"][0]
+    again = "What was not sent is tried again every half minute."
+    assert done["warnings"] == [f"{reason}{advice}. {again}"]
+    assert done["statuses"] == [reason]
 
 
 def values(done: list[dict[str, Any]]) -> list[list[Any]]:

@@ -160,18 +160,16 @@ function isWanted() {
     return msg.ha.enabled_by_default !== false || env.get('ALL_SENSORS') === true;
 }
 
+// What is wrong, which has to fit between this node and the end of its line, and what to do.
 const REASONS = [
-    [/Unknown command/, 'Home Assistant does not have Node-RED Companion: install it with HACS, then add '
-        + 'the integration Node-RED Companion'],
-    [/Unauthorized|not_allowed/i, 'the token is not that of an administrator: make one as an administrator'],
+    [
+        /Unknown command/,
+        'Node-RED Companion is missing in Home Assistant',
+        'install it with HACS, then add the integration Node-RED Companion',
+    ],
+    [/Unauthorized|not_allowed/i, 'the token is not that of an administrator', 'make one as an administrator'],
     [/NoConnection|not connected|Connection lost/i, 'no connection to Home Assistant'],
 ];
-
-/** Return the sentence for an error of the Home Assistant nodes. */
-function sentence(text) {
-    const [, words] = REASONS.find(([pattern]) => pattern.test(text)) ?? [];
-    return words ?? text;
-}
 
 function refuse() {
     const entry = known[msg.topic];
@@ -181,11 +179,13 @@ function refuse() {
         entry.sent = undefined;
     }
     // While Home Assistant is away every message fails alike: one line in the log is enough.
-    const words = sentence(String(msg.error.message));
-    context.set('reason', words);
-    if (context.get('warned') !== words) {
-        context.set('warned', words);
-        node.warn(`Not sent yet, and tried again every half minute: ${words}`);
+    const error = String(msg.error.message);
+    const [, reason, advice] = REASONS.find(([pattern]) => pattern.test(error)) ?? [null, error];
+    context.set('reason', reason);
+    if (context.get('warned') !== reason) {
+        context.set('warned', reason);
+        const sentence = advice ? `${reason}: ${advice}` : reason;
+        node.warn(`${sentence}. What was not sent is tried again every half minute.`);
     }
 }
 
