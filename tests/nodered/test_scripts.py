@@ -202,12 +202,22 @@ def test_what_was_refused_is_held_and_later_announced_as_it_is_then() -> None:
 def test_the_same_refusal_is_logged_once() -> None:
     refused = {**SOC, "error": {"message": "Client is not connected"}}
     other = {**CHARGING, "error": {"message": "Client is not connected"}}
-    done = run("changes", SOC, CHARGING, refused, other, refused, start="changes_start")
+    later = {"wait": 10000}
+    done = run("changes", SOC, CHARGING, later, refused, other, refused, start="changes_start")
     assert [text for each in done for text in each["warnings"]] == [
         "no connection to Home Assistant. What was not sent is tried again every half minute."
     ]
-    assert done[2]["statuses"] == ["no connection to Home Assistant"]
+    assert done[3]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
+
+
+def test_values_that_come_before_the_first_connection_are_no_warning() -> None:
+    refused = {**SOC, "error": {"message": "Client is not connected"}}
+    retry = {"control": "retry"}
+    early = [SOC, {"wait": 9900}, refused]
+    done = run("changes", *early, {"wait": 100}, retry, refused, start="changes_start")
+    assert [bool(each["warnings"]) for each in done] == [False] * 5 + [True]
+    assert done[2]["statuses"] == ["no connection to Home Assistant"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +238,8 @@ def test_the_same_refusal_is_logged_once() -> None:
     ],
 )
 def test_a_refusal_reads_as_a_sentence(error: str, reason: str, advice: str) -> None:
-    [_, done] = run("changes", SOC, {**SOC, "error": {"message": error}}, start="changes_start")
+    refused = {**SOC, "error": {"message": error}}
+    [*_, done] = run("changes", SOC, {"wait": 10000}, refused, start="changes_start")
     again = "What was not sent is tried again every half minute."
     assert done["warnings"] == [f"{reason}{advice}. {again}"]
     assert done["statuses"] == [reason]
@@ -384,7 +395,7 @@ def test_after_the_removal_nothing_is_sent() -> None:
     ]
     done = run("changes", *messages, start="changes_start", MIN_INTERVAL="10")
     assert values(done[:4]) == [[28.5], [], [], []]
-    assert done[2]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    assert done[2]["statuses"] == ["removed; to add it again: Restart Flows, in the menu of Deploy"]
     assert done[4]["later"] == []
 
 

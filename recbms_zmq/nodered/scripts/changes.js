@@ -21,6 +21,7 @@
 const known = context.get('known'); // topic → {message, online, sent, refused, unconfirmed, held}
 const models = context.get('models'); // device → its model
 const intervalMs = Math.max(Number(env.get('MIN_INTERVAL')) || 0, 0) * 1000;
+const CONNECT_MS = 10000;
 const TOGETHER_MS = 200; // values of one frame that are due at nearly the same time go out together
 
 function describe(message) {
@@ -141,7 +142,8 @@ const controls = {
     },
     removed: () => {
         context.set('removed', true);
-        showStatus('grey', 'removed from Home Assistant; deploy to add it again');
+        // The button Deploy does nothing while the editor has no changes.
+        showStatus('grey', 'removed; to add it again: Restart Flows, in the menu of Deploy');
         return [];
     },
 };
@@ -160,6 +162,7 @@ function isWanted() {
     return msg.ha.enabled_by_default !== false || env.get('ALL_SENSORS') === true;
 }
 
+const AWAY = 'no connection to Home Assistant';
 // What is wrong, which has to fit between this node and the end of its line, and what to do.
 const REASONS = [
     [
@@ -168,7 +171,7 @@ const REASONS = [
         'install it with HACS, then add the integration Node-RED Companion',
     ],
     [/Unauthorized|not_allowed/i, 'the token is not that of an administrator', 'make one as an administrator'],
-    [/NoConnection|not connected|Connection lost/i, 'no connection to Home Assistant'],
+    [/NoConnection|not connected|Connection lost/i, AWAY],
 ];
 
 function refuse() {
@@ -182,7 +185,9 @@ function refuse() {
     const error = String(msg.error.message);
     const [, reason, advice] = REASONS.find(([pattern]) => pattern.test(error)) ?? [null, error];
     context.set('reason', reason);
-    if (context.get('warned') !== reason) {
+    // At a deploy values can come before the connection is there.
+    const isEarly = reason === AWAY && Date.now() < context.get('began') + CONNECT_MS;
+    if (context.get('warned') !== reason && !isEarly) {
         context.set('warned', reason);
         const sentence = advice ? `${reason}: ${advice}` : reason;
         node.warn(`${sentence}. What was not sent is tried again every half minute.`);
