@@ -614,6 +614,24 @@ def test_on_mqtt_the_button_removes_what_the_flow_made_whatever_others_have_anno
     assert done["statuses"] == ["removed: 2 entities"]
 
 
+def test_on_mqtt_the_button_waits_for_a_broker_that_is_away() -> None:
+    def published(done: dict[str, Any]) -> list[str]:
+        return [each[0]["topic"] for each in done["later"]]
+
+    last = {"topic": "recbms/flow/listed", "payload": "listed"}
+    asked = [{"control": "remove", "payload": ""}, {"control": "subscribed"}]
+    config = run("mqtt", {**SOC, "first": True, "online": True}, **MQTT)[0]["sent"][0][0]
+    waiting = [{"wait": 59_000}, {"wait": 2000}, config, last, {"wait": 60_000}]
+    _, at_once, meanwhile, long, _, done, after = run("remove_mqtt", *asked, *waiting, **MQTT)
+    assert published(at_once) == [last["topic"]]
+    assert published(meanwhile) == [last["topic"]] * 11
+    assert meanwhile["statuses"] == []
+    [status] = long["statuses"]
+    assert status.startswith("no answer of the broker: is it there, and may this user publish")
+    assert done["statuses"] == ["removed: 1 entities"]
+    assert after["later"] == []
+
+
 def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:
     alarm = {"event": "alarm_raised", "number": 2, "text": "Low", "unit": 2, "cell": 3}
     topic = "recbms/main/event"
