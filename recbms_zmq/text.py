@@ -3,8 +3,10 @@
 A text from a user or a BMS may be a URL with a password, of any length, with any character in it.
 """
 
+import contextlib
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -19,8 +21,20 @@ _URL: Final = re.compile(
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
+# Anywhere in a text: for sentences only, where a path with both signs in it may lose a part.
+_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]+:(?!/)[^\s@]*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
+
+
+def print_note(text: str) -> None:
+    """Print a sentence for people on stderr; on nothing else if that is closed, or on a full disk.
+
+    `print` would take a closed stderr for stdout, where the messages are.
+    """
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
 
 
 def masked(value: str) -> str:
@@ -56,7 +70,7 @@ def shortened(text: str) -> str:
 def quoted(value: Any) -> str:
     """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
-        text = repr(masked(value))
+        text = repr(_LOGIN.sub("***@", masked(value)))
     else:
         try:
             text = masked(repr(value))
@@ -86,9 +100,21 @@ def ascii_json_bytes(value: Any) -> bytes:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is closest, as the end of a sentence; "" without one."""
+    """Return the known word that is closest, as the end of a sentence; "" without one.
+
+    Case does not count, nor what all options begin with (`--`, `RECBMS_`): with that, any two short
+    ones are alike.
+    """
     import difflib  # takes 4 ms to import, and is for mistakes only
 
+    def shape(name: str) -> str:
+        return name.lower().lstrip("-").removeprefix("recbms_")
+
+    shapes = {shape(name): name for name in known}
     # The time grows with the length times the number of words, and a word can be a whole file.
-    near = difflib.get_close_matches(word[:80], known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    wanted = shape(word[:80])
+    longer = (shape for shape in shapes if len(wanted) > 2 and shape.startswith(wanted))
+    near = sorted(longer, key=len)
+    near = near or [shape for shape in shapes if wanted in re.split("[-_]", shape)]
+    near = near or difflib.get_close_matches(wanted, shapes, n=1)
+    return f"; did you mean {shapes[near[0]]}?" if near else ""

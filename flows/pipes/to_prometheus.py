@@ -74,26 +74,16 @@ class Series:
     """
 
     def __init__(self, message: Message) -> None:
-        words = message.get("ha", {})
+        words, unit = message.get("ha", {}), message.get("unit", "")
         pattern, *numbers = re.split(r"/(?=\d)", message["key"])
-        part = "cell" if pattern.startswith("cell_") else "sensor"
-        suffix, self._factor = UNITS.get(message.get("unit", ""), ("", 1.0))
         self._is_time = words.get("device_class") == "timestamp"
-        if self._is_time:
-            suffix = "timestamp_seconds"
-        elif "unit" in message and not suffix:
-            suffix = re.sub(r"\W+", "_", message["unit"], flags=re.ASCII)
-        # Names that end in `_count` are those of histograms.
-        stem = re.sub(r"_count$", "s", re.sub(r"\W", "_", pattern, flags=re.ASCII))
-        self.name: Final = "_".join(filter(None, ["recbms", stem, suffix]))
-        self._labels: dict[str, str] = {
-            "device": str(message["device"]),
-            **dict(zip(("unit", part), numbers, strict=False)),
-        }
+        self._options = list(map(str, words.get("options", [])))
+        suffix, self._factor = UNITS.get(unit) or (re.sub(r"\W+", "_", unit, flags=re.ASCII), 1.0)
+        self._labels = _labels(str(message["device"]), pattern, numbers)
+        self.name: Final = _metric_name(pattern, "timestamp_seconds" if self._is_time else suffix)
         name = str(message["name"])
         self.help: Final = re.sub(r"\d+", "N", name) if numbers else name
         self.is_counter: Final = words.get("state_class") == "total_increasing"
-        self._options = list(map(str, words.get("options", [])))
         self.samples: list[tuple[dict[str, str], float]] = []
 
     def update(self, payload: Any) -> None:
@@ -116,6 +106,19 @@ class Series:
             self.samples = [(self._labels, float(f"{payload * self._factor:.12g}"))]
         else:
             self.samples = []
+
+
+def _metric_name(pattern: str, suffix: str) -> str:
+    """Return the name of a key without its numbers, with its unit at the end."""
+    # Names that end in `_count` are those of histograms.
+    stem = re.sub(r"_count$", "s", re.sub(r"\W", "_", pattern, flags=re.ASCII))
+    return "_".join(filter(None, ["recbms", stem, suffix]))
+
+
+def _labels(device: str, pattern: str, numbers: list[str]) -> dict[str, str]:
+    """Return the place of a value: the numbers of a key are those of the unit, and of a part."""
+    part = "cell" if pattern.startswith("cell_") else "sensor"
+    return {"device": device, **dict(zip(("unit", part), numbers, strict=False))}
 
 
 class Metrics(Collector):

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from recbms_zmq.config import readers
 from recbms_zmq.config.load import STATE_VARIABLE
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.errors import ConfigError, UsageError
-from recbms_zmq.text import printable
+from recbms_zmq.text import print_note, printable
 from recbms_zmq.wire.alarms import LOOK_IT_UP, alarm_advice, alarm_guidance
 
 if TYPE_CHECKING:  # loaded only where it is used
@@ -28,12 +27,15 @@ last time, how many times it was raised, and since when.
 examples:
   recbms-zmq alarms --state-dir /var/lib/recbms-zmq
   recbms-zmq alarms --state-dir ~/recbms-state --json | jq -r .text
+
+exit codes: 0 done; 2 wrong option; 78 the directory cannot be read.
 """
 _VARIABLE = "RECBMS_STATE_DIR"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `alarms`."""
+    parser.usage = "%(prog)s [OPTIONS]"
     parser.description = (
         "Print the last 1,000 alarms that were raised and cleared, the newest last."
     )
@@ -63,16 +65,11 @@ def main(args: argparse.Namespace) -> int:
         hint = "" if found.is_used else "; no service has it as its --state-dir"
         print(printable(f"no alarms in {directory}{hint}"))
     for name, number in found.skipped.items():
-        _note(f"{number:,} lines of {directory / name} are no alarms")
+        print_note(printable(f"{number:,} lines of {directory / name} are no alarms"))
     if found.failures:
         failures = (f"{name}: {reason}" for name, reason in found.failures.items())
         raise ConfigError(f"cannot read all alarms in {directory}: {'; '.join(failures)}")
     return 0
-
-
-def _note(text: str) -> None:
-    if sys.stderr is not None:
-        print(f"recbms-zmq: {printable(text)}", file=sys.stderr)
 
 
 def _directory(given: str | None) -> Path:
@@ -104,9 +101,9 @@ def _record(past: "PastAlarm", now: datetime) -> dict[str, Any]:
 
 def _lines(past: "PastAlarm", now: datetime) -> list[str]:
     """Return an alarm for people, and below it what to do."""
-    number = "" if past.alarm.number is None else f"error {past.alarm.number}, "
-    what = f"{number}{past.alarm.sentence}"
-    line = f"{_local(past.raised)}  {past.device}  {what}: {_end(past, now)}"
+    from recbms_zmq.reporting.summary import describe_alarm
+
+    line = f"{_local(past.raised)}  {past.device}  {describe_alarm(past.alarm)}: {_end(past, now)}"
     if past.times > 1:
         line += f"; {past.times} times since {_local(past.first_raised)}"
     # What an alarm has switched off is over with it.

@@ -17,7 +17,7 @@ from recbms_zmq.service import logs
 from recbms_zmq.service.program import typed_program
 from recbms_zmq.text import ascii_json, masked
 
-EPILOG = f"""\
+EPILOG = """\
 examples:
   recbms-zmq check 192.168.8.2           find the BMS, and how to read it
   recbms-zmq check ws://192.168.8.2/ws   is it alive, and what to do if not
@@ -31,8 +31,6 @@ offline BMS passes.
 exit codes: 0 alive (a service: all BMS are online); 1 a BMS of the service is
 offline; 2 wrong option; 69 no status frame, or no service; 78 a file cannot be
 used. Alarms and unusual settings are reported, but do not change the exit code.
-
-Without a target it checks the service at {DEFAULT_PUBLISH}.
 """
 
 
@@ -46,10 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         nargs="?",
-        default=DEFAULT_PUBLISH,
         metavar="TARGET",
         help="a BMS (HOST, HOST:PORT, ws://HOST/ws, http://HOST/cell, replay:FILE, ...), or where "
-        "a service publishes (tcp://ADDRESS:PORT, ipc://PATH)",
+        f"a service publishes (tcp://ADDRESS:PORT, ipc://PATH; default: {DEFAULT_PUBLISH})",
     )
     parser.add_argument(
         "--timeout", default="10", metavar="SECONDS", help="wait at most this long (default: 10)"
@@ -59,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print a JSON object, for programs")
     service = parser.add_argument_group("of a service")
     service.add_argument(
-        "--device", action="append", metavar="ID", help="only this BMS; can be given more than once"
+        "--device",
+        action="append",
+        metavar="ID",
+        help="only this BMS; can be given more than once (default: all)",
     )
     service.add_argument(
         "--prefix",
@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     if sys.stdout is not None:
         # The report has °C and Ω: on a terminal without them a question mark is enough.
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    if args.target.startswith(("tcp://", "ipc://")):
+    if args.target is None or args.target.startswith(("tcp://", "ipc://")):
         names = [option.name for option in SOURCE_OPTIONS]
         refuse_without_effect(args, names, "on a service; it belongs to a BMS")
         return _check_service(args, seconds)
@@ -93,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
 
 async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
     """Check the BMS at a complete address."""
+    import asyncio
+
     from recbms_zmq.check.findings import as_json, full_report, verdict
     from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
@@ -100,8 +102,10 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
     (config,) = configs.values()
     (bms,) = config.bms
     probe = Probe(open_source(bms))
-    addresses = [] if args.brief else await _addresses(bms.url, seconds)
+    # Beside the connection, which looks it up, too: a name server can be slow.
+    look_up = asyncio.create_task(_addresses("" if args.brief else bms.url, seconds))
     await probe.run(seconds, stay=not args.brief)
+    addresses = await look_up
     url = masked(bms.url)
     if args.json:
         facts = {"target": url, "url": url, "command": None, "addresses": addresses}
@@ -115,18 +119,21 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
 
 async def _find_bms(args: argparse.Namespace, configs: dict[str, Config], seconds: float) -> int:
     """Find the address of a BMS, and check it."""
+    import asyncio
+
     from recbms_zmq.check import findings
     from recbms_zmq.check.search import search
     from recbms_zmq.service.connect import open_source
 
     target = masked(args.target)
-    addresses = [] if args.brief else await _addresses(next(iter(configs)), seconds)
+    look_up = asyncio.create_task(_addresses("" if args.brief else next(iter(configs)), seconds))
     found = await search(
         list(configs),
         lambda url: open_source(configs[url].bms[0]),
         seconds,
         stay=not args.brief,
     )
+    addresses = await look_up
     failures = {masked(url): why for url, why in found.failures.items()}
     url = None if found.url is None else masked(found.url)
     command = "" if url is None else shlex.join([typed_program(), "run", *_given(args), url])
@@ -185,7 +192,7 @@ def _check_service(args: argparse.Namespace, seconds: float) -> int:
 
     prefix = read_argument("--prefix", readers.name, args.prefix) or "recbms"
     devices = [read_argument("--device", readers.name, each) for each in args.device or ()]
-    endpoint = read_argument("TARGET", readers.endpoint, args.target)
+    endpoint = read_argument("TARGET", readers.endpoint, args.target or DEFAULT_PUBLISH)
     facts: dict[str, Any] = {"target": endpoint}
     try:
         with ServiceQuery(endpoint, prefix, args.curve_server_key, args.curve_secret_key) as query:
@@ -193,6 +200,9 @@ def _check_service(args: argparse.Namespace, seconds: float) -> int:
     except Unavailable as exc:
         if args.json:
             print(ascii_json(facts | {"alive": False, "verdict": str(exc), "bms": []}))
+        if args.target is None:
+            hint = f"; to check a BMS: {typed_program()} check 192.168.8.2"
+            raise Unavailable(f"{exc}{hint}") from exc
         raise
     lines = [f"{each.device}: {each.payload} ({each.reason})" for each in found]
     is_alive = all(each.payload == "online" for each in found)

@@ -44,7 +44,7 @@ _BASH_COMPLETION: Final = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `completion`."""
-    parser.usage = "%(prog)s [-h] [--shell SHELL] WHAT"
+    parser.usage = "%(prog)s [OPTIONS] WHAT"
     parser.description = "Complete commands, options, their words and files with Tab in your shell."
     parser.epilog = EPILOG
     parser.add_argument(

@@ -13,6 +13,8 @@ examples:
 
 It is `recbms-zmq run sim:`, with the same options. More cells, faster days:
   recbms-zmq run 'sim:?units=2&cells=16&speed=600'
+
+exit codes: as for run.
 """
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError, UsageError
 from recbms_zmq.version import PROGRAM, __version__
@@ -50,6 +50,8 @@ CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
 """Commands that can run without stdout, with an option."""
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
+_DASHES: Final = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}"
+_WEB_DASH: Final = re.compile(rf"-?[{_DASHES[1:]}][{_DASHES}]?[a-z]")
 EPILOG: Final = """\
 examples:
   recbms-zmq demo                       what it looks like, without a battery
@@ -79,6 +81,15 @@ class Parser(argparse.ArgumentParser):
         shown = message if len(message) <= 400 else message[:397] + "..."
         raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help or the version.
+
+        argparse would print on stderr if stdout is closed, and hide a full disk.
+        """
+        if file is None:
+            raise ReaderGone("standard output is closed")
+        file.write(message)
+
 
 def _plain(message: str) -> str:
     """Return an error of argparse in the form of the other errors."""
@@ -105,6 +116,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # For a terminal without a character for Ω, and for file names that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        return _run(arguments)
+    finally:
+        if sys.stderr is not None:
+            try:
+                sys.stderr.flush()
+            except OSError:
+                _drop(sys.stderr)  # the exit code would become 120
+
+
+def _run(arguments: list[str]) -> int:
+    try:
         try:
             return _dispatch(arguments)
         finally:
@@ -115,8 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         if exc.errno not in CANNOT_WRITE:
             raise
-        # At exit, Python would try to write the rest, and print a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         if exc.errno == errno.EPIPE:
             return ReaderGone.exit_code
         return _explain(OutputError(f"cannot write to standard output: {exc.strerror}"))
@@ -124,13 +145,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _explain(error: RecBmsError) -> int:
-    if str(error) and sys.stderr is not None:
-        from recbms_zmq.text import printable
+def _drop(stream: TextIO) -> None:
+    """Drop what cannot be written: Python would try it again at exit, and print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
-        print(
-            f"{PROGRAM}: {printable(str(error))}", file=sys.stderr
-        )  # a path can have control characters
+
+def _explain(error: RecBmsError) -> int:
+    if str(error):
+        from recbms_zmq.text import print_note, printable
+
+        print_note(printable(str(error)))  # a path can have control characters
     return error.exit_code
 
 
@@ -185,37 +209,50 @@ def _dispatch(arguments: list[str]) -> int:
     parser, found = make_parser(wanted)
     if not arguments:
         parser.error(f"a command is missing; for example {PROGRAM} demo")
+    if arguments[0].lower() in ("-v", "-version", "--version") and arguments[0] != "--version":
+        parser.error(f"COMMAND is missing; did you mean {PROGRAM} --version?")
     if wanted == arguments[0] and wanted not in COMMANDS:
-        from recbms_zmq.text import did_you_mean, masked, quoted, shortened
+        from recbms_zmq.cli.hints import instead_of_command
+        from recbms_zmq.text import quoted
 
-        hint = did_you_mean(wanted, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
-        if "://" in wanted:
-            shown = shortened(masked(wanted))
-            hint = f"; an address follows one, as in {PROGRAM} run {shown}"
-        later = next((word for word in arguments[1:] if word in COMMANDS), "")
-        if wanted in ("help", "version"):
-            shown = f"{later} --{wanted}" if wanted == "help" else f"--{wanted}"
-            hint = f"; did you mean {' '.join((PROGRAM, *shown.split()))}?"
-        elif later:
-            shown = f"{later} {shortened(masked(wanted))}"
-            hint = f"; the command comes first, as in {PROGRAM} {shown}"
+        hint = instead_of_command(arguments, COMMANDS)
         parser.error(f"{quoted(wanted)} is not a command{hint}")
+    _refuse_web_dash(arguments, parser)
     # Not `parse_args`: its error names the program, not the command, and has no hint.
     args, unknown = parser.parse_known_args(arguments)
+    if arguments[1:] == ["help"]:  # and not the name of a host, a file or a key
+        unknown = arguments[1:]
     # parse_known_args has refused everything that is not a command.
     chosen, module = found[args.command]
     if unknown:
-        from recbms_zmq.text import did_you_mean, masked, shortened
-
-        known = [flag for action in chosen._actions for flag in action.option_strings]  # noqa: SLF001 argparse has no public list
-        # Behind `=` there may be a URL with a password.
-        flag = unknown[0].partition("=")[0] if unknown[0].startswith("-") else unknown[0]
-        hint = did_you_mean(flag, known)
-        shown = shortened(masked(flag))
-        if flag in known:
-            chosen.error(f"{shown} has to follow the command, as in {chosen.prog} {shown}")
-        chosen.error(f"{shown} is not an option or argument of {chosen.prog}{hint}")
+        _refuse_unknown(args.command, unknown[0], chosen)
     if sys.stdout is None and args.command not in CHECK_STDOUT_THEMSELVES:
         raise ReaderGone("standard output is closed")
     code: int = module.main(args)
     return code
+
+
+def _refuse_web_dash(arguments: list[str], parser: Parser) -> None:
+    """Refuse an option with a dash of a web page, which would be a source or a name."""
+    from_web_page = next((word for word in arguments if _WEB_DASH.match(word)), "")
+    if from_web_page:
+        from recbms_zmq.text import masked, shortened
+
+        shown = shortened(masked(from_web_page))
+        parser.error(
+            f"{shown} begins with a dash of a web page: type it as --{shown.lstrip(_DASHES)}"
+        )
+
+
+def _refuse_unknown(command: str, word: str, parser: Parser) -> NoReturn:
+    from recbms_zmq.cli.hints import instead_of_argument, instead_of_option
+    from recbms_zmq.text import masked, shortened
+
+    is_option = word.startswith("-")
+    # Behind `=` there may be a URL with a password.
+    word = word.partition("=")[0] if is_option else word
+    shown = shortened(masked(word))
+    if is_option and any(word in action.option_strings for action in parser._actions):  # noqa: SLF001 argparse has no public list
+        parser.error(f"{shown} has to follow the command, as in {parser.prog} {shown}")
+    hint = (instead_of_option if is_option else instead_of_argument)(command, word, parser)
+    parser.error(f"{shown} is not an option or argument of {parser.prog}{hint}")

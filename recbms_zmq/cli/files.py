@@ -9,7 +9,7 @@ from typing import Final
 
 from recbms_zmq.config.option import refuse_without_effect
 from recbms_zmq.errors import OutputError, UsageError
-from recbms_zmq.text import quoted
+from recbms_zmq.text import did_you_mean, quoted
 
 EPILOG: Final = """\
 A README.md in each folder explains its files.
@@ -27,6 +27,7 @@ cannot be written.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `files`."""
+    parser.usage = "%(prog)s [OPTIONS] [NAME ...]"
     parser.epilog = EPILOG
     parser.add_argument("names", nargs="*", metavar="NAME", help="a file or a folder of the list")
     parser.add_argument("--copy", metavar="DIR", type=Path, help="copy into this directory")
@@ -86,7 +87,9 @@ def _named(name: str, files: Sequence[Path]) -> Iterator[Path]:
     found = [path for path in files if path == wanted or wanted in path.parents]
     found = found or [path for path in files if path.name == name]
     if not found or wanted == Path():
-        raise UsageError(f"there is no file {quoted(name)}; `recbms-zmq files` lists them")
+        hint = did_you_mean(name, [path.name for path in files])
+        hint = hint or "; `recbms-zmq files` lists them"
+        raise UsageError(f"there is no file {quoted(name)}{hint}")
     yield from found
 
 

@@ -3,7 +3,6 @@
 import argparse
 import math
 import shlex
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS
 from recbms_zmq.errors import Unavailable, UsageError
 from recbms_zmq.service.program import typed_program
-from recbms_zmq.text import ascii_json
+from recbms_zmq.text import ascii_json, print_note
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -77,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     logs.set_up("error")  # of no use here: a redirect, a library's warning
     where = ", ".join(map(str, networks))
     duration = math.ceil(len(addresses) / AT_A_TIME) * seconds
-    _note(
+    print_note(
         f"looking for a REC BMS in {where}: {_count(len(addresses))}, port 80, {AT_A_TIME} at a "
         f"time, one connection to each at a time; about {duration:g} s at most. Ctrl-C ends it."
     )
@@ -138,7 +137,7 @@ def _own_networks() -> "list[IPv4Network]":
     if found is None:
         raise UsageError(f"this system does not list its networks: name one, as in {_example()}")
     for network in filter(rules.is_too_large, found):
-        _note(
+        print_note(
             f"{network} has {network.num_addresses - 2:,} addresses, which is too many; to look "
             f"in a part of it: {typed_program()} find {rules.part_with_this_machine(network)}"
         )
@@ -167,11 +166,6 @@ def _verdict(where: str, answers: "Counter[Answer]") -> str:
 
 def _count(number: int) -> str:
     return f"{number:,} address{'' if number == 1 else 'es'}"
-
-
-def _note(text: str) -> None:
-    if sys.stderr is not None:
-        print(f"recbms-zmq: {text}", file=sys.stderr, flush=True)
 
 
 def _next_steps() -> str:

@@ -36,8 +36,10 @@ examples:
   recbms-zmq flow --target entity-nodes --name boat --device-name "Boat battery"
   recbms-zmq flow --target lovelace --device-name "Boat battery" --cells 2:16
 
-Import it in Node-RED: menu, Import, select a file. flows/README.md compares
-them.
+Import it in Node-RED: menu, Import, select a file. `recbms-zmq files README.md`
+compares them.
+
+exit codes: 0 done; 2 wrong option; 73 the file exists, or cannot be written.
 """
 
 
@@ -71,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--publish",
         metavar="ENDPOINT",
-        help="ZeroMQ address to subscribe to (default: tcp://127.0.0.1:5556); with exec and "
+        help="the ZeroMQ endpoint to subscribe to (default: tcp://127.0.0.1:5556); with exec and "
         "daemon: publish there too (default: publish nothing)",
     )
     parser.add_argument(

@@ -55,9 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEYS",
         help="no messages with these keys, such as 'settings/*,link/*'",
     )
-    parser.add_argument("--count", metavar="N", help="stop after this many lines")
+    parser.add_argument("--count", metavar="N", help="stop after this many lines (default: never)")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", help="give up when nothing has come for this long"
+        "--timeout",
+        metavar="SECONDS",
+        help="give up when nothing has come for this long (default: never)",
     )
     parser.add_argument(
         "--format",

@@ -19,6 +19,7 @@ from recbms_zmq.config.options import (
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.service import logs
 from recbms_zmq.service.program import install_command
+from recbms_zmq.text import print_note
 
 if TYPE_CHECKING:
     from recbms_zmq.monitor.feeds import Feed
@@ -69,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="lines instead of a screen, also on a terminal"
     )
-    add_curve_options(parser)
-    declare(parser, OPTIONS)
+    add_curve_options(parser.add_argument_group("of a service"))
+    declare(parser.add_argument_group("of a BMS"), OPTIONS)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -96,7 +97,7 @@ def main(args: argparse.Namespace) -> int:
     if not on_screen:
         logs.set_up("warning")
         for endpoint in endpoints:
-            print(f"recbms-zmq: subscribing to {endpoint}", file=sys.stderr)
+            print_note(f"subscribing to {endpoint}")
         run(show_lines(model, feeds, changes))
         return 0
 

@@ -30,8 +30,12 @@ def create(path: Path, *, force: bool) -> int:
         flags |= os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
     try:
         return os.open(path, flags, 0o666)
-    except FileExistsError as exc:
+    except (FileExistsError, IsADirectoryError) as exc:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; give the name of a file in it") from exc
         raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
+    except FileNotFoundError as exc:
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}") from exc
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
 

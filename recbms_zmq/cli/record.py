@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="[NAME=]SOURCE", help="the BMS, as for run")
     output_file.add_arguments(parser)
-    parser.add_argument("--duration", metavar="SECONDS", help="end after this time")
+    parser.add_argument(
+        "--duration", metavar="SECONDS", help="end after this time (default: never)"
+    )
     declare(parser, SOURCE_OPTIONS)
 
 

@@ -26,7 +26,7 @@ examples:
   recbms-zmq run ws://192.168.8.2/ws | jq -r 'select(.key=="soc").payload'
   recbms-zmq run --once --timeout 10 ws://192.168.8.2/ws
   recbms-zmq run --format csv --min-interval 60 ws://192.168.8.2/ws > log.csv
-  recbms-zmq run --config /etc/recbms.toml
+  recbms-zmq run --config /etc/recbms-zmq/config.toml
 
 Every option can also be set in the environment (--stale-after is
 RECBMS_STALE_AFTER, sources are RECBMS_SOURCES) and in the file

@@ -14,21 +14,26 @@ from recbms_zmq.sensors.table import SENSORS
 HEADINGS = ("key", "name", "unit", "what it is")
 
 EPILOG = """\
-In the keys, U is the address of a unit, N the number of a cell or sensor, from
-1.
+In the keys, U is the address of a unit, N the number of a cell or a temperature
+sensor, from 1.
 
 examples:
   recbms-zmq sensors
   recbms-zmq sensors --format json | jq -r '.[].key'
   recbms-zmq sensors --schema > messages.schema.json
+
+exit codes: 0 done; 2 wrong option.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `sensors`."""
+    parser.usage = "%(prog)s [OPTIONS]"
     parser.description = "Show what is published: key, name, unit and meaning of every sensor."
     parser.epilog = EPILOG
-    parser.add_argument("--format", choices=("text", "markdown", "json"), help="default: text")
+    parser.add_argument(
+        "--format", choices=("text", "markdown", "json"), help="form of the table (default: text)"
+    )
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of the messages instead"
     )

@@ -23,6 +23,8 @@ examples:
   recbms-zmq simulate --faults 'drop every 1m, garbage 2%, nan 1%'
   recbms-zmq simulate --faults 'stall at 20s for 45s, alarm=4 at 2m for 30s'
   recbms-zmq run 'sim:?units=2&faults=unit+every+30s+for+10s,missing-keys+5%25'
+
+exit codes: 0 stopped as asked; 2 wrong option; 73 the port is in use.
 """
 
 

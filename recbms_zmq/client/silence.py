@@ -1,17 +1,12 @@
 """Explains on stderr why `listen` gets nothing: after the start, and when a service has gone."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 
 from recbms_zmq.client.subscriber import why_silent
 from recbms_zmq.clock import SILENCE
-
-
-def complain(text: str) -> None:
-    """Print a sentence on stderr."""
-    print(f"recbms-zmq: {text}", file=sys.stderr)
+from recbms_zmq.text import print_note
 
 
 class Silence:
@@ -33,7 +28,7 @@ class Silence:
         self,
         endpoints: Sequence[str],
         topics: Sequence[str],
-        write: Callable[[str], None] = complain,
+        write: Callable[[str], None] = print_note,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoints = endpoints

@@ -17,7 +17,7 @@ from recbms_zmq.config.files import read_limited, read_regular
 from recbms_zmq.config.option import Option
 from recbms_zmq.config.options import BY_NAME, OPTIONS, URL
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.text import did_you_mean, masked, quoted
+from recbms_zmq.text import did_you_mean, masked, printable, quoted, shortened
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -25,6 +25,9 @@ SOURCE: Final = "SOURCE"
 """Name of the command line as the origin of an address."""
 LOGIN_PREFIX: Final = "RECBMS_LOGIN_"
 """Variables for `${...}` in the URLs of a file, which have no option of the same name."""
+_ADDRESS_VARIABLES: Final = ("RECBMS_ADDRESS", "RECBMS_BMS", "RECBMS_HOST", "RECBMS_URL")
+"""What other programs would call it."""
+_ADDRESS_KEYS: Final = ("address", "host", "ip", "port", "source", "sources")
 _URLS: Final = ("url", "proxy")
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 # Process substitution, as in `--config <(command)`, is a pipe under such a name.
@@ -72,9 +75,10 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
             and not variable.startswith(LOGIN_PREFIX)
             and variable not in (CONFIG_VARIABLE, SOURCES_VARIABLE)
         ):
-            near = did_you_mean(variable, known)
+            meant = SOURCES_VARIABLE if variable in _ADDRESS_VARIABLES else variable
+            near = did_you_mean(meant, [*known, CONFIG_VARIABLE, SOURCES_VARIABLE])
             if near:
-                warnings.append(f"{variable} is not an option{near}")
+                warnings.append(f"{shortened(printable(variable))} is not an option{near}")
     return layer
 
 
@@ -113,11 +117,13 @@ def read_file(
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: it is not UTF-8 text") from exc
     except (ValueError, RecursionError) as exc:  # not TOML, a huge number
-        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
+        raise ConfigError(f"{path} is not valid TOML: {exc}{_hint(str(exc))}") from exc
     tables = document.pop("bms", [])
     # `[bms]` instead of `[[bms]]` is a table, and no list.
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{path}: bms: expected [[bms]] tables, got {quoted(tables)}")
+        raise ConfigError(
+            f"{path}: bms: expected [[bms]] tables (two brackets), got {quoted(tables)}"
+        )
     if is_public and any(_has_password(table) for table in (document, *tables)):
         warnings.append(
             f"{path} holds a password, and every user of this machine can read it; "
@@ -169,10 +175,7 @@ def _table(
     layer: Layer = {}
     for key, value in table.items():
         if key not in known:
-            if key in BY_NAME:
-                hint = " of one BMS; it goes to the top of the file"
-            else:
-                hint = did_you_mean(key, known)
+            hint = _instead_of(key, value, known)
             raise ConfigError(f"{where}: {quoted(key)} is not an option{hint}")
         origin = f"{where}: {key}"
         given = _with_variables(value, origin, environ) if key in _URLS else value
@@ -180,10 +183,45 @@ def _table(
     return layer
 
 
+def _hint(reason: str) -> str:
+    """Return what a mistake in the syntax of TOML usually is."""
+    # Not the line itself: it can hold a password.
+    return next((hint for start, hint in _SYNTAX if reason.startswith(start)), "")
+
+
+_QUOTES: Final = "; a text needs straight quotes, a number no unit; true and false are lower case"
+_SYNTAX: Final = (
+    ("Invalid value", _QUOTES),
+    ("Expected newline or end of document after a statement", _QUOTES),
+    ("Expected '=' after a key", "; an option is written as name = value"),
+    ("Invalid statement", "; recbms-zmq files config.toml prints an example"),
+)
+
+
+def _instead_of(key: str, value: Any, known: Mapping[str, Option]) -> str:
+    """Return what may be meant by a key of the file that is not an option there."""
+    is_table_of_bms = URL.name in known
+    if key in BY_NAME:
+        return " of one BMS; it goes to the top of the file"
+    if key.lower() in ("bms", URL.name, *_ADDRESS_KEYS):
+        url = "; did you mean url?"
+        return url if is_table_of_bms else "; a BMS is a [[bms]] table with a name and a url"
+    if isinstance(value, dict):
+        return "; the only tables are [[bms]], other options go to the top of the file"
+    return did_you_mean(key, known)
+
+
 def bms_layers(
-    sources: Sequence[str], environ: Mapping[str, str], tables: list[Layer], path: Path | None
+    sources: Sequence[str],
+    environ: Mapping[str, str],
+    tables: list[Layer],
+    path: Path | None,
+    warnings: Sequence[str] = (),
 ) -> list[Layer]:
-    """Return a layer for each BMS: of the command line, else the environment, else the file."""
+    """Return a layer for each BMS: of the command line, else the environment, else the file.
+
+    The first of the `warnings` may explain why there is none.
+    """
     if sources:
         return [_named_source(source, SOURCE, UsageError) for source in sources]
     if words := environ.get(SOURCES_VARIABLE, "").split():
@@ -193,6 +231,7 @@ def bms_layers(
     if not tables:
         raise UsageError(
             "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
+            + "".join(f" ({warning})" for warning in warnings[:1])
         )
     return tables
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.fields import build
@@ -68,11 +69,14 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     if sources and tables:
         path = path_of_file(given, environ)
         warnings.append(f"the BMS of {path} are not read: the command line names what to read")
-    sets = [_bms(layer, above, top) for layer in bms_layers(sources, environ, tables, path)]
+    sets = [
+        _bms(layer, above, top) for layer in bms_layers(sources, environ, tables, path, warnings)
+    ]
     _name_devices(sets)
     _check_names(sets)
     _check_stdin(sets)
     _check_stdin_is_read_once(sets, given)
+    warnings += _without_path(sets)
     bms = [build(BmsConfig, _values(found)) for found in sets]
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
@@ -112,6 +116,23 @@ def _bms(layer: Layer, above: tuple[Layer, Layer], top: Layer) -> Layer:
     if found["url"].value.startswith("http"):
         _check_polling(found)
     _check_network(found)
+    return found
+
+
+def _without_path(sets: Sequence[Layer]) -> list[str]:
+    """Return a warning for each address that has been copied from a browser."""
+    found = []
+    for url in (each["url"].value for each in sets):
+        parts = urlsplit(url)
+        is_network = parts.scheme in ("ws", "wss", "http", "https")
+        if is_network and parts.hostname and parts.path in ("", "/") and not parts.query:
+            shown = masked(url).rstrip("/")
+            host = shown.partition("://")[2]
+            s = "s" if parts.scheme in ("wss", "https") else ""
+            found.append(
+                f"{shown} has no path; a REC module is at ws{s}://{host}/ws, "
+                f"with older firmware at http{s}://{host}/cell"
+            )
     return found
 
 

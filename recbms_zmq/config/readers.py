@@ -105,9 +105,12 @@ def proxy(given: Any) -> str:
 
 def name(given: Any) -> str:
     """Read a name that can be part of a topic."""
-    if not isinstance(given, str) or not NAME.fullmatch(given) or len(given) > 64:
-        raise ValueError("a name of a-z, 0-9, _ and -, at most 64 characters")
-    return given
+    if isinstance(given, str) and NAME.fullmatch(given) and len(given) <= 64:
+        return given
+    expected = "a name of a-z, 0-9, _ and -, at most 64 characters"
+    if isinstance(given, str) and re.fullmatch("[A-Za-z0-9][A-Za-z0-9 ]{0,63}", given.rstrip(" ")):
+        expected += f" (perhaps {re.sub(' +', '_', given.strip().lower())}?)"
+    raise ValueError(expected)
 
 
 def keys(*kinds: str) -> Reader:
@@ -158,10 +161,7 @@ def endpoint(given: Any) -> str:
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):(\d{1,5}|\*)", rest, re.ASCII)
     if scheme == "tcp" and match and (match[2] == "*" or 0 <= int(match[2]) <= 65535):
         return given
-    if scheme.lower() in ("ws", "wss", "http", "https"):
-        raise ValueError(f"{expected} (that is an address of a BMS: recbms-zmq run reads it)")
-    is_bare = re.fullmatch(r"[\w.-]{1,100}:\d{1,5}", given, re.ASCII)
-    raise ValueError(f"{expected} (perhaps tcp://{given}?)" if is_bare else expected)
+    raise ValueError(expected + _hint(_ENDPOINT_HINTS, given))
 
 
 class Mode(int):
@@ -236,18 +236,38 @@ def source(given: Any) -> str:
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:
-        raise ValueError(expected + _hint(url))
+        raise ValueError(expected + _hint(_SOURCE_HINTS, url))
     return url
 
 
-def _hint(url: str) -> str:
-    """Return what is wrong with the address of a BMS, if that is a usual mistake."""
-    if re.fullmatch(r"[\w.-]{1,100}", url):
-        return f" (perhaps ws://{url}/ws?)"
-    if url.startswith(("tcp:", "ipc:")):
-        return " (that is where a service publishes: recbms-zmq listen reads it)"
-    if re.match(r"(wss?|https?):/?(?!/)", url):
-        return " (two slashes follow the colon)"
-    if re.match(r"(wss?|https?)://[\w.-]+:\d*(/|$)", url):
-        return " (a port is a number from 1 to 65535)"
-    return ""
+def _hint(mistakes: tuple[tuple[str, str], ...], given: str) -> str:
+    """Return the hint of the first pattern that matches; "" if none does."""
+    found = (hint for pattern, hint in mistakes if re.match(pattern, given, re.ASCII))
+    return next(found, "").format(given)
+
+
+_ENDPOINT_HINTS: Final = (
+    (r"(?i:wss?|https?)://", " (that is an address of a BMS: recbms-zmq run reads it)"),
+    (r"\d{1,5}$", " (perhaps tcp://127.0.0.1:{}?)"),
+    (r"([\w.-]{1,100}|\*):\d{1,5}$", " (perhaps tcp://{}?)"),
+    (r"(localhost|[\w-]{1,63}(\.[\w-]{1,63}){1,9})$", " (perhaps tcp://{}:5556?)"),
+    (r"recbms/", " (a topic follows --topic)"),
+    (r"[./~][\w./~-]{0,100}$", " (perhaps ipc://{}?)"),
+)
+"""Usual mistakes in an endpoint, and what to type instead."""
+_SOURCE_HINTS: Final = (
+    ("[\"'<`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]", " (without the quotes)"),
+    (r"(sim|demo|simulate)$", " (perhaps sim:?)"),
+    (r"[\w./~-]{1,100}\.toml$", " (perhaps --config {}?)"),
+    (r"[\w./~-]{1,100}\.(ya?ml|ini|conf)$", " (a configuration is a TOML file: --config FILE)"),
+    (r"[\w./~-]{1,100}\.(jsonl?|ndjson|log|txt)$", " (perhaps replay:{}?)"),
+    (r"[\w.-]{1,100}(:\d{1,5})?/(ws|cell)/?$", " (a scheme is missing: ws:// or http://)"),
+    (r"[\w.-]{1,100}:5556$", " (perhaps a service publishes there: recbms-zmq listen tcp://{})"),
+    (r"[\w.-]{1,100}(:\d{1,5})?$", " (perhaps ws://{}/ws?)"),
+    (r"tcp:|ipc:", " (that is where a service publishes: recbms-zmq listen reads it)"),
+    (r"(wss?|https?):/?(?!/)", " (two slashes follow the colon)"),
+    (r"(wss?|https?)//", " (a colon is missing before the slashes)"),
+    (r"(wss?|https?)://([:/?#]|$)", " (the host is missing)"),
+    (r"(wss?|https?)://[\w.-]+:\d*(/|$)", " (a port is a number from 1 to 65535)"),
+)
+"""Usual mistakes in the address of a BMS, and what to type instead."""

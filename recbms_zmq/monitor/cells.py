@@ -8,7 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from recbms_zmq.monitor.draw import Glyphs, bar, column, side_by_side
-from recbms_zmq.monitor.model import Cell, Limits
+from recbms_zmq.monitor.pack_state import Cell, Limits
 
 BALANCING: Final = "B"
 _MIN_BAR: Final = 6

@@ -13,13 +13,14 @@ from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.draw import Glyphs, apart, bar, chart, fitting, flow, wrapped
 from recbms_zmq.monitor.history import HISTORY
-from recbms_zmq.monitor.model import PackState, Temperature
+from recbms_zmq.monitor.pack_state import PackState, Temperature
 from recbms_zmq.monitor.view import Page, View
 from recbms_zmq.text import amount, printable
 
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 8
+"""Rows of the chart, also on a high terminal."""
 _WIDE: Final = 60
 """Columns from which whole words are used."""
 _WIDER: Final = 100

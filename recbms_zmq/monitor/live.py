@@ -16,6 +16,7 @@ from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.screen import Screen
 from recbms_zmq.monitor.view import View, press
+from recbms_zmq.text import print_note
 
 
 async def show_screen(model: Model, feeds: Sequence[Feed], changes: Changes) -> None:
@@ -99,7 +100,7 @@ def held_log() -> Iterator[None]:
         yield
     finally:
         for record in holder.records:
-            print(f"recbms-zmq: {logging.Formatter().format(record)}", file=sys.stderr)
+            print_note(logging.Formatter().format(record))
 
 
 class _Holder(logging.Handler):

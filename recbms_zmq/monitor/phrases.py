@@ -5,7 +5,7 @@ Text from outside goes through `printable` before it reaches a terminal.
 
 from datetime import datetime
 
-from recbms_zmq.monitor.model import ActiveAlarm, Limits, PackState, PastEvent, Temperature
+from recbms_zmq.monitor.pack_state import ActiveAlarm, Limits, PackState, PastEvent, Temperature
 from recbms_zmq.text import amount, printable
 from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
 
@@ -67,7 +67,7 @@ def alarm(active: ActiveAlarm) -> list[str]:
 
 def event(past: PastEvent, now: float) -> str:
     """Return a raised or cleared alarm, and how long ago that was."""
-    what = "alarm" if past.raised else "alarm over"
+    what = "alarm raised" if past.raised else "alarm cleared"
     where = alarm_location(past.number, past.unit, past.cell)
     times = f", {past.times} times" if past.times > 1 else ""
     return printable(f"{duration(now - past.at)} ago, {what}: {past.text}{where}{times}")

@@ -1,7 +1,8 @@
 """The view for dumb terminals, pipes and files: a line for each pack that has changed."""
 
 from recbms_zmq.monitor import phrases
-from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import PackState
 from recbms_zmq.text import amount, printable
 
 

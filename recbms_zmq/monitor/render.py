@@ -12,7 +12,8 @@ from recbms_zmq.monitor import cells as cell_rows
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.details import STATES, Details, soc_style, state_style
 from recbms_zmq.monitor.draw import UNICODE, Glyphs, apart, bar, wrapped
-from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import PackState
 from recbms_zmq.monitor.view import Page, View
 from recbms_zmq.text import amount, printable
 

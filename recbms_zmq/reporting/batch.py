@@ -1,15 +1,21 @@
 """Messages on their way from a reporter to the sinks."""
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from msgspec import Struct
 
 
-class Retained(Protocol):
+class Retained(Hashable, Protocol):
     """The last message of a topic, for subscribers that come after it was sent.
 
-    It is made again from its parts: keeping the bodies takes 61 KiB more for each BMS.
+    The same object for all messages of the topic, until it expires. Its topic and its body are made
+    again from their parts: keeping them takes 7 KiB and 61 KiB more for each BMS.
     """
+
+    @property
+    def topic(self) -> bytes:
+        """The topic of the message."""
 
     def last_body(self) -> bytes:
         """Return the body of the last message, byte for byte."""
@@ -25,11 +31,12 @@ class Batch(Struct):
 
     Attributes:
         messages: to send, in this order.
-        expired: topics whose last message is not true any more; sinks drop them after `messages`.
+        expired: the third parts of messages that are not true any more; sinks drop them after
+            `messages`.
         complete: whether no line may be left out for a slow reader. The source waits for it then.
 
     """
 
     messages: list[Outgoing]
-    expired: list[bytes]
+    expired: list[Hashable]
     complete: bool = False

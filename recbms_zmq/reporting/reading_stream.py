@@ -56,8 +56,8 @@ What is remembered
 
 Invariants
 ----------
-1. A topic is listed in `Batch.expired` exactly when its `_last_sent` becomes None, so what the
-   sinks retain is what `_last_sent` has.
+1. An envelope is listed in `Batch.expired` exactly when its `_last_sent` becomes None, or its
+   column has another unit, so what the sinks retain is what `_last_sent` has, without `_OTHER`.
 2. The sequence numbers of a topic have no gap and no repeat, also across retirement.
 3. Two values of one topic are at least `min_interval` apart, except after `expire`.
 4. The newest value is sent at the latest when the interval is over, unless it equals the last one.
@@ -77,7 +77,7 @@ NEVER: Final = float("inf")  # a time that compares like any other one
 
 
 class RetiredTopic(NamedTuple):
-    """What is kept of a topic without a column; `has_value`: its last value is still retained."""
+    """What is kept of a topic without a column; `has_value`: subscribers have a value of it."""
 
     seq: int
     sent_at: float
@@ -144,7 +144,7 @@ class ReadingStream:
         self._due = [LONG_AGO] * len(self._topics)
         self._refresh_due = LONG_AGO
         for topic in self._topics:
-            batch.expired.append(topic.topic)
+            batch.expired.append(topic)
             topic.sent_at = LONG_AGO
         for key, retired in self._retired.items():
             self._retired[key] = RetiredTopic(retired.seq, LONG_AGO, has_value=False)
@@ -213,7 +213,7 @@ class ReadingStream:
             batch.messages.append(topic.render(None, self._ts))
             # A null counts for `min_interval`: a field that flaps would be sent with every frame.
             topic.sent_at = now
-        batch.expired.append(topic.topic)
+        batch.expired.append(topic)
 
     def _change_columns(self, sensors: tuple[Sensor, ...], now: float, batch: Batch) -> None:
         """Keep the topics that stay, retire those that go, begin those that are new."""
@@ -230,6 +230,8 @@ class ReadingStream:
             if key not in staying:
                 self._publish_null(topic, last_sent, now, batch)
             has_value = key in staying and last_sent is not None
+            if has_value:
+                batch.expired.append(topic)  # the message of another unit takes its place
             self._retired[key] = RetiredTopic(topic.seq, topic.sent_at, has_value)
         entries = [
             self._begin(sensor) if entry is None else entry

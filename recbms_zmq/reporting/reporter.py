@@ -134,7 +134,7 @@ class Reporter:
         if came_back:
             # `advance` may have expired topics in this very batch. Those that were published
             # again after that must stay retained, and sinks expire after they publish.
-            published = {topic for topic, _, _ in batch.messages[messages_before:]}
+            published = {retained for _, _, retained in batch.messages[messages_before:]}
             batch.expired = [topic for topic in batch.expired if topic not in published]
         return batch
 

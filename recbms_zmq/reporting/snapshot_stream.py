@@ -81,7 +81,7 @@ class SnapshotStream:
         self.held_due = NEVER
         self._topic.sent_at = self._refresh_due = LONG_AGO
         self._last_sent = None
-        batch.expired.append(self._topic.topic)
+        batch.expired.append(self._topic)
 
     def _differs(self) -> bool:
         self._may_differ = self._may_differ and self._content() != self._last_sent

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from recbms_zmq.reporting.messages import AlarmChange, Payload
 from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.text import amount, printable
-from recbms_zmq.wire.alarms import ALARMS
+from recbms_zmq.wire.alarms import alarm_location
 
 COLUMNS: Final = (
     "time",
@@ -127,13 +127,9 @@ def open_summary(form: str, devices: Iterable[str] = ()) -> Summary:
 
 
 def describe_alarm(alarm: Alarm | AlarmChange) -> str:
-    """Return number, text, unit and cell: `error 2, Cell voltage too low, unit 2, cell 3`."""
-    known = ALARMS.get(alarm.number or 0)
-    words = [] if alarm.number is None else [f"error {alarm.number}"]
-    words.append(alarm.text)
-    words += [] if alarm.unit is None else [f"unit {alarm.unit}"]
-    words += [] if alarm.cell is None else [f"{known.concerns if known else 'cell'} {alarm.cell}"]
-    return ", ".join(words)
+    """Return number, text and location: `error 2, Cell voltage too low (unit 2, cell 3)`."""
+    number = "" if alarm.number is None else f"error {alarm.number}, "
+    return f"{number}{alarm.text}{alarm_location(alarm.number, alarm.unit, alarm.cell)}"
 
 
 def _row(device: str, wall: float, availability: str, values: Mapping[str, Payload]) -> str:

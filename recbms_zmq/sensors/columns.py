@@ -6,6 +6,7 @@ from math import isfinite
 from operator import ne
 from typing import Any, Final
 
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
 
 NO_VALUE: Final[Any] = object()  # differs from every value, so the first frame is rounded whole
@@ -48,7 +49,6 @@ def round_value(value: Any, decimals: int | None) -> Value | None:
         unchanged: Value | None = value
         return unchanged
     number: float = value
-    if not isfinite(number):
-        return None
-    # Adding zero turns -0.0 into 0.0.
-    return round(number, decimals) + 0.0 if decimals else round(number)
+    if decimals:
+        return shown(number, decimals)
+    return round(number) if isfinite(number) else None

@@ -13,7 +13,8 @@ from typing import Any
 
 from recbms_zmq.sensors.alarm_tracker import Alarm
 from recbms_zmq.sensors.display_text import Direction, plain_text
-from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, ChargeState, Pack, shown
+from recbms_zmq.sensors.pack import CAPACITY_DECIMALS, ChargeState, Pack
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.wire.alarms import NO_ALARM
 

@@ -10,11 +10,11 @@ class Link(Struct, frozen=True):
         frames: valid frames in this run.
         bad_frames: frames that were dropped, and frames with fields that were.
         reconnects: connections made after the first one.
-        frame_interval: seconds between the last two status frames.
+        frame_interval: seconds between the last two status frames; None before the second one.
 
     """
 
-    frames: int = 0
-    bad_frames: int = 0
-    reconnects: int = 0
-    frame_interval: float | None = None
+    frames: int
+    bad_frames: int
+    reconnects: int
+    frame_interval: float | None

@@ -6,9 +6,8 @@ same object as long as the pack has the same units and cells. `reporting` decide
 published.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -31,20 +30,18 @@ from recbms_zmq.sensors.pack import (
     NOTHING_KNOWN,
     Pack,
     require_data,
-    shown,
 )
 from recbms_zmq.sensors.remarks import ADDRESSES_CHANGE, IN_PERCENT, Remarks
 from recbms_zmq.sensors.remarks import find as find_remarks
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.scale import ScaleDetector
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.status_columns import StatusColumns
-from recbms_zmq.sensors.units import Unit
+from recbms_zmq.sensors.unit_census import UnitCensus
+from recbms_zmq.sensors.units import Unit, numbered
 from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
-
-FRAMES_TO_COUNT: Final = 3
-"""Frames in a row that have to have a unit before it can be missing."""
 
 
 class Readings(Struct):
@@ -90,8 +87,7 @@ class Normalizer:
         self._known = NOTHING_KNOWN
         self._alarms = AlarmTracker()
         self._addressed = False
-        self._unit_count: int | None = None
-        self._unit_totals: deque[int] = deque(maxlen=FRAMES_TO_COUNT)
+        self._census = UnitCensus()
         self._shape: list[tuple[int, ...]] = []
         self._status = StatusColumns((), has_link=False)
         self._settings = Columns(())
@@ -126,12 +122,12 @@ class Normalizer:
             NoBatteryData: the frame has no data of a battery.
 
         """
-        master = require_data(frame).master or Master()
+        array = require_data(frame)
+        master = array.master or Master()
         self._scale.update(master)
-        if master.unit_count not in (None, self._unit_count):
-            self._unit_count = master.unit_count
-            self._unit_totals.clear()
-            self._known = self._known._replace(unit_total=0)
+        units = self._census.update(master.unit_count, len(numbered(array.slaves or {})))
+        if units is not self._known.units:
+            self._known = self._known._replace(units=units)
         pack = Pack.of(
             frame,
             arrival,
@@ -150,15 +146,14 @@ class Normalizer:
         if pack.addressed is not None:
             # By the last frame with units, so that one broken frame decides for the next one only.
             self._addressed = pack.addressed
-        self._learn_unit_total(pack)
-        units = self._admission.admitted(pack.units)
-        self._update_remarks(pack, are_all_admitted=len(units) == len(pack.units))
-        shape = [(0 if link is None else 1,), *map(_shape_of, units)]
+        admitted = self._admission.admitted(pack.units)
+        self._update_remarks(pack, are_all_admitted=len(admitted) == len(pack.units))
+        shape = [(0 if link is None else 1,), *map(_shape_of, admitted)]
         if shape != self._shape:
             self._shape = shape
-            self._status = StatusColumns(units, has_link=link is not None)
-            self._describe(units=tuple(map(_unit_info, units)))
-        values, changed = self._status.update(pack, units, link)
+            self._status = StatusColumns(admitted, has_link=link is not None)
+            self._describe(units=tuple(map(_unit_info, admitted)))
+        values, changed = self._status.update(pack, admitted, link)
         return Readings(self._status.sensors, values, arrival, alarms, changed)
 
     def settings(self, frame: Settings, arrival: str = "") -> Readings:
@@ -186,21 +181,6 @@ class Normalizer:
         """Take over the last alarm of an earlier run; see `AlarmTracker.resume`."""
         self._alarms.resume(last, active)
         self._known = self._known._replace(last_alarm=self._alarms.last)
-
-    def _learn_unit_total(self, pack: Pack) -> None:
-        """Learn how many units the pack has while the BMS counts the same number of them.
-
-        It is not documented whether a master without cells is in that count, so the two numbers are
-        not compared. A frame that has lost a unit has the same count as before. One wild frame can
-        have a unit that does not exist, which would be missing for ever after.
-        """
-        if pack.master.unit_count is None:
-            return
-        self._unit_totals.append(len(pack.units) + pack.left_out)
-        if len(self._unit_totals) == FRAMES_TO_COUNT:
-            total = min(self._unit_totals)
-            if total > self._known.unit_total:
-                self._known = self._known._replace(unit_total=total)
 
     def _update_remarks(self, pack: Pack, *, are_all_admitted: bool) -> None:
         found = list(find_remarks(pack))

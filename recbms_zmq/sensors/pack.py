@@ -6,7 +6,6 @@ Sign: current is positive while the pack is charged.
 """
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
@@ -15,7 +14,9 @@ from recbms_zmq.errors import NoBatteryData
 from recbms_zmq.sensors.alarm_tracker import Alarm, LastAlarm, alarm_of
 from recbms_zmq.sensors.display_text import TimeRemaining, parse_time_remaining
 from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
+from recbms_zmq.sensors.unit_census import NOT_COUNTED, UnitCount
 from recbms_zmq.sensors.units import UNPLUGGED, Unit, numbered, order_units
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
@@ -42,7 +43,7 @@ class Known(NamedTuple):
         nominal_cell_voltage: V; UNKNOWN for a chemistry that is not in REC's manuals.
         cycles: full cycles.
         last_alarm: the alarm that was raised last.
-        unit_total: how many units the pack has at least.
+        units: how many there are.
 
     """
 
@@ -50,7 +51,7 @@ class Known(NamedTuple):
     nominal_cell_voltage: float | Unknown | None = None
     cycles: int | None = None
     last_alarm: LastAlarm | None = None
-    unit_total: int = 0
+    units: UnitCount = NOT_COUNTED
 
 
 NOTHING_KNOWN: Final = Known()
@@ -68,8 +69,7 @@ class Pack(Struct, frozen=True, gc=False):
         addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         left_out: units that came without an address where others have one.
-        is_unit_missing: whether a unit that was there before is not, although the BMS counts as
-            many units as then.
+        is_unit_missing: whether the frame lacks a unit of the pack.
         has_all_voltages: whether the frame has the voltage of every cell of all units.
         arrival: when the frame came, ISO 8601.
         known: what is known beside the frame.
@@ -149,14 +149,25 @@ class Pack(Struct, frozen=True, gc=False):
         master = array.master or Master()
         found = order_units(array.slaves, addressed=addressed)
         ordered = found.units
-        voltages = [v for unit in ordered for v in unit.cell_voltages if v is not None]
-        temperatures = [t for unit in ordered for t in unit.temperatures if t is not None]
-        low, high = (min(voltages), max(voltages)) if voltages else (None, None)
         # What is made of all cells or sensors is unknown without one of them.
-        is_unit_missing = len(ordered) + found.left_out < known.unit_total
+        is_unit_missing = known.units.is_one_missing(
+            ordered, len(ordered) + found.left_out, master.voltage
+        )
         has_all_units = not is_unit_missing and not found.left_out
-        has_all_voltages = has_all_units and all(unit.has_all_voltages for unit in ordered)
-        has_all_temperatures = has_all_units and all(u.has_all_temperatures for u in ordered)
+        has_all_voltages = has_all_temperatures = has_all_flags = has_all_units
+        all_voltages: list[float | None] = []
+        all_temperatures: list[float | None] = []
+        flags: list[bool | None] = []
+        for unit in ordered:
+            all_voltages += unit.cell_voltages
+            all_temperatures += unit.temperatures
+            flags += unit.cell_balancing
+            has_all_voltages = has_all_voltages and unit.has_all_voltages
+            has_all_temperatures = has_all_temperatures and unit.has_all_temperatures
+            has_all_flags = has_all_flags and unit.has_all_flags
+        voltages = _known_values(all_voltages)
+        temperatures = _known_values(all_temperatures)
+        low, high = (min(voltages), max(voltages)) if voltages else (None, None)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
         if low is not None and high is not None and has_all_voltages:
@@ -191,7 +202,7 @@ class Pack(Struct, frozen=True, gc=False):
                 master.temperature_max, max(temperatures, default=None), TEMPERATURE_DECIMALS
             ),
             temperature_min=_coldest(temperatures) if has_all_temperatures else None,
-            is_balancing=_is_balancing(ordered, has_all_units=has_all_units),
+            is_balancing=_is_balancing(flags, is_known=has_all_flags),
             cell_lowest=lowest,
             cell_highest=highest,
             energy=energy,
@@ -231,6 +242,11 @@ def _is_data(value: Any) -> bool:
     return value is not None and value != ""
 
 
+def _known_values(values: list[Any]) -> list[float]:
+    """Return the values without None."""
+    return [value for value in values if value is not None] if None in values else values
+
+
 def _agreeing(given: float | None, extreme: float | None, decimals: int) -> float | None:
     """Return the master's lowest or highest value, rounded so that it agrees with the units' one.
 
@@ -262,18 +278,11 @@ def _coldest(temperatures: Sequence[float]) -> float | None:
     return coldest
 
 
-def _is_balancing(units: Sequence[Unit], *, has_all_units: bool) -> bool | None:
+def _is_balancing(flags: Sequence[bool | None], *, is_known: bool) -> bool | None:
     """Return whether any cell is being balanced; None if that is not known of all cells."""
-    if any(True in unit.cell_balancing for unit in units):
+    if True in flags:
         return True
-    is_known = has_all_units and all(unit.has_all_flags for unit in units)
-    return False if is_known and any(unit.cell_balancing for unit in units) else None
-
-
-def shown(value: float | None, decimals: int) -> float | None:
-    """Return a value as it is published; None if it is not finite, which is no reading."""
-    # Adding zero turns -0.0 into 0.0.
-    return round(value, decimals) + 0.0 if value is not None and isfinite(value) else None
+    return False if is_known and flags else None
 
 
 def _cell(index: int, units: Sequence[Unit]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from recbms_zmq.sensors.pack import Pack
+from recbms_zmq.sensors.unit_census import adds_up
 from recbms_zmq.sensors.units import UNPLUGGED, Unit
 
 MAX_REMARKS: Final = 16
@@ -16,8 +17,6 @@ MAX_REMARKS: Final = 16
 NOT_MEASURED: Final = (0.0, 65.535)
 """V of a cell that is not measured: nothing, and all bits of 16."""
 UNKNOWN_HOURS: Final = 65535  # all bits of 16, in a text of the time remaining
-MAX_DIFFERENCE: Final = 0.02
-"""Ratio up to which the sum of the cells and the pack voltage may differ."""
 FRAMES_TO_RAISE: Final = 3
 FRAMES_TO_CLEAR: Final = 10
 ADDRESSES_CHANGE: Final = (
@@ -72,7 +71,7 @@ def find(pack: Pack) -> Iterator[str]:
     if pack.left_out:
         yield "a unit comes without its address, and is left out: the others have one"
     if pack.is_unit_missing:
-        yield "a unit is missing that was there before: check its power and its RS-485 cable"
+        yield "a unit is missing that the BMS counts: check its power and its RS-485 cable"
     for unit in pack.units:
         yield from _not_whole(unit)
         yield from _in_unit(unit)
@@ -125,8 +124,7 @@ def _is_another_sum(pack: Pack) -> bool:
         return False
     if len(pack.cell_voltages) != pack.cell_count:
         return False  # some cells are not in the frame, so their sum must differ
-    total = sum(pack.cell_voltages)
-    return abs(total - voltage) > MAX_DIFFERENCE * max(abs(voltage), abs(total))
+    return not adds_up(pack.cell_voltages, voltage)
 
 
 def _bounded(remarks: list[str]) -> tuple[str, ...]:

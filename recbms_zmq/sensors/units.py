@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ _STAND_IN: Final = 256
 MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
 
 
+# `gc=False`, as in `wire.frames`: made of each frame, without a cycle.
 class Unit(Struct, frozen=True, gc=False):
     """One BMS unit. Lists have one item per cell or sensor, None where the frame has no value.
 
@@ -49,7 +50,7 @@ class Unit(Struct, frozen=True, gc=False):
     has_all_flags: bool
 
 
-class Units(NamedTuple):
+class Units(Struct, frozen=True, gc=False):
     """The units of a frame.
 
     Attributes:

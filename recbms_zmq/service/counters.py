@@ -62,7 +62,7 @@ class _Reserve:
         self.limit = math.inf
         self._least = least
         self._dumped: float | None = None
-        self._reserved = 0.0
+        self._reserved: float
 
     def publish(self, total: float) -> float:
         # `max`, because after an unclean end the total is below what was published.

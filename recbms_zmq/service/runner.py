@@ -13,6 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
+from recbms_zmq.service.look_ups import LookUpLoop
+
 LOOKUPS: Final = 8
 """Look-ups at a time. A fleet that is without DNS must not run into a limit of threads."""
 
@@ -56,6 +58,7 @@ class DaemonThreads(ThreadPoolExecutor):
         except RuntimeError as exc:
             with self._guard:
                 self._running -= 1
+                # Else one of the other threads does it.
                 if not self._running:
                     self._waiting.remove(job)
                     raise OSError(
@@ -91,7 +94,7 @@ def _fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a program to its end, as `asyncio.run` does, and leave look-ups behind."""
     try:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=LookUpLoop) as runner:
             runner.get_loop().set_default_executor(DaemonThreads())
             return runner.run(work)
     finally:

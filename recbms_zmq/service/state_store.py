@@ -159,10 +159,11 @@ class StateStore:
             os.close(fd)
 
     async def _keep(self) -> None:
+        pause = min(_SAVE_PAUSE, SAVE_EVERY)
         last = False
         while not last:
-            await _wait(self._closing, min(_SAVE_PAUSE, SAVE_EVERY))
-            await _wait(self._wake, SAVE_EVERY)
+            await _wait(self._closing, pause)
+            await _wait(self._wake, SAVE_EVERY - pause)
             self._wake.clear()
             last = self._closing.is_set()  # set while a write runs, it asks for one more
             # A task, because a thread that waits for the disk cannot be cancelled: the write goes

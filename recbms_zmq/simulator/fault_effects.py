@@ -180,7 +180,7 @@ def _unknown_keys(data: bytes, rng: RandomNumber) -> bytes:
 
 
 def _unknown_type(data: bytes, _rng: RandomNumber) -> bytes:
-    return re.sub(rb'"type":"[a-z]+"', b'"type":"novost"', data, count=1)
+    return re.sub(rb'"type":"[a-z]+"', b'"type":"novost"', data)
 
 
 def _with_members(

@@ -11,7 +11,7 @@ import errno
 import functools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,13 +66,13 @@ class ZmqSink:
         with _batch_threads():
             self._socket = self._context.socket(zmq.XPUB)
         # In the order of the first message of each topic: `availability` is the first of a replay.
-        self._retained: dict[bytes, Retained] = {}
+        self._retained: dict[Hashable, Retained] = {}
         # What `Socket.send` and `Socket.get` call; pyzmq's layer of Python doubles their time.
         self._send = functools.partial(zmq.backend.Socket.send, self._socket)
         get = functools.partial(zmq.backend.Socket.get, self._socket, int(zmq.EVENTS))
         self._events: Callable[[], Any] = get
         self._plan = ReplayPlan()
-        self._replaying: deque[bytes] = deque()  # topics that are still to be sent
+        self._replaying: deque[Retained] = deque()  # what is still to be sent
         self._next_replay: asyncio.TimerHandle | None = None
         self._subscriptions = Subscriptions()
         self._watched = False
@@ -159,10 +159,10 @@ class ZmqSink:
             send(topic, _MORE)
             send(body)
             if message is not None:
-                retained[topic] = message
+                retained[message] = message
         # After the messages: the null that expires a topic must not be retained itself.
-        for topic in batch.expired:
-            retained.pop(topic, None)
+        for expired in batch.expired:
+            retained.pop(expired, None)
         # The descriptor is edge-triggered, and a send can consume the event that would make it
         # readable: without this look a subscription could wait for the next batch.
         if self._watched and self._events() & _POLLIN:
@@ -237,12 +237,11 @@ class ZmqSink:
         loop = asyncio.get_running_loop()
         due = self._plan.due
         if not self._replaying and due is not None and due <= loop.time():
-            self._replaying.extend(self._plan.replay(self._retained, loop.time()))
+            self._replaying.extend(self._plan.replay(self._retained.values(), loop.time()))
         for _ in range(min(len(self._replaying), _REPLAYED_AT_ONCE)):
-            topic = self._replaying.popleft()
-            message = self._retained.get(topic)
-            if message is not None:  # it can have expired in a pause
-                self._send(topic, _MORE)
+            message = self._replaying.popleft()
+            if message in self._retained:  # it can have expired in a pause
+                self._send(message.topic, _MORE)
                 self._send(message.last_body())
         if self._replaying:
             self._next_replay = loop.call_later(_REPLAY_PAUSE, self._replay)

@@ -12,8 +12,10 @@ and a crowd of new subscribers must not fill their queues.
   asks twice gets the second answer behind the first: `client.query` depends on it.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
+
+from recbms_zmq.reporting.batch import Retained
 
 _PREFIX_INTERVAL: Final = 1.0  # seconds between two replays of a prefix
 _MAX_RATE: Final = 20_000  # messages a second
@@ -47,14 +49,14 @@ class ReplayPlan:
         """When the next replay is due, a time that may have passed; None if no prefix waits."""
         return max(self._due, self._rate_due) if self._waiting else None
 
-    def replay(self, retained: Mapping[bytes, Any], now: float) -> list[bytes]:
-        """Return the topics to send now, in the order of `retained`."""
+    def replay(self, retained: Collection[Retained], now: float) -> list[Retained]:
+        """Return the messages to send now, in the order of `retained`."""
         prefixes = tuple(self._waiting) if len(self._waiting) <= _MAX_PREFIXES else (b"",)
         # Only the last second is kept: a client can make up prefixes without end.
         recent = {p: at for p, at in self._replayed.items() if at + _PREFIX_INTERVAL > now}
         self._replayed = recent | dict.fromkeys(self._waiting, now)
         self._waiting.clear()
-        topics = [topic for topic in retained if topic.startswith(prefixes)]
-        seconds = len(topics) / max(1, min(len(retained), _MAX_RATE))
+        messages = [message for message in retained if message.topic.startswith(prefixes)]
+        seconds = len(messages) / max(1, min(len(retained), _MAX_RATE))
         self._rate_due = max(self._rate_due, now - _RESERVE) + seconds
-        return topics
+        return messages

@@ -30,6 +30,9 @@ from recbms_zmq.sinks.descriptors import open_writer
 _Lines = OrderedDict[bytes | int, Outgoing]
 
 _MAX_GROUP_LINES: Final = select.PIPE_BUF // 64  # no line is shorter than 64 bytes
+_GROUPS_PER_TURN: Final = 16
+"""Groups that are written in one turn of the event loop: 64 KiB, what an empty pipe takes. A BMS
+that floods makes each turn some 10 ms long, and the lines of all BMS wait in the same queue."""
 
 
 class StdoutSink:
@@ -61,16 +64,20 @@ class StdoutSink:
 
     def publish(self, batch: Batch) -> None:
         """Write the lines, or keep them until the reader is ready."""
-        tried = 0
+        waiting = batch.messages
         if not self._watched:
-            for group in _groups(_lines(batch.messages)):
-                tried += group.count(b"\n")
+            groups = _groups(_lines(waiting))
+            for group in groups:
                 if not self._write(group):
                     break
+            # The lines that are left are counted, because nearly always there are none: counting
+            # takes as long as all else here.
+            left = sum(group.count(b"\n") for group in groups)
+            waiting = waiting[len(waiting) - left :]
         if not self._gone:
             # Before the messages are kept: the one that expires a topic is among them.
             self._sealed |= bool(batch.expired)
-            for message in batch.messages[tried:]:
+            for message in waiting:
                 self._keep(next(self._numbers) if batch.complete else message[0], message)
 
     @property
@@ -121,9 +128,13 @@ class StdoutSink:
         self._failed(error)
 
     def _write_waiting(self) -> None:
-        """Write the next group; one per turn of the event loop, so that the rest keeps running."""
-        if self._write(self._rest or self._take()) and not (self._round or self._next_round):
-            self._unwatch()
+        """Write what the reader has room for, in one turn so much that the rest keeps running."""
+        for _ in range(_GROUPS_PER_TURN):
+            if not self._write(self._rest or self._take()):
+                return
+            if not (self._round or self._next_round):
+                self._unwatch()
+                return
 
     def _take(self) -> bytes:
         if not self._round:

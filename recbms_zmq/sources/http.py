@@ -80,30 +80,30 @@ class HttpSource(LiveSource):
         is_connected = False
         while True:
             began = loop.time()
-            reason, is_connected = await self._poll(receiver, is_connected)
+            reason = await self._poll(receiver, is_connected)
+            is_connected = reason is None
             if reason is None:
                 await asyncio.sleep(began + self._interval - loop.time())
             else:
-                is_connected = False
                 receiver.disconnected(reason, Instant.now())
                 await asyncio.sleep(next(self._backoff.delays))
 
-    async def _poll(self, receiver: Receiver, is_connected: bool) -> tuple[str | None, bool]:
-        """Make one request; return what was wrong, and whether the receiver counts as connected."""
+    async def _poll(self, receiver: Receiver, is_connected: bool) -> str | None:
+        """Make one request; return what was wrong."""
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 data = await self._get()
         except InvalidResponse as exc:
-            return str(exc), is_connected
+            return str(exc)
         except OSError as exc:  # TimeoutError is one too
-            return explain_failure(exc), is_connected
+            return explain_failure(exc)
         now = Instant.now()
         if not is_connected:
             receiver.connected(now)
         if not receiver.received(data, now):
-            return "the answer is not a frame of a BMS", True
+            return "the answer is not a frame of a BMS"
         self._backoff.reset()
-        return None, True
+        return None
 
     async def _get(self) -> bytes:
         """Return the content at the address, or where it redirects to."""
@@ -147,8 +147,8 @@ def _request(url: str) -> bytes:
         f"Host: {host.encode('idna').decode() if not host.isascii() else host}",
         f"User-Agent: recbms-zmq/{__version__}",
         "Accept: application/json",
-        "Accept-Encoding: identity",
-        "Connection: close",
+        "Accept-Encoding: identity",  # the parser unpacks nothing
+        "Connection: close",  # a body without a length ends with its connection
     ]
     if at:
         name, _, password = user.partition(":")

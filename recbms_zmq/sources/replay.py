@@ -93,8 +93,8 @@ class ReplaySource:
                 if self._speed:
                     # From the start of the replay, not from the line before: no delay adds up.
                     due = began + (record.monotonic - first) / self._speed
-                    delay = max(0.0, due - time.monotonic())
-                # Also for 0 s: signals and the other BMS of the process need a turn.
+                    delay = due - time.monotonic()
+                # Also if it is due or late: signals and the other BMS of the process need a turn.
                 await asyncio.sleep(delay)
                 self._place, self._reached = record.at, time.monotonic()
                 _deliver(record, receiver)

@@ -41,4 +41,4 @@ class SimulatedSource(LiveSource):
                     receiver.received(message.data, now)
             # Read again: making the frames of a large pack takes time.
             elapsed = Instant.now().monotonic - start.monotonic
-            await asyncio.sleep(max(traffic.due - elapsed, 0))
+            await asyncio.sleep(traffic.due - elapsed)

@@ -141,15 +141,12 @@ class _Delivery:
     def __init__(self, receiver: Receiver, backoff: Backoff) -> None:
         self._receiver = receiver
         self._backoff = backoff
-        self._is_proven = False
 
     def opened(self) -> None:
-        self._is_proven = False
         self._receiver.connected(Instant.now())
 
     def message(self, data: bytes) -> None:
-        if self._receiver.received(data, Instant.now()) and not self._is_proven:
-            self._is_proven = True
+        if self._receiver.received(data, Instant.now()):
             self._backoff.reset()
 
 

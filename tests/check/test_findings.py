@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.frames import SETTINGS, STATUS
+from support.frames import FRAMES, SETTINGS, STATUS, status
 
-from recbms_zmq.check.findings import full_report, verdict
+from recbms_zmq.check.findings import as_json, full_report, nothing_found, verdict
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
@@ -21,10 +21,15 @@ class Silent(LiveSource):
         """Deliver nothing: the test does."""
 
 
-def report_on(*frames: bytes) -> list[str]:
+def probe_of(*frames: bytes) -> Probe:
     probe = Probe(Silent())
     for number, frame in enumerate(frames):
         probe.received(frame, Instant(float(number), 1e9))
+    return probe
+
+
+def report_on(*frames: bytes) -> list[str]:
+    probe = probe_of(*frames)
     report = full_report(probe, "ws://bms/ws", [], 10)
     assert report[-1] == verdict(probe, 10)
     return report
@@ -83,3 +88,139 @@ def test_an_implausible_value_is_a_remark(frames: int) -> None:
     assert "  remark " in report
     assert "-127 °C" in report
     assert "  remark " not in " ".join(report_on(STATUS.encode()))
+
+
+LOW = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
+ODD = status(erro=LOW, new_key=1, soc="half").encode()
+LOW_TEXT = (
+    "Cell voltage too low (unit 2, cell 3). REC's manual: discharging is switched off now. "
+    "Plug in the charger."
+)
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+FROST = (
+    "temperature limit low (tmin, -10 °C) is outside the usual 0 to 60 °C: Winston cells can be "
+    "charged below 0 °C, most others cannot; see the cells' data sheet"
+)
+NOTHING = {
+    "alive": False,
+    "verdict": "no status frame within 10 s: no answer",
+    "connected_after": None,
+    "failures": [],
+    "next_step": "Is the module on, and this machine in its network?",
+    "status_frames": 0,
+    "frame_interval": None,
+    "websocket": None,
+    "unknown_keys": [],
+    "missing_keys": [],
+    "dropped_messages": {},
+    "unreadable_fields": [],
+    "device": None,
+    "alarm": None,
+    "readings": {},
+    "remarks": [],
+    "settings": [],
+}
+REAL = json.loads((FRAMES.parent / "readings" / "status.json").read_bytes()) | {
+    "last_update": "2001-09-09T01:46:40.000Z"
+}
+UNIT = {"units": [{"address": 2, "cells": 4, "sensors": 1}]}
+ONE_FRAME = NOTHING | {
+    "alive": True,
+    "verdict": f"alive: {STATE}",
+    "next_step": None,
+    "status_frames": 1,
+    "websocket": True,
+    "device": UNIT,
+    "readings": REAL,
+}
+
+
+@pytest.mark.parametrize(
+    ("frames", "facts"),
+    [
+        ([], NOTHING),
+        (
+            [b"nonsense", b"x"],
+            NOTHING
+            | {
+                "verdict": "no status frame within 10 s: "
+                "the answer is not a frame of a BMS (not JSON)",
+                "next_step": "The answer is not a frame of a BMS: is this the address of the "
+                "module's websocket, ws://HOST/ws?",
+                "dropped_messages": {"not JSON": 2},
+            },
+        ),
+        ([STATUS.encode()], ONE_FRAME),
+        ([STATUS.encode()] * 3, ONE_FRAME | {"status_frames": 3, "frame_interval": 1.0}),
+        ([STATUS.replace('"type":"status",', "").encode()], ONE_FRAME | {"websocket": False}),
+        (
+            [SETTINGS.encode(), b"x", ODD],
+            ONE_FRAME
+            | {
+                "verdict": f"alive: {STATE.partition(' %, ')[2]}; alarm: {LOW_TEXT}",
+                "unknown_keys": ["bms_array.master.new_key"],
+                "missing_keys": ["mcu_time", "re1l"],
+                "dropped_messages": {"not JSON": 1},
+                "unreadable_fields": ["$.bms_array.master.soc"],
+                "device": UNIT
+                | {"model": "ABMS", "chemistry": "LiFePO4 Winston", "capacity": 320.0},
+                "alarm": LOW_TEXT,
+                "readings": {key: value for key, value in REAL.items() if key != "soc"}
+                | {
+                    "problem": True,
+                    "error_number": 2,
+                    "error_text": "Cell voltage too low",
+                    "error_unit": 2,
+                    "error_cell": 3,
+                    "cycles": 37,
+                    "last_alarm": "Cell voltage too low (unit 2, cell 3)",
+                    "last_alarm_time": "2001-09-09T01:46:40.000Z",
+                },
+                "settings": [{"level": "note", "text": FROST}],
+            },
+        ),
+    ],
+)
+def test_programs_get_these_facts(frames: list[bytes], facts: dict[str, Any]) -> None:
+    found = as_json(probe_of(*frames), 10)
+    assert found == facts
+
+
+def test_people_get_this_report() -> None:
+    assert report_on(SETTINGS.encode(), b"x", ODD, ODD, ODD) == [
+        "ws://bms/ws",
+        "  frames      3 status, one every 1.00 s, settings received, 1 dropped: not",
+        "              JSON, fields that could not be read: $.bms_array.master.soc",
+        "  firmware    websocket; status with unknown keys: bms_array.master.new_key",
+        "              (please report them); settings without mcu_time, re1l",
+        "  pack        ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature",
+        "              sensor",
+        "  state       13.24 V, +7.46 A, charging, Full in: 31h 00 min",
+        "  cells       lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference",
+        "              0.015 V, warmest 22.5 °C",
+        "  alarm       Cell voltage too low (unit 2, cell 3). REC's manual: discharging",
+        "              is switched off now. Plug in the charger.",
+        "  settings    note: temperature limit low (tmin, -10 °C) is outside the usual 0",
+        "              to 60 °C: Winston cells can be charged below 0 °C, most others",
+        "              cannot; see the cells' data sheet",
+        f"alive: 13.24 V, +7.46 A, charging, Full in: 31h 00 min; alarm: {LOW_TEXT}",
+    ]
+    assert report_on(STATUS.encode()) == [
+        "ws://bms/ws",
+        "  frames      1 status, no settings during this check",
+        "  firmware    websocket; status with all known keys",
+        "  pack        unit 2: 4 cells, 1 temperature sensor",
+        f"  state       {STATE}",
+        "  cells       lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference",
+        "              0.015 V, warmest 22.5 °C",
+        "  alarm       none",
+        f"alive: {STATE}",
+    ]
+    failures = {"ws://bms/ws": "HTTP status 404", "http://bms/cell": "\x1b[2Jno"}
+    assert nothing_found("bms", failures, "Do that.") == [
+        "bms",
+        "  failure     ws://bms/ws: HTTP status 404",
+        "  failure     http://bms/cell: ?[2Jno",
+        "  what to do  Do that.",
+        "no BMS found: ws://bms/ws: HTTP status 404; http://bms/cell: ?[2Jno",
+    ]

@@ -1,10 +1,14 @@
-"""How many addresses are asked at a time."""
+"""How many addresses are asked at a time, and what their answers mean."""
 
 import asyncio
 from collections import Counter
 from ipaddress import IPv4Network
 
-from recbms_zmq.check.sweep import sweep
+import pytest
+
+from recbms_zmq.check.probe import Probe
+from recbms_zmq.check.search import Search
+from recbms_zmq.check.sweep import Answer, answer_of, sweep
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
 
@@ -43,3 +47,25 @@ def test_each_address_is_asked_once_and_32_at_a_time() -> None:
     assert answers == {"refused": 254}
     assert crowd.most == 32
     assert crowd.asked == {f"ws://{address}/ws": 1 for address in addresses}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "answer"),
+    [
+        (["no answer within 1 s"], "silent"),
+        (["connection refused"], "refused"),
+        (["connection refused", "no answer within 1 s"], "silent"),
+        (["the BMS answered with HTTP status 404"], "web server"),
+        (["the BMS answered with HTTP status 404", "connection refused"], "web server"),
+        (["the BMS answered with HTTP status 401"], "possible"),
+        (["the BMS answered with HTTP status 503"], "possible"),
+        (["nothing received", "the BMS answered with HTTP status 404"], "possible"),
+    ],
+)
+def test_what_is_at_an_address_follows_from_how_its_urls_failed(
+    reasons: list[str], answer: Answer
+) -> None:
+    failures = {f"http://h/{number}": reason for number, reason in enumerate(reasons)}
+    probe = Probe(Host(Crowd()))
+    assert answer_of(Search(None, probe, failures)) == answer
+    assert answer_of(Search("ws://h/ws", probe, failures)) == "bms"

@@ -36,6 +36,10 @@ def test_help_has_examples_and_fits_80_columns(name: str, monkeypatch: pytest.Mo
     assert out.startswith(f"usage: recbms-zmq {name or 'COMMAND'} ")
     assert re.search(rf"^ +recbms-zmq {name}\b", out, re.MULTILINE)
     assert [line for line in out.splitlines() if len(line) > 80] == []
+    assert "[-h]" not in out
+    assert re.search(
+        "^exit codes: |^  recbms-zmq run --help +options, examples, exit codes$", out, re.MULTILINE
+    )
 
 
 LOG_LEVEL = "--log-level: not allowed with argument -v/--verbose"
@@ -45,7 +49,7 @@ SOURCE = (
 )
 PAIR = "--curve-secret-key: the service's key is needed too: --curve-server-key FILE"
 NO_BMS = "no BMS to read: give its address, for example ws://192.168.8.2/ws, or a --config file"
-NAME = "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters, got 'A'"
+NAME = "--device: expected a name of a-z, 0-9, _ and -, at most 64 characters (perhaps a?), got 'A'"
 ABOVE = "expected seconds, a number above 0"
 
 
@@ -62,9 +66,12 @@ ABOVE = "expected seconds, a number above 0"
             "run --stale-aftr=5 ws://h/ws",
             "--stale-aftr is UNKNOWN; did you mean --stale-after? (TRY)",
         ),
-        ("run --ref 5 ws://h/ws", "--ref is UNKNOWN; did you mean --prefix? (TRY)"),
+        ("run --ref 5 ws://h/ws", "--ref is UNKNOWN; did you mean --refresh? (TRY)"),
         ("run --zzz=ws://u:secret@h/ws", "--zzz is UNKNOWN (TRY)"),
-        ("demo ws://u:secret@h/ws", "ws://***@h/ws is UNKNOWN (TRY)"),
+        (
+            "demo ws://u:secret@h/ws",
+            "ws://***@h/ws is UNKNOWN; to read it: recbms-zmq run ws://***@h/ws (TRY)",
+        ),
         ("run --refresh", "--refresh: a value is missing (TRY)"),
         ("run", NO_BMS),
         ("run -v --log-level info sim:", LOG_LEVEL + " (TRY)"),
@@ -73,7 +80,10 @@ ABOVE = "expected seconds, a number above 0"
             "--count: expected messages, a whole number from 1 to 2147483647, got '0'",
         ),
         ("listen --timeout never", f"--timeout: {ABOVE}, got 'never'"),
-        ("listen 127.0.0.1", f"ENDPOINT: {ENDPOINT}, got '127.0.0.1'"),
+        (
+            "listen 127.0.0.1",
+            f"ENDPOINT: {ENDPOINT} (perhaps tcp://127.0.0.1:5556?), got '127.0.0.1'",
+        ),
         ("listen tcp://*:5556", "cannot connect to tcp://*:5556: Invalid argument"),
         ("monitor tcp://127.0.0.1:*", "cannot connect to tcp://127.0.0.1:*: Invalid argument"),
         ("monitor tcp://nowhere", f"ENDPOINT: {ENDPOINT}, got 'tcp://nowhere'"),
@@ -83,6 +93,14 @@ ABOVE = "expected seconds, a number above 0"
         ("check tcp://nowhere", f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
         ("check --timeout 0", f"--timeout: {ABOVE}, got '0'"),
         ("check --device A", NAME),
+        (
+            "simulate --port 65536",
+            "--port: expected a port, a whole number from 0 to 65535, got '65536'",
+        ),
+        (
+            "simulate --faults stall|at|3",
+            "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
+        ),
         # An option without effect.
         ("completion bash --shell zsh", "--shell: NONE with bash; it belongs to install"),
         ("run --timeout 5 sim:", "--timeout: NONE without --once"),
@@ -141,9 +159,109 @@ def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: st
 
 
 @pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        # A file, a folder, a form of output.
+        ("record ws://h/ws battery.jsonl", "did you mean --output battery.jsonl?"),
+        ("record battery.jsonl sim:", "it takes one [NAME=]SOURCE"),
+        ("run -o log.json sim:", "the shell writes a file: recbms-zmq run ... > FILE"),
+        ("files pipes -o .", "did you mean --copy DIR?"),
+        ("alarms /var/lib/recbms-zmq", "did you mean --state-dir /var/lib/recbms-zmq?"),
+        ("sensors --json", "did you mean --format json?"),
+        ("sensors markdown", "did you mean --format markdown?"),
+        ("run --csv sim:", "did you mean --format csv?"),
+        ("sensors soc", "it takes options only"),
+        # An address, or a part of one.
+        (
+            "run --host h",
+            "an address has no option, as in recbms-zmq run ws://192.168.8.2/ws",
+        ),
+        ("check --port 81 h", "a port is a part of the address, as in ws://192.168.8.2:81/ws"),
+        (
+            "listen --port 5556",
+            "an address has no option, as in recbms-zmq listen tcp://127.0.0.1:5556",
+        ),
+        (
+            "demo --cells 16",
+            "it belongs to the address, as in recbms-zmq run 'sim:?cells=...'",
+        ),
+        (
+            "flow ws://u:secret@h/ws",
+            ("the address of a BMS follows --url, as in recbms-zmq flow --url ws://***@h/ws"),
+        ),
+        ("simulate 8081", "did you mean --port 8081?"),
+        ("check ws://h/ws ws://i/ws", "it takes one TARGET"),
+        # Words of other programs, and of other commands of this one.
+        ("flow dashboard", "did you mean --target dashboard?"),
+        ("completion install bash", "did you mean --shell bash?"),
+        (
+            "run --mqtt h sim:",
+            "for MQTT: recbms-zmq files to_mqtt.py, or recbms-zmq flow --target mqtt",
+        ),
+        ("run -c recbms.toml", "did you mean --config?"),
+        ("run --debug sim:", "did you mean --verbose?"),
+        ("run --ONCE sim:", "did you mean --once?"),
+        ("run --interval 5 sim:", "did you mean --min-interval?"),
+        ("monitor --device main", "it is an option of check"),
+        ("simulate --log-level debug", "it is an option of check, run and record"),
+        ("find help", ""),
+        ("run --bmz h", ""),
+    ],
+)
+def test_an_unknown_word_behind_a_command_is_answered_with_what_may_be_meant(
+    line: str, hint: str
+) -> None:
+    command = f"recbms-zmq {line.split(maxsplit=1)[0]}"
+    code, out, error = answer(*line.split())
+    _, _, found = error.partition(f" is not an option or argument of {command}")
+    assert (code, out) == (2, "")
+    assert found == f"{hint and '; '}{hint} (try: {command} --help)\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "$ recbms-zmq run sim:",
+            "'$' is not a command; it is the prompt of an example: leave it out",
+        ),
+        ("recbms-zmq run sim:", "'recbms-zmq' is not a command; it is there twice: leave one out"),
+        ("-V", "COMMAND is missing; did you mean recbms-zmq --version?"),
+        (
+            "run \N{EM DASH}once sim:",
+            "\N{EM DASH}once begins with a dash of a web page: type it as --once",
+        ),
+        (
+            "run sim: \N{EN DASH}-config=ws://u:secret@h",
+            (
+                "\N{EN DASH}-config=ws://***@h begins with a dash of a web page: "
+                "type it as --config=ws://***@h"
+            ),
+        ),
+    ],
+)
+def test_what_is_pasted_from_a_web_page_is_named(line: str, sentence: str) -> None:
+    assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence} (try: recbms-zmq --help)\n")
+
+
+@pytest.mark.parametrize("command", [["flow"], ["flow", "--force"]])
+def test_a_folder_is_no_file_to_overwrite(command: list[str], tmp_path: Path) -> None:
+    sentence = f"{tmp_path} is a folder; give the name of a file in it"
+    assert answer(*command, "-o", str(tmp_path)) == (73, "", f"recbms-zmq: {sentence}\n")
+
+
+def test_a_file_in_a_folder_that_is_not_there_names_the_folder(tmp_path: Path) -> None:
+    sentence = f"cannot write {tmp_path}/a/b.json: there is no folder {tmp_path}/a"
+    assert answer("flow", "-o", f"{tmp_path}/a/b.json") == (73, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
     ("word", "hint"),
     [
         ("rnu", "did you mean run?"),
+        ("RUN", "did you mean run?"),
+        ("mon", "did you mean monitor?"),
+        ("scan", "did you mean recbms-zmq find?"),
         ("battery", f"the commands are {', '.join(dispatch.COMMANDS)}"),
         (
             "ws://u:secret@192.168.8.2/ws",

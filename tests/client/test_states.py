@@ -93,7 +93,7 @@ def test_alarms_and_silence_are_lines_of_their_own() -> None:
     listener.silence(31)
     listener.status(STATUS)
     listener.wait(1)
-    alarm = "error 4, Cell temperature too high, unit 2, sensor 1"
+    alarm = "error 4, Cell temperature too high (unit 2, sensor 1)"
     assert listener.shown()[1:] == [
         "online",
         NORMAL,

@@ -234,6 +234,49 @@ def test_a_mistyped_variable_is_warned_of_and_a_foreign_one_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("URL", "SOURCES"), ("HOST", "SOURCES"), ("SOURCE", "SOURCES"), ("CONFIG_FILE", "CONFIG")],
+)
+def test_the_usual_names_of_other_programs_are_warned_of(name: str, meant: str) -> None:
+    assert loaded(URL, env={f"RECBMS_{name}": "5"}).warnings == [
+        f"RECBMS_{name} is not an option; did you mean RECBMS_{meant}?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "s"),
+    [
+        ("http://u:secret@h/", "http://***@h", ""),
+        ("ws://h:81", "ws://h:81", ""),
+        ("https://h", "https://h", "s"),
+    ],
+)
+def test_an_address_without_a_path_is_warned_of(url: str, shown: str, s: str) -> None:
+    host = shown.partition("://")[2]
+    assert loaded(url).warnings == [
+        (
+            f"{shown} has no path; a REC module is at ws{s}://{host}/ws, with older firmware at "
+            f"http{s}://{host}/cell"
+        )
+    ]
+
+
+def test_only_an_address_in_a_network_needs_a_path() -> None:
+    assert loaded("replay://battery.jsonl").warnings == []
+
+
+def test_a_mistyped_variable_of_any_characters_is_one_line() -> None:
+    assert loaded(URL, env={"RECBMS_\udcff\fOURCES": "5"}).warnings == [
+        "RECBMS_??OURCES is not an option; did you mean RECBMS_SOURCES?"
+    ]
+
+
+def test_a_variable_that_is_not_an_option_explains_why_there_is_no_bms() -> None:
+    hint = "(RECBMS_URL is not an option; did you mean RECBMS_SOURCES?)"
+    assert refused(UsageError, {}, [], {"RECBMS_URL": URL}).endswith(f"a --config file {hint}")
+
+
 # --- every mistake is a sentence ---
 
 NAME = "expected a name of a-z, 0-9, _ and -, at most 64 characters"
@@ -270,7 +313,7 @@ def refused(error: type[RecBmsError], *arguments: Any) -> str:
         ([], NO_BMS),
         (["192.168.8.2"], f"SOURCE: expected {SOURCE} (perhaps {URL}?), got '192.168.8.2'"),
         (["house=ftp://u:secret@h/"], f"SOURCE: expected {SOURCE}, got 'ftp://***@h/'"),
-        (["House=ws://u:secret@h/ws"], f"SOURCE: {NAME}, got 'House'"),
+        (["House=ws://u:secret@h/ws"], f"SOURCE: {NAME} (perhaps house?), got 'House'"),
         (["x" * 65 + "=ws://h/ws"], f"SOURCE: {NAME}, got '{'x' * 65}'"),
         (
             [URL, "ws://other/ws"],
@@ -289,7 +332,7 @@ def test_a_wrong_source_is_one_sentence(sources: list[str], sentence: str) -> No
         ({"stale_after": "0"}, f"--stale-after: {SECONDS} above 0, got '0'"),
         ({"refresh": "0"}, f"--refresh: {SECONDS} of at least 0.01, got '0'"),
         ({"emit": "all"}, "--emit: expected one of readings, snapshot, both, got 'all'"),
-        ({"publish": ["tcp://127.0.0.1:1", "5557"]}, f"--publish: {ENDPOINT}, got '5557'"),
+        ({"publish": ["tcp://127.0.0.1:1", "x"]}, f"--publish: {ENDPOINT}, got 'x'"),
         ({"publish": ["tcp://*:5556"]}, "--publish: " + REACHED.format("tcp://*:5556")),
         ({"publish": ["ipc:///y", "ipc:///x", "ipc:///x"]}, "--publish: ipc:///x is given twice"),
         ({"no_publish": "true", "no_stdout": "true"}, NO_OUTPUT),
@@ -345,6 +388,10 @@ BMS = f'[[bms]]\nurl = "{URL}"\n'
 FIRST, SECOND = "THE_FILE: [[bms]] number 1: ", "THE_FILE: [[bms]] number 2: "
 
 
+QUOTES = "a text needs straight quotes, a number no unit; true and false are lower case"
+TABLE = "a BMS is a [[bms]] table with a name and a url"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -373,11 +420,11 @@ FIRST, SECOND = "THE_FILE: [[bms]] number 1: ", "THE_FILE: [[bms]] number 2: "
         ),
         (
             'bms = "ws://u:secret@h/ws"\n',
-            "THE_FILE: bms: expected [[bms]] tables, got 'ws://***@h/ws'",
+            "THE_FILE: bms: expected [[bms]] tables (two brackets), got 'ws://***@h/ws'",
         ),
         (
             'bms = ["ws://u:secret@h/ws"]\n',
-            "THE_FILE: bms: expected [[bms]] tables, got ['ws://***@h/ws']",
+            "THE_FILE: bms: expected [[bms]] tables (two brackets), got ['ws://***@h/ws']",
         ),
         ("publish = 5556\n" + BMS, f"THE_FILE: publish: {ENDPOINT}, got 5556"),
         (
@@ -389,12 +436,58 @@ FIRST, SECOND = "THE_FILE: [[bms]] number 1: ", "THE_FILE: [[bms]] number 2: "
             SECOND + "a second BMS has the name 'main'; give it its own name, with name in its "
             "table",
         ),
-        ("refresh = \n", "THE_FILE is not valid TOML: Invalid value (at line 1, column 11)"),
+        (
+            "refresh = \n",
+            f"INVALID Invalid value (at line 1, column 11); {QUOTES}",
+        ),
+        (
+            BMS + "bare = True\n",
+            f"INVALID Invalid value (at line 3, column 8); {QUOTES}",
+        ),
+        (
+            "url = sim:\n",
+            f"INVALID Invalid value (at line 1, column 7); {QUOTES}",
+        ),
+        (
+            "refresh = 20s\n",
+            "INVALID Expected newline or end of document after a statement (at line 1, column 13); "
+            + QUOTES,
+        ),
+        (
+            "bms:\n  - url: sim:\n",
+            (
+                "INVALID Expected '=' after a key in a key/value pair (at line 1, column 4); an "
+                "option is written as name = value"
+            ),
+        ),
+        (
+            '{"bms": []}',
+            (
+                "INVALID Invalid statement (at line 1, column 1); recbms-zmq files config.toml "
+                "prints an example"
+            ),
+        ),
+        *(
+            (f"{key} = 'ws://u:secret@h/ws'\n{BMS}", f"THE_FILE: '{key}' is not an option; {TABLE}")
+            for key in ("url", "host", "BMS", "sources")
+        ),
+        *(
+            (f"{BMS}{key} = 'h'\n", f"{FIRST}'{key}' is not an option; did you mean url?")
+            for key in ("host", "port", "source")
+        ),
+        (
+            f"{BMS}[mqtt]\nhost = 'h'\n",
+            (
+                "THE_FILE: 'mqtt' is not an option; the only tables are [[bms]], other options "
+                "go to the top of the file"
+            ),
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence(toml: Path, text: str, sentence: str) -> None:
     toml.write_text(text)
     found = refused(ConfigError, {"config": str(toml)}, [], {})
+    sentence = sentence.replace("INVALID", "THE_FILE is not valid TOML:")
     assert found == sentence.replace("THE_FILE", str(toml))
 
 

@@ -87,7 +87,11 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (readers.text, "a text of at most 100 characters", ["x" * 101]),
     (
         *(readers.name, "a name of a-z, 0-9, _ and -, at most 64 characters"),
-        ["", "Main", "a/b", "a\n", "\u00e4", "x" * 65, 5],
+        ["", "a/b", "a\n", "\u00e4", "x" * 65, 5],
+    ),
+    (
+        *(readers.name, "a name of a-z, 0-9, _ and -, at most 64 characters (perhaps my_boat?)"),
+        ["My Boat"],
     ),
     (readers.path, "a path", ["", "ws://h/ws", "wss:/h/ws", "a\0b", 5]),
     (readers.path, "a path of at most 4,095 bytes", ["ä" * 2048]),
@@ -112,7 +116,7 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (
         *(readers.source, SOURCE),
         [
-            *("", 5, "ws://", "ws:///ws", "ws://h:x/ws"),
+            *("", 5, "ws://h:x/ws"),
             *("ws://[::1/ws", "ws://h /ws", "ws://h\n/ws", "ftp://h/ws", "sim:x", "replay:"),
             *("http://a..b/cell", "ws://.b/ws", f"ws://{'a' * 64}.b/ws", "replay:\n"),
             *("ws://" + "\u00e4" * 64 + ".b/ws", "http://\u00e4..b/cell"),
@@ -120,6 +124,31 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     ),
     (readers.source, SOURCE + " (perhaps ws://192.168.8.2/ws?)", ["192.168.8.2"]),
     (readers.source, SOURCE + " (perhaps ws://bms.local/ws?)", ["bms.local"]),
+    (readers.source, SOURCE + " (the host is missing)", ["ws://", "ws:///ws", "http://:80/"]),
+    (
+        *(readers.source, SOURCE + " (without the quotes)"),
+        ["'ws://h/ws'", '"ws://h/ws"', "\N{LEFT DOUBLE QUOTATION MARK}ws://h/ws", "<ws://h/ws>"],
+    ),
+    (readers.source, SOURCE + " (perhaps ws://h:81/ws?)", ["h:81"]),
+    (
+        *(readers.source, SOURCE + " (a scheme is missing: ws:// or http://)"),
+        ["192.168.8.2/ws", "bms.local:81/cell"],
+    ),
+    (readers.source, SOURCE + " (a colon is missing before the slashes)", ["ws//h/ws"]),
+    (
+        *(
+            readers.source,
+            SOURCE + " (perhaps a service publishes there: recbms-zmq listen tcp://h:5556)",
+        ),
+        ["h:5556"],
+    ),
+    (readers.source, SOURCE + " (perhaps sim:?)", ["sim", "demo", "simulate"]),
+    (readers.source, SOURCE + " (perhaps --config /etc/r.toml?)", ["/etc/r.toml"]),
+    (
+        *(readers.source, SOURCE + " (a configuration is a TOML file: --config FILE)"),
+        ["recbms.yaml", "recbms.conf"],
+    ),
+    (readers.source, SOURCE + " (perhaps replay:./battery.jsonl?)", ["./battery.jsonl"]),
     (
         *(readers.source, SOURCE + " (a port is a number from 1 to 65535)"),
         ["ws://h:0/ws", "ws://h:99999/ws"],
@@ -136,7 +165,13 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
         *(readers.endpoint, ENDPOINT + " (that is an address of a BMS: recbms-zmq run reads it)"),
         ["ws://h/ws", "http://h"],
     ),
-    (readers.endpoint, ENDPOINT + " (perhaps tcp://127.0.0.1:5556?)", ["127.0.0.1:5556"]),
+    (
+        *(readers.endpoint, ENDPOINT + " (perhaps tcp://127.0.0.1:5556?)"),
+        ["127.0.0.1:5556", "127.0.0.1", "5556"],
+    ),
+    (readers.endpoint, ENDPOINT + " (perhaps tcp://*:5556?)", ["*:5556"]),
+    (readers.endpoint, ENDPOINT + " (perhaps ipc:///run/pub?)", ["/run/pub"]),
+    (readers.endpoint, ENDPOINT + " (a topic follows --topic)", ["recbms/main/soc"]),
     (readers.keys(), KEYS + " (no sensor has 'powr'; did you mean power?)", ["soc,powr"]),
     (
         *(readers.keys(), KEYS + " (no sensor has 'cell_voltage'; did you mean cell_voltage/*?)"),

@@ -2,7 +2,9 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from e2e import installation
 from e2e.broker import Broker
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import NodeRed
+from e2e.pipeline import MakePipeline, Pipeline
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children, command_folder
 
@@ -125,6 +128,26 @@ def service(tmp_path: Path) -> Iterator[Service]:
     program = Service(tmp_path)
     yield program
     program.stop()
+
+
+@pytest.fixture
+def cleared() -> Iterator[ExitStack]:
+    """What is called when the test has ended."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, cleared: ExitStack) -> MakePipeline:
+    """Start a pipe of the pages."""
+
+    def make(script: str, **options: str) -> Pipeline:
+        made = Pipeline(Path(tempfile.mkdtemp(dir=tmp_path)), script, **options)
+        cleared.callback(made.stop)
+        made.start()
+        return made
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,24 @@ from typing import Any, NamedTuple
 
 from e2e.home_assistant import HomeAssistant
 
-_VOLTAGE = {"unit_of_measurement": "V", "device_class": "voltage", "state_class": "measurement"}
-_POWER = {"unit_of_measurement": "W", "device_class": "power", "state_class": "measurement"}
-_TEMPERATURE = {
-    "unit_of_measurement": "°C",
-    "device_class": "temperature",
-    "state_class": "measurement",
-}
-_ENERGY = {
-    "unit_of_measurement": "kWh",
-    "device_class": "energy",
-    "state_class": "total_increasing",
-}
-_CHARGE = {"unit_of_measurement": "Ah", "state_class": "total_increasing"}
-_HOURS = {"unit_of_measurement": "h", "device_class": "duration", "state_class": "measurement"}
+
+def _number(unit: str, device_class: str = "", state_class: str = "measurement") -> dict[str, Any]:
+    words = {"device_class": device_class} if device_class else {}
+    return {"unit_of_measurement": unit, **words, "state_class": state_class}
+
+
+def _icon(name: str, **attributes: Any) -> dict[str, Any]:
+    return {**attributes, "icon": f"mdi:{name}"}
+
+
+_VOLTAGE = _number("V", "voltage")
+_POWER = _number("W", "power")
+_TEMPERATURE = _number("°C", "temperature")
+_ENERGY = _number("kWh", "energy", "total_increasing")
+_HOURS = _number("h", "duration")
+_CHARGE = _number("Ah", state_class="total_increasing")
+_TIME: dict[str, Any] = {"device_class": "timestamp"}
+_STATE: dict[str, Any] = {"device_class": "enum", "options": ["charging", "discharging", "idle"]}
 
 TIME = "a time"
 COUNTED = "a number that grows"
@@ -36,12 +40,12 @@ _NOT_COMPARED = {
 class Entity(NamedTuple):
     """One entity, whatever the flow that makes it."""
 
-    component: str
     key: str
     name: str
     state: str
     attributes: dict[str, Any]
     category: str | None = None
+    component: str = "sensor"
 
     def id(self, device_name: str) -> str:
         """Return the entity id."""
@@ -50,164 +54,62 @@ class Entity(NamedTuple):
 
 
 _ROWS: list[Any] = [
-    ("sensor", "voltage", "Pack voltage", "13.24", _VOLTAGE),
+    ("voltage", "Pack voltage", "13.24", _VOLTAGE),
+    ("current", "Current", "7.46", _number("A", "current")),
+    ("power", "Power", "98.8", _POWER),
+    ("soc", "State of charge", "28.5", _number("%", "battery")),
+    ("soh", "State of health", "99.6", _icon("battery-heart-variant", **_number("%"))),
+    ("temperature_max", "Maximum temperature", "22.5", _TEMPERATURE),
+    ("cell_voltage_min", "Minimum cell voltage", "3.305", _VOLTAGE),
+    ("cell_voltage_max", "Maximum cell voltage", "3.32", _VOLTAGE),
+    ("cell_voltage_delta", "Cell voltage difference", "0.015", _VOLTAGE),
+    ("cell_min", "Lowest cell", "2/1", _icon("battery-arrow-down"), "diagnostic"),
+    ("cell_max", "Highest cell", "2/2", _icon("battery-arrow-up"), "diagnostic"),
+    ("time_remaining", "Time remaining", "31", _HOURS),
+    ("time_remaining_minutes", "Minutes remaining", "1860", _number("min", "duration")),
+    ("time_remaining_text", "Time remaining text", "Full in: 31h 00 min", _icon("text-short")),
+    ("time_to_full", "Time to full", "31", _HOURS),
+    ("time_to_empty", "Time to empty", "unknown", _HOURS),
+    ("charge_state", "Charge state", "charging", _icon("battery-sync", **_STATE)),
+    ("charging", "Charging", "on", {"device_class": "battery_charging"}, None, "binary_sensor"),
     (
-        "sensor",
-        "current",
-        "Current",
-        "7.46",
-        {"unit_of_measurement": "A", "device_class": "current", "state_class": "measurement"},
-    ),
-    ("sensor", "power", "Power", "98.8", _POWER),
-    (
-        "sensor",
-        "soc",
-        "State of charge",
-        "28.5",
-        {"unit_of_measurement": "%", "device_class": "battery", "state_class": "measurement"},
-    ),
-    (
-        "sensor",
-        "soh",
-        "State of health",
-        "99.6",
-        {
-            "unit_of_measurement": "%",
-            "state_class": "measurement",
-            "icon": "mdi:battery-heart-variant",
-        },
-    ),
-    ("sensor", "temperature_max", "Maximum temperature", "22.5", _TEMPERATURE),
-    ("sensor", "cell_voltage_min", "Minimum cell voltage", "3.305", _VOLTAGE),
-    ("sensor", "cell_voltage_max", "Maximum cell voltage", "3.32", _VOLTAGE),
-    ("sensor", "cell_voltage_delta", "Cell voltage difference", "0.015", _VOLTAGE),
-    ("sensor", "cell_min", "Lowest cell", "2/1", {"icon": "mdi:battery-arrow-down"}, "diagnostic"),
-    ("sensor", "cell_max", "Highest cell", "2/2", {"icon": "mdi:battery-arrow-up"}, "diagnostic"),
-    ("sensor", "time_remaining", "Time remaining", "31", _HOURS),
-    (
-        "sensor",
-        "time_remaining_minutes",
-        "Minutes remaining",
-        "1860",
-        {**_HOURS, "unit_of_measurement": "min"},
-    ),
-    (
-        "sensor",
-        "time_remaining_text",
-        "Time remaining text",
-        "Full in: 31h 00 min",
-        {"icon": "mdi:text-short"},
-    ),
-    ("sensor", "time_to_full", "Time to full", "31", _HOURS),
-    ("sensor", "time_to_empty", "Time to empty", "unknown", _HOURS),
-    (
-        "sensor",
-        "charge_state",
-        "Charge state",
-        "charging",
-        {
-            "device_class": "enum",
-            "icon": "mdi:battery-sync",
-            "options": ["charging", "discharging", "idle"],
-        },
-    ),
-    ("binary_sensor", "charging", "Charging", "on", {"device_class": "battery_charging"}),
-    (
-        "binary_sensor",
         "discharging",
         "Discharging",
         "off",
-        {"icon": "mdi:battery-arrow-down-outline"},
+        _icon("battery-arrow-down-outline"),
+        None,
+        "binary_sensor",
     ),
-    ("binary_sensor", "problem", "Problem", "off", {"device_class": "problem"}),
-    ("sensor", "error_number", "Error number", "0", {"icon": "mdi:alert-circle-outline"}),
-    ("sensor", "error_text", "Error", "No error", {"icon": "mdi:alert-circle-outline"}),
-    ("sensor", "error_message", "Error message", "none", {"icon": "mdi:message-alert-outline"}),
-    (
-        "sensor",
-        "error_unit",
-        "Error unit",
-        "unknown",
-        {"icon": "mdi:map-marker-alert-outline"},
-        "diagnostic",
-    ),
-    (
-        "sensor",
-        "error_cell",
-        "Error cell",
-        "unknown",
-        {"icon": "mdi:map-marker-alert-outline"},
-        "diagnostic",
-    ),
-    ("sensor", "last_update", "Last update", TIME, {"device_class": "timestamp"}, "diagnostic"),
-    ("sensor", "units", "BMS units", "1", {"icon": "mdi:counter"}, "diagnostic"),
-    ("sensor", "cells", "Cells", "4", {"icon": "mdi:counter"}, "diagnostic"),
-    ("sensor", "energy_charged", "Energy charged", COUNTED, _ENERGY),
-    ("sensor", "energy_discharged", "Energy discharged", COUNTED, _ENERGY),
-    (
-        "sensor",
-        "charge_in",
-        "Charge in",
-        COUNTED,
-        {**_CHARGE, "icon": "mdi:battery-plus-outline"},
-    ),
-    (
-        "sensor",
-        "charge_out",
-        "Charge out",
-        COUNTED,
-        {**_CHARGE, "icon": "mdi:battery-minus-outline"},
-    ),
-    ("sensor", "charge_power", "Charge power", "98.8", _POWER),
-    ("sensor", "discharge_power", "Discharge power", "0", _POWER),
-    ("sensor", "temperature_min", "Minimum temperature", "22.5", _TEMPERATURE),
-    ("binary_sensor", "balancing", "Balancing", "on", {"icon": "mdi:scale-balance"}),
-    ("sensor", "last_alarm", "Last alarm", "unknown", {"icon": "mdi:alert-outline"}),
-    ("sensor", "last_alarm_time", "Last alarm time", "unknown", {"device_class": "timestamp"}),
-    (
-        "sensor",
-        "bms_temperature/2",
-        "Unit 2 BMS temperature",
-        "28.7",
-        _TEMPERATURE,
-        "diagnostic",
-    ),
-    ("sensor", "temperature/2/1", "Unit 2 temperature 1", "22.5", _TEMPERATURE),
-    ("sensor", "cell_voltage/2/1", "Unit 2 cell 1 voltage", "3.305", _VOLTAGE),
-    ("sensor", "cell_voltage/2/2", "Unit 2 cell 2 voltage", "3.32", _VOLTAGE),
-    ("sensor", "cell_voltage/2/3", "Unit 2 cell 3 voltage", "3.311", _VOLTAGE),
-    ("sensor", "cell_voltage/2/4", "Unit 2 cell 4 voltage", "3.308", _VOLTAGE),
+    ("problem", "Problem", "off", {"device_class": "problem"}, None, "binary_sensor"),
+    ("error_number", "Error number", "0", _icon("alert-circle-outline")),
+    ("error_text", "Error", "No error", _icon("alert-circle-outline")),
+    ("error_message", "Error message", "none", _icon("message-alert-outline")),
+    ("error_unit", "Error unit", "unknown", _icon("map-marker-alert-outline"), "diagnostic"),
+    ("error_cell", "Error cell", "unknown", _icon("map-marker-alert-outline"), "diagnostic"),
+    ("last_update", "Last update", TIME, _TIME, "diagnostic"),
+    ("units", "BMS units", "1", _icon("counter"), "diagnostic"),
+    ("cells", "Cells", "4", _icon("counter"), "diagnostic"),
+    ("energy_charged", "Energy charged", COUNTED, _ENERGY),
+    ("energy_discharged", "Energy discharged", COUNTED, _ENERGY),
+    ("charge_in", "Charge in", COUNTED, _icon("battery-plus-outline", **_CHARGE)),
+    ("charge_out", "Charge out", COUNTED, _icon("battery-minus-outline", **_CHARGE)),
+    ("charge_power", "Charge power", "98.8", _POWER),
+    ("discharge_power", "Discharge power", "0", _POWER),
+    ("temperature_min", "Minimum temperature", "22.5", _TEMPERATURE),
+    ("balancing", "Balancing", "on", _icon("scale-balance"), None, "binary_sensor"),
+    ("last_alarm", "Last alarm", "unknown", _icon("alert-outline")),
+    ("last_alarm_time", "Last alarm time", "unknown", _TIME),
+    ("bms_temperature/2", "Unit 2 BMS temperature", "28.7", _TEMPERATURE, "diagnostic"),
+    ("temperature/2/1", "Unit 2 temperature 1", "22.5", _TEMPERATURE),
+    ("cell_voltage/2/1", "Unit 2 cell 1 voltage", "3.305", _VOLTAGE),
+    ("cell_voltage/2/2", "Unit 2 cell 2 voltage", "3.32", _VOLTAGE),
+    ("cell_voltage/2/3", "Unit 2 cell 3 voltage", "3.311", _VOLTAGE),
+    ("cell_voltage/2/4", "Unit 2 cell 4 voltage", "3.308", _VOLTAGE),
 ]
 _ROWS_OF_SETTINGS: list[Any] = [
-    (
-        "sensor",
-        "capacity_remaining",
-        "Remaining capacity",
-        "91.2",
-        {
-            "unit_of_measurement": "Ah",
-            "state_class": "measurement",
-            "icon": "mdi:battery-medium",
-        },
-    ),
-    (
-        "sensor",
-        "energy_remaining",
-        "Remaining energy",
-        "1.167",
-        {
-            "unit_of_measurement": "kWh",
-            "device_class": "energy_storage",
-            "state_class": "measurement",
-        },
-    ),
-    (
-        "sensor",
-        "cycles",
-        "Cycles",
-        "37",
-        {"state_class": "total_increasing", "icon": "mdi:battery-sync-outline"},
-    ),
+    ("capacity_remaining", "Remaining capacity", "91.2", _icon("battery-medium", **_number("Ah"))),
+    ("energy_remaining", "Remaining energy", "1.167", _number("kWh", "energy_storage")),
+    ("cycles", "Cycles", "37", _icon("battery-sync-outline", state_class="total_increasing")),
 ]
 ENTITIES = tuple(Entity(*row) for row in _ROWS)
 WITH_SETTINGS = tuple(Entity(*row) for row in _ROWS_OF_SETTINGS)

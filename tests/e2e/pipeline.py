@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from support.home import Home
@@ -54,6 +55,9 @@ class Pipeline:
     def stop(self) -> None:
         if self._program is not None:
             self._program.stop(0)
+
+
+MakePipeline = Callable[..., Pipeline]
 
 
 def stages(pid: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ import os
 import re
 import runpy
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from support.waiting import eventually
 from e2e import installation
 from e2e.broker import Broker
 from e2e.engines import Nats, Redis, Server
-from e2e.pipeline import Pipeline, stages
+from e2e.pipeline import MakePipeline, stages
 from e2e.scripted_bms import ScriptedBms
 
 S = TypeVar("S", bound=Server)
@@ -110,12 +110,6 @@ def without_repeats(bodies: list[bytes]) -> list[bytes]:
 
 
 @pytest.fixture
-def cleared() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 def broker(
     installed: Callable[[Callable[[], object]], None], tmp_path: Path, cleared: ExitStack
 ) -> Broker:
@@ -165,17 +159,6 @@ def lively_bms(cleared: ExitStack) -> ScriptedBms:
     return served
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path, cleared: ExitStack) -> Callable[..., Pipeline]:
-    def make(script: str, **options: str) -> Pipeline:
-        made = Pipeline(tmp_path, script, **options)
-        cleared.callback(made.stop)
-        made.start()
-        return made
-
-    return make
-
-
 def to_mqtt(port: int, url: str) -> str:
     there = {"ws://192.168.8.2/ws": url, "--host 127.0.0.1": f"--host 127.0.0.1 --port {port}"}
     return block("mqtt pipe", there)
@@ -191,7 +174,7 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
     server: str,
     request: pytest.FixtureRequest,
     bms: FakeBms,
-    pipeline: Callable[..., Pipeline],
+    pipeline: MakePipeline,
     subscribe: Subscribe,
     cleared: ExitStack,
 ) -> None:
@@ -226,9 +209,7 @@ def test_mqtt_has_every_message_and_keeps_the_last_of_each_topic(
     eventually(lambda: matches(json.loads(live.received[-1][0]), goodbye), "the last message")
 
 
-def test_a_nats_client_gets_it_too(
-    nats: Nats, bms: FakeBms, pipeline: Callable[..., Pipeline]
-) -> None:
+def test_a_nats_client_gets_it_too(nats: Nats, bms: FakeBms, pipeline: MakePipeline) -> None:
     with nats.subscribed("recbms.main.soc") as heard:
         pipeline(to_mqtt(nats.port, bms.url))
         while (line := heard.readline()) == b"PING\r\n":
@@ -242,7 +223,7 @@ def test_a_nats_client_gets_it_too(
 def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
     broker: Broker,
     lively_bms: ScriptedBms,
-    pipeline: Callable[..., Pipeline],
+    pipeline: MakePipeline,
     subscribe: Subscribe,
     cleared: ExitStack,
 ) -> None:
@@ -273,7 +254,7 @@ def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
 def test_a_broker_that_hangs_costs_values_in_between_and_no_memory(
     broker: Broker,
     bms: FakeBms,
-    pipeline: Callable[..., Pipeline],
+    pipeline: MakePipeline,
     subscribe: Subscribe,
     cleared: ExitStack,
 ) -> None:
@@ -296,7 +277,7 @@ def test_a_broker_that_hangs_costs_values_in_between_and_no_memory(
 
 
 def test_redis_has_every_message_byte_for_byte_whatever_is_in_it(
-    redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], subscribe: Subscribe
+    redis: Redis, bms: FakeBms, pipeline: MakePipeline, subscribe: Subscribe
 ) -> None:
     options = {"RECBMS_DEVICE_NAME": 'Käpt\'n "x" \\', "RECBMS_EMIT": "both"}
     pipe = pipeline(to_redis(redis.port, bms.url), **options)
@@ -323,7 +304,7 @@ def test_redis_has_every_message_byte_for_byte_whatever_is_in_it(
 
 
 def test_a_redis_that_hangs_costs_values_in_between(
-    redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], subscribe: Subscribe
+    redis: Redis, bms: FakeBms, pipeline: MakePipeline, subscribe: Subscribe
 ) -> None:
     pipe = pipeline(to_redis(redis.port, bms.url), RECBMS_REPORT="all", RECBMS_HWM="1000000")
     reference = subscribe(pipe.endpoint)
@@ -347,7 +328,7 @@ def test_a_redis_that_hangs_costs_values_in_between(
 def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_has_the_whole_state(
     redis: Redis,
     lively_bms: ScriptedBms,
-    pipeline: Callable[..., Pipeline],
+    pipeline: MakePipeline,
     subscribe: Subscribe,
 ) -> None:
     pipe = pipeline(to_redis(redis.port, lively_bms.url), RECBMS_REPORT="all")
@@ -372,7 +353,7 @@ def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_has_the_whole_st
 
 
 def test_a_consumer_of_redis_counts_a_repeat_once(
-    redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], subscribe: Subscribe
+    redis: Redis, bms: FakeBms, pipeline: MakePipeline, subscribe: Subscribe
 ) -> None:
     # With `listen`, two subscribers: each gets everything again when the other connects.
     pipe = pipeline(
@@ -396,7 +377,7 @@ def test_a_consumer_of_redis_counts_a_repeat_once(
 
 
 def test_as_a_service_the_last_message_arrives_though_all_are_signalled(
-    redis: Redis, bms: FakeBms, pipeline: Callable[..., Pipeline], tmp_path: Path
+    redis: Redis, bms: FakeBms, pipeline: MakePipeline, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f'[[bms]]\nurl = "{bms.url}"\n')

@@ -1,5 +1,6 @@
 """flows/pipes/to_mqtt.py: into Home Assistant by discovery, and with brokers in trouble."""
 
+import itertools
 import json
 import os
 import select
@@ -7,8 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,32 +20,13 @@ from e2e import installation
 from e2e.broker import Broker, SecureBroker, Watcher
 from e2e.expected import BY_KEY, WITH_SETTINGS, Shown, seen, shown, shown_of
 from e2e.home_assistant import HomeAssistant
-from e2e.pipeline import Pipeline, stages
+from e2e.pipeline import MakePipeline, stages
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service
 from e2e.waiting import wait_until_equal
 
 URL = "ws://192.168.8.2/ws"
 SCRIPT = ROOT / "flows" / "pipes" / "to_mqtt.py"
-MakePipeline = Callable[..., Pipeline]
-
-
-@pytest.fixture
-def cleared() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path, cleared: ExitStack) -> MakePipeline:
-    def make(script: str, **options: str) -> Pipeline:
-        folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        made = Pipeline(folder, script, **options)
-        cleared.callback(made.stop)
-        made.start()
-        return made
-
-    return make
 
 
 def numbers(entities: Shown) -> Shown:
@@ -214,8 +195,13 @@ def test_a_broker_that_is_away_at_the_start_gets_the_last_state(
     eventually(lambda: kept <= set(newest), "what is not refreshed", 90)
 
 
-@pytest.mark.parametrize("victim", ["recbms_zmq", "to_mqtt.py"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [
+        *itertools.product(["recbms_zmq", "to_mqtt.py"], [signal.SIGTERM, signal.SIGKILL]),
+        ("all", signal.SIGINT),  # Ctrl-C
+    ],
+)
 def test_whatever_ends_nothing_is_shown_as_online(
     victim: str,
     number: signal.Signals,
@@ -229,7 +215,10 @@ def test_whatever_ends_nothing_is_shown_as_online(
     newest = watch(broker)
     pipe = pipeline(to_mqtt(bms.url, broker.port))
     eventually(lambda: availability(newest) == ("online", "online"), "online")
-    os.kill(stages(pipe.program.pid)[victim], number)
+    if victim == "all":
+        os.killpg(pipe.program.pid, number)
+    else:
+        os.kill(stages(pipe.program.pid)[victim], number)
     by_will = (victim, number) == ("to_mqtt.py", signal.SIGKILL)
     # A Last Will is one message, and there may be many BMS.
     expected = ("online" if by_will else "offline", "offline")
@@ -237,20 +226,6 @@ def test_whatever_ends_nothing_is_shown_as_online(
     pipe.wait()
     late = watch(broker)
     wait_until_equal(lambda: availability(late), expected)
-
-
-def test_ctrl_c_leaves_offline_on_the_broker(
-    make_broker: Callable[..., Broker], bms: ScriptedBms, pipeline: MakePipeline, watch: Watch
-) -> None:
-    broker = make_broker()
-    broker.start()
-    newest = watch(broker)
-    pipe = pipeline(to_mqtt(bms.url, broker.port))
-    eventually(lambda: availability(newest) == ("online", "online"), "online")
-    os.killpg(pipe.program.pid, signal.SIGINT)
-    pipe.wait()
-    wait_until_equal(lambda: availability(newest), ("offline", "offline"))
-    assert json.loads(newest[AVAILABILITY])["reason"] == "stopped"
 
 
 def test_it_logs_in_with_tls_and_a_password(

@@ -24,35 +24,40 @@ class Contract:
     """The messages of the BMS `main`, checked against the contract one by one.
 
     Attributes:
-        standing: what a new subscriber would receive, by topic.
         bodies: all messages.
 
     """
 
     def __init__(self, secret: bytes = b"") -> None:
-        self.standing: dict[str, dict[str, Any]] = {}
+        self._retained: dict[Any, dict[str, Any]] = {}
         self.bodies: list[bytes] = []
         self._secret = secret
         self._seq: dict[str, int] = {}
         self._online = False
 
-    def take(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> None:
         """Check a batch."""
         for topic, body, retained in batch.messages:
             message = self._message(topic, body)
             assert (retained is None) == (message["kind"] == "event")
             if retained is not None:
-                self.standing[message["topic"]] = message
+                self._retained[retained] = message
         newest = {topic: (body, retained) for topic, body, retained in batch.messages}
         for body, retained in newest.values():
             assert retained is None or retained.last_body() == body
-        for topic in batch.expired:
-            assert TOPIC.fullmatch(topic.decode("ascii"))
-            self.standing.pop(topic.decode("ascii"), None)
+        for expired in batch.expired:
+            self._retained.pop(expired, None)
+        standing = self.standing
+        assert len(standing) == len(self._retained)
         assert len(self._seq) <= MOST_TOPICS
-        assert len(self.standing) <= MOST_AT_ONCE
+        assert len(standing) <= MOST_AT_ONCE
         if not self._online:
-            assert self.standing.keys() <= _ALWAYS
+            assert standing.keys() <= _ALWAYS
+
+    @property
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """What a new subscriber would receive, by topic."""
+        return {message["topic"]: message for message in self._retained.values()}
 
     def _message(self, topic: bytes, body: bytes) -> dict[str, Any]:
         assert len(body.decode("ascii").splitlines()) == 1

@@ -77,7 +77,7 @@ def decoded(data: bytes | str) -> Decoded | tuple[type, str]:
 def bms(contract: Contract, options: ReportOptions) -> Pipeline:
     """Make what takes a BMS's messages all the way."""
     reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), options)
-    device = Pipeline("main", Normalizer(), reporter, contract.take)
+    device = Pipeline("main", Normalizer(), reporter, contract.publish)
     device.meter.resume(FROM_ZERO)
     return device
 

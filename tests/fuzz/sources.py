@@ -21,7 +21,7 @@ LIMIT = 1024
 _T = TypeVar("_T")
 
 
-class Taker:
+class FrameReceiver:
     """A receiver that keeps the frames, and holds the times to going forward."""
 
     def __init__(self) -> None:
@@ -103,15 +103,15 @@ def recording(data: bytes) -> None:
             source = ReplaySource(f"replay:{path}?speed=0", max_frame=2**20)
         except ConfigError:
             return
-        taker = Taker()
-        _run(source.run(taker))
+        receiver = FrameReceiver()
+        _run(source.run(receiver))
     good = []
     for line in data.split(b"\n"):
         with contextlib.suppress(Exception):
             record = read_record(line)
             if isinstance(record, FrameRecord):
                 good.append(record.data)
-    assert _is_part(taker.frames, good)
+    assert _is_part(receiver.frames, good)
     start = read_record(data.split(b"\n")[0].removeprefix(b"\xef\xbb\xbf"))
     assert isinstance(start, Start)
     assert source.now().monotonic <= start.monotonic + LONGEST_GAP * data.count(b"\n")
@@ -126,11 +126,11 @@ def _is_part(part: list[bytes], whole: list[bytes]) -> bool:
 def stdin_lines(data: bytes) -> None:
     """Every line that holds something is a message; of one that is too long comes the beginning."""
     with _file(data) as path, path.open("rb") as file:
-        taker = Taker()
-        _run(StdinSource(file.fileno(), max_frame=LIMIT).run(taker))
+        receiver = FrameReceiver()
+        _run(StdinSource(file.fileno(), max_frame=LIMIT).run(receiver))
     lines = [line if len(line) <= LIMIT else line[:LIMIT] for line in data.split(b"\n")]
     expected = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines]
-    assert taker.frames == [line for line in expected if line]
+    assert receiver.frames == [line for line in expected if line]
 
 
 @contextlib.contextmanager

@@ -10,14 +10,8 @@ from support.monitored_bms import MonitoredBms
 
 from recbms_zmq.monitor import phrases
 from recbms_zmq.monitor.history import History
-from recbms_zmq.monitor.model import (
-    ActiveAlarm,
-    Cell,
-    Limits,
-    Model,
-    PastEvent,
-    Temperature,
-)
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import ActiveAlarm, Cell, Limits, PastEvent, Temperature
 from recbms_zmq.reporting.messages import decode_message
 
 CELLS = [
@@ -44,24 +38,20 @@ def test_the_real_frames_give_the_same_state_with_every_emit(emit: str) -> None:
     assert numbers == {"soc": 28.5, "voltage": 13.24, "current": 7.46, "power": 98.8}
 
 
-def test_without_settings_the_scale_is_the_usual_range_of_cells() -> None:
+@pytest.mark.parametrize(
+    ("settings", "limits"),
+    [
+        ("", Limits(2.5, 4.2, known=False)),  # the usual range of cells
+        ('"chem":4', Limits(2.5, 3.65, known=False)),
+        ('"cmin":3.7,"cmax":3.0,"chem":1', Limits(2.7, 4.2, known=False)),  # the wrong way round
+    ],
+)
+def test_without_limits_the_scale_is_that_of_the_chemistry(settings: str, limits: Limits) -> None:
     bms = MonitoredBms()
+    if settings:
+        bms.frame(f'{{"type":"settings",{settings}}}')
     bms.status()
-    assert bms.pack.limits == Limits(2.5, 4.2, known=False)
-
-
-def test_with_a_chemistry_but_no_limits_the_scale_is_that_of_the_chemistry() -> None:
-    bms = MonitoredBms()
-    bms.frame('{"type":"settings","chem":4}')
-    bms.status()
-    assert bms.pack.limits == Limits(2.5, 3.65, known=False)
-
-
-def test_limits_that_are_the_wrong_way_round_are_not_used() -> None:
-    bms = MonitoredBms()
-    bms.frame('{"type":"settings","cmin":3.7,"cmax":3.0,"chem":1}')
-    bms.status()
-    assert bms.pack.limits == Limits(2.7, 4.2, known=False)
+    assert bms.pack.limits == limits
 
 
 def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
@@ -73,10 +63,12 @@ def test_an_alarm_has_its_place_and_the_text_of_recs_manual() -> None:
     text = "Cell voltage too low"
     assert bms.pack.alarm == ActiveAlarm(2, text, 2, 1, "UNDERVOLTAGE")
     again = PastEvent(9.0, True, 2, text, 2, 1, times=2)
-    assert list(bms.pack.events) == [again, PastEvent(5.0, False, 2, text, 2, 1)]
-    assert phrases.event(again, now=10.0) == (
-        "1 s ago, alarm: Cell voltage too low (unit 2, cell 1), 2 times"
-    )
+    cleared = PastEvent(5.0, False, 2, text, 2, 1)
+    assert list(bms.pack.events) == [again, cleared]
+    assert [phrases.event(each, now=10.0) for each in (again, cleared)] == [
+        "1 s ago, alarm raised: Cell voltage too low (unit 2, cell 1), 2 times",
+        "5 s ago, alarm cleared: Cell voltage too low (unit 2, cell 1)",
+    ]
 
 
 def test_an_unknown_alarm_has_the_words_of_the_bms_once() -> None:
@@ -104,14 +96,6 @@ def test_what_is_not_sent_again_when_a_pack_comes_back_is_gone() -> None:
     assert bms.pack.cells() == CELLS
     assert "soh" not in bms.pack.values
     assert bms.pack.limits == Limits(3.0, 3.65, known=True)
-
-
-def test_a_unit_that_drops_out_takes_its_cells_with_it() -> None:
-    bms = MonitoredBms()
-    bms.status(units=2)
-    assert len(bms.pack.cells()) == 8
-    bms.status(at=1.0, units=1)
-    assert bms.pack.cells() == CELLS
 
 
 def test_a_cell_without_a_voltage_is_a_cell_of_unknown_voltage() -> None:
@@ -192,7 +176,7 @@ def test_the_reason_of_a_device_that_is_offline_can_change_between_messages() ->
 def test_no_more_cells_than_a_frame_can_have_are_kept() -> None:
     bms = MonitoredBms()
     bms.status()
-    [reading] = [b for t, b in bms.bodies.items() if t.endswith(b"cell_voltage/2/1")]
+    [reading] = [b for t, b in bms.bodies.items() if t.topic.endswith(b"cell_voltage/2/1")]
     pack = bms.pack
     pack.info = None
     for number in range(1, 1000):

@@ -49,18 +49,6 @@ def ordinary(flow: Flow) -> Flow:
     return [node for node in flow if "wires" in node]
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_is_what_the_command_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    source, target = FILES[name]
-    assert main(["flow", "--source", source, "--target", target]) == 0
-    assert capsys.readouterr().out == (FLOWS / name).read_text(encoding="utf-8")
-
-
-def test_the_view_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["flow", "--target", "lovelace"]) == 0
-    assert capsys.readouterr().out == (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
-
-
 def test_the_view_fits_any_name_of_the_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flow", "--target", "lovelace", "--device-name", "Büro-Akku 2"]) == 0
     printed_view = capsys.readouterr().out

@@ -48,7 +48,7 @@ class HomeAssistant:
         self._env = {"NOTIFY": "", "OFFLINE_MINUTES": 0, **env}
         self._messages: list[dict[str, Any]] = []
 
-    def take(
+    def receive(
         self, *messages: dict[str, Any], error: str = "", answers: int | None = None
     ) -> list[dict[str, Any]]:
         """Give messages, answer all requests; return the requests that were made.
@@ -118,7 +118,7 @@ HIDE = ("dismiss", NOTE, None)
 
 def test_an_alarm_is_an_event_with_all_its_fields_and_a_notification_until_it_is_cleared() -> None:
     home = HomeAssistant()
-    raised = home.take(event("alarm_raised"))
+    raised = home.receive(event("alarm_raised"))
     assert short(raised) == [("alarm_raised", 2), SHOW]
     [fired] = [each for each in raised if each["type"] == "fire_event"]
     assert fired == {
@@ -132,19 +132,19 @@ def test_an_alarm_is_an_event_with_all_its_fields_and_a_notification_until_it_is
             "ts": "2026-11-26T10:00:00.000Z",
         },
     }
-    assert short(home.take(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
+    assert short(home.receive(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
 
 
 def test_what_was_sent_before_a_deploy_or_a_restart_is_not_sent_again() -> None:
     home = HomeAssistant()
-    home.take(event("alarm_raised"))
+    home.receive(event("alarm_raised"))
     deployed = HomeAssistant(home.kept)
     readings = [reading("problem", True), reading("error_number", 2)]
     readings += [reading("error_unit", 2), reading("error_cell", 3)]
-    assert short(deployed.take(event("alarm_raised"), *readings, {"wait": 90000})) == []
+    assert short(deployed.receive(event("alarm_raised"), *readings, {"wait": 90000})) == []
     joined = HomeAssistant(home.kept)
-    assert short(joined.take(*readings, {"wait": 90000})) == []
-    assert short(joined.take(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
+    assert short(joined.receive(*readings, {"wait": 90000})) == []
+    assert short(joined.receive(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
 
 
 def test_an_alarm_that_came_or_went_while_nothing_listened_is_taken_from_the_readings() -> None:
@@ -152,10 +152,13 @@ def test_an_alarm_that_came_or_went_while_nothing_listened_is_taken_from_the_rea
     frame = [reading("problem", True), reading("error_number", 2)]
     frame += [reading("error_text", "Cell voltage too low")]
     frame += [reading("error_unit", 2), reading("error_cell", 3)]
-    assert short(home.take({"wait": 70000}, *frame, {"wait": 3000})) == [("alarm_raised", 2), SHOW]
+    assert short(home.receive({"wait": 70000}, *frame, {"wait": 3000})) == [
+        ("alarm_raised", 2),
+        SHOW,
+    ]
     later = HomeAssistant(home.kept)
     over = [reading("problem", False), reading("error_number", 0)]
-    assert short(later.take({"wait": 70000}, *over, {"wait": 3000})) == [
+    assert short(later.receive({"wait": 70000}, *over, {"wait": 3000})) == [
         ("alarm_cleared", 2),
         HIDE,
     ]
@@ -169,17 +172,17 @@ def test_an_alarm_is_sent_once_when_the_connection_ends_before_it_is_answered(
     reached: int, then: str
 ) -> None:
     home = HomeAssistant()
-    home.take(availability("online"))
-    first = home.take(event("alarm_raised"), answers=reached)
+    home.receive(availability("online"))
+    first = home.receive(event("alarm_raised"), answers=reached)
     if then == "a deploy":
         # And the alarm is over by then.
         home = HomeAssistant(home.kept)
         over = [reading("problem", False), {"wait": 70000}]
-        second = home.take(availability("online"), {"wait": 70000}, *over)
+        second = home.receive(availability("online"), {"wait": 70000}, *over)
     elif then == "a retry":
-        second = home.take({"wait": 31000})
+        second = home.receive({"wait": 31000})
     else:
-        second = home.take({"control": "announce"})
+        second = home.receive({"control": "announce"})
     fired = [each for each in first + second if each["type"] == "fire_event"]
     events = {each["event_data"]["id"]: each["event_data"]["event"] for each in fired}
     ids = ["main-1", "main-2"] if then == "a deploy" else ["main-1"]
@@ -191,18 +194,18 @@ def test_an_alarm_is_sent_once_when_the_connection_ends_before_it_is_answered(
 
 def test_a_new_connection_does_not_repeat_what_is_on_its_way() -> None:
     home = HomeAssistant()
-    home.take(availability("online"))
+    home.receive(availability("online"))
     raised = home.unanswered(event("alarm_raised"))
     assert [each["type"] for each in raised] == [SAVE, "fire_event", "call_service", SAVE]
-    assert short(home.take({"control": "announce"})) == [SHOW]
-    assert short(home.take(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
+    assert short(home.receive({"control": "announce"})) == [SHOW]
+    assert short(home.receive(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
 
 
 def test_one_alarm_after_the_other_clears_the_first() -> None:
     home = HomeAssistant()
-    home.take(event("alarm_raised"))
+    home.receive(event("alarm_raised"))
     other = event("alarm_raised", number=1, text="Cell voltage too high")
-    assert short(home.take(other)) == [
+    assert short(home.receive(other)) == [
         ("alarm_cleared", 2),
         HIDE,
         ("alarm_raised", 1),
@@ -212,21 +215,21 @@ def test_one_alarm_after_the_other_clears_the_first() -> None:
 
 def test_a_phone_gets_it_too_and_is_cleared() -> None:
     home = HomeAssistant(NOTIFY="notify.mobile_app_phone")
-    assert short(home.take(event("alarm_raised")))[2:] == [("mobile_app_phone", NOTE, TITLE)]
-    cleared = short(home.take(event("alarm_cleared")))
+    assert short(home.receive(event("alarm_raised")))[2:] == [("mobile_app_phone", NOTE, TITLE)]
+    cleared = short(home.receive(event("alarm_cleared")))
     assert cleared[2:] == [("mobile_app_phone", NOTE, "clear_notification")]
     mail = HomeAssistant(NOTIFY="mail")
-    mail.take(event("alarm_raised"))
-    assert short(mail.take(event("alarm_cleared")))[2:] == [("mail", None, f"Over: {TITLE}")]
+    mail.receive(event("alarm_raised"))
+    assert short(mail.receive(event("alarm_cleared")))[2:] == [("mail", None, f"Over: {TITLE}")]
 
 
 def test_what_happens_while_home_assistant_is_away_is_sent_when_it_is_back() -> None:
     home = HomeAssistant()
-    home.take(event("alarm_raised"))
-    home.take(event("alarm_cleared"), error="NoConnectionError")
+    home.receive(event("alarm_raised"))
+    home.receive(event("alarm_cleared"), error="NoConnectionError")
     other = event("alarm_raised", number=1, text="Cell voltage too high")
-    home.take(other, error="NoConnectionError")
-    assert short(home.take({"control": "announce"})) == [
+    home.receive(other, error="NoConnectionError")
+    assert short(home.receive({"control": "announce"})) == [
         # The persistent one is gone with the restart; then everything in order.
         SHOW,
         ("alarm_cleared", 2),
@@ -238,13 +241,13 @@ def test_what_happens_while_home_assistant_is_away_is_sent_when_it_is_back() -> 
 
 def test_a_notification_is_shown_again_after_a_restart_and_nothing_else() -> None:
     home = HomeAssistant(NOTIFY="mobile_app_phone")
-    home.take(event("alarm_raised"))
-    assert short(home.take({"control": "announce"})) == [SHOW]
+    home.receive(event("alarm_raised"))
+    assert short(home.receive({"control": "announce"})) == [SHOW]
 
 
 def test_a_wrong_action_in_notify_costs_nothing_else() -> None:
     home = HomeAssistant()
-    assert home.take(event("alarm_raised"), error="Action notify.x not found")[-1]["type"] == (
+    assert home.receive(event("alarm_raised"), error="Action notify.x not found")[-1]["type"] == (
         "frontend/set_user_data"
     )
 
@@ -252,9 +255,9 @@ def test_a_wrong_action_in_notify_costs_nothing_else() -> None:
 def test_offline_for_long_is_notified_once_and_ends() -> None:
     home = HomeAssistant(OFFLINE_MINUTES=5)
     offline = "recbms_main_offline"
-    assert short(home.take(availability("offline"), {"wait": 299000})) == []
-    assert short(home.take(availability("offline"), {"wait": 2000}, {"wait": 900000})) == [
+    assert short(home.receive(availability("offline"), {"wait": 299000})) == []
+    assert short(home.receive(availability("offline"), {"wait": 2000}, {"wait": 900000})) == [
         ("create", offline, "House is offline")
     ]
-    assert short(home.take(availability("online"))) == [("dismiss", offline, None)]
-    assert short(HomeAssistant().take(availability("offline"), {"wait": 9e6})) == []
+    assert short(home.receive(availability("online"))) == [("dismiss", offline, None)]
+    assert short(HomeAssistant().receive(availability("offline"), {"wait": 9e6})) == []

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 import pytest
 from bench import drive
 from support.fixtures import Run
+from support.receiver import RecordingReceiver
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources.recording import Recorder
@@ -19,25 +20,12 @@ pytestmark = pytest.mark.slow
 SECONDS = 300
 
 
-class NoConnection:
-    """A receiver that has seen nothing wrong."""
-
-    def connected(self, at: Instant) -> None: ...
-
-    def disconnected(self, reason: str, at: Instant) -> None: ...
-
-    def received(self, data: bytes, at: Instant) -> bool:
-        return bool(data and at)
-
-    async def drain(self) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The drive as a recording, one frame a second."""
     path = tmp_path_factory.mktemp("drive") / "drive.jsonl"
     with path.open("wb") as file:
-        recorder = Recorder(NoConnection(), lambda line: _write(file, line))
+        recorder = Recorder(RecordingReceiver(), lambda line: _write(file, line))
         at = Instant(0.0, 1_790_000_000.0)
         recorder.start(at)
         recorder.connected(at)

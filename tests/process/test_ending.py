@@ -4,20 +4,20 @@ import asyncio
 import itertools
 import json
 import os
-import pty
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.bms import Connection, FakeBms
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import STATUS, status
-from support.process import command
+from support.process import command, socket_pair, terminal
 from support.waiting import eventually
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -41,6 +41,17 @@ def test_a_signal_publishes_offline_on_both_outputs_and_ends_with_0(
     last = subscriber.message(key="availability", payload="offline", reason="stopped")
     assert json.loads(service.stdout.all()[-1]) == last
     assert all(" warning " not in line for line in service.stderr.text().splitlines())
+
+
+def test_signals_that_come_together_are_one_end(bms: FakeBms, run: Run) -> None:
+    service = run("--no-publish", bms.url)
+    service.message(key="soc")
+    service.send_signal(signal.SIGSTOP)
+    for number in SIGNALS:
+        service.send_signal(number)
+    assert service.stop(signal.SIGCONT) == 0
+    assert service.messages[-1]["reason"] == "stopped"
+    assert service.stderr.all()[-1].decode().endswith(" info main: online")
 
 
 def test_nothing_follows_the_offline_though_frames_keep_coming(
@@ -75,15 +86,6 @@ def test_a_signal_during_the_search_for_an_address_ends_with_0(
         service.endpoint()  # the first; it is busy with the second
         assert service.stop(number) == 0
         assert service.stdout.all() == []
-
-
-def test_a_signal_while_the_bms_is_not_there_ends_with_0(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms()
-    bms.stop()
-    service = run("--no-publish", bms.url)
-    service.stderr.line("connection refused")
-    assert service.stop() == 0
-    assert [m["payload"] for m in service.messages] == ["offline", "offline"]
 
 
 def test_signals_that_the_parent_has_us_ignore_stay_ignored(bms: FakeBms, run: Run) -> None:
@@ -142,6 +144,19 @@ def test_the_end_does_not_wait_for_a_bms_or_a_reader_that_is_stuck(
         assert stuck.received == []
 
 
+@pytest.mark.parametrize("make", [socket_pair, terminal])
+def test_the_death_of_the_parent_ends_it_as_node_red_starts_it(
+    make: Callable[[], tuple[int, int]], bms: FakeBms, run: Run
+) -> None:
+    ours, theirs = make()
+    service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
+    os.close(theirs)
+    service.message(key="soc")
+    os.close(ours)
+    assert service.wait() == 0
+    assert service.messages[-1]["reason"] == "stopped"
+
+
 def test_the_closing_of_stdin_ends_it_when_that_is_asked_for(bms: FakeBms, run: Run) -> None:
     service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=subprocess.PIPE)
     service.message(key="soc")
@@ -150,16 +165,6 @@ def test_the_closing_of_stdin_ends_it_when_that_is_asked_for(bms: FakeBms, run: 
     bms.send(status(vbat=12.5))
     service.message(key="voltage", payload=12.5)
     service.stdin.close()
-    assert service.wait() == 0
-    assert service.messages[-1]["reason"] == "stopped"
-
-
-def test_the_death_of_the_parent_ends_it_as_node_red_starts_it(bms: FakeBms, run: Run) -> None:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
-    service.message(key="soc")
-    ours.close()
     assert service.wait() == 0
     assert service.messages[-1]["reason"] == "stopped"
 
@@ -177,16 +182,6 @@ def test_a_stdin_that_breaks_is_a_closed_one(make_bms: MakeBms, run: Run) -> Non
     assert {line.split()[2] for line in service.stderr.text().splitlines()} <= {"info", "warning"}
 
 
-def test_a_terminal_that_hangs_up_is_a_closed_stdin(bms: FakeBms, run: Run) -> None:
-    ours, theirs = pty.openpty()
-    service = run("--no-publish", "--exit-on-stdin-close", bms.url, stdin=theirs)
-    os.close(theirs)
-    service.message(key="soc")
-    os.close(ours)
-    assert service.wait() == 0
-    assert service.messages[-1]["reason"] == "stopped"
-
-
 def test_the_closing_of_stdin_is_no_end_otherwise(bms: FakeBms, run: Run) -> None:
     service = run("--no-publish", bms.url, stdin=subprocess.PIPE)
     service.stdin.close()
@@ -198,7 +193,7 @@ def test_the_closing_of_stdin_is_no_end_otherwise(bms: FakeBms, run: Run) -> Non
 
 @pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "<pyproject.toml"])
 def test_a_stdin_that_cannot_close_is_a_usage_error(redirection: str, run: Run) -> None:
-    words = " ".join(command("run", "--no-publish", "--exit-on-stdin-close", "ws://127.0.0.1:1"))
+    words = " ".join(command("run", "--no-publish", "--exit-on-stdin-close", "ws://127.0.0.1:1/ws"))
     shell = ["sh", "-c", f"exec {words} {redirection}"]
     service = run(python=shell, cwd=Path(__file__).parents[2])
     assert service.wait() == 2
@@ -225,17 +220,6 @@ def test_head_ends_it_quietly(make_bms: MakeBms, run: Run, subscribe: Subscribe)
     assert [m["key"] for m in service.messages] == ["availability", "availability", "device"]
     # The made-up voltages are remarked on, and the end is no error.
     assert {line.split()[2] for line in service.stderr.text().splitlines()} <= {"info", "warning"}
-
-
-def test_a_reader_of_a_socket_that_goes_ends_it_too(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=[])
-    ours, theirs = socket.socketpair()
-    with theirs:
-        service = run("--no-publish", bms.url, stdout=theirs)
-    with ours, ours.makefile("rb") as lines:
-        lines.readline()
-    bms.send(STATUS)
-    assert service.wait() == 141
 
 
 def test_a_reader_that_goes_while_it_is_asleep_ends_it_too(

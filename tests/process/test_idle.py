@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 from support.bms import FakeBms
@@ -23,35 +23,17 @@ WAKE_UPS: Final = 20
 """In a quiet second. There are about eight: the tick of the pipelines, libzmq's threads."""
 
 
-class Activity(NamedTuple):
-    """What a process has done since its start."""
-
-    cpu: float
-    wake_ups: int
-
-    @classmethod
-    def of(cls, process: int) -> "Activity":
-        fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])
-        wake_ups = 0
-        for task in Path(f"/proc/{process}/task").iterdir():
-            for line in (task / "status").read_text("ascii").splitlines():
-                if line.startswith("voluntary_ctxt_switches:"):
-                    wake_ups += int(line.split()[1])
-        return cls(ticks / os.sysconf("SC_CLK_TCK"), wake_ups)
-
-
 def assert_idle(command: Command) -> None:
     """Wait for a quiet second, in which start-up is over. A busy loop never has one."""
 
     def is_quiet() -> bool:
-        before, began = Activity.of(command.pid), time.monotonic()
+        cpu, wakeups, began = command.cpu_seconds, sum(command.wakeups.values()), time.monotonic()
         time.sleep(1)
         seconds = time.monotonic() - began
-        after = Activity.of(command.pid)
-        return (after.cpu - before.cpu) <= CPU * seconds and (
-            after.wake_ups - before.wake_ups
-        ) <= WAKE_UPS * seconds
+        return (
+            command.cpu_seconds - cpu <= CPU * seconds
+            and sum(command.wakeups.values()) - wakeups <= WAKE_UPS * seconds
+        )
 
     eventually(is_quiet, "a quiet second")
     assert command.is_running

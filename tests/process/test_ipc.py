@@ -13,7 +13,6 @@ import pytest
 from support.bms import FakeBms
 from support.fixtures import Run, Subscribe
 from support.process import Command
-from support.waiting import eventually
 
 from recbms_zmq.sinks.ipc import IpcPath
 
@@ -40,44 +39,6 @@ def test_the_socket_has_the_mode_that_was_asked_for(
     assert stat.S_ISSOCK(path.stat().st_mode)
 
 
-def test_the_path_is_gone_after_a_clean_end(bms: FakeBms, run: Run, tmp_path: Path) -> None:
-    service = run("--publish", f"ipc://{tmp_path}/pub", bms.url)
-    service.endpoint()
-    assert [file.name for file in tmp_path.iterdir()] == ["pub"]
-    assert service.stop() == 0
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_path_that_a_live_service_serves_is_never_stolen(
-    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://{tmp_path}/pub"
-    first = run("--publish", endpoint, bms.url)
-    first.endpoint()
-    before = (tmp_path / "pub").stat().st_ino
-    second = run("--publish", endpoint, bms.url)
-    assert refusal(second) == (
-        f"cannot publish on {endpoint}: another process uses this address; stop it, or choose "
-        "another with --publish"
-    )
-    assert (tmp_path / "pub").stat().st_ino == before
-    run_id = first.message(key="availability")["run"]
-    assert subscribe(endpoint).message(key="soc")["run"] == run_id
-
-
-def test_a_service_that_ends_within_5_s_is_waited_for(
-    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://{tmp_path}/pub"
-    first = run("--publish", endpoint, bms.url)
-    first.endpoint()
-    second = run("--publish", endpoint, bms.url)
-    first.stop()
-    assert second.endpoint() == endpoint
-    run_id = second.message(key="availability")["run"]
-    assert subscribe(endpoint).message(key="soc")["run"] == run_id
-
-
 def test_what_a_killed_service_left_behind_is_cleaned_up(
     bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
 ) -> None:
@@ -89,21 +50,6 @@ def test_what_a_killed_service_left_behind_is_cleaned_up(
     second = run("--publish", endpoint, bms.url)
     assert second.endpoint() == endpoint
     run_id = second.message(key="availability")["run"]
-    assert subscribe(endpoint).message(key="soc")["run"] == run_id
-
-
-def test_of_many_services_that_start_at_once_exactly_one_serves_the_path(
-    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://{tmp_path}/pub"
-    dead = socket.socket(socket.AF_UNIX)
-    dead.bind(f"{tmp_path}/pub")
-    dead.close()
-    services = [run("--publish", endpoint, bms.url) for _ in range(5)]
-    eventually(lambda: sum(s.is_running for s in services) <= 1, "all but one give up")
-    (winner,) = (service for service in services if service.is_running)
-    assert [service.wait() for service in services if service is not winner] == [73] * 4
-    run_id = winner.message(key="availability")["run"]
     assert subscribe(endpoint).message(key="soc")["run"] == run_id
 
 
@@ -178,16 +124,3 @@ def test_a_file_at_the_path_is_never_removed(bms: FakeBms, run: Run, tmp_path: P
         f"cannot publish on {endpoint}: the file at this path is not a socket"
     )
     assert file.read_text() == "precious"
-
-
-def test_abstract_names_work_and_are_not_stolen_either(
-    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://@recbms-test-{os.getpid()}"
-    first = run("--publish", endpoint, bms.url, cwd=tmp_path)
-    assert first.endpoint() == endpoint
-    second = run("--publish", endpoint, bms.url, cwd=tmp_path)
-    assert refusal(second).startswith(f"cannot publish on {endpoint}: another process uses")
-    run_id = first.message(key="availability")["run"]
-    assert subscribe(endpoint).message(key="soc")["run"] == run_id
-    assert list(tmp_path.iterdir()) == []

@@ -11,25 +11,15 @@ import pytest
 from support import raw_websocket as raw
 from support.bms import Connection, FakeBms, Message, close_at_once
 from support.fixtures import MakeBms, Run, Subscribe
-from support.frames import SETTINGS, STATUS, status
-from support.process import Command
+from support.frames import STATUS, status
 from support.raw_server import raw_server
-from support.waiting import PATIENCE, eventually
+from support.receiver import RecordingReceiver
+from support.waiting import PATIENCE
 
-from recbms_zmq.clock import Instant
 from recbms_zmq.sources import backoff
 from recbms_zmq.sources.websocket import WebSocketSource
 
 pytestmark = pytest.mark.slow
-
-
-def availability(service: Command) -> list[str]:
-    return [m["payload"] for m in service.messages if m["kind"] == "availability"]
-
-
-def log(service: Command, text: str) -> list[str]:
-    """Return the lines of the log that hold a text, without date and level."""
-    return [line.decode().split(" ", 3)[3] for line in service.stderr if text in line.decode()]
 
 
 def test_a_bms_that_refuses_is_asked_again_until_it_is_there(make_bms: MakeBms, run: Run) -> None:
@@ -40,18 +30,7 @@ def test_a_bms_that_refuses_is_asked_again_until_it_is_there(make_bms: MakeBms, 
     bms.start()
     service.message(key="soc")
     service.stderr.line("main: online")
-    assert availability(service) == ["offline", "online"]
-
-
-def test_a_failure_that_repeats_is_logged_once(run: Run) -> None:
-    with raw_server(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") as busy:
-        service = run("--no-publish", f"ws://{busy.authority}/ws")
-        eventually(lambda: len(busy.requests) >= 3, "three tries")
-        service.stop()
-        service.stderr.all()
-    assert log(service, "trying again") == [
-        "main: the BMS answered with HTTP status 503; trying again"
-    ]
+    assert service.availability == ["offline", "online"]
 
 
 async def greet_and_close(connection: Connection) -> None:
@@ -81,32 +60,11 @@ def test_a_bms_that_accepts_and_closes_is_not_hammered(make_bms: MakeBms, run: R
         assert flapping.connected_at[3] - began > 0.75 * 7
         assert nonsense.connected_at[3] - began > 0.75 * 7
         assert len(closing.requests) <= 2 + (time.monotonic() - began) / (0.75 * 4)
-    assert sorted(log(service, "trying again")) == [
+    assert sorted(service.log("trying again")) == [
         "closing: the BMS gave no valid answer; trying again",
         "flapping: connection closed by the BMS, code 1000 (OK); trying again",
         "nonsense: connection closed by the BMS, code 1000 (OK); trying again",
     ]
-
-
-class CountingReceiver:
-    """Takes what a source delivers, and counts connections."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-
-    def connected(self, at: Instant) -> None:
-        del at
-        self.connections += 1
-
-    def disconnected(self, reason: str, at: Instant) -> None:
-        """Ignore it."""
-
-    def received(self, data: bytes, at: Instant) -> bool:
-        del at
-        return data.startswith(b"{")
-
-    async def drain(self) -> None:
-        """Wait for no reader."""
 
 
 def test_the_delays_are_reset_by_a_valid_frame_only(
@@ -117,37 +75,24 @@ def test_the_delays_are_reset_by_a_valid_frame_only(
     good, bad = make_bms(behave=greet_and_close), make_bms(behave=talk_nonsense_and_close)
 
     async def main() -> None:
-        receivers = [CountingReceiver(), CountingReceiver()]
+        receivers = [RecordingReceiver(), RecordingReceiver()]
         tasks = [
             asyncio.create_task(WebSocketSource(bms.url).run(receiver))
             for bms, receiver in zip((good, bad), receivers, strict=True)
         ]
         began = time.monotonic()
         async with asyncio.timeout(PATIENCE):
-            while receivers[0].connections < 50:
+            while receivers[0].calls.count(("connected", "")) < 50:
                 await asyncio.sleep(0.01)
                 elapsed = time.monotonic() - began
-                assert 0.75 * 0.01 * (2 ** max(0, receivers[1].connections - 1) - 1) <= elapsed
+                bad_connections = receivers[1].calls.count(("connected", ""))
+                assert 0.75 * 0.01 * (2 ** max(0, bad_connections - 1) - 1) <= elapsed
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
     asyncio.run(main())
-
-
-def test_settings_alone_do_not_keep_a_bms_online(make_bms: MakeBms, run: Run) -> None:
-    async def only_settings(connection: Connection) -> None:
-        await connection.send(STATUS)
-        while True:
-            await connection.send(SETTINGS)
-            await asyncio.sleep(0.05)
-
-    bms = make_bms(behave=only_settings)
-    service = run("--no-publish", "--stale-after", "1", bms.url)
-    service.message(key="availability", payload="online")
-    service.message(key="availability", payload="offline", seq=3)
-    assert len(bms.connections) == 1
 
 
 BAD: list[Message] = [
@@ -180,14 +125,14 @@ def test_garbage_is_counted_logged_once_per_kind_and_costs_nothing_else(
     assert service.message(key="link/bad_frames")["payload"] == 3 * len(BAD)
     assert service.message(key="soc")["payload"] == 28.5
     assert len(bms.connections) == 1
-    kinds = [re.split(r" \(|;", line)[0] for line in log(service, "dropped")]
+    kinds = [re.split(r" \(|;", line)[0] for line in service.log("dropped")]
     assert sorted(kinds) == [
         "main: a message was dropped: an object without type and without bms_array",
         "main: a message was dropped: not JSON",
         "main: a message was dropped: not a JSON object",
         "main: a message was dropped: unknown message type",
     ]
-    assert all(len(line) < 400 for line in log(service, ""))
+    assert all(len(line) < 400 for line in service.log(""))
 
 
 def test_hostile_keys_and_counts_make_no_topics_beyond_the_bounds(
@@ -221,8 +166,8 @@ def test_hostile_keys_and_counts_make_no_topics_beyond_the_bounds(
     bms.send(status(vbat=12.5))
     newcomer.message(key="cell_voltage/2/4")
     assert {m["key"].split("/")[1] for m in newcomer.messages if "/" in m["key"]} == {"255", "2"}
-    assert len(log(service, "left out")) == 1
-    assert all(len(line) < 400 for line in log(service, ""))
+    assert len(service.log("left out")) == 1
+    assert all(len(line) < 400 for line in service.log(""))
 
 
 def test_what_is_wrong_with_a_connection_is_logged_in_words(make_bms: MakeBms, run: Run) -> None:
@@ -247,7 +192,7 @@ def test_what_is_wrong_with_a_connection_is_logged_in_words(make_bms: MakeBms, r
         sources = [f"{name}=ws://{server.authority}/ws" for name, server in servers.items()]
         service = run("--no-publish", *sources, f"good={good.url}")
         service.stderr.line("mute: ", "trying again")
-        assert sorted(log(service, "trying again")) == sorted(
+        assert sorted(service.log("trying again")) == sorted(
             f"{name}: {reason}; trying again" for name, (_, reason) in expected.items()
         )
         service.message(topic="recbms/good/soc")

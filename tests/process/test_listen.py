@@ -90,13 +90,6 @@ def test_what_is_not_wanted_does_not_put_off_the_timeout(
     assert listener.wait() == 69
 
 
-def test_several_services_at_once(make_bms: MakeBms, run: Run, start: Start) -> None:
-    services = [run("--name", name, make_bms().url) for name in ("house", "boat")]
-    listener = start("listen", "--topic", "recbms/", *[s.endpoint() for s in services])
-    listener.message(topic="recbms/house/soc")
-    listener.message(topic="recbms/boat/soc")
-
-
 def test_nothing_in_time_is_one_sentence_and_69(start: Start) -> None:
     listener = start("listen", "--timeout", "0.2", "tcp://127.0.0.1:9")
     assert listener.wait() == 69

@@ -3,10 +3,7 @@
 import fcntl
 import json
 import os
-import pty
 import re
-import socket
-import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +15,7 @@ import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.frames import STATUS, status
-from support.process import Lines, command
+from support.process import Lines, command, socket_pair, terminal
 from support.subscriber import Subscriber
 from support.waiting import eventually
 
@@ -30,19 +27,6 @@ MEBIBYTE = 2**20
 def pipe() -> tuple[int, int]:
     """What a shell gives."""
     return os.pipe()
-
-
-def socket_pair() -> tuple[int, int]:
-    """What Node-RED's exec node gives."""
-    ours, theirs = socket.socketpair()
-    return ours.detach(), theirs.detach()
-
-
-def terminal() -> tuple[int, int]:
-    """What a person sits at."""
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)  # else it puts a carriage return before every newline
-    return ours, theirs
 
 
 KINDS = [pipe, socket_pair, terminal]
@@ -140,9 +124,12 @@ def test_no_flag_of_a_shared_stdout_is_changed(
     assert before == during == after
 
 
-def test_a_terminal_that_is_closed_ends_it(make_bms: MakeBms, run: Run) -> None:
+@pytest.mark.parametrize("make", [socket_pair, terminal])
+def test_a_reader_that_is_gone_ends_it(
+    make: Callable[[], tuple[int, int]], make_bms: MakeBms, run: Run
+) -> None:
     bms = make_bms(greeting=[])
-    ours, theirs = terminal()
+    ours, theirs = make()
     service = run("--no-publish", "--format", "json", bms.url, stdout=theirs)
     os.close(theirs)
     os.read(ours, 1)

@@ -1,12 +1,10 @@
 """Clients that only want to do harm: the command goes on, in bounded memory, and logs them once."""
 
 import contextlib
-import os
 import resource
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import zmq
@@ -23,13 +21,6 @@ MEBIBYTE = 2**20
 
 def address(service: Command) -> tuple[str, int]:
     return "127.0.0.1", int(service.endpoint().rpartition(":")[2])
-
-
-def cpu_seconds(service: Command) -> float:
-    fields = (
-        Path(f"/proc/{service.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    )
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def warnings(service: Command) -> list[str]:
@@ -105,9 +96,9 @@ def test_without_descriptors_the_bms_is_read_and_subscribers_come_back(
 
 def rests(service: Command) -> bool:
     """Return whether the process needs less than a fifth of a core for a while."""
-    began, used = time.monotonic(), cpu_seconds(service)
+    began, used = time.monotonic(), service.cpu_seconds
     time.sleep(0.5)
-    return cpu_seconds(service) - used < 0.2 * (time.monotonic() - began)
+    return service.cpu_seconds - used < 0.2 * (time.monotonic() - began)
 
 
 def test_clients_that_read_nothing_cost_bounded_memory(

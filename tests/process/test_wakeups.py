@@ -5,7 +5,6 @@ A voluntary context switch is a thread that goes to sleep. A busy machine has no
 
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from support.bms import FakeBms
@@ -24,22 +23,13 @@ QUIET = 4.0
 FRAMES = 30
 
 
-def wakeups(service: Command) -> dict[str, int]:
-    """Return the voluntary context switches of each thread so far."""
-    counts = {}
-    for task in Path(f"/proc/{service.pid}/task").iterdir():
-        text = (task / "status").read_text()
-        counts[task.name] = int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
-    return counts
-
-
 def settled(service: Command) -> dict[str, int]:
     """Return the counts when nothing has woken for half a second."""
 
     def found() -> dict[str, int] | None:
-        before = wakeups(service)
+        before = service.wakeups
         time.sleep(0.5)
-        return before if wakeups(service) == before else None
+        return before if service.wakeups == before else None
 
     return eventually(found, "rest") or {}
 
@@ -51,7 +41,7 @@ def test_between_frames_no_thread_wakes(bms: FakeBms, run: Run, subscribe: Subsc
     def is_quiet() -> bool:
         before = settled(service)
         time.sleep(QUIET)  # in which nothing is due
-        return wakeups(service) == before
+        return service.wakeups == before
 
     # Once, 5 s after the start, it looks whether there is a silence to explain.
     assert is_quiet() or is_quiet()
@@ -61,9 +51,9 @@ def test_a_process_without_a_bms_and_a_subscriber_does_not_wake(bms: FakeBms, ru
     bms.stop()
     service = run(bms.url)
     service.stderr.line("connection refused")
-    before = sum(wakeups(service).values())
+    before = sum(service.wakeups.values())
     time.sleep(QUIET)  # attempts to connect come about 1, 3 and 7 s after the first
-    assert sum(wakeups(service).values()) - before <= 3 * 4
+    assert sum(service.wakeups.values()) - before <= 3 * 4
 
 
 def test_a_frame_wakes_the_main_thread_once(bms: FakeBms, run: Run, subscribe: Subscribe) -> None:

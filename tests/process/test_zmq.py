@@ -93,51 +93,6 @@ def test_while_a_bms_is_offline_a_newcomer_gets_availability_and_description_onl
     assert [(m["key"], m["seq"]) for m in before] == [("availability", 3), ("device", 1)]
 
 
-def test_a_value_that_is_gone_is_not_replayed(
-    make_bms: MakeBms, run: Run, subscribe: Subscribe
-) -> None:
-    bms = make_bms(greeting=[status(units=2)])
-    service = run(bms.url)
-    service.message(key="cell_voltage/3/4")
-    bms.send(status(units=1, vbat=12.5))
-    service.message(key="cell_voltage/3/4", payload=None)
-    service.message(key="voltage", payload=12.5)
-    newcomer = subscribe(service.endpoint())
-    newcomer.message(key="link/frame_interval")
-    assert not [m for m in newcomer.messages if "/3/" in m["key"]]
-    assert [m for m in newcomer.messages if "/2/" in m["key"]]
-
-
-def test_newcomers_in_a_crowd_all_get_the_state(
-    make_bms: MakeBms, run: Run, subscribe: Subscribe
-) -> None:
-    bms = make_bms(greeting=[status(units=4, cells=16)])
-    service = run("--refresh", "1000", "--stale-after", "1000", bms.url)
-    service.message(key="link/frame_interval")
-    crowd = [subscribe(service.endpoint()) for _ in range(40)]
-    state = {m["topic"] for m in service.messages}
-    for newcomer in crowd:
-        # It may have come in the middle of another replay, and gets its own after that.
-        missing = set(state)
-        while missing:
-            missing.discard(newcomer.message()["topic"])
-
-
-def test_a_subscriber_that_restarts_sees_by_seq_what_it_has_missed(
-    bms: FakeBms, run: Run, subscribe: Subscribe
-) -> None:
-    service = run(bms.url)
-    first = subscribe(service.endpoint(), "recbms/main/voltage")
-    before = first.message()
-    first.close()
-    for voltage in (12.1, 12.2, 12.3):
-        bms.send(status(vbat=voltage))
-    service.message(key="voltage", payload=12.3)
-    after = subscribe(service.endpoint(), "recbms/main/voltage").message()
-    assert (before["seq"], after["seq"], after["payload"]) == (1, 4, 12.3)
-    assert before["run"] == after["run"]
-
-
 def test_a_service_that_restarts_is_seen_by_run(
     bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
 ) -> None:
@@ -223,30 +178,41 @@ def test_several_endpoints_give_the_same(
     assert service.stop() == 0
 
 
+@pytest.fixture(params=["tcp://127.0.0.1:*", "ipc://{folder}/pub", "ipc://@recbms-test-{pid}"])
+def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An address of each kind."""
+    return str(request.param).format(folder=tmp_path, pid=os.getpid())
+
+
 def test_the_second_service_on_an_address_takes_over_when_the_first_ends(
-    bms: FakeBms, run: Run, subscribe: Subscribe
+    endpoint: str, bms: FakeBms, run: Run, subscribe: Subscribe
 ) -> None:
-    first = run(bms.url)
+    first = run("--publish", endpoint, bms.url)
     endpoint = first.endpoint()
     second = run("--publish", endpoint, bms.url)
     second.stderr.line("energy counters")  # it is on its way to the address
     assert first.stop() == 0
     assert second.endpoint() == endpoint
-    subscribe(endpoint).message(key="soc")
+    run_id = second.message(key="availability")["run"]
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
 
 
 def test_an_address_that_stays_in_use_is_one_sentence_and_73(
-    bms: FakeBms, run: Run, subscribe: Subscribe
+    endpoint: str, bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
 ) -> None:
-    endpoint = run(bms.url).endpoint()
-    second = run("--publish", endpoint, bms.url)
+    first = run("--publish", endpoint, bms.url, cwd=tmp_path)
+    endpoint = first.endpoint()
+    files = [(path, path.stat().st_ino) for path in tmp_path.iterdir()]
+    second = run("--publish", endpoint, bms.url, cwd=tmp_path)
     assert second.wait() == 73
     assert second.stdout.all() == []
     assert second.stderr.all()[-1].decode() == (
         f"recbms-zmq: cannot publish on {endpoint}: another process uses this address; stop it, "
         "or choose another with --publish"
     )
-    subscribe(endpoint).message(key="soc")  # the first one still has it
+    assert [(path, path.stat().st_ino) for path in tmp_path.iterdir()] == files
+    run_id = first.message(key="availability")["run"]  # the first one still has it
+    assert subscribe(endpoint).message(key="soc")["run"] == run_id
 
 
 @pytest.mark.parametrize(

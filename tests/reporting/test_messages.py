@@ -94,6 +94,7 @@ def test_the_last_message_can_be_made_again() -> None:
     for payload in (28.5, None, UNKNOWN, "\u00b0", True):
         _, body, retained = envelope.render(payload, TS)
         assert retained is not None
+        assert body.isascii()
         assert [retained.last_body() for _ in range(2)] == [body, body]
 
 
@@ -215,6 +216,20 @@ def test_the_schema_distinguishes_the_kinds() -> None:
     required = {name: set(schema["$defs"][name]["required"]) for name in ("Reading", "Event")}
     everywhere = {"topic", "device", "device_name", "key", "name", "ts", "seq", "run", "kind"}
     assert required == {"Reading": everywhere | {"payload"}, "Event": everywhere | {"payload"}}
+
+
+@pytest.mark.parametrize("kind", [Reading, Availability, AlarmChange, Event, Snapshot, Device])
+def test_a_message_is_made_by_keywords_and_cannot_be_changed_by_one_of_its_readers(
+    kind: Any,
+) -> None:
+    fields = dict.fromkeys(kind.__struct_fields__)
+    message = kind(**fields)
+    for name in fields:
+        with pytest.raises(AttributeError):
+            setattr(message, name, 1)
+        # So that a field can be added anywhere.
+        with pytest.raises(TypeError):
+            kind(fields[name], **{other: None for other in fields if other != name})
 
 
 LEAVES = (

@@ -33,6 +33,10 @@ LAST_UPDATE = (sensor("last_update", every_frame=True),)
 COLUMNS = (sensor("a"), sensor("b"))
 
 
+def topics(expired: list[Any]) -> list[bytes]:
+    return [each.topic for each in expired]
+
+
 def payloads(batch: Batch) -> dict[str, Any]:
     messages = [json.loads(body) for _, body, _ in batch.messages]
     return {message["key"]: message["payload"] for message in messages}
@@ -46,7 +50,7 @@ class Driver:
             ENVELOPES, ReportOptions(refresh=REFRESH, min_interval=INTERVAL)
         )
         self.sent: list[Any] = []
-        self.expired = True
+        self.retained: set[Any] = set()
 
     def frame(self, now: float, value: Any, columns: tuple[Sensor, ...] = SOC) -> None:
         batch = Batch([], [])
@@ -69,10 +73,8 @@ class Driver:
 
     def _keep(self, batch: Batch) -> None:
         # Sinks retain the messages first, and then drop what has expired.
-        if batch.messages:
-            self.expired = False
-        if batch.expired:
-            self.expired = True
+        self.retained.update(retained for _, _, retained in batch.messages)
+        self.retained.difference_update(batch.expired)
         self.sent += [json.loads(body)["payload"] for _, body, _ in batch.messages]
 
     @property
@@ -81,7 +83,8 @@ class Driver:
             return "retired"
         if self.stream.held_due != NEVER:
             return "held"
-        return "expired" if self.expired else "current"
+        assert len(self.retained) <= 1
+        return "current" if self.retained else "expired"
 
 
 def starting_in(state: str) -> Driver:
@@ -220,10 +223,13 @@ def test_each_topic_is_held_for_its_own_interval() -> None:
 def test_expired_topics_are_listed() -> None:
     stream = ReadingStream(ENVELOPES, ReportOptions())
     assert publish(stream, 0, 1, 2).expired == []
-    assert publish(stream, 1, 1, None).expired == [b"recbms/main/b"]
+    first = publish(stream, 1, 1, None)
+    assert topics(first.expired) == [b"recbms/main/b"]
     batch = Batch([], [])
     stream.expire(batch)
-    assert batch == Batch([], [b"recbms/main/a", b"recbms/main/b"])
+    assert batch.messages == []
+    assert topics(batch.expired) == [b"recbms/main/a", b"recbms/main/b"]
+    assert batch.expired[1] in first.expired
 
 
 def test_a_refresh_publishes_what_is_due_and_returns_when_more_will_be() -> None:
@@ -311,5 +317,5 @@ def test_with_the_changed_columns_alone_the_same_is_published_as_with_all(
                 snapshots.update(frame)
                 snapshots.publish(now, batch)
             bodies = [body for _, body, _ in batch.messages]
-            log.append((bodies, batch.expired, readings.held_due, snapshots.held_due))
+            log.append((bodies, topics(batch.expired), readings.held_due, snapshots.held_due))
     assert everything[0] == everything[1]

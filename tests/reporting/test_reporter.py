@@ -78,20 +78,27 @@ class Story:
         self.alarms = AlarmTracker()
         self.messages: list[Message] = []
         self.reasons: list[str] = []
-        self.retained: dict[str, Any] = {}
+        self._retained: dict[Any, Message] = {}
 
     def _keep(self, batch: Batch) -> list[str]:
         messages = [Message.of(body) for _, body, _ in batch.messages]
         for message, (topic, body, retained) in zip(messages, batch.messages, strict=True):
             assert topic.decode() == f"recbms/main/{message.key}"
             if retained:
-                self.retained[message.key] = message.payload
+                self._retained[retained] = message
             if message.key == "availability":
                 self.reasons.append(json.loads(body)["reason"])
-        for topic in batch.expired:
-            self.retained.pop(topic.decode().removeprefix("recbms/main/"), None)
+        for expired in batch.expired:
+            self._retained.pop(expired, None)
         self.messages += messages
         return [f"{message.key}={message.payload}" for message in messages]
+
+    @property
+    def retained(self) -> dict[str, Any]:
+        """What a new subscriber would receive."""
+        payloads = {message.key: message.payload for message in self._retained.values()}
+        assert len(payloads) == len(self._retained)
+        return payloads
 
     def start(self, time: float = 0.0) -> list[str]:
         return self._keep(self.reporter.start(at(time)))

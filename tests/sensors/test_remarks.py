@@ -166,7 +166,7 @@ def test_two_units_with_one_address_are_remarked_at_once() -> None:
 
 
 def test_a_unit_is_missing_while_the_bms_counts_it() -> None:
-    missing = "a unit is missing that was there before: check its power and its RS-485 cable"
+    missing = "a unit is missing that the BMS counts: check its power and its RS-485 cable"
 
     def remarks(normalizer: Normalizer, units: int, counted: int | None) -> tuple[str, ...]:
         text = status(units=units, vbat=units * 13.243901)

@@ -114,6 +114,15 @@ def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
     assert process.tracker.last is not None
     assert process.tracker.last.raised_at == ts(12)
 
+    for second, alarm in ((30, COLD), (31, None), (32, COLD)):
+        process.frame(second, alarm)
+        process.save()
+    process = Process(tmp_path)  # it was raised twice, and is cleared later
+    process.frame(40, COLD, online=False)
+    process.frame(41, None)
+    process.save(last=True)
+    assert read_history(tmp_path)[-1] == past(COLD, 32, 41, times=2, first=30)
+
 
 def test_a_log_that_cannot_be_read_hides_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -137,14 +146,19 @@ def test_a_log_that_cannot_be_read_hides_no_other(
     )
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])  # the end of the first one comes late
 def test_a_clock_that_was_set_back_changes_no_order_and_makes_no_duration(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    order: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "main.alarms.jsonl").write_bytes(
-        b'{"ts":"2031-11-26T10:00:00.000Z","event":"alarm_raised","number":2,"text":"Low"}\n'
-        b'{"ts":"2026-11-26T10:00:00.000Z","event":"alarm_cleared","number":2,"text":"Low"}\n'
-        b'{"ts":"2026-11-26T10:01:00.000Z","event":"alarm_raised","number":7,"text":"Cold"}\n'
+    lines = (
+        b'{"ts":"2031-11-26T10:00:00.000Z","event":"alarm_raised","number":2,"text":"Low"}\n',
+        (
+            b'{"ts":"2026-11-26T10:00:00.000Z","event":"alarm_cleared","number":2,"text":"Low",'
+            b'"raised":"2031-11-26T10:00:00.000Z"}\n'
+        ),
+        b'{"ts":"2026-11-26T10:01:00.000Z","event":"alarm_raised","number":7,"text":"Cold"}\n',
     )
+    (tmp_path / "main.alarms.jsonl").write_bytes(b"".join(lines[number] for number in order))
     assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 0
     records = list(map(msgspec.json.decode, capsys.readouterr().out.splitlines()))
     assert [record["text"] for record in records] == ["Low", "Cold"]

@@ -29,18 +29,17 @@ def test_a_large_fleet_spreads_its_first_tries_after_an_outage() -> None:
     assert next(reconnect_delays(lambda: 1.0, spread=spread)) == 11.25
 
 
-def test_only_the_first_try_is_spread() -> None:
-    delays = reconnect_delays(lambda: 0.5, spread=10.0)
-    assert [next(delays) for _ in range(8)] == [6.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
-
-
-def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedProcess[str]:
-    """Ask for 100 BMS with so many open files allowed; return the limit that is left."""
+def run_with_limit(soft: int, hard: int, **kept: str) -> subprocess.CompletedProcess[str]:
+    """Make a service of 100 BMS with so many open files allowed; return the limit that is left."""
     code = (
-        "import resource, sys; from recbms_zmq.errors import RecBmsError\n"
-        "from recbms_zmq.service.fleet import allow_open_files\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from recbms_zmq.config.options import BmsConfig, Config\n"
+        "from recbms_zmq.errors import RecBmsError\n"
+        "from recbms_zmq.service.service import Service\n"
+        "bms = tuple(BmsConfig(name=f'b{n}', url='ws://h/ws') for n in range(100))\n"
+        f"kept = {{name: Path(path) for name, path in {kept}.items()}}\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        f"try: allow_open_files(100, each={each})\n"
+        "try: Service(Config(bms=bms, **kept))\n"
         "except RecBmsError as exc: sys.exit(f'{exc.exit_code} {exc}')\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
@@ -49,16 +48,14 @@ def run_with_limit(soft: int, hard: int, each: int = 1) -> subprocess.CompletedP
     )
 
 
-def test_a_soft_limit_on_open_files_is_raised_as_far_as_needed() -> None:
-    assert run_with_limit(80, 1000).stdout == "164 1000\n"
-
-
-def test_a_bms_with_counters_to_keep_takes_two_open_files() -> None:
-    assert run_with_limit(80, 1000, each=2).stdout == "264 1000\n"
-
-
-def test_a_high_limit_on_open_files_is_left_alone() -> None:
-    assert run_with_limit(500, 1000).stdout == "500 1000\n"
+@pytest.mark.parametrize(
+    ("soft", "kept", "raised"),
+    [(80, {}, 164), (80, {"state_dir": "/nowhere"}, 264), (500, {}, 500)],
+)
+def test_a_soft_limit_on_open_files_is_raised_as_far_as_needed(
+    soft: int, kept: dict[str, str], raised: int
+) -> None:
+    assert run_with_limit(soft, 1000, **kept).stdout == f"{raised} 1000\n"
 
 
 def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 from fuzz import frames
-from fuzz.sources import Taker
+from fuzz.sources import FrameReceiver
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.frames import status
@@ -99,7 +99,7 @@ def test_no_message_and_no_log_has_it(caplog: pytest.LogCaptureFixture, wire: li
 @given(giveaways())
 def test_no_recording_has_it(data: bytes) -> None:
     lines: list[bytes] = []
-    recorder = Recorder(Taker(), lines.append)
+    recorder = Recorder(FrameReceiver(), lines.append)
     recorder.received(data, Instant(1.0, 2.0))
     recorder.disconnected(data.decode("utf-8", "replace"), Instant(1.0, 2.0))
     frame, trouble = map(read_record, lines)

@@ -7,84 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.publishing_bms import TS, PublishingBms, at
 
-from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import Device as DeviceMessage
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Pipeline
 
 HERE = Path(__file__).parents[1]
 STATUS = (HERE / "frames" / "status.json").read_bytes()
 SETTINGS = (HERE / "frames" / "settings.json").read_bytes()
 REAL_STATUS = json.loads((HERE / "readings" / "status.json").read_bytes())
 REAL_SETTINGS = json.loads((HERE / "readings" / "settings.json").read_bytes())
-WALL = 1795344279.123
-TS = "2026-11-22T10:44:39.123Z"
 
 
-class Bench:
-    """A device, and what it publishes."""
-
-    def __init__(self, *, include_serial: bool = False, bare: bool = False, **options: Any) -> None:
-        self.bodies: list[bytes] = []
-        self.pipeline = Pipeline(
-            "main",
-            Normalizer(include_serial=include_serial),
-            Reporter(Envelopes("main", "REC BMS", "5f3a9c01", bare=bare), ReportOptions(**options)),
-            self._publish,
-        )
-        self.pipeline.start(Instant(0, WALL))
-
-    def _publish(self, batch: Batch) -> None:
-        self.bodies += [body for _, body, _ in batch.messages]
-
-    def send(self, data: bytes, seconds: float = 0) -> bool:
-        return self.pipeline.received(data, Instant(seconds, WALL + seconds))
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The last payload of every topic."""
-        messages = map(json.loads, self.bodies)
-        return {message["key"]: message["payload"] for message in messages}
-
-    def link(self) -> dict[str, Any]:
-        return {key: self.last[f"link/{key}"] for key in ("frames", "bad_frames", "reconnects")}
-
-
-def test_the_two_real_frames_give_these_messages_and_no_others() -> None:
-    bench = Bench()
-    assert bench.send(STATUS)
-    assert bench.send(SETTINGS)
-    messages = [json.loads(body) for body in bench.bodies]
-    assert [(m["key"], m["payload"]) for m in messages] == [
-        ("availability", "offline"),
-        ("availability", "online"),
-        ("device", {"units": [{"address": 2, "cells": 4, "sensors": 1}]}),
-        *_with_last_update(REAL_STATUS),
-        ("link/frames", 1),
-        ("link/bad_frames", 0),
-        ("link/reconnects", 0),
-        ("link/frame_interval", None),
-        (
-            "device",
-            {
-                "units": [{"address": 2, "cells": 4, "sensors": 1}],
-                "model": "ABMS",
-                "chemistry": "LiFePO4 Winston",
-                "capacity": 320.0,
-            },
-        ),
-        *REAL_SETTINGS.items(),
-    ]
-    assert {m["ts"] for m in messages} == {TS}
-    assert {(m["topic"], m["device"], m["device_name"], m["run"]) for m in messages} == {
-        (f"recbms/main/{m['key']}", "main", "REC BMS", "5f3a9c01") for m in messages
-    }
+def link(bench: PublishingBms) -> dict[str, Any]:
+    return {key: bench.last[f"link/{key}"] for key in ("frames", "bad_frames", "reconnects")}
 
 
 def _with_last_update(values: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -94,7 +30,7 @@ def _with_last_update(values: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def test_the_snapshot_of_the_two_real_frames_holds_all_of_their_readings() -> None:
-    bench = Bench(emit="snapshot")
+    bench = PublishingBms(emit="snapshot")
     bench.send(SETTINGS)
     bench.send(STATUS)
     readings = dict(_with_last_update(REAL_STATUS))
@@ -111,7 +47,7 @@ def test_the_snapshot_of_the_two_real_frames_holds_all_of_their_readings() -> No
 
 
 def test_an_alarm_is_an_event_with_its_words() -> None:
-    bench = Bench()
+    bench = PublishingBms()
     bench.send(
         b'{"type":"status","bms_array":{"master":'
         b'{"erro":{"present":1,"addr":2,"st":1,"con_st":3},"error":"<b>High"}}}'
@@ -138,7 +74,7 @@ def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
         messages = [json.loads(body) for body in bench.bodies[before:]]
         return [(m["key"], m["payload"], m["seq"]) for m in messages if "_" in m["key"]]
 
-    bench = Bench()
+    bench = PublishingBms()
     published({"0": unit(2), "1": unit(3)}, 0)
     assert published({"0": unit(3)}, 1) == [
         ("cell_voltage/2/1", None, 2),
@@ -157,7 +93,7 @@ def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
 
 
 def test_the_serial_number_is_in_the_device_message_and_nowhere_else_if_it_is_asked_for() -> None:
-    bench = Bench(emit="both", include_serial=True)
+    bench = PublishingBms(emit="both", include_serial=True)
     bench.send(SETTINGS)
     bench.send(STATUS)
     (body,) = (body for body in bench.bodies if b"2261" in body)
@@ -170,20 +106,20 @@ def test_the_serial_number_is_in_the_device_message_and_nowhere_else_if_it_is_as
 
 
 def test_frames_are_counted_good_and_bad() -> None:
-    bench = Bench(report="all")
+    bench = PublishingBms(report="all")
     assert bench.send(STATUS)
-    assert bench.link() == {"frames": 1, "bad_frames": 0, "reconnects": 0}
+    assert link(bench) == {"frames": 1, "bad_frames": 0, "reconnects": 0}
     assert bench.send(SETTINGS)
     assert not bench.send(b"garbage")
     assert not bench.send(b'{"type":"other"}')
     assert not bench.send(b'{"type":"status"}')
     assert not bench.send(b'{"type":"status","bms_array":{"master":5}}')  # bad in two ways
     assert bench.send(STATUS.replace(b'"soc":0.285054', b'"soc":"x"'))
-    assert bench.link() == {"frames": 3, "bad_frames": 5, "reconnects": 0}
+    assert link(bench) == {"frames": 3, "bad_frames": 5, "reconnects": 0}
 
 
 def test_the_interval_is_between_status_frames() -> None:
-    bench = Bench(report="all")
+    bench = PublishingBms(report="all")
     bench.send(STATUS, 1)
     bench.send(SETTINGS, 1.5)
     bench.send(b"garbage", 2)
@@ -192,11 +128,11 @@ def test_the_interval_is_between_status_frames() -> None:
 
 
 def test_every_connection_after_the_first_one_is_a_reconnect() -> None:
-    bench = Bench(report="all")
+    bench = PublishingBms(report="all")
     for seconds in (1, 2, 3):
-        bench.pipeline.connected(Instant(seconds, WALL + seconds))
+        bench.pipeline.connected(at(seconds))
     bench.send(STATUS, 4)
-    assert bench.link()["reconnects"] == 2
+    assert link(bench)["reconnects"] == 2
 
 
 # --- the log ---
@@ -209,7 +145,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench()
+    bench = PublishingBms()
     bad_field = STATUS.replace(b'"soc":0.285054', b'"soc":"x"')
     for _ in range(3):
         bench.send(b"garbage")
@@ -230,7 +166,7 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
 
 def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     cells = ",".join(f'"{n}":"x"' for n in range(32)) + ',"31":3.3'
-    Bench().send(b'{"type":"status","bms_array":{"slave":[{"nap":{%s}}]}}' % cells.encode())
+    PublishingBms().send(b'{"type":"status","bms_array":{"slave":[{"nap":{%s}}]}}' % cells.encode())
     (sentence,) = warnings(caplog)
     assert len(sentence) < 300
 
@@ -238,22 +174,21 @@ def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> N
 def test_a_reason_is_logged_once_and_again_when_it_changes_or_has_ended(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bench = Bench()
-    at = Instant(1, WALL + 1)
-    bench.pipeline.disconnected("connection refused", at)
-    bench.pipeline.disconnected("connection refused", at)
-    bench.pipeline.connected(at)
-    bench.pipeline.disconnected("connection refused", at)
+    bench = PublishingBms()
+    bench.pipeline.disconnected("connection refused", at(1))
+    bench.pipeline.disconnected("connection refused", at(1))
+    bench.pipeline.connected(at(1))
+    bench.pipeline.disconnected("connection refused", at(1))
     assert warnings(caplog) == ["main: connection refused; trying again"]
-    bench.pipeline.disconnected("no route to host", at)
+    bench.pipeline.disconnected("no route to host", at(1))
     assert warnings(caplog) == ["main: no route to host; trying again"]
     bench.send(STATUS, 2)
-    bench.pipeline.disconnected("no route to host", Instant(3, WALL + 3))
+    bench.pipeline.disconnected("no route to host", at(3))
     assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
 def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:
-    bench = Bench()
+    bench = PublishingBms()
     assert bench.pipeline.reading("soc") is None
     bench.send(STATUS)
     assert bench.pipeline.reading("soc") == 28.5
@@ -268,8 +203,6 @@ def test_a_source_can_wait_for_a_slow_reader() -> None:
     async def drained() -> None:
         waited.append("yes")
 
-    bench = Bench()
-    asyncio.run(bench.pipeline.drain())
-    reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01"), ReportOptions())
-    asyncio.run(Pipeline("main", Normalizer(), reporter, lambda _: None, drained).drain())
+    asyncio.run(PublishingBms().pipeline.drain())
+    asyncio.run(PublishingBms(drained=drained).pipeline.drain())
     assert waited == ["yes"]

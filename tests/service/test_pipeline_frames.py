@@ -6,48 +6,25 @@ from typing import Any
 
 import pytest
 from support.frames import SETTINGS, STATUS, status
+from support.publishing_bms import PublishingBms
 
-from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import Device, decode_message
-from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.energy import FROM_ZERO
-from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Pipeline
 
 NO_DATA = "the module answers, but knows nothing of the BMS: RS-485 cable?"
 
 
-class Bench:
-    """A pipeline and its messages."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        reporter = Reporter(Envelopes("main", "REC BMS", "5f3a9c01", bare=True), ReportOptions())
-        self.pipeline = Pipeline("main", Normalizer(), reporter, self._publish)
-        self.pipeline.meter.resume(FROM_ZERO)
-        self.pipeline.start(Instant(0, 1.8e9))
-
-    def _publish(self, batch: Batch) -> None:
-        self.bodies += [body for _, body, _ in batch.messages]
-
-    def send(self, frame: str, seconds: float) -> bool:
-        return self.pipeline.received(frame.encode(), Instant(seconds, 1.8e9 + seconds))
-
-    def tick(self, seconds: float) -> None:
-        self.pipeline.advance(Instant(seconds, 1.8e9 + seconds))
-
-    def payloads(self, key: str) -> list[Any]:
-        messages = map(json.loads, self.bodies)
-        return [message["payload"] for message in messages if message["key"] == key]
+def counting() -> PublishingBms:
+    """Make a BMS whose energy is counted from 0."""
+    bench = PublishingBms(bare=True)
+    bench.pipeline.meter.resume(FROM_ZERO)
+    return bench
 
 
 @pytest.fixture
-def bench(caplog: pytest.LogCaptureFixture) -> Bench:
+def bench(caplog: pytest.LogCaptureFixture) -> PublishingBms:
     caplog.set_level(logging.INFO)
-    return Bench()
+    return counting()
 
 
 def frame(master: Any = None, slave: Any = None) -> str:
@@ -68,7 +45,9 @@ EMPTY = [
 
 
 @pytest.mark.parametrize("empty", EMPTY)
-def test_a_frame_without_any_data_does_not_make_the_bms_online(bench: Bench, empty: str) -> None:
+def test_a_frame_without_any_data_does_not_make_the_bms_online(
+    bench: PublishingBms, empty: str
+) -> None:
     assert not bench.send(empty, 1)
     assert (bench.pipeline.online, bench.pipeline.reason) == (False, NO_DATA)
     bench.send(STATUS, 2)
@@ -81,7 +60,7 @@ def test_a_frame_without_any_data_does_not_make_the_bms_online(bench: Bench, emp
     assert (bench.pipeline.online, bench.pipeline.reason) == (True, "status frames arrive")
 
 
-def test_frames_without_any_data_do_not_keep_the_bms_online(bench: Bench) -> None:
+def test_frames_without_any_data_do_not_keep_the_bms_online(bench: PublishingBms) -> None:
     bench.send(STATUS, 0)
     for second in range(1, 40):
         bench.send(EMPTY[4], second)
@@ -104,8 +83,10 @@ DROPPED = [
 
 
 @pytest.mark.parametrize("dropped", DROPPED)
-def test_a_frame_that_cannot_be_used_leaves_the_energy_alone(bench: Bench, dropped: str) -> None:
-    without = Bench()
+def test_a_frame_that_cannot_be_used_leaves_the_energy_alone(
+    bench: PublishingBms, dropped: str
+) -> None:
+    without = counting()
     for each in (bench, without):
         each.send(status(vbat=50, ibat=72.0), 0)
         if each is bench:
@@ -121,7 +102,7 @@ def test_a_frame_that_cannot_be_used_leaves_the_energy_alone(bench: Bench, dropp
 
 
 def test_a_remark_is_in_the_device_message_and_once_in_the_log(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: PublishingBms, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = json.loads(STATUS)
     odd["bms_array"]["slave"]["0"]["temp"]["0"] = -127
@@ -141,7 +122,7 @@ def test_a_remark_is_in_the_device_message_and_once_in_the_log(
 
 
 def test_two_units_with_one_address_are_published_and_remarked(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: PublishingBms, caplog: pytest.LogCaptureFixture
 ) -> None:
     tree = json.loads(status(units=2))
     tree["bms_array"]["slave"]["1"]["address"] = 2
@@ -154,7 +135,9 @@ def test_two_units_with_one_address_are_published_and_remarked(
     assert caplog.messages.count(f"main: {remark}") == 1
 
 
-def test_the_remarks_in_the_log_are_bounded(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_remarks_in_the_log_are_bounded(
+    bench: PublishingBms, caplog: pytest.LogCaptureFixture
+) -> None:
     for number in range(300):
         slaves = {n: {"address": number % 250, "temp_bms": 20} for n in ("0", "1")}
         bench.send(frame({"vbat": 13}, slaves), number)
@@ -164,7 +147,7 @@ def test_the_remarks_in_the_log_are_bounded(bench: Bench, caplog: pytest.LogCapt
 
 
 def test_an_unknown_alarm_whose_text_changes_is_raised_once(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: PublishingBms, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = {"present": 1, "addr": 2, "st": 18, "con_st": 3}
     for second in range(5):

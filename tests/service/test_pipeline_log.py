@@ -1,15 +1,12 @@
 """What a pipeline logs, and when."""
 
+import json
 import logging
 
 import pytest
 from support.frames import STATUS, status
+from support.publishing_bms import at, make_pipeline
 
-from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.alarm_log import MOST_LINES
 from recbms_zmq.service.pipeline import STABLE_AFTER, Pipeline
 
@@ -20,15 +17,10 @@ FLAPS = (
 OFFLINE = "main: offline: no status frame for 20 s; what to do: recbms-zmq check ADDRESS"
 
 
-def at(seconds: float) -> Instant:
-    return Instant(seconds, 1.8e9 + seconds)
-
-
 @pytest.fixture
 def pipeline(caplog: pytest.LogCaptureFixture) -> Pipeline:
     caplog.set_level(logging.INFO)
-    reporter = Reporter(Envelopes("main", "REC BMS", "0" * 8), ReportOptions(stale_after=20))
-    pipeline = Pipeline("main", Normalizer(), reporter, lambda _: None)
+    pipeline = make_pipeline(lambda _: None, stale_after=20)
     pipeline.start(at(0))
     return pipeline
 
@@ -108,17 +100,17 @@ NO_ERROR = {"present": 0, "addr": 0, "st": 0, "con_st": 0}
     [
         (
             {"present": 1, "addr": 2, "st": 2, "con_st": 3},
-            "error 2, Cell voltage too low, unit 2, cell 3",
+            "error 2, Cell voltage too low (unit 2, cell 3)",
             "REC's manual: discharging is switched off now. Plug in the charger.",
         ),
         (
             {"present": 1, "addr": 2, "st": 4, "con_st": 1},
-            "error 4, Cell temperature too high, unit 2, sensor 1",
+            "error 4, Cell temperature too high (unit 2, sensor 1)",
             "REC's manual: charging and discharging are switched off now. ",
         ),
         (
             {"present": 1, "addr": 2, "st": 99, "con_st": 1},
-            "error 99, Error 99, unit 2, cell 1",
+            "error 99, Error 99 (unit 2, cell 1)",
             "Look it up in REC's manual.",
         ),
         ({"present": 1}, "Error", "Look it up in REC's manual."),
@@ -170,4 +162,26 @@ def test_error_numbers_without_end_are_not_logged_without_end(
     for number in range(1, 1000):
         error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
         pipeline.received(status(erro=error).encode(), at(number))
-    assert len(caplog.messages) < 2 * 64 + 2
+    assert len(caplog.messages) < 2 * 64 + 3
+    assert caplog.messages[-1] == (
+        "main: no more error numbers are logged for up to an hour; messages have every one"
+    )
+    caplog.clear()
+    pipeline.received(status(erro=error | {"st": 1000}).encode(), at(3601))
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "main: alarm cleared: error 999",
+        "main: alarm raised: error 1000",
+    ]
+
+
+def test_fields_without_end_that_cannot_be_read_are_one_line_of_bounded_length(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = json.loads(status(cells=32))
+    bad["bms_array"]["slave"]["0"]["nap"] = {str(cell): "?" for cell in range(32)}
+    pipeline.received(json.dumps(bad).encode(), at(1))
+    paths = ", ".join(f"$.bms_array.slave.0.nap.{cell}" for cell in range(32))
+    assert caplog.messages[0] == (
+        f"main: fields that cannot be read were left out ({paths[:200]}); "
+        "counted in link/bad_frames"
+    )

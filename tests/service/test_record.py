@@ -1,12 +1,17 @@
-"""Tests of what a recording keeps for a reader of standard output that is slow."""
+"""Tests of a recording: what it keeps for a slow reader of its output, and what it logs."""
 
 import asyncio
+import logging
 import os
 
 import pytest
+from support.frames import STATUS
+from support.virtual_time import Timetable, run_in_virtual_time
 
+from recbms_zmq.config.options import BmsConfig, Config
 from recbms_zmq.errors import RecBmsError
 from recbms_zmq.service import record
+from recbms_zmq.service.fleet import build_fleet
 from recbms_zmq.sinks.stdout import StdoutSink
 
 LINE = b"x" * 9_999
@@ -36,3 +41,24 @@ def test_a_slow_reader_ends_a_recording_and_one_that_keeps_up_does_not(
 
     asyncio.run(run())
     assert len(errors) == ends
+
+
+def test_the_log_has_a_line_of_progress_every_ten_minutes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A recording of a day must not fill the log, and must not look dead."""
+    caplog.set_level(logging.INFO)
+    frames = {60.0 * minute: STATUS for minute in range(25)}
+
+    async def main() -> None:
+        (bms,) = build_fleet(Config(bms=(BmsConfig(url="ws://h/ws"),)), lambda _: None)
+        ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(1799.0, ended.set_result, None)
+        await record.record(bms._replace(source=Timetable(frames)), lambda _: None, ended)
+
+    run_in_virtual_time(main())
+    progress = [message for message in caplog.messages if "recorded" in message]
+    assert progress == [
+        "main: 10 frames in 0:10:00 recorded",
+        "main: 20 frames in 0:20:00 recorded",
+    ]

@@ -21,6 +21,23 @@ def test_the_end_collects_no_garbage() -> None:
     assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
+def test_the_end_does_not_wait_for_a_call_that_hangs() -> None:
+    code = (
+        "import asyncio, threading; from recbms_zmq.service.runner import run\n"
+        "async def main():\n"
+        "    started = threading.Event()\n"
+        "    def hang(): started.set(); threading.Event().wait()\n"
+        "    call = asyncio.get_running_loop().run_in_executor(None, hang)\n"
+        "    while not started.is_set(): await asyncio.sleep(0)\n"
+        "    print(call.done())\n"
+        "run(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("False\n", "", 0)
+
+
 def test_so_many_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
     threads = DaemonThreads(most=3)
     running, go = threading.Semaphore(0), threading.Event()
@@ -47,13 +64,19 @@ def test_an_error_is_raised_where_the_result_is_awaited() -> None:
         future.result(60)
 
 
-def test_without_a_thread_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_thread_the_reason_is_a_sentence_and_the_call_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
-    with pytest.raises(OSError, match="no thread can be started; raise the limit"):
-        DaemonThreads().submit(int, "1")
+    threads, done = DaemonThreads(), list[str]()
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        with pytest.raises(OSError, match="no thread can be started; raise the limit"):
+            threads.submit(done.append, "refused")
+    threads.submit(done.append, "accepted").result(60)
+    assert done == ["accepted"]
 
 
 def test_a_call_waits_for_a_running_thread_when_no_other_can_be_started(

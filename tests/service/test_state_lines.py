@@ -84,7 +84,7 @@ def test_changes_are_lines_of_their_own_and_nothing_passes_them() -> None:
     assert [batch.expired for batch in sink.batches] == [[b"main/state"], [], [b"main/state"], []]
     pipeline.received(STATUS.encode(), at(3))
     pipeline.advance(at(40))
-    alarm = "error 2, Cell voltage too low, unit 2, cell 3"
+    alarm = "error 2, Cell voltage too low (unit 2, cell 3)"
     lines = sink.lines()
     assert lines[2].startswith(f"alarm raised: {alarm}. REC's manual: ")
     assert [*lines[:2], *lines[3:]] == [

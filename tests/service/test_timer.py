@@ -6,16 +6,12 @@ from typing import Any
 
 import pytest
 from support.frames import SETTINGS, STATUS, status
+from support.publishing_bms import make_pipeline
 from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
 from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.service.fleet import OVERDUE, Bms, advance_when_due, is_overdue
-from recbms_zmq.service.pipeline import Pipeline
 from recbms_zmq.service.timer import Timer
 from recbms_zmq.sources import LiveSource, Receiver
 
@@ -41,8 +37,7 @@ class Service:
 
     def __init__(self, **options: Any) -> None:
         self.published: list[tuple[float, str, Any]] = []
-        reporter = Reporter(Envelopes("main", "REC BMS", "0" * 8), ReportOptions(**options))
-        pipeline = Pipeline("main", Normalizer(), reporter, self._publish)
+        pipeline = make_pipeline(self._publish, **options)
         self.bms = Bms(VirtualSource(), pipeline)
         pipeline.start(self.bms.source.now())
         self.timers = asyncio.create_task(advance_when_due([self.bms]))
@@ -158,16 +153,23 @@ def test_after_the_last_offline_nothing_is_due() -> None:
 
 def test_an_error_of_a_pipeline_ends_the_task_of_the_timers() -> None:
     async def main() -> None:
-        service = Service()
+        # Of two errors in the same turn of the loop, the second one is no error of the timer.
+        current_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+        services = [Service(), Service()]
+        fleet = [service.bms for service in services]
 
         def broken(_: Batch) -> None:
             raise RuntimeError("made by the test")
 
-        service.bms.pipeline._publish_batch = broken
-        await service.timers
+        for service in services:
+            service.timers.cancel()
+            service.bms.pipeline._publish_batch = broken
+        await advance_when_due(fleet)
 
+    unhandled: list[dict[str, Any]] = []
     with pytest.raises(RuntimeError, match="made by the test"):
         run_in_virtual_time(main())
+    assert unhandled == []
 
 
 def test_a_bms_is_overdue_when_neither_frames_nor_timers_are_processed() -> None:

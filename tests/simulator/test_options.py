@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbms_zmq.cli import main
 from recbms_zmq.errors import UsageError
 from recbms_zmq.simulator import SimulatorOptions, parse_simulator_url
 from recbms_zmq.simulator.faults import Fault, parse_faults
@@ -64,27 +63,3 @@ def test_any_text_is_options_or_a_usage_error(url: str) -> None:
     except UsageError:
         return
     assert 1 <= options.units <= 16
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ["--faults", "stall at 3"],
-            "--faults: expected a time like 500ms, 10s, 5m or 2h, at most 1000h, got '3'",
-        ),
-        (["--port", "²"], "--port: expected a port, a whole number from 0 to 65535, got '²'"),
-        (
-            ["--unknown"],
-            (
-                "--unknown is not an option or argument of recbms-zmq simulate "
-                "(try: recbms-zmq simulate --help)"
-            ),
-        ),
-    ],
-)
-def test_a_wrong_option_gets_one_sentence_and_exit_code_2(
-    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["simulate", *arguments]) == 2
-    assert capsys.readouterr() == ("", f"recbms-zmq: {sentence}\n")

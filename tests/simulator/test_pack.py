@@ -25,16 +25,6 @@ def spread_of(pack: SimulatedPack) -> float:
     return max(charges) - min(charges)
 
 
-def test_the_state_of_charge_counts_the_current() -> None:
-    pack = SimulatedPack(seed=3, soc=0.5)
-    before, charge = pack.soc, 0.0
-    for _ in live(pack, 2, every=1):
-        charge += pack.current / HOUR
-    assert pack.soc - before == pytest.approx(charge / LIMITS.capacity, abs=1e-6)
-    for cell in pack.units[0].cells:
-        assert cell.soc == pytest.approx(pack.soc, abs=0.01)
-
-
 def test_a_day_charges_by_the_sun_and_discharges_at_night() -> None:
     pack = SimulatedPack(seed=0, step=30)
     by_hour: dict[int, list[float]] = {}
@@ -66,16 +56,6 @@ def test_charging_ends_at_the_end_of_charge_voltage_and_the_pack_rests() -> None
     assert was_full
     assert highest == pytest.approx(LIMITS.charge_end_voltage, abs=0.01)
     assert pack.protection.last is None
-
-
-def test_balancing_evens_the_cells_out() -> None:
-    pack = SimulatedPack(seed=2, step=30, cells=16)
-    pack.units[0].cells[1].soc += 0.02
-    balanced = False
-    for _ in live(pack, 168):
-        balanced = balanced or any(cell.balancing for cell in pack.units[0].cells)
-    assert balanced
-    assert spread_of(pack) < 0.01
 
 
 @pytest.mark.slow
@@ -153,13 +133,3 @@ def test_an_alarm_rises_beyond_its_limit_and_clears_behind_its_hysteresis(
     protection.step(condition(**back), 1)
     assert protection.shown is None
     assert protection.last == (number, 2, location)
-
-
-def test_of_several_alarms_the_oldest_is_shown() -> None:
-    protection = Protection(LIMITS)
-    protection.step(condition(board=60), 5)
-    protection.step(condition(board=60, low=2.9, high=3), 10)
-    assert list(protection.active) == [5, 2]
-    assert protection.shown == (5, 2, 0)
-    protection.step(condition(low=2.9, high=3), 5)
-    assert protection.shown == (2, 2, 1)

@@ -129,12 +129,6 @@ def test_the_clock_jumps_and_comes_back() -> None:
     ]
 
 
-def test_a_frame_can_be_without_units() -> None:
-    steps = dict(live(traffic("empty at 1s"), 1.1))
-    assert json.loads(steps[1].messages[0].data)["bms_array"]["slave"] == {}
-    assert addresses(steps[1.1].messages[0]) == [2]
-
-
 def test_chance_hits_some_frames_and_the_same_ones_again() -> None:
     def hit(seed: int) -> list[float]:
         steps = live(traffic("half-frame 20%", seed=seed), 10)

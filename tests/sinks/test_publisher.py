@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import functools
 import logging
 import os
@@ -14,23 +13,21 @@ from typing import Any
 
 import pytest
 import zmq
+from support.retained import Topic
 from support.subscriber import Subscriber
+from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE, eventually
 
+from recbms_zmq.curve import KeyPair
+from recbms_zmq.errors import OutputError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sinks import clients, publisher, subscriptions
 from recbms_zmq.sinks.publisher import ZmqSink
-
-
-class Body(bytes):
-    """A body that is retained as it is."""
-
-    def last_body(self) -> bytes:
-        return self
+from recbms_zmq.sinks.zap import Authenticator
 
 
 def batch(*topics: bytes) -> Batch:
-    return Batch([(topic, b"{}", Body(b"{}")) for topic in topics], [])
+    return Batch([(topic, b"{}", Topic(topic)) for topic in topics], [])
 
 
 @contextlib.asynccontextmanager
@@ -164,7 +161,8 @@ def test_expired_topics_are_not_replayed() -> None:
     async def main() -> None:
         async with started() as (sink, endpoint):
             sink.publish(batch(b"gone", b"kept"))
-            sink.publish(Batch([(b"gone", b"null", Body(b"null"))], [b"gone", b"never seen"]))
+            gone = Topic(b"gone")
+            sink.publish(Batch([(b"gone", b"null", gone)], [gone, Topic(b"never seen")]))
             with contextlib.closing(Subscriber(endpoint)) as subscriber:
                 await asyncio.to_thread(subscriber.message)
                 assert subscriber.received == [[b"kept", b"{}"]]
@@ -195,7 +193,7 @@ def test_a_large_replay_pauses_for_the_queues_of_subscribers(
                 await happens(lambda: sent, "the first part")
                 assert sent == topics[:4]
                 # What expires in a pause is not sent, and who comes meanwhile gets all.
-                sink.publish(Batch([], [topics[5]]))
+                sink.publish(Batch([], [Topic(topics[5])]))
                 with contextlib.closing(Subscriber(endpoint, "topic/1")) as second:
                     await asyncio.to_thread(second.message)
                     await happens(lambda: len(sent) >= 10, "the rest")
@@ -288,7 +286,7 @@ def test_with_the_last_descriptors_clients_are_refused(
                 free = os.dup(0)
                 os.close(free)
                 # The next connection has its other end at `free`, and gets `free + 1` itself.
-                limit = (free + 2 + clients._SPARE_DESCRIPTORS, resource.RLIM_INFINITY)
+                limit = (free + 2 + 16, resource.RLIM_INFINITY)
                 monkeypatch.setattr(resource, "getrlimit", lambda _: limit)
                 stack.enter_context(connect(endpoint))
                 await happens(lambda: len(sink._clients._names) == 1, "a client")
@@ -341,15 +339,17 @@ def test_the_queues_of_all_subscribers_together_are_bounded(
     asyncio.run(main())
 
 
-def test_a_large_hwm_is_kept_for_one_subscriber() -> None:
+@pytest.mark.parametrize(
+    ("hwm", "shares"), [(2**21, [2**21, 2**20, 2**19]), (2**18, [2**18, 2**18, 2**17])]
+)
+def test_a_large_hwm_is_shared(hwm: int, shares: list[int]) -> None:
     async def main() -> None:
-        async with started(hwm=2**21) as (sink, endpoint):
-            with connect(endpoint):
-                await happens(lambda: len(sink._clients._names) == 1, "a client")
-                assert sink._socket.get(zmq.SNDHWM) == 2**21
-                with connect(endpoint):
-                    await happens(lambda: len(sink._clients._names) == 2, "another")
-                    assert sink._socket.get(zmq.SNDHWM) == 2**20
+        async with started(hwm=hwm) as (sink, endpoint):
+            with contextlib.ExitStack() as stack:
+                for count, share in enumerate(shares, 1):
+                    stack.enter_context(connect(endpoint))
+                    await happens(functools.partial(has_clients, sink, count), "a client")
+                    assert sink._socket.get(zmq.SNDHWM) == share
 
     asyncio.run(main())
 
@@ -365,6 +365,31 @@ def test_the_log_of_refusals_ends_with_a_word_about_it(caplog: pytest.LogCapture
         f"refused a subscriber from {clients._MAX_LOGGED - 1}: reason",
         "1000 subscribers have been refused; further refusals are not logged",
     ]
+
+
+def test_a_failed_handshake_is_not_held_against_the_next_client_that_leaves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    public, secret = zmq.curve_keypair()
+
+    async def main() -> None:
+        authenticator = Authenticator(server=KeyPair(public, secret))
+        async with started(authenticator=authenticator) as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with contextlib.closing(Subscriber(endpoint)):
+                await happens(lambda: warnings(caplog), "a refusal")
+            await happens(lambda: not sink._clients._names, "its end")
+            with zmq.Context() as context, context.socket(zmq.SUB) as encrypted:
+                encrypted.set(zmq.CURVE_SERVERKEY, public)
+                encrypted.curve_publickey, encrypted.curve_secretkey = zmq.curve_keypair()
+                encrypted.subscribe("")
+                encrypted.connect(endpoint.replace("tcp://", "tcp://127.0.0.2:0;"))
+                assert await asyncio.to_thread(encrypted.poll, int(PATIENCE * 1000))
+            await happens(lambda: not sink._clients._names, "the end of this one")
+
+    asyncio.run(main())
+    assert "it does not use CURVE, or went away during the handshake" in caplog.text
+    assert "127.0.0.2" not in caplog.text
 
 
 # --- limits of subscriptions ---
@@ -448,13 +473,27 @@ def test_a_wildcard_serves_ipv4_and_ipv6(caplog: pytest.LogCaptureFixture) -> No
     assert warning.startswith("refused a subscriber from 127.0.0.1: ")
 
 
-def test_an_address_in_use_is_tried_again() -> None:
-    async def main() -> None:
-        async with started() as (_, endpoint):
-            other = ZmqSink(hwm=1, max_clients=1)
-            with pytest.raises(OSError, match="in use") as caught:
-                other._bind(endpoint, ignore_lock=False)
-            assert caught.value.errno == errno.EADDRINUSE
-            other.term()
+def test_an_address_in_use_is_tried_again_for_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[float] = []
+    ignoring: list[float] = []
 
-    asyncio.run(main())
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            sink = ZmqSink(hwm=1, max_clients=1)
+            bind = sink._bind
+
+            def note(endpoint: str, *, ignore_lock: bool) -> str:
+                (ignoring if ignore_lock else tries).append(current_loop().time())
+                return bind(endpoint, ignore_lock=ignore_lock)
+
+            monkeypatch.setattr(sink, "_bind", note)
+            with pytest.raises(OutputError, match="another process uses this address; stop it"):
+                await sink.bind(f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+            sink.term()
+
+    run_in_virtual_time(main())
+    assert tries == pytest.approx([tenth / 10 for tenth in range(11)])
+    assert len(ignoring) == pytest.approx(40, abs=1)
+    assert ignoring[-1] == pytest.approx(5, abs=0.11)

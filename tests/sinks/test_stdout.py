@@ -250,6 +250,22 @@ def test_with_a_slow_reader_every_topic_comes_within_two_rounds() -> None:
         assert len(set(order[start : start + 2 * topics])) == topics
 
 
+def test_each_turn_of_the_event_loop_fills_the_pipe_again() -> None:
+    """In a flood of one BMS a turn takes long, and the lines of all the others wait for it."""
+
+    async def read_all_there_is(sink: StdoutSink, ours: int) -> list[int]:
+        fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, 2**16)
+        sink.publish(batch(*[(topic, b"x" * 400) for topic in range(1000)]))
+        sizes = []
+        for _ in range(3):
+            sizes.append(len(os.read(ours, 2**20)))
+            await asyncio.sleep(0)  # here a reader waits until it is noticed, and then is called
+            await asyncio.sleep(0)
+        return sizes
+
+    assert all(size > 2**16 * 0.9 for size in run_sink(pipe, read_all_there_is))
+
+
 def test_for_a_reader_asleep_one_line_of_each_topic_waits() -> None:
     async def asleep(sink: StdoutSink, ours: int) -> bytes:
         for number in range(1000):

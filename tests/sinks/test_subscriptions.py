@@ -66,15 +66,18 @@ def test_all_connections_together_have_a_limit_and_the_largest_one_is_closed() -
     subscriptions = Subscriptions()
     fill(subscriptions, 1, range(3_000, 3_100))
     closed: Excess | None = None
+    total = 0
     for connection in range(2, 50):
-        _, closed = fill(
+        accepted, closed = fill(
             subscriptions, connection, range(connection * 10_000, connection * 10_000 + 2_000)
         )
+        total += accepted
         if closed is not None:
             break
     assert closed is not None
     assert closed[0] >= 2
     assert closed[1] == TOO_MANY
+    assert 9_000 < total < 10_000
     subscriptions.close(closed[0])
     assert subscriptions.add(1, b"one more", 1000) is None
 
@@ -103,4 +106,5 @@ def test_one_that_subscribes_and_cancels_without_a_pause_is_closed() -> None:
         assert subscriptions.remove(7, b"", count / 5_000) is None
     assert subscriptions.add(8, b"", 1) is None
     assert subscriptions.add(7, b"", 1) == (7, TOO_OFTEN)
+    assert subscriptions.add(7, b"", 9.9) == (7, TOO_OFTEN)
     assert subscriptions.add(7, b"", 10) is None

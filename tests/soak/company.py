@@ -189,5 +189,5 @@ class Company:
             # The pipe was full, though not to the last byte: a burst can do that in no time.
             if len(data) > _PIECE // 2:
                 self._line_reader.fell_behind(now)
-            for line in self._lines.take(data):
-                self._line_reader.take(line, now)
+            for line in self._lines.feed(data):
+                self._line_reader.receive(line, now)

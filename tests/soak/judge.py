@@ -71,7 +71,7 @@ class Judge:
         self._counters: dict[str, float] = {}
 
     def sent(self, at: float, data: bytes) -> None:
-        """Take an entry of the journal."""
+        """Note a frame that the BMS has sent, from the journal."""
         found = truth.read(data)
         if found is not None:
             kept = self._frames if found.kind == "status" else self._settings
@@ -85,14 +85,14 @@ class Judge:
             while len(kept) > 1 and kept[1].at < at - _KEPT:
                 kept.popleft()
 
-    def take(self, message: Message) -> None:
-        """Take a message that is new."""
+    def judge(self, message: Message) -> None:
+        """Compare a message that is new with what the BMS has sent."""
         key = message.key
         if message.kind == "availability":
             self._availability(message)
             return
         if message.kind == "reading" and key.startswith("settings/"):
-            self._take_setting(message)
+            self._setting(message)
             return
         if message.ts != self._ts:
             self._begin(message.ts)
@@ -139,7 +139,7 @@ class Judge:
             if not any(sent.values.get(key) == payload for sent in near):
                 self._fail("every reading was sent", f"{key} {payload!r} {message.ts}")
 
-    def _take_setting(self, message: Message) -> None:
+    def _setting(self, message: Message) -> None:
         key, payload = message.key, message.payload
         if not self.online:
             self._fail("no reading while offline", f"{key} {message.ts}")

@@ -51,7 +51,7 @@ class Ledger:
         self._rows: dict[str, tuple[int, array[int]]] = {}
 
     def note(self, message: Message, body: bytes) -> None:
-        """Take down a message that is new."""
+        """Note a message that is new."""
         first, hashes = self._rows.get(message.topic) or (message.seq, array("q"))
         hashes.append(hash(body))
         if len(hashes) > 2 * _KEPT:
@@ -110,8 +110,8 @@ class Reader:
         self._slow_until = float("inf")  # until it has caught up for the first time
         self._unconfirmed: list[tuple[str, int, int]] = []
 
-    def take(self, body: bytes, now: float) -> Message | None:
-        """Take a message; return it if it is new."""
+    def receive(self, body: bytes, now: float) -> Message | None:
+        """Check a message; return it if it is new."""
         try:
             message = _decode(body)
         except msgspec.DecodeError as exc:

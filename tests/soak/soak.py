@@ -188,12 +188,12 @@ class Soak:
     def _turn(self) -> None:
         zmq.zmq_poll([(_descriptor(self._fleet.stdout), zmq.POLLIN)], 20)
         new = [] if self._company is None else self._company.read(time.time())
-        for line in self._log.take(_read(self._service.stderr)):
+        for line in self._log.feed(_read(self._service.stderr)):
             self._take_log(line.decode())
-        for line in self._journal.take(_read(self._fleet.stdout)):
+        for line in self._journal.feed(_read(self._fleet.stdout)):
             self._take_journal(_entry(line))
         for message in new:
-            self._judges[message.device].take(message)
+            self._judges[message.device].judge(message)
         if self._company is not None:
             self._company.confirm()
         for name, process in (("the fleet", self._fleet), ("the service", self._service)):

@@ -16,8 +16,8 @@ class Lines:
     def __init__(self) -> None:
         self.rest = b""
 
-    def take(self, data: bytes) -> list[bytes]:
-        """Return the lines that are whole now."""
+    def feed(self, data: bytes) -> list[bytes]:
+        """Add what has come; return the lines that are whole now."""
         *lines, self.rest = (self.rest + data).split(b"\n")
         return lines
 
@@ -69,7 +69,7 @@ class Subscription:
                     self.reader.state.clear()
                     self._subscribe(again=True)
                 break
-            message = self.reader.take(body, now)
+            message = self.reader.receive(body, now)
             if message is not None:
                 found.append(message)
         return found

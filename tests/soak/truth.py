@@ -142,7 +142,7 @@ def _units(slaves: Values | list[Any], addressed: bool, lacks_unit: bool) -> Val
         unit = _whole(slave.get("address"))
         if unit is None or not 0 <= unit <= 255:
             if addressed:
-                slots.take({}, None, None, has_cells=True)  # not known of this one either
+                slots.add({}, None, None, has_cells=True)  # not known of this one either
                 continue
             unit = position + 1
         if unit in addresses:
@@ -160,7 +160,7 @@ def _units(slaves: Values | list[Any], addressed: bool, lacks_unit: bool) -> Val
             found[f"cell_resistance/{unit}/{number + 1}"] = _rounded(milliohms, 3)
         for number, value in _numbered(slave.get("bal"), 32, cells):
             found[f"cell_balancing/{unit}/{number + 1}"] = _flag(value)
-        slots.take(slave, sensors, cells, has_cells=counted != 0)
+        slots.add(slave, sensors, cells, has_cells=counted != 0)
     return _known(found | _of_all_units(slots))
 
 
@@ -171,10 +171,8 @@ class _Slots(NamedTuple):
     voltages: list[Any]
     flags: list[Any]
 
-    def take(
-        self, unit: Values, sensors: int | None, cells: int | None, *, has_cells: bool
-    ) -> None:
-        """Take what a unit has."""
+    def add(self, unit: Values, sensors: int | None, cells: int | None, *, has_cells: bool) -> None:
+        """Add what a unit has."""
         temperatures = _all(unit.get("temp"), 16, sensors)
         voltages, flags = (_all(unit.get(name), 32, cells) for name in ("nap", "bal"))
         nothing = [None] if has_cells else []

@@ -103,18 +103,27 @@ def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None
     ]
 
 
-def test_a_pipe_does_not_wait_for_ever() -> None:
-    class Stalled(RecordingReceiver):
+def test_a_pipe_waits_for_a_slow_reader_but_not_for_ever() -> None:
+    class SlowThenStalled(RecordingReceiver):
         async def drain(self) -> None:
-            await asyncio.Future()
+            await asyncio.sleep(0)
+            self.calls.append(("the reader has all of it", ""))
+            if len(frames(self.calls)) > 1:
+                await asyncio.Future()
 
     async def run() -> Calls:
         reading, writing = os.pipe()
-        os.write(writing, b"1\n2\n")
+        os.write(writing, b"1\n2\n3\n")
         os.close(writing)
-        receiver = Stalled()
+        receiver = SlowThenStalled()
         await StdinSource(reading).run(receiver)
         os.close(reading)
         return receiver.calls
 
-    assert frames(asyncio.run(run())) == ["1", "2"]
+    waited = ("the reader has all of it", "")
+    assert asyncio.run(run()) == [
+        ("connected", ""),
+        *[("frame", "1"), waited],
+        *[("frame", "2"), waited],
+        *[("frame", "3"), waited],
+    ]

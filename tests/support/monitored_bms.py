@@ -3,15 +3,12 @@
 from typing import Any
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.config.options import ReportOptions
-from recbms_zmq.monitor.model import Model, PackState
+from recbms_zmq.monitor.model import Model
+from recbms_zmq.monitor.pack_state import PackState
 from recbms_zmq.reporting.batch import Batch
-from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.messages import decode_message
-from recbms_zmq.reporting.reporter import Reporter
-from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.service.pipeline import Pipeline
 from support.frames import SETTINGS, status
+from support.publishing_bms import make_pipeline
 
 WALL = 1_700_000_000.0
 
@@ -38,15 +35,12 @@ class MonitoredBms:
         **options: Any,
     ) -> None:
         self.model = Model() if model is None else model
-        self.bodies: dict[bytes, bytes] = {}
+        self.bodies: dict[Any, bytes] = {}
         """What the service would send to a new subscriber."""
         self._endpoint = endpoint
         self._now = 0.0
-        self._device = Pipeline(
-            name,
-            Normalizer(),
-            Reporter(Envelopes(name, device_name, run), ReportOptions(**options)),
-            self._publish,
+        self._device = make_pipeline(
+            self._publish, name=name, device_name=device_name, run=run, **options
         )
         self._device.start(Instant(0.0, WALL))
 
@@ -78,9 +72,9 @@ class MonitoredBms:
             self.model.update(decode_message(body), at, self._endpoint)
 
     def _publish(self, batch: Batch) -> None:
-        for topic, body, retained in batch.messages:
+        for _, body, retained in batch.messages:
             if retained:
-                self.bodies[topic] = body
+                self.bodies[retained] = body
             self.model.update(decode_message(body), self._now, self._endpoint)
-        for topic in batch.expired:
-            self.bodies.pop(topic, None)
+        for expired in batch.expired:
+            self.bodies.pop(expired, None)

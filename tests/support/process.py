@@ -3,11 +3,14 @@
 import contextlib
 import json
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import tty
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -38,6 +41,19 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment for the command."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     return {**kept, "PYTHONPATH": PACKAGE_PARENT, "PYTHONWARNINGS": "error", **changes}
+
+
+def socket_pair() -> tuple[int, int]:
+    """Return our end and the command's: what Node-RED's exec node gives."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def terminal() -> tuple[int, int]:
+    """Return our end and the command's: what a person sits at."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)  # else it puts a carriage return before every newline
+    return ours, theirs
 
 
 class Lines:
@@ -167,9 +183,33 @@ class Command:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     @property
+    def cpu_seconds(self) -> float:
+        """Processor time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        return sum(map(int, fields.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def wakeups(self) -> dict[str, int]:
+        """How often each thread has gone to sleep so far, by its number."""
+        counts = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            text = (task / "status").read_text(encoding="ascii")
+            counts[task.name] = int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+        return counts
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The lines of stdout until now."""
         return [json.loads(line) for line in self.stdout]
+
+    @property
+    def availability(self) -> list[str]:
+        """The payloads of the availability until now."""
+        return [m["payload"] for m in self.messages if m["kind"] == "availability"]
+
+    def log(self, text: str) -> list[str]:
+        """Return the lines of stderr until now that hold a text, without date and level."""
+        return [line.decode().split(" ", 3)[3] for line in self.stderr if text in line.decode()]
 
     def message(self, **fields: Any) -> dict[str, Any]:
         """Wait for a line of stdout in which these fields are so; return it as an object."""

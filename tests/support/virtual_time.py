@@ -5,6 +5,9 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from recbms_zmq.clock import Instant
+from recbms_zmq.sources import LiveSource, Receiver
+
 _T = TypeVar("_T")
 
 
@@ -52,3 +55,23 @@ def current_loop() -> VirtualTimeLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     return loop
+
+
+class Timetable(LiveSource):
+    """A source on the clock of the loop: frames by their times; an empty one is its end."""
+
+    def __init__(self, frames: dict[float, str], *, sends_settings: bool = True) -> None:
+        self.sends_settings = sends_settings
+        self._frames = frames
+
+    def now(self) -> Instant:
+        now = asyncio.get_running_loop().time()
+        return Instant(now, 1.8e9 + now)
+
+    async def run(self, receiver: Receiver) -> None:
+        for second, text in self._frames.items():
+            await asyncio.sleep(second - self.now().monotonic)
+            if not text:
+                return
+            receiver.received(text.encode(), self.now())
+        await asyncio.sleep(3600)
