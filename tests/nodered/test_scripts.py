@@ -214,7 +214,7 @@ def test_the_same_refusal_is_logged_once() -> None:
 def test_values_that_come_before_the_first_connection_are_no_warning() -> None:
     refused = {**SOC, "error": {"message": "Client is not connected"}}
     retry = {"control": "retry"}
-    early = [SOC, {"wait": 9900}, refused]
+    early: list[dict[str, Any]] = [SOC, {"wait": 9900}, refused]
     done = run("changes", *early, {"wait": 100}, retry, refused, start="changes_start")
     assert [bool(each["warnings"]) for each in done] == [False] * 5 + [True]
     assert done[2]["statuses"] == ["no connection to Home Assistant"]
