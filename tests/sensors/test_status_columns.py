@@ -157,7 +157,8 @@ def test_values_have_the_decimals_of_their_sensor() -> None:
         cell_resistances=[ODD / 1000],
     )
     pack = Pack.of(
-        Status(bms_array=BmsArray(master=master, slaves=[slave])),
+        master,
+        UnitReader().read([slave]),
         "",
         soc=ODD,
         soh=ODD,
