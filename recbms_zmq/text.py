@@ -21,6 +21,8 @@ _URL: Final = re.compile(
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
+# Anywhere in a text: for sentences only, where a path with both signs in it may lose a part.
+_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]+:(?!/)[^\s@]*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
@@ -68,7 +70,7 @@ def shortened(text: str) -> str:
 def quoted(value: Any) -> str:
     """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
-        text = repr(masked(value))
+        text = repr(_LOGIN.sub("***@", masked(value)))
     else:
         try:
             text = masked(repr(value))

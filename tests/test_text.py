@@ -70,3 +70,11 @@ def test_any_other_at_stays(value: str) -> None:
 def test_no_password_is_shown_whatever_is_around_it(scheme: str, user: str) -> None:
     assert PASSWORD not in quoted(f"{scheme}{user}:{PASSWORD}@h")
     assert PASSWORD not in masked(f"{scheme}{user}:{PASSWORD}@h")
+
+
+@pytest.mark.parametrize(
+    "value", ["/u:pa55w0rd@h/ws", "x/u:pa55w0rd@h", "\udcff/u:pa55@w0rd@h", "a b:pa55w0rd@"]
+)
+def test_a_sentence_hides_also_what_may_be_a_path(value: str) -> None:
+    assert "pa55" not in quoted(value)
+    assert quoted("/etc/me@work/x") == "'/etc/me@work/x'"

@@ -62,7 +62,9 @@ def read_limited(file: BinaryIO, most: int = MOST_BYTES) -> bytes:
         OSError: it cannot be read, or has more than `most` bytes.
 
     """
-    data = file.read(most + 1)
+    data: bytes | None = file.read(most + 1)
+    if data is None:  # a file of /proc that has more to come, and is not waited for
+        raise OSError(errno.EINVAL, "it is not a regular file")
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes")
     return data

@@ -17,7 +17,7 @@ from recbms_zmq.config.files import read_limited, read_regular
 from recbms_zmq.config.option import Option
 from recbms_zmq.config.options import BY_NAME, OPTIONS, URL
 from recbms_zmq.errors import ConfigError, RecBmsError, UsageError
-from recbms_zmq.text import did_you_mean, masked, quoted
+from recbms_zmq.text import did_you_mean, masked, printable, quoted, shortened
 
 CONFIG_VARIABLE: Final = "RECBMS_CONFIG"
 SOURCES_VARIABLE: Final = "RECBMS_SOURCES"
@@ -78,7 +78,7 @@ def read_environment(environ: Mapping[str, str], warnings: list[str]) -> Layer:
             meant = SOURCES_VARIABLE if variable in _ADDRESS_VARIABLES else variable
             near = did_you_mean(meant, [*known, CONFIG_VARIABLE, SOURCES_VARIABLE])
             if near:
-                warnings.append(f"{variable} is not an option{near}")
+                warnings.append(f"{shortened(printable(variable))} is not an option{near}")
     return layer
 
 

@@ -124,7 +124,8 @@ def _without_path(sets: Sequence[Layer]) -> list[str]:
     found = []
     for url in (each["url"].value for each in sets):
         parts = urlsplit(url)
-        if parts.hostname and parts.path in ("", "/") and not parts.query:
+        is_network = parts.scheme in ("ws", "wss", "http", "https")
+        if is_network and parts.hostname and parts.path in ("", "/") and not parts.query:
             shown = masked(url).rstrip("/")
             host = shown.partition("://")[2]
             s = "s" if parts.scheme in ("wss", "https") else ""

@@ -28,6 +28,7 @@ class AlarmLog:
     def __init__(self, announce: Callable[[int, str, Instant], None]) -> None:
         self._announce = announce
         self._lines: dict[int | None, int] = {}
+        self._is_full = False
         self._since = float("-inf")
 
     def update(self, changes: Iterable[AlarmTransition], at: Instant) -> None:
@@ -46,7 +47,12 @@ class AlarmLog:
         if at.monotonic - self._since >= _HOUR:
             self._since = at.monotonic
             self._lines.clear()
+            self._is_full = False
         if number not in self._lines and len(self._lines) >= _MOST_NUMBERS:
+            if not self._is_full:
+                self._is_full = True
+                text = "no more error numbers are logged for up to an hour; messages have every one"
+                self._announce(logging.WARNING, text, at)
             return False
         count = self._lines[number] = self._lines.get(number, 0) + 1
         if count == MOST_LINES + 1:

@@ -203,6 +203,7 @@ class Service:
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()
+            # At the same time: one after the other, they would take more than the 200 ms.
             await asyncio.gather(asyncio.wait((*others, *tasks), timeout=2 * FLUSH), self._flush())
 
     async def _end_after(self, tasks: "Sequence[asyncio.Task[None]]") -> None:

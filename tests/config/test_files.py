@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recbms_zmq.config.files import open_regular, read_regular
+from recbms_zmq.config.files import open_regular, read_limited, read_regular
 
 
 def test_a_regular_file_is_read_to_its_end(tmp_path: Path) -> None:
@@ -70,3 +70,15 @@ def test_no_descriptor_is_left_open_by_a_refusal(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="not a regular file"):
             open_regular(tmp_path / "fifo")
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_a_file_that_would_have_to_be_waited_for_is_refused() -> None:
+    """As `/proc/kmsg`, which counts as a regular file."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    with (
+        os.fdopen(ours, "rb") as file,
+        os.fdopen(theirs, "wb"),
+        pytest.raises(OSError, match="regular file"),
+    ):
+        read_limited(file)

@@ -262,6 +262,16 @@ def test_an_address_without_a_path_is_warned_of(url: str, shown: str, s: str) ->
     ]
 
 
+def test_only_an_address_in_a_network_needs_a_path() -> None:
+    assert loaded("replay://battery.jsonl").warnings == []
+
+
+def test_a_mistyped_variable_of_any_characters_is_one_line() -> None:
+    assert loaded(URL, env={"RECBMS_\udcff\fOURCES": "5"}).warnings == [
+        "RECBMS_??OURCES is not an option; did you mean RECBMS_SOURCES?"
+    ]
+
+
 def test_a_variable_that_is_not_an_option_explains_why_there_is_no_bms() -> None:
     hint = "(RECBMS_URL is not an option; did you mean RECBMS_SOURCES?)"
     assert refused(UsageError, {}, [], {"RECBMS_URL": URL}).endswith(f"a --config file {hint}")

@@ -114,6 +114,15 @@ def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
     assert process.tracker.last is not None
     assert process.tracker.last.raised_at == ts(12)
 
+    for second, alarm in ((30, COLD), (31, None), (32, COLD)):
+        process.frame(second, alarm)
+        process.save()
+    process = Process(tmp_path)  # it was raised twice, and is cleared later
+    process.frame(40, COLD, online=False)
+    process.frame(41, None)
+    process.save(last=True)
+    assert read_history(tmp_path)[-1] == past(COLD, 32, 41, times=2, first=30)
+
 
 def test_a_log_that_cannot_be_read_hides_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

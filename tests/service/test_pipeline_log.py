@@ -162,7 +162,16 @@ def test_error_numbers_without_end_are_not_logged_without_end(
     for number in range(1, 1000):
         error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
         pipeline.received(status(erro=error).encode(), at(number))
-    assert len(caplog.messages) < 2 * 64 + 2
+    assert len(caplog.messages) < 2 * 64 + 3
+    assert caplog.messages[-1] == (
+        "main: no more error numbers are logged for up to an hour; messages have every one"
+    )
+    caplog.clear()
+    pipeline.received(status(erro=error | {"st": 1000}).encode(), at(3601))
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "main: alarm cleared: error 999",
+        "main: alarm raised: error 1000",
+    ]
 
 
 def test_fields_without_end_that_cannot_be_read_are_one_line_of_bounded_length(
