@@ -101,6 +101,11 @@ def test_a_unit_drops_out_and_comes_back_at_another_position() -> None:
     assert counts == [3, 2, 3]
 
 
+def test_a_frame_can_be_without_units() -> None:
+    steps = dict(live(traffic("empty at 1s"), 1.1))
+    assert [addresses(steps[time].messages[0]) for time in (1, 1.1)] == [[], [2]]
+
+
 def test_an_alarm_on_order_is_in_both_frames_and_goes_again() -> None:
     module = traffic("alarm=42 at 1s for 59.5s", units=2)
     steps = dict(live(module, 60.6))
