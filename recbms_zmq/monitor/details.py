@@ -20,6 +20,7 @@ from recbms_zmq.text import amount, printable
 STALE: Final = 10.0
 """Seconds after which the age of the data is marked."""
 CHART_MOST: Final = 8
+"""Rows of the chart, also on a high terminal."""
 _WIDE: Final = 60
 """Columns from which whole words are used."""
 _WIDER: Final = 100

@@ -119,7 +119,7 @@ def notes(options: FlowOptions) -> list[Note]:
             "2. There, set HA_URL too. Then open the node Home Assistant, press the pencil: token.",
             "The token is a long-lived access token, which Home Assistant makes on your profile "
             "page, at the bottom of *Security*; the user has to be an administrator. In the app of "
-            "Home Assistant OS, tick *I use the Home Assistant App* instead. Or leave "
+            "Home Assistant OS, tick *Using the Home Assistant Add-on* instead. Or leave "
             "`${HA_TOKEN}` and set that in the environment in which Node-RED is started.\n\n"
             "In the tab's environment are also `MIN_INTERVAL` (the least number of seconds between "
             "two values of a sensor), `NOTIFY` (an action that gets alarms too) and "

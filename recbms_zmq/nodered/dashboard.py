@@ -100,7 +100,7 @@ def add(canvas: Canvas, options: FlowOptions, messages: str, at: tuple[int, int]
     )
     group.line()
     link_in = group.add(
-        "link in", "taken", "Messages and control", "From groups 1 and 2.", links=[], l=True
+        "link in", "packs-in", "Messages and control", "From groups 1 and 2.", links=[], l=True
     )
     for link in (messages, offline, ticks):
         canvas.link(link, link_in)

@@ -20,6 +20,8 @@ GAP: Final = 40
 MARGIN: Final = 26
 GRID: Final = 20
 LABEL_HEIGHT: Final = 34
+LABEL_COLOUR: Final = "#333333"
+"""The editor's own grey is hard to read on a filled group."""
 BEGINNINGS: Final = frozenset({"inject", "catch", "status", "server-events", "link in"})
 """Kinds of nodes without an input."""
 
@@ -70,7 +72,13 @@ class Group:
             "type": "group",
             "z": canvas.tab_id,
             "name": name,
-            "style": {"label": True, "stroke": colour, "fill": colour, "fill-opacity": "0.12"},
+            "style": {
+                "label": True,
+                "color": LABEL_COLOUR,
+                "stroke": colour,
+                "fill": colour,
+                "fill-opacity": "0.12",
+            },
             "nodes": [],
         }
 

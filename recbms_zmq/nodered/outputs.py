@@ -116,7 +116,7 @@ def _changes(
     # A node with many outputs is high: its place is in the middle of those that it leads to.
     middle = (len(options.sensors) - 1) // 2 if options.target == "entity-nodes" else 0
     group.line(middle)
-    link_in = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
+    link_in = group.add("link in", "changes-in", "Messages", "From group 1.", links=[], l=True)
     canvas.link(messages, link_in)
     about = (
         "Keeps the last message of every sensor, and passes on what differs from the last one "

@@ -35,7 +35,7 @@ def silence(
     """
     group = canvas.group("again", name, COLOUR, at)
     group.line()
-    link_in = group.add("link in", "heard", "Messages", "From group 1.", links=[], l=True)
+    link_in = group.add("link in", "silent-in", "Messages", "From group 1.", links=[], l=True)
     silent = group.add(
         "trigger",
         "silent",
@@ -88,7 +88,7 @@ def announce(group: Group, key: str, event: str) -> str:
 def confirm(group: Group, new: str) -> str:
     """Add a line that sends again what was announced; return the link node behind it."""
     group.line()
-    announced = group.add("link in", "announced", "New sensors", "From group 3.", links=[], l=True)
+    announced = group.add("link in", "new-in", "New sensors", "From group 3.", links=[], l=True)
     group.canvas.link(new, announced)
     wait = group.add(
         "trigger",

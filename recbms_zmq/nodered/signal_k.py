@@ -28,7 +28,7 @@ def add(canvas: Canvas, messages: str, at: tuple[int, int]) -> None:
     """
     group = canvas.group("target", "2. Send them to Signal K", COLOUR, at)
     group.line()
-    link_in = group.add("link in", "taken", "Messages", "From group 1.", links=[], l=True)
+    link_in = group.add("link in", "deltas-in", "Messages", "From group 1.", links=[], l=True)
     canvas.link(messages, link_in)
     group.line()
     tick = group.add(

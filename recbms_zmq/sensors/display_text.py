@@ -14,6 +14,7 @@ from recbms_zmq.wire.redaction import redact_text
 MAX_TEXT: Final = 200
 """Characters of a text that comes from the BMS; the real ones have about 20."""
 _MAX_RAW: Final = 4 * MAX_TEXT
+"""Characters that are looked at: entities and tags are longer than what is left of them."""
 Direction = Literal["full", "empty"]
 
 _TAG: Final = re.compile(r"<[a-zA-Z/!?][^<>]*>")

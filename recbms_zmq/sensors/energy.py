@@ -26,6 +26,7 @@ _SECONDS_PER_HOUR: Final = 3600.0
 _WATT_SECONDS_PER_KWH: Final = 3.6e6
 
 
+# `gc=False`, as in `wire.frames`: new ones for each frame, without a cycle.
 class Counters(Struct, frozen=True, gc=False):
     """Totals since counting began. They never fall. None is unknown, which is not 0.
 

@@ -29,6 +29,7 @@ from recbms_zmq.service.state_store import Storage
 
 _SAME_WITHIN: Final = 3600.0
 _SETTLED: Final = 300.0
+# A day of an alarm that comes and goes every two seconds: 10 lines instead of 86,000.
 _FIRST_PAUSE: Final = 60.0
 _GROWTH: Final = 4.0
 _MOST_TEXT: Final = 100  # characters, so that 2,000 lines fit in a log

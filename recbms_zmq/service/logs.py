@@ -54,6 +54,7 @@ class _Handler(logging.Handler):
         line = self.format(record)
         if self._lost:
             line += f" ({self._lost} lines before this one were dropped: stderr was full)"
+        # Room for two newlines: that of this line, and the one that a cut line lacks.
         data = self._cut + line.encode("utf-8", "replace")[: select.PIPE_BUF - 2] + b"\n"
         try:
             # A pipe or socket that is writable takes PIPE_BUF bytes without blocking.
@@ -91,8 +92,5 @@ def set_up(level: str) -> None:
 
 def _is_journal(fd: int) -> bool:
     """Return whether systemd's JOURNAL_STREAM (device:inode) is this stream."""
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return False
+    status = os.fstat(fd)
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from recbms_zmq.version import PROGRAM
@@ -26,5 +27,9 @@ def install_command(package: str) -> str:
 
     The package itself, not an extra of this program: who has installed it from a copy of the
     repository has it on no index. By the Python that runs, because Debian refuses a bare `pip`.
+    `uv tool` makes environments without pip.
     """
-    return f"{shlex.quote(sys.executable)} -m pip install {package}"
+    python = shlex.quote(sys.executable)
+    if find_spec("pip") is None:
+        return f"uv pip install --python {python} {package}"
+    return f"{python} -m pip install {package}"

@@ -59,6 +59,7 @@ class DaemonThreads(ThreadPoolExecutor):
         except RuntimeError as exc:
             with self._guard:
                 self._running -= 1
+                # Else one of the other threads does it.
                 if not self._running:
                     self._waiting.remove(job)
                     raise OSError(

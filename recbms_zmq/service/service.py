@@ -89,8 +89,10 @@ class Service:
         if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.publish(batch)
-        self._notifier.changed()
-        self._notify.set(self._notifier.next_due)
+        if self._notifier.is_used:
+            if self._notifier.changed(time.monotonic()):
+                self._notify.cancel()  # it is due later now
+            self._notify.set(self._notifier.next_due)
 
     def _notify_when_due(self) -> None:
         self._notifier.update(time.monotonic())
@@ -203,6 +205,7 @@ class Service:
             self._sinks.clear()
             if self._pub is not None:
                 self._pub.close()
+            # At the same time: one after the other, they would take more than the 200 ms.
             await asyncio.gather(asyncio.wait((*others, *tasks), timeout=2 * FLUSH), self._flush())
 
     async def _end_after(self, tasks: "Sequence[asyncio.Task[None]]") -> None:

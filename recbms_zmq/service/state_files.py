@@ -25,7 +25,9 @@ MOST_BYTES: Final = 2**16
 """A file that is larger is not ours."""
 LOCK_SUFFIX: Final = "energy.lock"  # of the file that locks all others of a BMS
 LOG_BYTES: Final = 1_250_000
+"""The older part alone has to hold the last 1,000 alarms: two lines each, of some 600 bytes."""
 _TAIL_BYTES: Final = 2**14
+"""Bytes that are searched for the end of the last whole line."""
 _LOCK_AGAIN: Final = 0.1  # seconds
 
 _log = logging.getLogger(__name__)
@@ -125,6 +127,7 @@ def _append(fd: int, size: int, lines: bytes) -> None:
             lines = lines[os.write(fd, lines) :]
         os.fsync(fd)
     except OSError:
+        # All of the lines are written again later.
         with contextlib.suppress(OSError):
             os.ftruncate(fd, size)
         raise

@@ -9,7 +9,7 @@ from recbms_zmq.wire.frames import Settings, Status
 
 _LONGEST_STEP = 30.0  # s; a third of a cell's relaxation, half of the shortest appliance
 _SHORTEST_STEP = 1.0  # s
-_STEPS_PER_SECOND = 10
+_STEPS_PER_SECOND = 10  # of real time
 
 
 class SimulatedBms:

@@ -52,7 +52,7 @@ class Kind(NamedTuple):
     number: Number | None = None
 
 
-_STATE: Final = 10.0
+_STATE: Final = 10.0  # s, where the order names no duration
 
 KINDS: Final[dict[str, Kind]] = {
     # of the connection

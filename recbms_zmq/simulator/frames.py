@@ -33,6 +33,7 @@ FIRMWARE: Final[tuple[Firmware, ...]] = get_args(Firmware)
 
 _FIRST_DAY: Final = datetime(2025, 9, 28)  # noqa: DTZ001 - the BMS's clock knows no time zone
 _CALENDAR: Final = 10_000 * 86_400  # s after which the simulated calendar starts over
+# Significant digits, as in the real frames.
 _STATUS_DIGITS: Final = 7
 _SETTINGS_DIGITS: Final = 6
 _VOLTAGE_STEP: Final = 0.00033344  # V; the voltages of the real frame are multiples of it apart

@@ -182,6 +182,7 @@ class Clients:
                 "LimitNOFILE= in the systemd unit"
             )
         if not accepted and self._names:  # nothing else is about to be closed
+            # The newest one: those that have long been served keep their messages.
             self._use_socket(next(reversed(self._names)), _shut_down)
 
     def _use_socket(self, connection: int, use: Callable[[socket.socket], _T]) -> _T | None:

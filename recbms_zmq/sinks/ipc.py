@@ -85,7 +85,7 @@ def _remove_if_dead(path: Path) -> None:
         probe.setblocking(False)  # a full queue of connections would block the event loop
         try:
             probe.connect(str(path))
-        except ConnectionRefusedError:
+        except ConnectionRefusedError:  # left by a process that was killed
             path.unlink()
         except BlockingIOError as exc:  # in use; its queue of connections is full
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)) from exc

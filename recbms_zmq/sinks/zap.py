@@ -83,10 +83,12 @@ class Authenticator:
 
     def _answer(self) -> None:
         while int(self._zap.get(zmq.EVENTS)) & zmq.POLLIN:
+            # RFC 27: version, request, domain, address, identity, mechanism, credentials.
             _, number, _, address, _, _, *credentials = self._zap.recv_multipart()
             client = address.decode("ascii", "replace")
             reason = self._refusal(client, credentials)
             status = (b"400", reason.encode()) if reason else (b"200", b"OK")
+            # Behind the status: a user's name and metadata, of which there are none.
             self._zap.send_multipart([_VERSION, number, *status, b"", b""])
             if reason:
                 user = local_user(client)

@@ -32,7 +32,7 @@ MAX_UNSENT: Final = 2**16
 them than the system's own buffer holds means that the peer does not read."""
 MAX_READ: Final = 2**12
 """Bytes per read: a frame of a small pack. asyncio's own 256 KiB are mapped and unmapped again."""
-MIN_READ: Final = 2**9
+MIN_READ: Final = 2**9  # 256 frames without content: about half of the budget
 BUDGET: Final = 0.01
 """Seconds of work per read. The next read is half as long if this one took longer: 2,048 frames
 without content fit into 4 KiB, and take about 40 ms."""
@@ -62,6 +62,21 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
         options: of `ClientConnection`.
 
     """
+
+    # With these in it, `__dict__` would have more than the 30 keys that objects can share.
+    __slots__ = (
+        "_fingerprint",
+        "_last_message",
+        "_last_ping",
+        "_last_read",
+        "_message",
+        "_owner",
+        "_read_size",
+        "_silence",
+        "_timers",
+        "error",
+        "reason",
+    )
 
     def __init__(
         self,
@@ -104,7 +119,7 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
         took = self.loop.time() - self._last_read
         if took > BUDGET:
             self._read_size = max(MIN_READ, self._read_size // 2)
-        elif took < BUDGET / 4:
+        elif took < BUDGET / 4:  # one of the double length stays below the budget
             self._read_size = min(MAX_READ, self._read_size * 2)
 
     def data_received(self, data: bytes) -> None:
@@ -154,7 +169,9 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
 
     def _open(self) -> None:
         # The library keeps the handshake, which takes 4 KiB; whether there was a response is all
-        # that it looks at from now on.
+        # that it looks at from now on. Its parser keeps the response, too.
+        if self.response is not None:
+            self.response.headers.clear()
         self.request, self.response = None, _ACCEPTED
         self._last_message = now = self.loop.time()
         self._at(now + self._silence, self._check_silence)

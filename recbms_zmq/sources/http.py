@@ -148,8 +148,8 @@ def _request(url: str) -> bytes:
         f"Host: {host.encode('idna').decode() if not host.isascii() else host}",
         f"User-Agent: recbms-zmq/{__version__}",
         "Accept: application/json",
-        "Accept-Encoding: identity",
-        "Connection: close",
+        "Accept-Encoding: identity",  # the parser unpacks nothing
+        "Connection: close",  # a body without a length ends with its connection
     ]
     if at:
         name, _, password = user.partition(":")

@@ -18,7 +18,7 @@ from recbms_zmq.wire.redaction import redact_text
 
 OPEN_TIMEOUT: Final = 10.0
 """Seconds for a connection to be made, with the look-up of its name, or for an HTTP request."""
-REDIRECTS: Final = (300, 301, 302, 303, 307, 308)
+REDIRECTS: Final = (300, 301, 302, 303, 307, 308)  # 304 to 306 name no other place
 MAX_REDIRECTS: Final = 3
 """Redirects in a row: from `/ws` to `/ws/`, and from there to TLS, are two."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}

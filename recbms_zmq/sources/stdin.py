@@ -60,7 +60,7 @@ class StdinSource(LiveSource):
             try:
                 await _readable(self._fd)
             except PermissionError:  # epoll refuses a file, which is always readable
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # timers and signals need their turn
             try:
                 return os.read(self._fd, _CHUNK)
             except BlockingIOError:

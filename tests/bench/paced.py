@@ -10,7 +10,7 @@ What a BMS of 4 cells (98 topics) keeps, in KiB, counted by `tracemalloc` in Pyt
      5   the publisher's dictionary of the last messages
     10   the last frame's values: raw, rounded, sent, and when each is due
     10   the rest of normalizer, reporter, pipeline, source and configuration
-    10   the connection of `websockets`, asyncio's transport and tasks
+     8   the connection of `websockets`, asyncio's transport and tasks
 
 About 15 more are lost to the allocators. On `wss` OpenSSL and asyncio's TLS take about 40 more. A
 reader of stdout that is slow while the fleet connects costs about 40 more for good: the newest line

@@ -116,3 +116,31 @@ def test_the_worst_comes_first() -> None:
 def test_values_that_are_not_finite_are_skipped(value: float) -> None:
     found = review(real(temperature_limit_low=value))
     assert bool(found) == (value == -1e300)
+
+
+LIFEPO4 = (3, 4)
+OTHERS = (1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("chemistries", "setting", "usual", "unusual"),
+    [
+        (LIFEPO4, "cell_voltage_limit_low", (2.5, 2.8, 3.2), (2.0, 2.4, 3.3)),
+        (LIFEPO4, "cell_voltage_limit_high", (3.4, 3.65, 3.8), (3.3, 3.9, 4.2)),
+        (LIFEPO4, "charge_end_voltage", (3.35, 3.45, 3.65), (3.3, 3.7, 4.1)),
+        (OTHERS, "cell_voltage_limit_low", (2.7, 3.0, 3.7), (2.5, 2.6, 3.8)),
+        (OTHERS, "cell_voltage_limit_high", (3.9, 4.2, 4.25), (3.65, 3.8, 4.3)),
+        (OTHERS, "charge_end_voltage", (3.9, 4.1, 4.2), (3.65, 3.8, 4.25)),
+    ],
+)
+def test_voltages_that_suit_the_cells_are_accepted_and_those_of_other_cells_are_not(
+    chemistries: tuple[int, ...],
+    setting: str,
+    usual: tuple[float, ...],
+    unusual: tuple[float, ...],
+) -> None:
+    for code in chemistries:
+        for value in (*usual, *unusual):
+            settings = msgspec.structs.replace(Settings(), chemistry_code=code, **{setting: value})
+            found = [advice for advice in review(settings) if "outside the usual" in advice.text]
+            assert len(found) == (value in unusual), (code, value, found)

@@ -190,8 +190,7 @@ def test_an_alarm_and_silence_are_shown_and_old_values_are_not(
             lambda: reads(page),
             {
                 **{key: text for key, text in with_alarm.items() if key != "alarm"},
-                "events": f"{CLOCK} over: Cell voltage too low (unit 2, cell 3) "
-                f"{CLOCK} Cell voltage too low (unit 2, cell 3)",
+                "events": f"{CLOCK} over: Cell voltage too low (unit 2, cell 3)",
             },
         )
 

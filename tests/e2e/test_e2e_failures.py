@@ -114,7 +114,7 @@ def test_no_companion(
         try:
             node_red.start()
             node_red.deploy(flow_file("exec-to-home-assistant.json", BMS_URL=bms.url))
-            wait_for(node_red, 0, "Home Assistant does not have Node-RED Companion: install it")
+            wait_for(node_red, 0, "Node-RED Companion is missing in Home Assistant: install it")
         finally:
             node_red.stop()
     finally:

@@ -1,6 +1,7 @@
 """What an owner sees in Home Assistant: decimals, alarms, how often, and how it goes away again."""
 
 import json
+import textwrap
 import time
 import urllib.request
 from collections import Counter
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from support.pages import block
 from support.waiting import eventually
 
 from e2e.broker import Broker
@@ -305,20 +307,11 @@ def test_the_blueprint_does_the_same_with_the_entities_alone(
             "input": {"problem": "binary_sensor.blue_problem", "phone": [phone_action]},
         },
     }
-    # As on the page of the flows.
-    own = {
-        "id": "own",
-        "alias": "Own",
-        "triggers": {
-            "trigger": "state",
-            "entity_id": "event.blue_alarm",
-            "not_from": "unavailable",
-            "not_to": ["unavailable", "unknown"],
-        },
-        "conditions": "{{ trigger.to_state.attributes.event_type == 'alarm_raised' }}",
-        "actions": [{"action": "notify.mobile_app_test", "data": {"message": "own"}}],
-    }
-    (home_assistant.folder / "automations.yaml").write_text(json.dumps([automation, own]))
+    own = block("alarm automation", {"event.rec_bms_alarm": "event.blue_alarm"})
+    action = {"action": "notify.mobile_app_test", "data": {"message": "own"}}
+    own += f"id: own\nalias: Own\nactions: [{json.dumps(action)}]\n"
+    own = textwrap.indent(own, "  ").replace("  ", "- ", 1)
+    (home_assistant.folder / "automations.yaml").write_text(f"- {json.dumps(automation)}\n{own}")
     home_assistant.ask("call_service", domain="automation", service="reload")
     service.start("--device-name", "Blue", f"blue={bms.url}")
     flow = flow_file("zmq-to-mqtt-discovery.json", ZMQ_ADDRESS=service.address, MQTT_PORT=str(mqtt))

@@ -160,11 +160,24 @@ def event(number: int, kind: str) -> dict[str, Any]:
     return {**reading("event", payload), "kind": "event"}
 
 
-def test_the_last_five_events_are_kept_the_newest_first() -> None:
+def test_the_last_five_alarms_are_kept_the_newest_first() -> None:
     raised = [event(number, "alarm_raised") for number in range(1, 6)]
     assert battery(ONLINE, *raised, event(6, "alarm_cleared"))["events"] == [
         {"at": UPDATED, "raised": False, "text": "Low (unit 2)"},
         *([{"at": UPDATED, "raised": True, "text": "Low (unit 2)"}] * 4),
+    ]
+
+
+def test_an_alarm_that_comes_and_goes_has_one_row_with_its_last_change() -> None:
+    other = event(1, "alarm_raised")
+    flapping = [event(2, "alarm_raised"), event(2, "alarm_cleared")] * 10
+    assert battery(ONLINE, other, *flapping)["events"] == [
+        {"at": UPDATED, "raised": False, "text": "Low (unit 2), 10 times"},
+        {"at": UPDATED, "raised": True, "text": "Low (unit 2)"},
+    ]
+    assert battery(ONLINE, *flapping, event(2, "alarm_raised"), other)["events"] == [
+        {"at": UPDATED, "raised": True, "text": "Low (unit 2)"},
+        {"at": UPDATED, "raised": True, "text": "Low (unit 2), 11 times"},
     ]
 
 
@@ -275,7 +288,8 @@ def test_power_is_in_kilowatts_from_1000_watts_on(watts: float, shown: str) -> N
 
 def test_an_alarm_that_a_program_reports_again_is_listed_once() -> None:
     again = event(2, "alarm_raised")
-    assert len(battery(ONLINE, again, again, event(2, "alarm_cleared"))["events"]) == 2
+    rows = [{"at": UPDATED, "raised": True, "text": "Low (unit 2)"}]
+    assert battery(ONLINE, again, again)["events"] == rows
 
 
 def test_what_is_not_sent_again_after_an_offline_is_unknown() -> None:

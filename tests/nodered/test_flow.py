@@ -4,10 +4,12 @@ import itertools
 import json
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.pages import block
 
 from recbms_zmq.cli import main
 from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json
@@ -424,3 +426,13 @@ def test_a_wrong_option_gets_one_sentence(
     assert output.out == ""
     assert output.err.count("\n") == 1
     assert sentence in output.err
+
+
+def test_the_commands_of_the_page_print_flows(capsys: pytest.CaptureFixture[str]) -> None:
+    *commands, help_command = block("flow commands").splitlines()
+    assert commands
+    for command in commands:
+        _, *arguments, arrow, _ = shlex.split(command)
+        assert arrow == ">"
+        assert printed(capsys, *arguments[1:])[0]["type"] == "tab"
+    assert help_command.endswith(" flow --help")

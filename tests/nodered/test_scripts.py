@@ -202,27 +202,47 @@ def test_what_was_refused_is_held_and_later_announced_as_it_is_then() -> None:
 def test_the_same_refusal_is_logged_once() -> None:
     refused = {**SOC, "error": {"message": "Client is not connected"}}
     other = {**CHARGING, "error": {"message": "Client is not connected"}}
-    done = run("changes", SOC, CHARGING, refused, other, refused, start="changes_start")
+    later = {"wait": 10000}
+    done = run("changes", SOC, CHARGING, later, refused, other, refused, start="changes_start")
     assert [text for each in done for text in each["warnings"]] == [
-        "Not sent yet, and tried again every half minute: no connection to Home Assistant"
+        "no connection to Home Assistant. What was not sent is tried again every half minute."
     ]
-    assert done[2]["statuses"] == ["no connection to Home Assistant"]
+    assert done[3]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
 
 
+def test_values_that_come_before_the_first_connection_are_no_warning() -> None:
+    refused = {**SOC, "error": {"message": "Client is not connected"}}
+    retry = {"control": "retry"}
+    early: list[dict[str, Any]] = [SOC, {"wait": 9900}, refused]
+    done = run("changes", *early, {"wait": 100}, retry, refused, start="changes_start")
+    assert [bool(each["warnings"]) for each in done] == [False] * 5 + [True]
+    assert done[2]["statuses"] == ["no connection to Home Assistant"]
+
+
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "reason", "advice"),
     [
-        ("Unknown command.", "does not have Node-RED Companion: install it with HACS"),
-        ("Unauthorized", "the token is not that of an administrator"),
-        ("Client is not connected", "no connection to Home Assistant"),
-        ("expected float", "expected float"),
+        (
+            "Unknown command.",
+            "Node-RED Companion is missing in Home Assistant",
+            ": install it with HACS, then add the integration Node-RED Companion",
+        ),
+        (
+            "Unauthorized",
+            "the token is not that of an administrator",
+            ": make one as an administrator",
+        ),
+        ("Client is not connected", "no connection to Home Assistant", ""),
+        ("expected float", "expected float", ""),
     ],
 )
-def test_a_refusal_reads_as_a_sentence(error: str, sentence: str) -> None:
-    [_, done] = run("changes", SOC, {**SOC, "error": {"message": error}}, start="changes_start")
-    assert sentence in done["warnings"][0]
-    assert sentence in done["statuses"][0]
+def test_a_refusal_reads_as_a_sentence(error: str, reason: str, advice: str) -> None:
+    refused = {**SOC, "error": {"message": error}}
+    [*_, done] = run("changes", SOC, {"wait": 10000}, refused, start="changes_start")
+    again = "What was not sent is tried again every half minute."
+    assert done["warnings"] == [f"{reason}{advice}. {again}"]
+    assert done["statuses"] == [reason]
 
 
 def values(done: list[dict[str, Any]]) -> list[list[Any]]:
@@ -375,7 +395,7 @@ def test_after_the_removal_nothing_is_sent() -> None:
     ]
     done = run("changes", *messages, start="changes_start", MIN_INTERVAL="10")
     assert values(done[:4]) == [[28.5], [], [], []]
-    assert done[2]["statuses"] == ["removed from Home Assistant; deploy to add it again"]
+    assert done[2]["statuses"] == ["removed; to add it again: Restart Flows, in the menu of Deploy"]
     assert done[4]["later"] == []
 
 
@@ -592,6 +612,24 @@ def test_on_mqtt_the_button_removes_what_the_flow_made_whatever_others_have_anno
     assert {(each["payload"], each["retain"]) for each in removed} == {("", True)}
     assert (stop, subscription) == (None, {"action": "unsubscribe", "topic": True})
     assert done["statuses"] == ["removed: 2 entities"]
+
+
+def test_on_mqtt_the_button_waits_for_a_broker_that_is_away() -> None:
+    def published(done: dict[str, Any]) -> list[str]:
+        return [each[0]["topic"] for each in done["later"]]
+
+    last = {"topic": "recbms/flow/listed", "payload": "listed"}
+    asked = [{"control": "remove", "payload": ""}, {"control": "subscribed"}]
+    config = run("mqtt", {**SOC, "first": True, "online": True}, **MQTT)[0]["sent"][0][0]
+    waiting = [{"wait": 59_000}, {"wait": 2000}, config, last, {"wait": 60_000}]
+    _, at_once, meanwhile, long, _, done, after = run("remove_mqtt", *asked, *waiting, **MQTT)
+    assert published(at_once) == [last["topic"]]
+    assert published(meanwhile) == [last["topic"]] * 11
+    assert meanwhile["statuses"] == []
+    [status] = long["statuses"]
+    assert status.startswith("no answer of the broker: is it there, and may this user publish")
+    assert done["statuses"] == ["removed: 1 entities"]
+    assert after["later"] == []
 
 
 def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:

@@ -14,6 +14,8 @@ from support.frames import SETTINGS, status
 from support.process import PACKAGE_PARENT
 from support.terminal import PROMPT, Terminal
 
+from recbms_zmq.service.program import install_command
+
 pytestmark = pytest.mark.slow
 
 SCREENS = Path(__file__).parents[1] / "screens"
@@ -189,7 +191,7 @@ def test_without_rich_one_sentence_explains_how_to_install_it(
     shown = screen.until("left with 78")
     assert (
         "recbms-zmq: the live view needs the package rich: "
-        f"{sys.executable} -m pip install rich (with pipx: pipx inject recbms-zmq rich); "
+        f"{install_command('rich')} (with pipx: pipx inject recbms-zmq rich); "
         "without it, --plain prints lines\n"
         "left with 78\n"
     ) in shown

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,20 @@ def test_no_line_is_lost_to_a_slow_reader(start: Run, bms: FakeBms) -> None:
     assert [json.loads(t)["bms_array"]["master"]["soc"] for t in texts[4:-1]] == [
         n / 100 for n in range(100)
     ]
+
+
+def test_the_last_line_waits_for_a_slow_reader_when_the_source_has_ended(start: Run) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"\n" * fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096))
+    recorder = start("record", "-", stdin=subprocess.PIPE, stdout=writing)
+    os.close(writing)
+    recorder.stdin.write(STATUS.encode())
+    recorder.stdin.close()
+    recorder.stderr.line("main: online")
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
+    with os.fdopen(reading, "rb") as pipe:
+        assert json.loads(pipe.read().strip().splitlines()[-1])["event"] == "end"
+    assert recorder.wait() == 0
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Path) -> None:

@@ -219,10 +219,17 @@ def test_the_schema_distinguishes_the_kinds() -> None:
 
 
 @pytest.mark.parametrize("kind", [Reading, Availability, AlarmChange, Event, Snapshot, Device])
-def test_a_message_cannot_be_changed_by_one_of_its_readers(kind: Any) -> None:
-    message = kind(**dict.fromkeys(kind.__struct_fields__))
-    with pytest.raises(AttributeError):
-        message.payload = 1
+def test_a_message_is_made_by_keywords_and_cannot_be_changed_by_one_of_its_readers(
+    kind: Any,
+) -> None:
+    fields = dict.fromkeys(kind.__struct_fields__)
+    message = kind(**fields)
+    for name in fields:
+        with pytest.raises(AttributeError):
+            setattr(message, name, 1)
+        # So that a field can be added anywhere.
+        with pytest.raises(TypeError):
+            kind(fields[name], **{other: None for other in fields if other != name})
 
 
 LEAVES = (

@@ -5,16 +5,19 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 
 from recbms_zmq.sensors.alarm_tracker import LastAlarm
 from recbms_zmq.sensors.columns import round_value
 from recbms_zmq.sensors.energy import Counters
 from recbms_zmq.sensors.link import Link
+from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.sensors.pack import Known, Pack
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.status_columns import StatusColumns
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
-from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Slave, Status
+from recbms_zmq.sensors.units import UnitReader
+from recbms_zmq.wire.frames import ErrorState, Master, Settings, Slave
 
 
 def one_of(*values: Any) -> st.SearchStrategy[Any]:
@@ -53,7 +56,7 @@ SLAVES = st.builds(
 )
 PACKS = st.builds(
     lambda master, slave, arrival, **beside: Pack.of(
-        Status(bms_array=BmsArray(master=master, slaves=[slave])), arrival, **beside
+        master, UnitReader().read([slave]), arrival, **beside
     ),
     MASTERS,
     SLAVES,
@@ -128,3 +131,49 @@ def test_a_row_that_returns_rounded_values_does(pack: Pack) -> None:
         if row.is_rounded:
             value = row.value(pack)
             assert repr(round_value(value, row.decimals)) == repr(value)
+
+
+ODD = 1.234567891234
+"""A number of which no digit is 0, also after rounding."""
+
+
+def test_values_have_the_decimals_of_their_sensor() -> None:
+    """Home Assistant shows as many, and `changes` means a change of what is shown."""
+    master = Master(
+        voltage=ODD,
+        current=ODD,
+        temperature_max=ODD,
+        cell_voltage_min=ODD,
+        cell_voltage_max=ODD + 1.1111111,
+        time_remaining="Full in: 1 h 14 min",
+    )
+    slave = Slave(
+        address=2,
+        cell_count=1,
+        temperature_count=1,
+        bms_temperature=ODD,
+        temperatures=[ODD],
+        cell_voltages=[ODD],
+        cell_resistances=[ODD / 1000],
+    )
+    pack = Pack.of(
+        master,
+        UnitReader().read([slave]),
+        "",
+        soc=ODD,
+        soh=ODD,
+        known=Known(capacity=123.4, nominal_cell_voltage=3.2),
+        energy=Counters(ODD, ODD, ODD, ODD),
+    )
+    link = Link(1, 0, 0, ODD)
+    columns = StatusColumns(pack.units, has_link=True)
+    values, _ = columns.update(pack, pack.units, link)
+    settings = {f.name: ODD for f in fields(Settings) if "float" in str(f.type)}
+    readings = Normalizer().settings(replace(Settings(), **settings))
+    shown = [*zip(columns.sensors, values, strict=True), *readings.items()]
+    digits = {
+        s.key: (len(repr(v).partition(".")[2]), s.decimals) for s, v in shown if type(v) is float
+    }
+    assert {key: found for key, found in digits.items() if found[0] != found[1]} == {}
+    # It is full in an hour, so it is not empty in one.
+    assert {s.key for s, _ in shown if s.decimals} - digits.keys() == {"time_to_empty"}

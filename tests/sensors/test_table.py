@@ -45,3 +45,22 @@ def test_settings_are_for_the_installer() -> None:
 
 def test_every_sensor_of_the_status_has_a_description() -> None:
     assert [row.key for row in STATUS_SENSORS if not row.about.endswith(".")] == []
+
+
+def test_values_of_one_unit_have_the_same_decimals_but_for_these() -> None:
+    """What is shown side by side, and what counts as a change."""
+    usual: dict[str | None, int | None] = {"V": 3, "A": 2, "W": 1, "%": 1, "°C": 1, "K": 1, "h": 2}
+    usual |= {"Ah": 1, "kWh": 3, "mΩ": 3, "s": 2, "1/h": 3, "min": 0, "bit/s": None, None: None}
+    others = {row.key: row.decimals for row in SENSORS if row.decimals != usual[row.unit]}
+    outputs = {
+        f"settings/{output}_{what}": 3  # of a unit that depends on its task
+        for output in ("relay_1", "optocoupler_2")
+        for what in ("level", "hysteresis", "value")
+    }
+    assert others == outputs | {
+        "voltage": 2,
+        "charge_in": 2,
+        "charge_out": 2,
+        "settings/current_step": 6,
+        "settings/float_voltage_coefficient": 3,
+    }

@@ -114,6 +114,15 @@ def test_an_alarm_over_restarts_is_raised_once_and_closed_with_what_is_known(
     assert process.tracker.last is not None
     assert process.tracker.last.raised_at == ts(12)
 
+    for second, alarm in ((30, COLD), (31, None), (32, COLD)):
+        process.frame(second, alarm)
+        process.save()
+    process = Process(tmp_path)  # it was raised twice, and is cleared later
+    process.frame(40, COLD, online=False)
+    process.frame(41, None)
+    process.save(last=True)
+    assert read_history(tmp_path)[-1] == past(COLD, 32, 41, times=2, first=30)
+
 
 def test_a_log_that_cannot_be_read_hides_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -215,6 +224,51 @@ def test_a_full_disk_leaves_the_log_as_it_was_and_no_alarm_is_lost(tmp_path: Pat
     process.frame(3, COLD)
     process.save()
     assert read_history(tmp_path) == [past(LOW, 1, 2), past(COLD, 3, None, is_active=True)]
+
+
+@pytest.mark.parametrize(
+    ("pause", "others", "is_same"),
+    [(3600, 0, True), (3601, 0, False), (900, 99, True), (900, 100, False)],
+)
+def test_an_alarm_is_the_same_one_for_an_hour_and_a_hundred_others(
+    pause: int, others: int, is_same: bool, tmp_path: Path
+) -> None:
+    process = Process(tmp_path)
+    process.frame(0, LOW)
+    process.frame(1, None)
+    for number in range(others):
+        process.frame(2 + number, LOW._replace(number=100 + number))
+    process.frame(500, None)
+    process.frame(1 + pause, LOW)
+    process.save(last=True)
+    alarms = [each for each in read_history(tmp_path) if each.alarm == LOW]
+    again = past(LOW, 1 + pause, None, is_active=True)
+    assert alarms == (
+        [replace(again, times=2, first_raised=ts(0))] if is_same else [past(LOW, 0, 1), again]
+    )
+
+
+def test_the_last_change_is_written_when_there_was_none_for_five_minutes(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    for second in range(0, 400, 4):
+        process.frame(second, LOW)
+        process.frame(second + 2, None)
+        process.save()
+    written = process.path.read_bytes()
+    process.second = 398 + 299
+    process.save()
+    assert process.path.read_bytes() == written
+    process.second = 398 + 300
+    process.save()
+    assert process.path.read_bytes() != written
+    assert read_history(tmp_path) == [past(LOW, 396, 398, times=100, first=0)]
+
+
+def test_a_text_without_end_is_cut(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.frame(0, LOW._replace(text="x" * 101))
+    process.save()
+    assert read_history(tmp_path) == [past(LOW._replace(text="x" * 100), 0, None, is_active=True)]
 
 
 def test_an_alarm_that_comes_and_goes_has_one_entry_and_leaves_room_for_the_others(

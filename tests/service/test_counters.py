@@ -1,6 +1,7 @@
 """What is published of energy counters never falls, whenever the process is killed."""
 
 import msgspec
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import astuple
@@ -85,3 +86,20 @@ def test_a_counter_that_needs_more_than_is_reserved_asks_for_a_write() -> None:
     process.record.saved()
     assert process.record.limit(totals) == totals
     assert astuple(totals)[0] > 0.19
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"energy_charged":1,"energy_discharged":1,"charge_in":1}',
+        b'{"energy_charged":1,"energy_discharged":1,"charge_in":1,"charge_out":-0.001}',
+        b'{"energy_charged":1,"energy_discharged":1,"charge_in":1,"charge_out":null}',
+        b'{"energy_charged":1,"energy_discharged":1,"charge_in":1,"charge_out":1,"reserved":{}}',
+    ],
+)
+def test_a_damaged_file_gives_no_counters(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"Object|expected|truncated|Expected"):
+        Process(content)

@@ -1,10 +1,12 @@
 """The program's name in the commands that are printed for the user to type."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from recbms_zmq.service.program import typed_program
+from recbms_zmq.service import program as module
+from recbms_zmq.service.program import install_command, typed_program
 
 
 def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
@@ -18,3 +20,13 @@ def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
     assert typed_program("/x/recbms_zmq/__main__.py") == "recbms-zmq"  # python -m recbms_zmq
     monkeypatch.setenv("PATH", str(tmp_path))
     assert typed_program(str(program)) == "recbms-zmq"
+
+
+def test_a_missing_package_is_installed_by_what_the_environment_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/home/me/my tools/bin/python")
+    monkeypatch.setattr(module, "find_spec", {"pip": object(), "rich": None}.__getitem__)
+    assert install_command("rich") == "'/home/me/my tools/bin/python' -m pip install rich"
+    monkeypatch.setattr(module, "find_spec", {"pip": None, "rich": None}.__getitem__)
+    assert install_command("rich") == "uv pip install --python '/home/me/my tools/bin/python' rich"

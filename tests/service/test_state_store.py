@@ -1,6 +1,7 @@
 """When the disk is written to, and how long a hanging one is waited for."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -127,3 +128,37 @@ def test_a_disk_that_hangs_is_given_up_after_five_seconds(
         f"state was not written to {tmp_path} within 5.05 s: does the disk respond? up to 60 s of "
         "energy are not counted"
     )
+
+
+def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
+    store: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(*_: object) -> None:
+        if current_loop().time() < 150:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def main() -> list[tuple[float, str]]:
+        made, record = store()
+        record.storage = Storage("json", write=write)
+        await made.open()
+        made.start()
+        await asyncio.sleep(200.0)
+        await made.close()
+        return record.calls
+
+    caplog.set_level(logging.INFO)
+    assert run_in_virtual_time(main()) == [
+        (0.0, "unsaved"),
+        (60.0, "unsaved"),
+        (120.0, "unsaved"),
+        (180.0, "saved"),
+        (200.0, "saved"),
+    ]
+    path = tmp_path / "main.json"
+    assert caplog.messages == [
+        (
+            f"main: {path} cannot be kept: no space left on device; trying again every 60 s, its "
+            "values go on in memory"
+        ),
+        f"main: {path} is kept again",
+    ]

@@ -59,6 +59,16 @@ def test_charging_ends_at_the_end_of_charge_voltage_and_the_pack_rests() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cells", [4, 16])  # an ABMS moves charge, the others burn it
+def test_balancing_evens_the_cells_out(cells: int) -> None:
+    pack = SimulatedPack(seed=2, step=30, cells=cells)
+    pack.units[0].cells[1].soc += 0.02
+    for _ in live(pack, 168, every=HOUR):
+        pass
+    assert spread_of(pack) < 0.01
+
+
+@pytest.mark.slow
 def test_a_healthy_pack_lives_for_weeks_without_an_alarm() -> None:
     for seed in range(2):
         pack = SimulatedPack(seed=seed, step=30)

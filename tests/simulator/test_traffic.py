@@ -101,6 +101,11 @@ def test_a_unit_drops_out_and_comes_back_at_another_position() -> None:
     assert counts == [3, 2, 3]
 
 
+def test_a_frame_can_be_without_units() -> None:
+    steps = dict(live(traffic("empty at 1s"), 1.1))
+    assert [addresses(steps[time].messages[0]) for time in (1, 1.1)] == [[], [2]]
+
+
 def test_an_alarm_on_order_is_in_both_frames_and_goes_again() -> None:
     module = traffic("alarm=42 at 1s for 59.5s", units=2)
     steps = dict(live(module, 60.6))
@@ -127,6 +132,19 @@ def test_the_clock_jumps_and_comes_back() -> None:
         ("01.01.2000", "00:00:00"),
         ("28.09.2025", "09:30:02"),
     ]
+
+
+@pytest.mark.parametrize("firmware", ["current", "new"])
+def test_a_clock_that_jumps_adds_nothing_to_the_settings(firmware: str) -> None:
+    settings: list[dict[str, Any]] = []
+    for faults in ("", "clock at 1s for 1s"):
+        module = traffic(faults, firmware=firmware)
+        live(module, 1.4)
+        settings.append(json.loads(module.greeting(1.5)[0].data))
+    usual, jumped = settings
+    assert jumped["mcu_date"] == "01.01.2000"
+    assert {key for key in jumped if jumped[key] != usual.get(key)} <= {"mcu_date", "mcu_time"}
+    assert jumped.keys() == usual.keys()
 
 
 def test_chance_hits_some_frames_and_the_same_ones_again() -> None:

@@ -19,6 +19,7 @@ REFERENCE = ROOT / "recbms_zmq" / "REFERENCE.md"
 PAGES = (
     README,
     REFERENCE,
+    ROOT / "flows" / "README.md",
     ROOT / "flows" / "service" / "README.md",
     ROOT / "flows" / "pipes" / "README.md",
 )

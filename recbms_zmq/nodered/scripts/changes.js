@@ -21,6 +21,7 @@
 const known = context.get('known'); // topic → {message, online, sent, refused, unconfirmed, held}
 const models = context.get('models'); // device → its model
 const intervalMs = Math.max(Number(env.get('MIN_INTERVAL')) || 0, 0) * 1000;
+const CONNECT_MS = 10000;
 const TOGETHER_MS = 200; // values of one frame that are due at nearly the same time go out together
 
 function describe(message) {
@@ -141,7 +142,8 @@ const controls = {
     },
     removed: () => {
         context.set('removed', true);
-        showStatus('grey', 'removed from Home Assistant; deploy to add it again');
+        // The button Deploy does nothing while the editor has no changes.
+        showStatus('grey', 'removed; to add it again: Restart Flows, in the menu of Deploy');
         return [];
     },
 };
@@ -160,18 +162,17 @@ function isWanted() {
     return msg.ha.enabled_by_default !== false || env.get('ALL_SENSORS') === true;
 }
 
+const AWAY = 'no connection to Home Assistant';
+// What is wrong, which has to fit between this node and the end of its line, and what to do.
 const REASONS = [
-    [/Unknown command/, 'Home Assistant does not have Node-RED Companion: install it with HACS, then add '
-        + 'the integration Node-RED Companion'],
-    [/Unauthorized|not_allowed/i, 'the token is not that of an administrator: make one as an administrator'],
-    [/NoConnection|not connected|Connection lost/i, 'no connection to Home Assistant'],
+    [
+        /Unknown command/,
+        'Node-RED Companion is missing in Home Assistant',
+        'install it with HACS, then add the integration Node-RED Companion',
+    ],
+    [/Unauthorized|not_allowed/i, 'the token is not that of an administrator', 'make one as an administrator'],
+    [/NoConnection|not connected|Connection lost/i, AWAY],
 ];
-
-/** Return the sentence for an error of the Home Assistant nodes. */
-function sentence(text) {
-    const [, words] = REASONS.find(([pattern]) => pattern.test(text)) ?? [];
-    return words ?? text;
-}
 
 function refuse() {
     const entry = known[msg.topic];
@@ -181,11 +182,15 @@ function refuse() {
         entry.sent = undefined;
     }
     // While Home Assistant is away every message fails alike: one line in the log is enough.
-    const words = sentence(String(msg.error.message));
-    context.set('reason', words);
-    if (context.get('warned') !== words) {
-        context.set('warned', words);
-        node.warn(`Not sent yet, and tried again every half minute: ${words}`);
+    const error = String(msg.error.message);
+    const [, reason, advice] = REASONS.find(([pattern]) => pattern.test(error)) ?? [null, error];
+    context.set('reason', reason);
+    // At a deploy values can come before the connection is there.
+    const isEarly = reason === AWAY && Date.now() < context.get('began') + CONNECT_MS;
+    if (context.get('warned') !== reason && !isEarly) {
+        context.set('warned', reason);
+        const sentence = advice ? `${reason}: ${advice}` : reason;
+        node.warn(`${sentence}. What was not sent is tried again every half minute.`);
     }
 }
 

@@ -20,7 +20,7 @@ const stepMs = Math.max(lengthMs / STEPS, 1);
 const packs = context.get('packs'); // topic without the key → {name, live, power, soc, sum, count}
 const points = flow.get('recbms_points'); // topic without the key → its points
 
-function take() {
+function noteValues() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
     const values = msg.kind === 'snapshot' ? msg.payload : { [msg.key]: msg.payload };
     const pack = packs[id] ??= { live: false, power: null, soc: null, sum: 0, count: 0 };
@@ -107,6 +107,6 @@ if (msg.control === 'tick') {
 if (msg.control === 'offline') {
     Object.values(packs).forEach(forget);
 } else {
-    take();
+    noteValues();
 }
 return null;

@@ -12,7 +12,7 @@
 // stay, under live: false: the templates show them as what they are.
 
 const HEARTBEAT_MS = 10000;
-const MAX_EVENTS = 5;
+const MAX_ALARMS = 5; // in the list of the last ones
 const MAX_CELLS = 16 * 32; // as many as a frame can have
 const TILES = [
     'voltage', 'current', 'cell_voltage_delta', 'temperature_max',
@@ -45,19 +45,28 @@ const receive = {
     },
     event(pack) {
         const { events } = pack;
+        const { event } = msg.payload;
+        const index = events.findIndex((each) => isSameAlarm(each, msg.payload));
+        const before = events[index];
         // A program that is started again reports an alarm again that is still there.
-        if (!events.length || !isSame(events[0], msg.payload)) {
-            events.unshift({ at: Date.parse(msg.ts), ...msg.payload });
-            events.length = Math.min(events.length, MAX_EVENTS);
+        if (before?.event === event) {
+            return;
         }
+        // An alarm that comes and goes has one row, and does not push the others out.
+        const count = (before?.count ?? 1) + (before && event === 'alarm_raised' ? 1 : 0);
+        if (before) {
+            events.splice(index, 1);
+        }
+        events.unshift({ at: Date.parse(msg.ts), ...msg.payload, count });
+        events.length = Math.min(events.length, MAX_ALARMS);
     },
 };
 
-function isSame(one, other) {
-    return ['event', 'number', 'unit', 'cell'].every((word) => one[word] === other[word]);
+function isSameAlarm(one, other) {
+    return ['number', 'unit', 'cell'].every((word) => one[word] === other[word]);
 }
 
-function take() {
+function updatePack() {
     const id = msg.topic.slice(0, -msg.key.length - 1);
     const pack = packs[id] ??= { id, live: null, reason: '', values: {}, updated: null };
     pack.events = flow.get('recbms_events')[id] ??= [];
@@ -152,7 +161,7 @@ function events({ events: received, values }) {
     return received.map((each) => ({
         at: each.at,
         raised: each.event === 'alarm_raised',
-        text: each.text + place(each),
+        text: each.text + place(each) + (each.count > 1 ? `, ${each.count} times` : ''),
     }));
 }
 
@@ -293,6 +302,6 @@ context.set('hasChanged', true);
 if (msg.control === 'offline') {
     goOffline();
 } else {
-    take();
+    updatePack();
 }
 return null;

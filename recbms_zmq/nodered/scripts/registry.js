@@ -14,6 +14,7 @@ const { own } = context.get('tables');
 const decimals = context.get('decimals'); // end of the unique id → number of decimals
 const queue = context.get('queue'); // requests, first to last
 const TRY_AGAIN_MS = 20000;
+const AWAY_MS = 5000;
 const MAX_TRIES = 5;
 
 function request(data, rest) {
@@ -24,9 +25,14 @@ function request(data, rest) {
 }
 
 function pump() {
-    if (!context.get('flight') && queue.length) {
+    if (!context.get('flight') && !context.get('away') && queue.length) {
         request(...queue[0]);
     }
+}
+
+/** Whether the error means that Home Assistant is not there, not that it refuses. */
+function isAway(text) {
+    return /NoConnection|not connected|Connection lost|ECONN|socket|timeout/i.test(text);
 }
 
 function put(data, rest = {}) {
@@ -86,8 +92,11 @@ function setDecimals(entries) {
 // ---- Removing
 
 function remove() {
+    if (context.get('remove')) {
+        return; // the button was pressed twice
+    }
     const device = String(msg.payload ?? '').trim();
-    context.set('remove', { device, devices: [], count: 0 });
+    context.set('remove', { device, count: 0 });
     node.send([null, { control: 'removed' }]);
     showStatus('yellow', 'removing');
     put({ type: 'config/device_registry/list' }, { then: 'removeDevices' });
@@ -133,6 +142,7 @@ function reload([entry]) {
 function removed() {
     const count = `removed: ${context.get('remove').count} entities`;
     showStatus('grey', own.nodes ? `${count}; now delete or disable this tab` : count);
+    context.set('remove', null);
 }
 
 // ---- In
@@ -145,13 +155,26 @@ if (msg.request) {
     }
     context.set('flight', null);
     const { then } = msg.request;
+    const error = msg.error && String(msg.error.message ?? msg.error);
+    if (error && isAway(error)) {
+        if (context.get('remove')) {
+            showStatus('yellow', 'waiting for Home Assistant');
+        }
+        context.set('away', true);
+        setTimeout(() => {
+            context.set('away', false);
+            pump();
+        }, AWAY_MS);
+        return null;
+    }
     queue.shift();
-    if (!msg.error) {
+    if (!error) {
         after[then]?.(msg.payload);
     } else if (then) {
         context.set('asked', false);
+        context.set('remove', null);
         queue.length = 0;
-        showStatus('red', String(msg.error.message ?? msg.error));
+        showStatus('red', error);
     }
 } else if (msg.control === 'remove') {
     remove();

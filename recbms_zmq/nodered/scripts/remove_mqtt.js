@@ -10,12 +10,24 @@
 //
 // A broker sends the retained messages of a subscription before those that are published later. So
 // when the message on `last` comes back, all configurations have arrived. QoS 0 keeps this order for
-// any number of messages; for QoS 1 and 2 mosquitto queues 1,000 and drops the rest.
+// any number of messages; for QoS 1 and 2 mosquitto queues 1,000 and drops the rest. While it has not
+// come back, it is published again: the broker may be away.
 
 const empty = (topic) => ({ topic, payload: '', qos: 1, retain: true });
 const configurations = `${env.get('MQTT_DISCOVERY_PREFIX')}/+/+/config`;
 const last = `${env.get('MQTT_STATUS_TOPIC')}/listed`;
 const NO_ANSWER_MS = 60000;
+const ASK_AGAIN_MS = 5000; // what is published while the broker is away is lost
+
+function ask() {
+    node.send([{ topic: last, payload: 'listed', qos: 0, retain: false }, null, null]);
+    context.set('again', setTimeout(ask, ASK_AGAIN_MS));
+}
+
+function stopAsking() {
+    clearTimeout(context.get('timer'));
+    clearTimeout(context.get('again'));
+}
 
 function showStatus(fill, text) {
     node.status({ fill, shape: 'dot', text });
@@ -25,23 +37,23 @@ if (msg.control === 'remove') {
     context.set('device', String(msg.payload ?? '').trim());
     context.set('topics', new Set());
     showStatus('yellow', 'removing');
-    clearTimeout(context.get('timer'));
+    stopAsking();
     context.set('timer', setTimeout(() => {
-        context.set('topics', null);
-        showStatus('red', `the broker returned nothing: may this user publish and subscribe to ${last}?`);
+        showStatus('red', `no answer of the broker: is it there, and may this user publish and subscribe to ${last}?`);
     }, NO_ANSWER_MS));
     const topic = [configurations, last].map((each) => ({ topic: each, qos: 0 }));
     return [null, { control: 'removed' }, { action: 'subscribe', topic }];
 }
 if (msg.control === 'subscribed') {
-    return [{ topic: last, payload: 'listed', qos: 0, retain: false }, null, null];
+    ask();
+    return null;
 }
 const topics = context.get('topics');
 if (!topics) {
     return null;
 }
 if (msg.topic === last) {
-    clearTimeout(context.get('timer'));
+    stopAsking();
     context.set('topics', null);
     const all = [...topics];
     showStatus('grey', `removed: ${all.filter((topic) => topic.endsWith('/config')).length} entities`);

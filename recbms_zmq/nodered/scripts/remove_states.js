@@ -4,6 +4,13 @@
 //      msg.request             an answer, with all states in msg.payload, or with msg.error.
 // Out: 1. requests for the Home Assistant node; 2. {control: 'removed'} for *Only what changed*.
 
+const AWAY_MS = 5000;
+
+/** Whether the error means that Home Assistant is not there, not that it refuses. */
+function isAway(text) {
+    return /NoConnection|not connected|Connection lost|ECONN|socket|timeout/i.test(text);
+}
+
 function request(method, path, rest) {
     return { payload: { protocol: 'http', method, path }, request: rest };
 }
@@ -14,7 +21,15 @@ if (msg.control === 'remove') {
     return [request('get', 'states', { list: true, device }), { control: 'removed' }];
 }
 if (msg.error) {
-    node.status({ fill: 'red', shape: 'dot', text: String(msg.error.message ?? msg.error) });
+    const text = String(msg.error.message ?? msg.error);
+    if (isAway(text)) {
+        const { protocol, method, path } = msg.payload;
+        const again = { payload: { protocol, method, path }, request: msg.request };
+        node.status({ fill: 'yellow', shape: 'dot', text: 'waiting for Home Assistant' });
+        setTimeout(() => node.send([again, null]), AWAY_MS);
+    } else {
+        node.status({ fill: 'red', shape: 'dot', text });
+    }
     return null;
 }
 if (msg.request?.list) {

@@ -113,7 +113,7 @@ function withdraw(battery, reason) {
     notify(battery, 'offline', 'warn', `No values from the BMS: ${reason}`);
 }
 
-const take = {
+const receive = {
     reading(battery) {
         battery.live = true;
         battery.readings[msg.key] = msg.payload;
@@ -254,10 +254,10 @@ if (msg.control === 'tick') {
 if (msg.control === 'offline') {
     const live = Object.values(batteries).filter((battery) => battery.live);
     live.forEach((battery) => withdraw(battery, 'recbms-zmq has ended'));
-} else if (take[msg.kind]) {
+} else if (receive[msg.kind]) {
     const battery = batteryOf();
     battery.ts = msg.ts;
     battery.seen = null; // the next tick knows the time
-    take[msg.kind](battery);
+    receive[msg.kind](battery);
 }
 return null;
