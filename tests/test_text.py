@@ -78,3 +78,19 @@ def test_no_password_is_shown_whatever_is_around_it(scheme: str, user: str) -> N
 def test_a_sentence_hides_also_what_may_be_a_path(value: str) -> None:
     assert "pa55" not in quoted(value)
     assert quoted("/etc/me@work/x") == "'/etc/me@work/x'"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("ws://h/ws?token=pa55w0rd", "'ws://h/ws?***'"),
+        (["ws://user:pa55w0rd@h"], "['ws://***@h']"),
+        ("it's\x1b", '"it\'s\\x1b"'),
+        (None, "None"),
+        pytest.param(10**5000, "a number without end", id="a long number"),
+        ("x" * 78, f"'{'x' * 78}'"),
+        ("x" * 79, f"'{'x' * 76}..."),
+    ],
+)
+def test_a_value_is_quoted_for_a_sentence(value: object, shown: str) -> None:
+    assert quoted(value) == shown

@@ -31,7 +31,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import redis
+try:
+    import redis
+except ImportError:
+    sys.exit(f"{sys.argv[0]}: needs a package: {sys.executable} -m pip install redis")
 
 BATCH = 500
 BLOCK_MS = 1000
@@ -244,7 +247,10 @@ def main() -> int:
         "--report", metavar="SECONDS", type=float, default=10.0, help="print this often (10)"
     )
     args = parser.parse_args()
-    client = redis.Redis.from_url(args.url, socket_timeout=30, socket_connect_timeout=10)
+    try:
+        client = redis.Redis.from_url(args.url, socket_timeout=30, socket_connect_timeout=10)
+    except ValueError as exc:
+        parser.error(str(exc))
     worker = Worker(client, args)
 
     def end(*_: object) -> None:

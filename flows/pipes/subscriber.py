@@ -56,10 +56,16 @@ def main() -> None:
     args = parser.parse_args()
 
     socket = zmq.Context().socket(zmq.SUB)
-    if args.server_key:
-        socket.curve_serverkey, _ = zmq.auth.load_certificate(args.server_key)
-        socket.curve_publickey, socket.curve_secretkey = zmq.auth.load_certificate(args.client_key)
-    socket.connect(args.endpoint)
+    if bool(args.server_key) != bool(args.client_key):
+        parser.error("CURVE needs both --server-key and --client-key")
+    try:
+        if args.server_key:
+            socket.curve_serverkey, _ = zmq.auth.load_certificate(args.server_key)
+            keys = zmq.auth.load_certificate(args.client_key)
+            socket.curve_publickey, socket.curve_secretkey = keys
+        socket.connect(args.endpoint)
+    except (OSError, ValueError, TypeError, zmq.ZMQError) as exc:
+        parser.error(str(exc))
     socket.subscribe(args.topic)
     messages = Filter()
     while True:

@@ -34,8 +34,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+try:
+    import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
+except ImportError:
+    sys.exit(f"{sys.argv[0]}: needs a package: {sys.executable} -m pip install paho-mqtt")
 
 ROOM: Final = 100
 """Messages that may be on their way to the broker."""

@@ -31,9 +31,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+try:
+    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+except ImportError:
+    sys.exit(f"{sys.argv[0]}: needs a package: {sys.executable} -m pip install prometheus-client")
 
 MAX_LINE: Final = 1 << 20
 UNITS: Final = {

@@ -23,7 +23,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import redis
+try:
+    import redis
+except ImportError:
+    sys.exit(f"{sys.argv[0]}: needs a package: {sys.executable} -m pip install redis")
 
 BATCH = 500
 """Entries of a transaction."""
@@ -149,7 +152,10 @@ def main() -> int:
     # The first signal ends recbms-zmq; its last lines are still added.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda first, _: signal.signal(first, lambda *_: os._exit(1)))
-    client = redis.Redis.from_url(args.url, socket_timeout=10, socket_connect_timeout=10)
+    try:
+        client = redis.Redis.from_url(args.url, socket_timeout=10, socket_connect_timeout=10)
+    except ValueError as exc:
+        parser.error(str(exc))
     stream = Stream(client, args.stream, args.maxlen)
     for lines in batches():
         stream.add(lines)

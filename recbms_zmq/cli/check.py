@@ -10,6 +10,7 @@ from typing import Any
 from recbms_zmq.cli.listen import add_curve_options
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
+from recbms_zmq.config.mistakes import is_no_host
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
@@ -85,6 +86,8 @@ def main(args: argparse.Namespace) -> int:
     from recbms_zmq.check.addresses import candidates
     from recbms_zmq.service.runner import run
 
+    if is_no_host(args.target):
+        read_argument("TARGET", readers.source, args.target)
     urls = candidates(args.target)
     configs = {url: load_one(vars(args), url, os.environ) for url in urls or (args.target,)}
     logs.set_up(next(iter(configs.values())).log_level)

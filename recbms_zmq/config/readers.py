@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from recbms_zmq.config.mistakes import instead_of_endpoint, instead_of_source
+
 Reader = Callable[[Any], Any]
 
 _TRUE: Final = ("1", "true", "yes", "on")
@@ -161,7 +163,7 @@ def endpoint(given: Any) -> str:
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]/]+):(\d{1,5}|\*)", rest, re.ASCII)
     if scheme == "tcp" and match and (match[2] == "*" or 0 <= int(match[2]) <= 65535):
         return given
-    raise ValueError(expected + _hint(_ENDPOINT_HINTS, given))
+    raise ValueError(expected + instead_of_endpoint(given))
 
 
 class Mode(int):
@@ -236,38 +238,5 @@ def source(given: Any) -> str:
     except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
     if not valid:
-        raise ValueError(expected + _hint(_SOURCE_HINTS, url))
+        raise ValueError(expected + instead_of_source(url))
     return url
-
-
-def _hint(mistakes: tuple[tuple[str, str], ...], given: str) -> str:
-    """Return the hint of the first pattern that matches; "" if none does."""
-    found = (hint for pattern, hint in mistakes if re.match(pattern, given, re.ASCII))
-    return next(found, "").format(given)
-
-
-_ENDPOINT_HINTS: Final = (
-    (r"(?i:wss?|https?)://", " (that is an address of a BMS: recbms-zmq run reads it)"),
-    (r"\d{1,5}$", " (perhaps tcp://127.0.0.1:{}?)"),
-    (r"([\w.-]{1,100}|\*):\d{1,5}$", " (perhaps tcp://{}?)"),
-    (r"(localhost|[\w-]{1,63}(\.[\w-]{1,63}){1,9})$", " (perhaps tcp://{}:5556?)"),
-    (r"recbms/", " (a topic follows --topic)"),
-    (r"[./~][\w./~-]{0,100}$", " (perhaps ipc://{}?)"),
-)
-"""Usual mistakes in an endpoint, and what to type instead."""
-_SOURCE_HINTS: Final = (
-    ("[\"'<`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb]", " (without the quotes)"),
-    (r"(sim|demo|simulate)$", " (perhaps sim:?)"),
-    (r"[\w./~-]{1,100}\.toml$", " (perhaps --config {}?)"),
-    (r"[\w./~-]{1,100}\.(ya?ml|ini|conf)$", " (a configuration is a TOML file: --config FILE)"),
-    (r"[\w./~-]{1,100}\.(jsonl?|ndjson|log|txt)$", " (perhaps replay:{}?)"),
-    (r"[\w.-]{1,100}(:\d{1,5})?/(ws|cell)/?$", " (a scheme is missing: ws:// or http://)"),
-    (r"[\w.-]{1,100}:5556$", " (perhaps a service publishes there: recbms-zmq listen tcp://{})"),
-    (r"[\w.-]{1,100}(:\d{1,5})?$", " (perhaps ws://{}/ws?)"),
-    (r"tcp:|ipc:", " (that is where a service publishes: recbms-zmq listen reads it)"),
-    (r"(wss?|https?):/?(?!/)", " (two slashes follow the colon)"),
-    (r"(wss?|https?)//", " (a colon is missing before the slashes)"),
-    (r"(wss?|https?)://([:/?#]|$)", " (the host is missing)"),
-    (r"(wss?|https?)://[\w.-]+:\d*(/|$)", " (a port is a number from 1 to 65535)"),
-)
-"""Usual mistakes in the address of a BMS, and what to type instead."""

@@ -30,6 +30,7 @@ What happens, what is published, and the state after it (`report` is `changes`):
     expired   a value                                      the value       current
     expired   a value, too soon after the null             nothing         held
     expired   the column is gone                           nothing         retired
+    retired   the column is back without a reading         nothing         expired
     retired   the column is back                           the value       current
     retired   the column is back, too soon                 nothing         held
 

@@ -39,7 +39,7 @@ from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Unknown, Value
 from recbms_zmq.sensors.settings_table import settings_sensors
 from recbms_zmq.sensors.status_columns import StatusColumns
 from recbms_zmq.sensors.unit_census import UnitCensus
-from recbms_zmq.sensors.units import Unit, numbered
+from recbms_zmq.sensors.units import Unit, UnitReader
 from recbms_zmq.wire.chemistry import chemistry, model, nominal_cell_voltage
 from recbms_zmq.wire.frames import Master, Settings, Status
 
@@ -86,7 +86,7 @@ class Normalizer:
         self._remarks = Remarks()
         self._known = NOTHING_KNOWN
         self._alarms = AlarmTracker()
-        self._addressed = False
+        self._units = UnitReader()
         self._census = UnitCensus()
         self._shape: list[tuple[int, ...]] = []
         self._status = StatusColumns((), has_link=False)
@@ -125,27 +125,25 @@ class Normalizer:
         array = require_data(frame)
         master = array.master or Master()
         self._scale.update(master)
-        units = self._census.update(master.unit_count, len(numbered(array.slaves or {})))
-        if units is not self._known.units:
-            self._known = self._known._replace(units=units)
+        units = self._units.read(array.slaves)
+        count = self._census.update(master.unit_count, len(units.units) + units.left_out)
+        if count is not self._known.units:
+            self._known = self._known._replace(units=count)
         pack = Pack.of(
-            frame,
+            master,
+            units,
             arrival,
             soc=self._scale.percent(master.state_of_charge),
             soh=self._scale.percent(master.state_of_health),
             idle_current=self._idle_current,
             known=self._known,
             energy=energy,
-            addressed=self._addressed,
         )
         alarms = self._alarms.update(pack.alarm, arrival)
         if alarms:
             # The frame that raises an alarm has to show it as the last one, in the same batch.
             self._known = self._known._replace(last_alarm=self._alarms.last)
             pack = msgspec.structs.replace(pack, known=self._known)
-        if pack.addressed is not None:
-            # By the last frame with units, so that one broken frame decides for the next one only.
-            self._addressed = pack.addressed
         admitted = self._admission.admitted(pack.units)
         self._update_remarks(pack, are_all_admitted=len(admitted) == len(pack.units))
         shape = [(0 if link is None else 1,), *map(_shape_of, admitted)]

@@ -17,7 +17,7 @@ from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.sensors.unit_census import NOT_COUNTED, UnitCount
-from recbms_zmq.sensors.units import UNPLUGGED, Unit, numbered, order_units
+from recbms_zmq.sensors.units import UNPLUGGED, Unit, Units, numbered
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
 _NO_DATA: Final = {"clock_time", "clock_date", "address", "temperature_count"}
@@ -66,7 +66,6 @@ class Pack(Struct, frozen=True, gc=False):
         voltage, current, power: V, A and W, as they are published.
         soc, soh: state of charge and health, %, as they are published.
         units: in the order of their addresses.
-        addressed: whether the frame has addresses of units; None if it has no units.
         shared_addresses: addresses that several units have, with how many.
         left_out: units that came without an address where others have one.
         is_unit_missing: whether the frame lacks a unit of the pack.
@@ -94,7 +93,6 @@ class Pack(Struct, frozen=True, gc=False):
     soc: float | None
     soh: float | None
     units: tuple[Unit, ...]
-    addressed: bool | None
     shared_addresses: tuple[tuple[int, int], ...]
     left_out: int
     is_unit_missing: bool
@@ -118,7 +116,8 @@ class Pack(Struct, frozen=True, gc=False):
     @classmethod
     def of(
         cls,
-        frame: Status,
+        master: Master,
+        units: Units,
         arrival: str = "",
         *,
         soc: float | None = None,
@@ -126,34 +125,26 @@ class Pack(Struct, frozen=True, gc=False):
         idle_current: float = 0.1,
         known: Known = NOTHING_KNOWN,
         energy: Counters = NOT_KNOWN,
-        addressed: bool = False,
     ) -> "Pack":
         """Put a status frame in order.
 
         Args:
-            frame: as decoded.
+            master: of the frame.
+            units: of the frame.
             arrival: when it came, ISO 8601.
             soc: state of charge of the frame, %.
             soh: state of health of the frame, %.
             idle_current: A, up to which the pack is idle.
             known: what is known beside the frame.
             energy: the counters up to this frame.
-            addressed: whether the units are known to have addresses. One that comes without its
-                address is then left out, because it could be any of them.
-
-        Raises:
-            NoBatteryData: see `require_data`.
 
         """
-        array = require_data(frame)
-        master = array.master or Master()
-        found = order_units(array.slaves, addressed=addressed)
-        ordered = found.units
+        ordered = units.units
         # What is made of all cells or sensors is unknown without one of them.
         is_unit_missing = known.units.is_one_missing(
-            ordered, len(ordered) + found.left_out, master.voltage
+            ordered, len(ordered) + units.left_out, master.voltage
         )
-        has_all_units = not is_unit_missing and not found.left_out
+        has_all_units = not is_unit_missing and not units.left_out
         has_all_voltages = has_all_temperatures = has_all_flags = has_all_units
         all_voltages: list[float | None] = []
         all_temperatures: list[float | None] = []
@@ -184,14 +175,13 @@ class Pack(Struct, frozen=True, gc=False):
             soc=shown(soc, PERCENT_DECIMALS),
             soh=shown(soh, PERCENT_DECIMALS),
             units=ordered,
-            addressed=found.addressed,
-            shared_addresses=found.shared_addresses,
-            left_out=found.left_out,
+            shared_addresses=units.shared_addresses,
+            left_out=units.left_out,
             is_unit_missing=is_unit_missing,
             has_all_voltages=has_all_voltages,
             arrival=arrival,
             known=known,
-            cell_count=None if is_unit_missing else found.cell_count,
+            cell_count=None if is_unit_missing else units.cell_count,
             charge_state=_charge_state(current, idle_current),
             time_remaining=None if text is None else parse_time_remaining(text),
             alarm=alarm_of(master),

@@ -1,10 +1,15 @@
-"""The units of a status frame, in order: by their addresses, cells and sensors as lists."""
+"""The units of a status frame, in order: by their addresses, cells and sensors as lists.
+
+A `UnitReader` reads those of one BMS.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from recbms_zmq.wire.frames import MAX_CELLS, MAX_SENSORS, MAX_UNITS, Slave, Slaves
 
@@ -15,6 +20,15 @@ UNPLUGGED: Final = (-127.0, 85.0)
 _STAND_IN: Final = 256
 """Added to the position of a unit whose address another one has: no address is as large."""
 MOST_ADDRESS: Final = _STAND_IN + MAX_UNITS - 1
+# What is the same in nearly all frames: all that `_measured` does not read.
+_read_steady: Final = attrgetter(
+    "address",
+    "cell_count",
+    "temperature_count",
+    "temperatures",
+    "cell_resistances",
+    "cell_balancing",
+)
 
 
 # `gc=False`, as in `wire.frames`: made of each frame, without a cycle.
@@ -24,6 +38,7 @@ class Unit(Struct, frozen=True, gc=False):
     A list is empty if the frame has no value for it at all.
 
     Attributes:
+        position: in the frame, from 0.
         address: 0 to 255 on RS-485; 256 and more if another unit has the same address.
         cell_count, sensor_count: as the unit states them; None without a count that can be.
         bms_temperature: of the board, °C.
@@ -37,6 +52,7 @@ class Unit(Struct, frozen=True, gc=False):
 
     """
 
+    position: int
     address: int
     cell_count: int | None
     sensor_count: int | None
@@ -69,31 +85,70 @@ class Units(Struct, frozen=True, gc=False):
     left_out: int
 
 
-def order_units(slaves: Slaves | None, *, addressed: bool) -> Units:
-    """Put the units of a frame in order; see `Pack.of` for `addressed`."""
-    numbered_slaves = sorted(numbered(slaves or {}))
+class UnitReader:
+    """Reads the units of one BMS from its frames.
+
+    The order of the units and most of their lists are those of the frame before, and kept then:
+    making them is a tenth of the cost of a frame.
+    """
+
+    def __init__(self) -> None:
+        self._is_addressed = False
+        self._steady: Any = None
+        self._units: Units
+
+    def read(self, slaves: Slaves | None) -> Units:
+        """Put the units of a frame in order.
+
+        Where units are known to have addresses, by the last frame with units, one that comes
+        without its address is left out, because it could be any of them. So one broken frame
+        decides for the next one only.
+        """
+        found = numbered(slaves or {})
+        steady = self._is_addressed, [(position, _read_steady(slave)) for position, slave in found]
+        if steady != self._steady:
+            self._steady = steady
+            self._units = _order(sorted(found), addressed=self._is_addressed)
+        else:
+            slave_at = dict(found)
+            units = [_measured(unit, slave_at[unit.position]) for unit in self._units.units]
+            self._units = _with_units(self._units, units)
+        if self._units.addressed is not None:
+            self._is_addressed = self._units.addressed
+        return self._units
+
+
+def _order(slaves: Sequence[tuple[int, Slave]], *, addressed: bool) -> Units:
+    """Put slaves with their positions in order; see `UnitReader.read` for `addressed`."""
     units: dict[int, Unit] = {}
-    for position, slave in numbered_slaves:
+    for position, slave in slaves:
         address = slave.address
         if address is not None:
             # A pack whose address switches are set wrong must not lose a unit without a word.
             if address in units:
                 address = _STAND_IN + position
-            units[address] = _unit(address, slave)
+            units[address] = _unit(position, address, slave)
     has_addresses = bool(units)
     if not has_addresses and not addressed:
         # Older firmware sends no addresses. REC counts the positions from 1.
-        units = {position + 1: _unit(position + 1, slave) for position, slave in numbered_slaves}
-    ordered = tuple([units[address] for address in sorted(units)])
+        units = {position + 1: _unit(position, position + 1, slave) for position, slave in slaves}
+    ordered = [units[address] for address in sorted(units)]
     has_stand_in = bool(ordered) and ordered[-1].address >= _STAND_IN
-    left_out = len(numbered_slaves) - len(units)
-    return Units(
-        units=ordered,
-        addressed=has_addresses if numbered_slaves else None,
-        shared_addresses=_shared(numbered_slaves) if has_stand_in else (),
-        cell_count=None if left_out else _cell_count(ordered),
-        left_out=left_out,
+    return _with_units(
+        Units(
+            units=(),
+            addressed=has_addresses if slaves else None,
+            shared_addresses=_shared(slaves) if has_stand_in else (),
+            cell_count=None,
+            left_out=len(slaves) - len(units),
+        ),
+        ordered,
     )
+
+
+def _with_units(rest: Units, units: Sequence[Unit]) -> Units:
+    cell_count = None if rest.left_out else _cell_count(units)
+    return replace(rest, units=tuple(units), cell_count=cell_count)
 
 
 def numbered(items: dict[int, _T | None] | list[_T | None]) -> list[tuple[int, _T]]:
@@ -119,7 +174,7 @@ def _cell_count(units: Sequence[Unit]) -> int | None:
     return total or None
 
 
-def _unit(address: int, slave: Slave) -> Unit:
+def _unit(position: int, address: int, slave: Slave) -> Unit:
     cells, sensors = _count(slave.cell_count, MAX_CELLS), slave.temperature_count
     # There is no unit without cells, so a count of 0 hides none.
     most_cells = cells or None
@@ -127,20 +182,34 @@ def _unit(address: int, slave: Slave) -> Unit:
     # Slots beyond the count are unused, and can hold garbage: over RS-485 there are always 4
     # temperatures, and the unused ones have values that look like cell voltages.
     temperatures = _in_order(slave.temperatures, sensors, MAX_SENSORS)
-    voltages = _in_order(slave.cell_voltages, most_cells, MAX_CELLS)
     flags = _in_order(slave.cell_balancing, most_cells, MAX_CELLS)
-    return Unit(
+    unit = Unit(
+        position=position,
         address=address,
         cell_count=cells,
         sensor_count=sensor_count,
-        bms_temperature=slave.bms_temperature,
+        bms_temperature=None,
         temperatures=temperatures,
-        cell_voltages=voltages,
+        cell_voltages=(),
         cell_resistances=_in_order(slave.cell_resistances, most_cells, MAX_CELLS),
         cell_balancing=[None if flag is None else bool(flag) for flag in flags],
-        has_all_voltages=_is_whole(voltages, cells),
+        has_all_voltages=False,
         has_all_temperatures=_is_whole(temperatures, sensor_count),
-        has_all_flags=_is_whole(flags, cells) and len(flags) >= len(voltages),
+        has_all_flags=False,
+    )
+    return _measured(unit, slave)
+
+
+def _measured(unit: Unit, slave: Slave) -> Unit:
+    """Return a unit with what is measured anew for each frame."""
+    flags = unit.cell_balancing
+    voltages = _in_order(slave.cell_voltages, unit.cell_count or None, MAX_CELLS)
+    return replace(
+        unit,
+        bms_temperature=slave.bms_temperature,
+        cell_voltages=voltages,
+        has_all_voltages=_is_whole(voltages, unit.cell_count),
+        has_all_flags=_is_whole(flags, unit.cell_count) and len(flags) >= len(voltages),
     )
 
 

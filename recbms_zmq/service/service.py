@@ -89,8 +89,10 @@ class Service:
         if batch.messages or batch.expired:
             for sink in self._sinks:
                 sink.publish(batch)
-        self._notifier.changed()
-        self._notify.set(self._notifier.next_due)
+        if self._notifier.is_used:
+            if self._notifier.changed(time.monotonic()):
+                self._notify.cancel()  # it is due later now
+            self._notify.set(self._notifier.next_due)
 
     def _notify_when_due(self) -> None:
         self._notifier.update(time.monotonic())

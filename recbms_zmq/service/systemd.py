@@ -14,7 +14,9 @@ from recbms_zmq.service.pipeline import Pipeline
 from recbms_zmq.service.timer import NEVER
 
 STATUS_EVERY: Final = 5.0
-"""Seconds between two checks of the status line, which is sent when it has changed."""
+"""Seconds between two checks of the status line at least. It is sent when it has changed."""
+STATUS_WAITS: Final = 2.0
+"""Seconds for which the check waits for the next frame, because that wakes the process anyway."""
 RETRY: Final = 1.0
 """Seconds until what did not fit into systemd's queue is sent again."""
 _MOST_NAMED: Final = 5  # BMS in one status line
@@ -50,7 +52,7 @@ class Notifier:
         self._status_line = status
         self._is_alive = is_alive
         self._status = ""
-        self._status_due = 0.0
+        self._status_due = NEVER  # not before READY
         self._may_have_changed = True
         self._unsent: dict[str, str] = {}
         self._retry_due = NEVER
@@ -58,17 +60,27 @@ class Notifier:
     def ready(self) -> None:
         """Note that all sockets are open; `update` sends READY."""
         self._unsent["READY"] = "1"
+        self._status_due = 0.0
 
-    def changed(self) -> None:
-        """Note that the status line may have changed."""
+    def changed(self, now: float) -> bool:
+        """Note that the status line may have changed; return whether that led to an update."""
         self._may_have_changed = True
+        if now < self._status_due:
+            return False
+        self.update(now)
+        return True
+
+    @property
+    def is_used(self) -> bool:
+        """Whether systemd wants notifications."""
+        return self._socket is not None
 
     @property
     def next_due(self) -> float:
         """The monotonic time from which `update` has something to do, in seconds."""
         if self._socket is None:
             return NEVER
-        status_due = self._status_due if self._may_have_changed else NEVER
+        status_due = self._status_due + STATUS_WAITS if self._may_have_changed else NEVER
         return min(self._beat_due, status_due, self._retry_due)
 
     def update(self, now: float) -> None:
@@ -92,7 +104,8 @@ class Notifier:
             self._retry_due = now + RETRY if self._unsent else NEVER
 
     def stopping(self) -> None:
-        """Send STOPPING: the shutdown has begun."""
+        """Send STOPPING: the shutdown has begun, and what it changes is no status."""
+        self._status_due = NEVER
         self._send(STOPPING="1", STATUS="stopping")
 
     def close(self) -> None:

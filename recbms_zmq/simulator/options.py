@@ -43,36 +43,47 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
 
 
+_DEFAULT: Final = SimulatorOptions()
 OPTIONS: Final = (
     Option(
-        "units", readers.count("units", least=1, most=MAX_UNITS), 1, "BMS units in the array", "N"
+        "units",
+        readers.count("units", least=1, most=MAX_UNITS),
+        _DEFAULT.units,
+        "BMS units in the array",
+        "N",
     ),
-    Option("cells", readers.count("cells", least=1, most=MAX_CELLS), 4, "cells of each unit", "N"),
+    Option(
+        "cells",
+        readers.count("cells", least=1, most=MAX_CELLS),
+        _DEFAULT.cells,
+        "cells of each unit",
+        "N",
+    ),
     Option(
         "rate",
         readers.number("frames per second", least=0.01, most=1000),
-        1.0,
+        _DEFAULT.rate,
         "status frames per second",
         "HZ",
     ),
     Option(
         "speed",
         readers.number("seconds per second", least=0.01, most=100_000),
-        1.0,
+        _DEFAULT.speed,
         "simulated seconds per second; with 600 a day takes 2.4 minutes",
         "X",
     ),
     Option(
         "seed",
         readers.count("a seed", most=2**32 - 1),
-        0,
+        _DEFAULT.seed,
         "of pack, weather and household; another seed gives another pack",
         "N",
     ),
     Option(
         "firmware",
         readers.choice(*FIRMWARE),
-        "current",
+        _DEFAULT.firmware,
         "variant of the frames: current (like the real ones), arrays (lists instead of objects), "
         "old (without bal and address), new (with mcu_time and re1l)",
         "NAME",

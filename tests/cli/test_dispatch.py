@@ -86,11 +86,21 @@ ABOVE = "expected seconds, a number above 0"
         ),
         ("listen tcp://*:5556", "cannot connect to tcp://*:5556: Invalid argument"),
         ("monitor tcp://127.0.0.1:*", "cannot connect to tcp://127.0.0.1:*: Invalid argument"),
-        ("monitor tcp://nowhere", f"ENDPOINT: {ENDPOINT}, got 'tcp://nowhere'"),
+        (
+            "monitor tcp://nowhere",
+            f"ENDPOINT: {ENDPOINT} (a port is missing: tcp://nowhere:5556), got 'tcp://nowhere'",
+        ),
         ("monitor 192.168.8.2", f"{SOURCE} (perhaps ws://192.168.8.2/ws?), got '192.168.8.2'"),
         ("monitor --curve-secret-key a.key_secret", PAIR),
         ("monitor --stale-after no sim:", f"--stale-after: {ABOVE}, got 'no'"),
-        ("check tcp://nowhere", f"TARGET: {ENDPOINT}, got 'tcp://nowhere'"),
+        (
+            "check tcp://nowhere",
+            f"TARGET: {ENDPOINT} (a port is missing: tcp://nowhere:5556), got 'tcp://nowhere'",
+        ),
+        (
+            "check r.toml",
+            f"TARGET: {SOURCE[8:]} (perhaps recbms-zmq run --config r.toml?), got 'r.toml'",
+        ),
         ("check --timeout 0", f"--timeout: {ABOVE}, got '0'"),
         ("check --device A", NAME),
         (

@@ -100,7 +100,7 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
     (
         *(readers.endpoint, ENDPOINT),
         [
-            *("tcp://127.0.0.1", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:x"),
+            *("tcp://127.0.0.1:65536", "tcp://127.0.0.1:x"),
             *("tcp://::1:5556", "tcp://:5556", "udp://127.0.0.1:5556", "ipc://"),
             *("ipc://" + "x" * 108, "ipc://" + "\u00e4" * 54, "ipc:///a\nb", 5556),
         ],
@@ -117,7 +117,7 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
         *(readers.source, SOURCE),
         [
             *("", 5, "ws://h:x/ws"),
-            *("ws://[::1/ws", "ws://h /ws", "ws://h\n/ws", "ftp://h/ws", "sim:x", "replay:"),
+            *("ws://[::1/ws", "ws://h /ws", "ws://h\n/ws", "ftp://h/ws", "replay:"),
             *("http://a..b/cell", "ws://.b/ws", f"ws://{'a' * 64}.b/ws", "replay:\n"),
             *("ws://" + "\u00e4" * 64 + ".b/ws", "http://\u00e4..b/cell"),
         ],
@@ -142,8 +142,17 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
         ),
         ["h:5556"],
     ),
-    (readers.source, SOURCE + " (perhaps sim:?)", ["sim", "demo", "simulate"]),
-    (readers.source, SOURCE + " (perhaps --config /etc/r.toml?)", ["/etc/r.toml"]),
+    (
+        *(readers.source, SOURCE + " (perhaps sim:, or sim:?units=2&cells=16?)"),
+        ["sim", "demo", "simulate", "sim?cells=4", "sim:cells=4", "sim://"],
+    ),
+    (readers.source, SOURCE + " (perhaps replay:FILE?)", ["file:///tmp/battery.jsonl"]),
+    *(
+        (read, f"{what} (for MQTT: recbms-zmq files to_mqtt.py, or flow --target mqtt)", [url])
+        for read, what in ((readers.source, SOURCE), (readers.endpoint, ENDPOINT))
+        for url in ("mqtt://u:secret@h", "MQTTS://h:8883")
+    ),
+    (readers.source, SOURCE + " (perhaps recbms-zmq run --config /etc/r.toml?)", ["/etc/r.toml"]),
     (
         *(readers.source, SOURCE + " (a configuration is a TOML file: --config FILE)"),
         ["recbms.yaml", "recbms.conf"],
@@ -170,6 +179,7 @@ BAD: list[tuple[Reader, str, list[Any]]] = [
         ["127.0.0.1:5556", "127.0.0.1", "5556"],
     ),
     (readers.endpoint, ENDPOINT + " (perhaps tcp://*:5556?)", ["*:5556"]),
+    (readers.endpoint, ENDPOINT + " (a port is missing: tcp://h:5556)", ["tcp://h"]),
     (readers.endpoint, ENDPOINT + " (perhaps ipc:///run/pub?)", ["/run/pub"]),
     (readers.endpoint, ENDPOINT + " (a topic follows --topic)", ["recbms/main/soc"]),
     (readers.keys(), KEYS + " (no sensor has 'powr'; did you mean power?)", ["soc,powr"]),

@@ -10,12 +10,12 @@ from e2e.node_red import FLOWS
 VIEW = (FLOWS / "lovelace.yaml").read_text(encoding="utf-8")
 CELLS = """\
 | **2/1** | **2/2** | **2/3** | **2/4** | **2/5** |
-|--:|--:|--:|--:|--:|
-| ▼3.305 | 3.320 | 3.320 | 3.320 | 3.320 |
+|--|--|--|--|--|
+| 3.305▼ | 3.320 | 3.320 | 3.320 | 3.320 |
 | **2/6** | **2/7** | **2/8** | **2/9** | **2/10** |
 | 3.320 | 3.320 | 3.320 | 3.320 | – |
 | **16/1** | | | | |
-| ▲3.400 |"""  # noqa: RUF001 - the dash is what is shown of an unknown cell
+| 3.400▲ |"""  # noqa: RUF001 - the dash is what is shown of an unknown cell
 
 
 def test_every_entity_of_the_view_is_one_that_the_flows_make() -> None:

@@ -105,6 +105,14 @@ def test_once_ends_with_the_input(start: Run) -> None:
     good.stdin.close()
     assert good.wait() == 0
     assert good.message(key="soc")["payload"] == 28.5
+    both = start("run", "--once", "-", stdin=subprocess.PIPE)
+    both.stdin.write(f"{STATUS}\n".encode())
+    both.stdin.flush()
+    time.sleep(0.5)  # nothing depends on it but how surely a mistake would show
+    both.stdin.write(f"{SETTINGS}\n".encode())
+    both.stdin.flush()  # and not closed: it ends because it has both frames
+    assert both.wait() == 0
+    assert both.message(key="settings/remote_switch")
     nothing = start("run", "--once", "-")
     assert nothing.wait() == 69
     assert nothing.stderr.text().endswith(

@@ -16,7 +16,7 @@ from support.frames import SETTINGS, status
 from support.process import command
 from support.waiting import PATIENCE
 
-from recbms_zmq.service.systemd import STATUS_EVERY, Notifier
+from recbms_zmq.service.systemd import STATUS_EVERY, STATUS_WAITS, Notifier
 
 pytestmark = pytest.mark.slow
 
@@ -320,7 +320,7 @@ class TestNotifier:
         notifier = make_notifier(manager.environment(), status=lambda: str(next(states)))
         notifier.ready()
         for tenth in range(int(STATUS_EVERY * 20) + 1):
-            notifier.changed()
+            notifier.changed(100.0 + tenth / 10)
             run_until(notifier, 100.0 + tenth / 10)
         notifier.close()
         assert manager.everything() == [
@@ -334,10 +334,30 @@ class TestNotifier:
         notifier.ready()
         run_until(notifier, 100.0)
         assert notifier.next_due == float("inf")
-        notifier.changed()
-        assert notifier.next_due == 100.0 + STATUS_EVERY
+        assert not notifier.changed(101.0)
+        assert notifier.next_due == 100.0 + STATUS_EVERY + STATUS_WAITS
         notifier.close()
         assert notifier.next_due == float("inf")
+
+    def test_the_status_is_sent_with_a_frame_and_needs_no_timer(self, manager: Manager) -> None:
+        states = iter(range(1000))
+        notifier = make_notifier(manager.environment(), status=lambda: str(next(states)))
+        notifier.ready()
+        run_until(notifier, 100.0)
+        updates = [at for at in range(101, 116) if notifier.changed(at)]
+        assert updates == [105, 110, 115]
+        assert notifier.next_due == float("inf")
+        notifier.close()
+        assert manager.everything()[1:] == [{"STATUS": "1"}, {"STATUS": "2"}, {"STATUS": "3"}]
+
+    def test_there_is_no_status_before_the_start_and_after_the_end(self, manager: Manager) -> None:
+        notifier = make_notifier(manager.environment())
+        assert not notifier.changed(100.0)
+        notifier.ready()
+        notifier.stopping()
+        assert not notifier.changed(200.0)
+        notifier.close()
+        assert manager.everything() == [{"READY": "1", "STOPPING": "1", "STATUS": "stopping"}]
 
     def test_what_systemd_had_no_room_for_is_sent_later(self, manager: Manager) -> None:
         manager.fill()

@@ -121,6 +121,7 @@ WHAT_HAPPENS: dict[tuple[str, str], Callable[[Driver], None]] = {
     ("expired", "a value"): lambda d: d.frame(INTERVAL, 1),
     ("expired", "a value, too soon after the null"): lambda d: d.frame(INTERVAL - 1, 1),
     ("expired", "the column is gone"): lambda d: d.no_column(INTERVAL),
+    ("retired", "the column is back without a reading"): lambda d: d.frame(1, None),
     ("retired", "the column is back"): lambda d: d.frame(INTERVAL, 1),
     ("retired", "the column is back, too soon"): lambda d: d.frame(INTERVAL - 1, 1),
 }

@@ -11,7 +11,7 @@ from recbms_zmq.wire.frames import MAX_UNITS, BmsArray, Slave, Status
 
 def addresses(admission: UnitAdmission, wanted: Iterable[int]) -> list[int]:
     without_values: tuple[Any, ...] = (None, None, 20.0, [], [], [], [], False, False, False)
-    units = [Unit(address, *without_values) for address in wanted]
+    units = [Unit(0, address, *without_values) for address in wanted]
     return [unit.address for unit in admission.admitted(units)]
 
 

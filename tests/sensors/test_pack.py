@@ -23,16 +23,16 @@ from recbms_zmq.sensors.formulas import (
     minutes_remaining,
 )
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.pack import Known, Pack
+from recbms_zmq.sensors.pack import Known, Pack, require_data
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
-from recbms_zmq.sensors.units import Unit
+from recbms_zmq.sensors.units import Unit, UnitReader
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
 
 
 def pack_of(slaves: Any = None, **master: Any) -> Pack:
     """Make a pack; without any data but these it has a state of health."""
     master = {"state_of_health": 1.0} | master
-    return Pack.of(Status(bms_array=BmsArray(master=Master(**master), slaves=slaves)))
+    return Pack.of(Master(**master), UnitReader().read(slaves))
 
 
 def unit_of(**slave: Any) -> Unit:
@@ -104,9 +104,10 @@ def test_a_pack_without_units_is_a_pack(slaves: Any) -> None:
 
 
 def test_a_pack_without_master_is_a_pack() -> None:
-    pack = Pack.of(Status(bms_array=BmsArray(slaves=[Slave(address=2, bms_temperature=20.0)])))
-    assert pack.master == Master()
-    assert [unit.address for unit in pack.units] == [2]
+    frame = Status(bms_array=BmsArray(slaves=[Slave(address=2, bms_temperature=20.0)]))
+    values = {sensor.key: value for sensor, value in Normalizer().status(frame).items()}
+    assert values["bms_temperature/2"] == 20.0
+    assert "voltage" not in values
 
 
 EMPTY_MASTERS: list[Master | None] = [
@@ -136,7 +137,7 @@ def test_a_frame_without_any_data_is_refused(master: Master | None, slaves: Any)
     sentence = "^the module answers, but knows nothing of the BMS: RS-485 cable[?]$"
     for each in (frame, Status()):
         with pytest.raises(NoBatteryData, match=sentence):
-            Pack.of(each)
+            require_data(each)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_frame_without_any_data_is_refused(master: Master | None, slaves: Any)
     ],
 )
 def test_one_reading_is_data_also_if_it_is_0(array: BmsArray) -> None:
-    assert Pack.of(Status(bms_array=array))
+    assert require_data(Status(bms_array=array)) is array
 
 
 # --- cells and sensors ---
@@ -275,11 +276,11 @@ def test_the_lowest_and_highest_cell_are_named_by_unit_and_number(
 
 
 def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
-    frame = Status(bms_array=BmsArray(master=Master(voltage=13.0)))
+    frame = Master(voltage=13.0), UnitReader().read(None)
     known = Known(capacity=320.0)
-    assert capacity_remaining(Pack.of(frame, soc=50.0, known=known)) == 160.0
-    assert capacity_remaining(Pack.of(frame, soc=50.0)) is None
-    assert capacity_remaining(Pack.of(frame, known=known)) is None
+    assert capacity_remaining(Pack.of(*frame, soc=50.0, known=known)) == 160.0
+    assert capacity_remaining(Pack.of(*frame, soc=50.0)) is None
+    assert capacity_remaining(Pack.of(*frame, known=known)) is None
 
 
 @pytest.mark.parametrize(
@@ -407,8 +408,8 @@ def test_up_to_the_idle_current_a_pack_neither_charges_nor_discharges(
 
 def test_the_idle_current_can_be_set_to_nothing() -> None:
     def state(current: float) -> str | None:
-        frame = Status(bms_array=BmsArray(master=Master(current=current)))
-        return Pack.of(frame, idle_current=0.0).charge_state
+        frame = Master(current=current), UnitReader().read(None)
+        return Pack.of(*frame, idle_current=0.0).charge_state
 
     assert [state(0.004), state(0.006), state(-0.006)] == ["idle", "charging", "discharging"]
 

@@ -16,7 +16,8 @@ from recbms_zmq.sensors.pack import Known, Pack
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.status_columns import StatusColumns
 from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
-from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
+from recbms_zmq.sensors.units import UnitReader
+from recbms_zmq.wire.frames import ErrorState, Master, Settings, Slave
 
 
 def one_of(*values: Any) -> st.SearchStrategy[Any]:
@@ -55,7 +56,7 @@ SLAVES = st.builds(
 )
 PACKS = st.builds(
     lambda master, slave, arrival, **beside: Pack.of(
-        Status(bms_array=BmsArray(master=master, slaves=[slave])), arrival, **beside
+        master, UnitReader().read([slave]), arrival, **beside
     ),
     MASTERS,
     SLAVES,
@@ -156,7 +157,8 @@ def test_values_have_the_decimals_of_their_sensor() -> None:
         cell_resistances=[ODD / 1000],
     )
     pack = Pack.of(
-        Status(bms_array=BmsArray(master=master, slaves=[slave])),
+        master,
+        UnitReader().read([slave]),
         "",
         soc=ODD,
         soh=ODD,

@@ -226,6 +226,51 @@ def test_a_full_disk_leaves_the_log_as_it_was_and_no_alarm_is_lost(tmp_path: Pat
     assert read_history(tmp_path) == [past(LOW, 1, 2), past(COLD, 3, None, is_active=True)]
 
 
+@pytest.mark.parametrize(
+    ("pause", "others", "is_same"),
+    [(3600, 0, True), (3601, 0, False), (900, 99, True), (900, 100, False)],
+)
+def test_an_alarm_is_the_same_one_for_an_hour_and_a_hundred_others(
+    pause: int, others: int, is_same: bool, tmp_path: Path
+) -> None:
+    process = Process(tmp_path)
+    process.frame(0, LOW)
+    process.frame(1, None)
+    for number in range(others):
+        process.frame(2 + number, LOW._replace(number=100 + number))
+    process.frame(500, None)
+    process.frame(1 + pause, LOW)
+    process.save(last=True)
+    alarms = [each for each in read_history(tmp_path) if each.alarm == LOW]
+    again = past(LOW, 1 + pause, None, is_active=True)
+    assert alarms == (
+        [replace(again, times=2, first_raised=ts(0))] if is_same else [past(LOW, 0, 1), again]
+    )
+
+
+def test_the_last_change_is_written_when_there_was_none_for_five_minutes(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    for second in range(0, 400, 4):
+        process.frame(second, LOW)
+        process.frame(second + 2, None)
+        process.save()
+    written = process.path.read_bytes()
+    process.second = 398 + 299
+    process.save()
+    assert process.path.read_bytes() == written
+    process.second = 398 + 300
+    process.save()
+    assert process.path.read_bytes() != written
+    assert read_history(tmp_path) == [past(LOW, 396, 398, times=100, first=0)]
+
+
+def test_a_text_without_end_is_cut(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    process.frame(0, LOW._replace(text="x" * 101))
+    process.save()
+    assert read_history(tmp_path) == [past(LOW._replace(text="x" * 100), 0, None, is_active=True)]
+
+
 def test_an_alarm_that_comes_and_goes_has_one_entry_and_leaves_room_for_the_others(
     tmp_path: Path,
 ) -> None:

@@ -22,9 +22,13 @@ def test_an_alarm_that_comes_and_goes_is_written_ever_more_seldom() -> None:
 def test_an_alarm_of_which_only_the_end_was_seen_is_written_with_the_time_of_its_end() -> None:
     repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z", 0)
     repeated.clear("2026-11-26T10:00:00.000Z", 0.0, observed=False)
-    line = msgspec.json.decode(repeated.line())
-    assert (line["event"], line["raised"], line["ts"]) == (
-        "alarm_cleared",
-        "2026-11-26T10:00:00.000Z",
-        "2026-11-26T10:00:00.000Z",
-    )
+    assert msgspec.json.decode(repeated.line()) == {
+        "ts": "2026-11-26T10:00:00.000Z",
+        "event": "alarm_cleared",
+        "number": 2,
+        "text": "Cell voltage too low",
+        "unit": 1,
+        "cell": 3,
+        "raised": "2026-11-26T10:00:00.000Z",
+        "observed": False,
+    }

@@ -43,6 +43,26 @@ def test_a_slow_reader_ends_a_recording_and_one_that_keeps_up_does_not(
     assert len(errors) == ends
 
 
+def test_a_reader_that_is_64_mib_behind_is_too_slow() -> None:
+    errors: list[RecBmsError | None] = []
+
+    async def run() -> int:
+        ours, theirs = os.pipe()
+        sink = StdoutSink(theirs, errors.append)
+        output = record._Output(sink, errors.append)
+        lines = 0
+        while not errors:
+            output.write(bytes(2**20))
+            lines += 1
+        sink.close()
+        os.close(ours)
+        os.close(theirs)
+        return lines
+
+    assert asyncio.run(run()) == 65
+    assert [str(error) for error in errors] == ["the reader is too slow: 64 MiB wait for it"]
+
+
 def test_the_log_has_a_line_of_progress_every_ten_minutes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

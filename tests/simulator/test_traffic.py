@@ -134,6 +134,19 @@ def test_the_clock_jumps_and_comes_back() -> None:
     ]
 
 
+@pytest.mark.parametrize("firmware", ["current", "new"])
+def test_a_clock_that_jumps_adds_nothing_to_the_settings(firmware: str) -> None:
+    settings: list[dict[str, Any]] = []
+    for faults in ("", "clock at 1s for 1s"):
+        module = traffic(faults, firmware=firmware)
+        live(module, 1.4)
+        settings.append(json.loads(module.greeting(1.5)[0].data))
+    usual, jumped = settings
+    assert jumped["mcu_date"] == "01.01.2000"
+    assert {key for key in jumped if jumped[key] != usual.get(key)} <= {"mcu_date", "mcu_time"}
+    assert jumped.keys() == usual.keys()
+
+
 def test_chance_hits_some_frames_and_the_same_ones_again() -> None:
     def hit(seed: int) -> list[float]:
         steps = live(traffic("half-frame 20%", seed=seed), 10)
