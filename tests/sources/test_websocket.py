@@ -334,17 +334,20 @@ def test_an_answer_that_is_no_handshake_is_named_before_the_server_closes(answer
     assert re.match("the BMS (gave no valid answer|does not speak websocket: .)", reason)
 
 
-@pytest.mark.parametrize("location", ["/ws/", "ws/", "//127.0.0.1:{port}/ws/", "{http}/ws/#x"])
+@pytest.mark.parametrize(
+    "location", ["/1A-2261/", "1A-2261/", "//127.0.0.1:{port}/1A-2261/", "{http}/1A-2261/#x"]
+)
 def test_a_redirect_to_another_path_is_followed_and_logged_once(
     location: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A path below the serial number, which no line of the log may show.
     monkeypatch.setattr(backoff, "FIRST", 0.01)
     caplog.set_level("INFO", "recbms_zmq")
     requests: list[Request] = []
 
     def redirect(client: ServerConnection, request: Request) -> Response | None:
         requests.append(request)
-        if request.path == "/ws/":
+        if request.path == "/1A-2261/":
             return None
         port = client.local_address[1]
         target = location.format(port=port, http=f"http://127.0.0.1:{port}")
@@ -364,11 +367,11 @@ def test_a_redirect_to_another_path_is_followed_and_logged_once(
                 record.message for record in caplog.records if "redirects" in record.message
             ]
             assert messages == [
-                f"ws://***@127.0.0.1:{port}/ws redirects to ws://***@127.0.0.1:{port}/ws/"
+                f"ws://***@127.0.0.1:{port}/ws redirects to ws://***@127.0.0.1:{port}/1A-****/"
             ]
 
     asyncio.run(run())
-    assert [request.path for request in requests[:4]] == ["/ws", "/ws/"] * 2
+    assert [request.path for request in requests[:4]] == ["/ws", "/1A-2261/"] * 2
     assert len({request.headers["Authorization"] for request in requests}) == 1
 
 
