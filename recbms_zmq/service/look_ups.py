@@ -7,6 +7,7 @@ away for ever, and no BMS occupies more than one thread.
 """
 
 import asyncio
+import selectors
 import socket
 from functools import partial
 from typing import Any, Final
@@ -23,8 +24,8 @@ _Key = tuple[Any, ...]
 class LookUpLoop(asyncio.SelectorEventLoop):
     """asyncio's own event loop, but for the look-ups."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        super().__init__(selector)
         # Those that run, and those with an answer that came too late for the connection.
         self._look_ups: dict[_Key, asyncio.Task[Any]] = {}
 

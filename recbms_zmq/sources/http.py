@@ -28,9 +28,10 @@ from recbms_zmq.sources.network import (
     explain_failure,
     follow_redirect,
     require_fingerprint,
+    shown_target,
     tls_context,
 )
-from recbms_zmq.text import masked, printable
+from recbms_zmq.text import masked
 from recbms_zmq.version import __version__
 
 _PIECE: Final = 2**12
@@ -116,7 +117,7 @@ class HttpSource(LiveSource):
             url = follow_redirect(url, location)
             if url != self._logged:
                 self._logged = url
-                _log.info("%s redirects to %s", masked(self._url), printable(masked(url)))
+                _log.info("%s redirects to %s", masked(self._url), shown_target(url))
         raise InvalidResponse(f"the BMS redirects more than {MAX_REDIRECTS} times")
 
     async def _request(self, url: str) -> Response:

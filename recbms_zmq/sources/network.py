@@ -85,8 +85,9 @@ def follow_redirect(url: str, location: str) -> str:
     except ValueError:  # a port that is no number, a bracket that is not closed
         is_allowed = False
     if not is_allowed:
-        shown = shortened(redact_text(printable(masked(location))))
-        raise InvalidResponse(f"the BMS redirects to another server, which is refused: {shown}")
+        raise InvalidResponse(
+            f"the BMS redirects to another server, which is refused: {shown_target(location)}"
+        )
     family = old.scheme.removesuffix("s") if old.scheme in ("https", "wss") else old.scheme
     user, at, _ = old.netloc.rpartition("@")  # the same server: the password is still for it
     return new._replace(
@@ -94,6 +95,11 @@ def follow_redirect(url: str, location: str) -> str:
         netloc=user + at + new.netloc.rpartition("@")[2],
         fragment="",
     ).geturl()
+
+
+def shown_target(location: str) -> str:
+    """Return where a redirect points to, for the log: the BMS can put anything there."""
+    return shortened(redact_text(printable(masked(location))))
 
 
 def _is_secure(parts: SplitResult) -> bool:

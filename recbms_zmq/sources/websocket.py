@@ -39,6 +39,7 @@ from recbms_zmq.sources.network import (
     REDIRECTS,
     explain_failure,
     follow_redirect,
+    shown_target,
     tls_context,
 )
 from recbms_zmq.text import masked, printable
@@ -183,7 +184,7 @@ class _Connector(connect):
             return error
         if target != self._logged:
             self._logged = target
-            _log.info("%s redirects to %s", masked(self._first_uri), printable(masked(target)))
+            _log.info("%s redirects to %s", masked(self._first_uri), shown_target(target))
         return target
 
     def _go_to(self, uri: str) -> None:

@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.frames import FRAMES, SETTINGS, STATUS, status
 
-from recbms_zmq.check.findings import as_json, full_report, nothing_found, verdict
+from recbms_zmq.check.findings import (
+    as_json,
+    full_report,
+    nothing_found,
+    short_facts,
+    summary,
+    verdict,
+)
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
@@ -216,6 +223,9 @@ def test_people_get_this_report() -> None:
         "  alarm       none",
         f"alive: {STATE}",
     ]
+    assert summary(probe_of(STATUS.encode())) == "unit 2: 4 cells, 1 temperature sensor; 28.5 %"
+    assert summary(probe_of(ODD)) == "unit 2: 4 cells, 1 temperature sensor"
+    assert short_facts(probe_of(STATUS.encode())) == {"device": UNIT, "soc": 28.5}
     failures = {"ws://bms/ws": "HTTP status 404", "http://bms/cell": "\x1b[2Jno"}
     assert nothing_found("bms", failures, "Do that.") == [
         "bms",
@@ -224,3 +234,20 @@ def test_people_get_this_report() -> None:
         "  what to do  Do that.",
         "no BMS found: ws://bms/ws: HTTP status 404; http://bms/cell: ?[2Jno",
     ]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(20, 20), (21, 20)])
+def test_of_many_unknown_keys_twenty_are_listed(count: int, shown: int) -> None:
+    keys = {f"k{number:02}": 1 for number in range(count)}
+    report = " ".join(" ".join(report_on(status(**keys).encode())).split())
+    listed = ", ".join(f"bms_array.master.{key}" for key in sorted(keys)[:shown])
+    end = ", ..." if count > shown else ""
+    assert f"status with unknown keys: {listed}{end} (please report them)" in report
+
+
+def test_of_many_unreadable_fields_ten_are_listed() -> None:
+    bad = json.loads(STATUS)
+    bad["bms_array"]["slave"]["0"]["nap"] = {str(cell): "?" for cell in range(11)}
+    report = " ".join(" ".join(report_on(json.dumps(bad).encode())).split())
+    paths = sorted(f"$.bms_array.slave.0.nap.{cell}" for cell in range(11))
+    assert f"fields that could not be read: {', '.join(paths[:10])} firmware" in report

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from support.bms import Connection, FakeBms
@@ -29,13 +28,6 @@ CELLS = (
     "lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference 0.015 V, warmest 22.5 °C",
 )
 PACK = ("pack", "ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature sensor")
-
-
-@pytest.fixture
-def module() -> Iterator[FakeModule]:
-    module = FakeModule()
-    yield module
-    module.close()
 
 
 def output(check: Command, code: int) -> str:
