@@ -42,7 +42,8 @@ class Instant(NamedTuple):
         # Rounded to microseconds first, as `datetime` does: 0.2999999 s is .300, not .299.
         carry, microsecond = divmod(round((self.wall - second) * 1e6), 1_000_000)
         minute, second = divmod(second + carry, 60)
-        return f"{_minute(minute)}:{second:02}.{microsecond // 1000:03}Z"
+        # Two numbers with a width cost less so than in an f-string.
+        return "%s:%02d.%03dZ" % (_minute(minute), second, microsecond // 1000)  # noqa: UP031
 
 
 @lru_cache(maxsize=2)

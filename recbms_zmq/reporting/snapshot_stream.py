@@ -8,6 +8,7 @@ held, and `publish_held` sends the newest one. After `expire` the next one goes 
 
 from collections.abc import Iterable
 from itertools import compress
+from operator import ne
 from typing import Any
 
 import msgspec
@@ -35,8 +36,9 @@ class SnapshotStream:
         self._keys: list[str] = []
         self._is_compared: list[bool] = []
         self._values: list[Value | None] = []
+        self._members: dict[str, Value] = {}  # of the values
         self._settings = ""
-        self._last_sent: Any = None
+        self._last_sent: Any = None  # keys, settings, values
         self._ts = b""
         self._refresh_due = LONG_AGO
         self._may_differ = True  # from the last one sent
@@ -45,7 +47,8 @@ class SnapshotStream:
 
     def update_settings(self, readings: Readings) -> None:
         """Take the readings of a settings frame; they are published with the next status."""
-        self._settings = _members((s.key for s in readings.sensors), readings.values)
+        keys = (sensor.key for sensor in readings.sensors)
+        self._settings = _inside(_members(keys, readings.values))
         self._may_differ = True
 
     def update(self, readings: Readings) -> None:
@@ -54,9 +57,11 @@ class SnapshotStream:
             self._sensors = readings.sensors
             self._keys = [sensor.key for sensor in readings.sensors]
             self._is_compared = [not sensor.every_frame for sensor in readings.sensors]
+            self._members = {}
         self._values = readings.values
         self._ts = readings.arrival.encode()
         changed = readings.changed
+        self._update_members(range(len(self._values)) if changed is None else changed)
         if changed is None or any(map(self._is_compared.__getitem__, changed)):
             self._may_differ = True
 
@@ -83,28 +88,41 @@ class SnapshotStream:
         self._last_sent = None
         batch.expired.append(self._topic)
 
+    def _update_members(self, changed: Iterable[int]) -> None:
+        keys, values, members = self._keys, self._values, self._members
+        for column in changed:
+            key, value = keys[column], values[column]
+            if value is None or key not in members:
+                # One comes or goes: they are in the order of the columns.
+                self._members = _members(keys, values)
+                break
+            members[key] = value
+
     def _differs(self) -> bool:
-        self._may_differ = self._may_differ and self._content() != self._last_sent
+        if self._may_differ and self._last_sent is not None:
+            # The keys too: another unit can have the same values.
+            *rest, values = self._last_sent
+            self._may_differ = rest != [self._keys, self._settings] or any(
+                compress(map(ne, self._values, values), self._is_compared)
+            )
         return self._may_differ
 
-    def _content(self) -> Any:
-        """Return what two snapshots differ in: keys, values, settings."""
-        # The keys too: another unit can have the same values.
-        return self._keys, list(compress(self._values, self._is_compared)), self._settings
-
     def _publish(self, now: float, batch: Batch) -> None:
-        self._last_sent = self._content()
+        self._last_sent = self._keys, self._settings, self._values
         self._may_differ = False
-        parts = [_members(self._keys, self._values), self._settings]
+        parts = [_inside(self._members), self._settings]
         payload = msgspec.Raw("{" + ",".join(part for part in parts if part) + "}")
         self._topic.sent_at = now
         self._refresh_due = now + self._options.refresh
         batch.messages.append(self._topic.render(payload, self._ts))
 
 
-def _members(keys: Iterable[str], values: list[Value | None]) -> str:
-    """Encode as the inside of a JSON object, without the keys that have no reading."""
-    members = dict(zip(keys, values, strict=True))
-    if None in values:
-        members = {key: value for key, value in members.items() if value is not None}
+def _members(keys: Iterable[str], values: list[Value | None]) -> dict[str, Value]:
+    """Return the values by their keys, without those that have no reading."""
+    pairs = zip(keys, values, strict=True)
+    return {key: value for key, value in pairs if value is not None}
+
+
+def _inside(members: dict[str, Value]) -> str:
+    """Encode as the inside of a JSON object."""
     return ascii_json(members)[1:-1]

@@ -149,7 +149,8 @@ class StatusColumns:
         """Round values and put them into their columns; return those that have changed."""
         values, decimals, changed = self._values, self._decimals, []
         for column, raw in computed:
-            value = round_value(raw, decimals[column])
+            digits = decimals[column]
+            value = raw if digits is None else round_value(raw, digits)
             if value != values[column]:
                 values[column] = value
                 changed.append(column)

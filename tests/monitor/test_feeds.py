@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import logging
+import socket
 
 import pytest
 import zmq
 from support.monitored_bms import MonitoredBms
 from support.waiting import PATIENCE
 
+from recbms_zmq.config.load import load
 from recbms_zmq.curve import KeyPair
 from recbms_zmq.monitor import feeds
-from recbms_zmq.monitor.feeds import SubscriberFeed
+from recbms_zmq.monitor.feeds import SourceFeed, SubscriberFeed
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.zap import Authenticator
+from recbms_zmq.sources import backoff
 
 
 def test_services_fill_the_model_and_each_silent_one_is_explained(
@@ -30,10 +33,10 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
         with zmq.Context() as context, contextlib.ExitStack() as stack:
             talking, quiet = (stack.enter_context(context.socket(zmq.XPUB)) for _ in range(2))
             endpoints = []
-            for socket in (talking, quiet):
-                socket.set(zmq.LINGER, 0)
-                socket.bind("tcp://127.0.0.1:*")
-                endpoints.append(socket.get_string(zmq.LAST_ENDPOINT))
+            for pub in (talking, quiet):
+                pub.set(zmq.LINGER, 0)
+                pub.bind("tcp://127.0.0.1:*")
+                endpoints.append(pub.get_string(zmq.LAST_ENDPOINT))
             guarded = ZmqSink(
                 hwm=10,
                 max_clients=10,
@@ -71,3 +74,28 @@ def test_services_fill_the_model_and_each_silent_one_is_explained(
         f"still waiting: connected to {quiet}, but nothing is published there yet",
         f"still waiting: no service answers at ipc:///nowhere/to/be/found; {advice}",
     ]
+
+
+def test_why_a_bms_is_not_there_is_shown_as_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            url = f"ws://127.0.0.1:{server.getsockname()[1]}/ws"
+            model = Model()
+            task = asyncio.create_task(
+                SourceFeed(load({}, [url], {}).config, model, lambda: None).run()
+            )
+            async with asyncio.timeout(PATIENCE):
+                client, _ = await asyncio.to_thread(server.accept)
+                client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                while model.packs[0].reason != "the BMS gave no valid answer":  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+            client.close()
+        async with asyncio.timeout(PATIENCE):
+            while model.packs[0].reason != "connection refused":  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())

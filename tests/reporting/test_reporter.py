@@ -639,6 +639,16 @@ def test_a_snapshot_goes_out_when_any_of_its_values_has_changed() -> None:
     assert story.status(34, {"soc": 51}) == ["snapshot={'soc': 51, 'capacity': 320}"]
 
 
+def test_a_reading_that_comes_back_has_its_old_place_in_the_snapshot() -> None:
+    story = Story(emit="snapshot")
+    story.start()
+    story.status(0, {"soc": 50, "voltage": 13.2})
+    assert story.status(1, {"soc": None, "voltage": 13.3}) == ["snapshot={'voltage': 13.3}"]
+    assert story.status(2, {"soc": 51, "voltage": 13.3}) == [
+        "snapshot={'soc': 51, 'voltage': 13.3}"
+    ]
+
+
 def test_every_frame_values_do_not_make_a_snapshot_due() -> None:
     story = Story(emit="snapshot", refresh=30)
     story.start()
