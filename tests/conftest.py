@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start, Subscribe
+from support.module import FakeModule
 from support.process import Command
 from support.subscriber import Subscriber
 from websockets.frames import Opcode
@@ -81,6 +82,14 @@ def make_bms() -> Iterator[MakeBms]:
 def bms(make_bms: MakeBms) -> FakeBms:
     """A BMS that sends the two real frames, settings first, and then waits."""
     return make_bms()
+
+
+@pytest.fixture
+def module() -> Iterator[FakeModule]:
+    """A module that answers at `/cell`."""
+    module = FakeModule()
+    yield module
+    module.close()
 
 
 @pytest.fixture

@@ -8,7 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.frames import FRAMES, SETTINGS, STATUS, status
 
-from recbms_zmq.check.findings import as_json, full_report, nothing_found, verdict
+from recbms_zmq.check.findings import (
+    as_json,
+    full_report,
+    nothing_found,
+    short_facts,
+    summary,
+    verdict,
+)
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
@@ -77,7 +84,7 @@ def test_a_report_can_be_made_of_any_frames(frames: list[bytes]) -> None:
 
 def test_values_that_are_no_numbers_are_left_out_of_the_verdict() -> None:
     report = report_on(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
-    assert report[-1] == "alive: 28.5 %, Full in: 31h 00 min"
+    assert report[-1] == "alive: 28.5 %, full in 31 h"
 
 
 @pytest.mark.parametrize("frames", [1, 4])
@@ -96,7 +103,7 @@ LOW_TEXT = (
     "Cell voltage too low (unit 2, cell 3). REC's manual: discharging is switched off now. "
     "Plug in the charger."
 )
-STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, full in 31 h"
 FROST = (
     "temperature limit low (tmin, -10 °C) is outside the usual 0 to 60 °C: Winston cells can be "
     "charged below 0 °C, most others cannot; see the cells' data sheet"
@@ -195,7 +202,7 @@ def test_people_get_this_report() -> None:
         "              (please report them); settings without mcu_time, re1l",
         "  pack        ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature",
         "              sensor",
-        "  state       13.24 V, +7.46 A, charging, Full in: 31h 00 min",
+        "  state       13.24 V, +7.46 A, charging, full in 31 h",
         "  cells       lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference",
         "              0.015 V, warmest 22.5 °C",
         "  alarm       Cell voltage too low (unit 2, cell 3). REC's manual: discharging",
@@ -203,7 +210,7 @@ def test_people_get_this_report() -> None:
         "  settings    note: temperature limit low (tmin, -10 °C) is outside the usual 0",
         "              to 60 °C: Winston cells can be charged below 0 °C, most others",
         "              cannot; see the cells' data sheet",
-        f"alive: 13.24 V, +7.46 A, charging, Full in: 31h 00 min; alarm: {LOW_TEXT}",
+        f"alive: 13.24 V, +7.46 A, charging, full in 31 h; alarm: {LOW_TEXT}",
     ]
     assert report_on(STATUS.encode()) == [
         "ws://bms/ws",
@@ -216,6 +223,9 @@ def test_people_get_this_report() -> None:
         "  alarm       none",
         f"alive: {STATE}",
     ]
+    assert summary(probe_of(STATUS.encode())) == "unit 2: 4 cells, 1 temperature sensor; 28.5 %"
+    assert summary(probe_of(ODD)) == "unit 2: 4 cells, 1 temperature sensor"
+    assert short_facts(probe_of(STATUS.encode())) == {"device": UNIT, "soc": 28.5}
     failures = {"ws://bms/ws": "HTTP status 404", "http://bms/cell": "\x1b[2Jno"}
     assert nothing_found("bms", failures, "Do that.") == [
         "bms",
@@ -224,3 +234,20 @@ def test_people_get_this_report() -> None:
         "  what to do  Do that.",
         "no BMS found: ws://bms/ws: HTTP status 404; http://bms/cell: ?[2Jno",
     ]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(20, 20), (21, 20)])
+def test_of_many_unknown_keys_twenty_are_listed(count: int, shown: int) -> None:
+    keys = {f"k{number:02}": 1 for number in range(count)}
+    report = " ".join(" ".join(report_on(status(**keys).encode())).split())
+    listed = ", ".join(f"bms_array.master.{key}" for key in sorted(keys)[:shown])
+    end = ", ..." if count > shown else ""
+    assert f"status with unknown keys: {listed}{end} (please report them)" in report
+
+
+def test_of_many_unreadable_fields_ten_are_listed() -> None:
+    bad = json.loads(STATUS)
+    bad["bms_array"]["slave"]["0"]["nap"] = {str(cell): "?" for cell in range(11)}
+    report = " ".join(" ".join(report_on(json.dumps(bad).encode())).split())
+    paths = sorted(f"$.bms_array.slave.0.nap.{cell}" for cell in range(11))
+    assert f"fields that could not be read: {', '.join(paths[:10])} firmware" in report

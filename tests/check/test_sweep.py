@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from support.frames import SETTINGS, STATUS
+from support.virtual_time import Timetable, run_in_virtual_time
 
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.check.search import Search
@@ -69,3 +71,18 @@ def test_what_is_at_an_address_follows_from_how_its_urls_failed(
     probe = Probe(Host(Crowd()))
     assert answer_of(Search(None, probe, failures)) == answer
     assert answer_of(Search("ws://h/ws", probe, failures)) == "bms"
+
+
+def test_the_model_of_each_bms_is_waited_for() -> None:
+    models: list[str | None] = []
+
+    async def run() -> None:
+        await sweep(
+            [IPv4Address("192.168.8.2")],
+            lambda _: Timetable({0.1: STATUS, 2.0: SETTINGS}),
+            30,
+            lambda _, __, found: models.append(found.probe.normalizer.description.model),
+        )
+
+    run_in_virtual_time(run())
+    assert models == ["ABMS"]

@@ -10,11 +10,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from support.waiting import eventually
 
 from e2e.installation import mosquitto
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import free_port
 
 
-class Broker:
+class Broker(Restartable):
     """A broker on a free port of loopback that keeps nothing when it ends."""
 
     def __init__(self, folder: Path, more: str = "allow_anonymous true\n") -> None:
@@ -26,7 +26,6 @@ class Broker:
             f"user root\nlistener {self.port} 127.0.0.1\npersistence false\n{more}"
         )
         self._log = folder / "mosquitto.log"
-        self._program: Program | None = None
 
     def start(self) -> None:
         """Start it; return when it runs."""
@@ -34,11 +33,6 @@ class Broker:
         program = Program([mosquitto(), "-c", str(self._configuration)], self._log)
         self._program = program
         eventually(lambda: " running" in program.log(), "mosquitto runs")
-
-    @property
-    def program(self) -> Program:
-        assert self._program is not None, "it was not started"
-        return self._program
 
     def retain(self, topics: Iterable[str], payload: str) -> None:
         """Have it keep a payload on these topics."""
@@ -51,14 +45,6 @@ class Broker:
             each.wait_for_publish(30)
         client.disconnect()
         client.loop_stop()
-
-    def kill(self) -> None:
-        """End it as a power cut does; what it knew is gone."""
-        self.program.kill()
-
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop()
 
 
 class SecureBroker(Broker):

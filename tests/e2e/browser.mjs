@@ -13,6 +13,7 @@ const { chromium } = createRequire(`${order.modules}/`)('playwright-core');
 
 const pages = {
     'node-red': async (page) => {
+        await page.setViewportSize({ width: 2300, height: 1900 }); // holds the largest flow
         await editor(page);
         await page.evaluate(() => {
             RED.actions.invoke('core:toggle-palette', false);

@@ -18,37 +18,23 @@ from support.pages import ROOT, block
 from support.waiting import PATIENCE, eventually
 
 from e2e.installation import nats_server, redis_server
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import free_port
 
 
-class Server:
+class Server(Restartable):
     """A server; `command` starts it, and `ready` is in its log when it listens."""
 
     def __init__(self, folder: Path, command: Sequence[str], ready: str) -> None:
         self._log = folder / f"{Path(command[0]).name}.log"
         self._command = command
         self._ready = ready
-        self._program: Program | None = None
-
-    @property
-    def program(self) -> Program:
-        assert self._program is not None, "it was not started"
-        return self._program
 
     def start(self) -> None:
         """Start it, or start it again; return when it listens."""
         self._log.unlink(missing_ok=True)
         self._program = Program(self._command, self._log)
         eventually(lambda: self._ready in self.program.log(), f"{self._command[0]} listens")
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self.program.kill()
-
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop()
 
 
 class Nats(Server):

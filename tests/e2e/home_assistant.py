@@ -6,7 +6,7 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from support.waiting import eventually
 from websockets.sync.client import ClientConnection, connect
 
 from e2e.installation import NEWEST, home_assistant
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import PATIENCE, free_port
 
 HERE = Path(__file__).parent
@@ -61,7 +61,7 @@ def companion() -> Path:
     return manifest.parent
 
 
-class HomeAssistant:
+class HomeAssistant(Restartable):
     """A Home Assistant of our own, with the companion unless asked otherwise."""
 
     def __init__(self, folder: Path, *, has_companion: bool = True, more: str = "") -> None:
@@ -72,7 +72,6 @@ class HomeAssistant:
         self.token = ""
         self._has_companion = has_companion
         self._installation = home_assistant()
-        self._program: Program | None = None
         components = folder / "custom_components"
         (folder / ".storage").mkdir(parents=True, exist_ok=True)
         (folder / "automations.yaml").touch()
@@ -98,13 +97,8 @@ class HomeAssistant:
         if is_new and self._has_companion:
             self._add("nodered", {})
 
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop()
-
     def log(self) -> str:
-        assert self._program is not None
-        return self._program.log()
+        return self.program.log()
 
     def get(self, path: str) -> Any:
         return self._request("GET", path)
@@ -161,6 +155,11 @@ class HomeAssistant:
         """Return all entities by their ids, as the REST API gives them."""
         return {each["entity_id"]: each for each in self.get("/api/states")}
 
+    def states_of(self, ids: Iterable[str]) -> list[str | None]:
+        """Return the states of entities at one moment."""
+        states = self.states()
+        return [states.get(entity_id, {}).get("state") for entity_id in ids]
+
     def entities(self) -> dict[str, Any]:
         """Return the entity registry by entity id."""
         return {each["entity_id"]: each for each in self.ask("config/entity_registry/list")}
@@ -188,8 +187,7 @@ class HomeAssistant:
         (self.folder / ".storage" / key).write_text(json.dumps(stored))
 
     def _answers(self) -> bool:
-        assert self._program is not None
-        assert self._program.is_running, self.log()
+        assert self.program.is_running, self.log()
         try:
             urllib.request.urlopen(f"{self.url}/api/onboarding", timeout=5).close()
         except urllib.error.HTTPError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from support.waiting import eventually
 
 from e2e.installation import node, node_modules
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import PATIENCE, free_port
 
 STAND_INS = Path(__file__).parent / "node_stand_ins"
@@ -30,7 +30,7 @@ module.exports = {{
 """
 
 
-class NodeRed:
+class NodeRed(Restartable):
     """A Node-RED of our own."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
@@ -39,7 +39,6 @@ class NodeRed:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = env
-        self._program: Program | None = None
         modules = node_modules()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "settings.js").write_text(SETTINGS.format(port=self.port))
@@ -50,11 +49,6 @@ class NodeRed:
         (folder / "node_modules").symlink_to(modules)
         # Node-RED also finds nodes in this folder; these two kinds are on no registry we can use.
         shutil.copytree(STAND_INS, folder / "nodes")
-
-    @property
-    def program(self) -> Program:
-        assert self._program is not None
-        return self._program
 
     def start(self) -> None:
         """Start it; return when it answers."""
@@ -68,10 +62,6 @@ class NodeRed:
             environment,
         )
         eventually(self._answers, "Node-RED answers", PATIENCE)
-
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop()
 
     def log(self) -> str:
         return self.program.log()

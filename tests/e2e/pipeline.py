@@ -9,11 +9,11 @@ from pathlib import Path
 from support.home import Home
 from support.waiting import PATIENCE
 
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import free_port
 
 
-class Pipeline:
+class Pipeline(Restartable):
     """Runs a script in which the service feeds an engine; can be run again when it has ended.
 
     Args:
@@ -23,13 +23,14 @@ class Pipeline:
 
     """
 
+    _patience = 0.0
+
     def __init__(self, folder: Path, script: str, **options: str) -> None:
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self._script = script
         self._folder = folder
         self.home = Home(folder)
         self._environment = self.home.environment(RECBMS_PUBLISH=self.endpoint, **options)
-        self._program: Program | None = None
 
     def start(self) -> None:
         self._program = Program(
@@ -39,11 +40,6 @@ class Pipeline:
             self.home.folder,
         )
 
-    @property
-    def program(self) -> Program:
-        assert self._program is not None, "it was not started"
-        return self._program
-
     def wait(self) -> int:
         """Wait for the end; return the exit code."""
         return self.program.wait(PATIENCE)
@@ -51,10 +47,6 @@ class Pipeline:
     def end_all(self) -> None:
         """Ask every process of it to end at once, as systemd does."""
         os.killpg(self.program.pid, signal.SIGTERM)
-
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop(0)
 
 
 MakePipeline = Callable[..., Pipeline]

@@ -60,3 +60,25 @@ class Program:
         """End it alone with kill -9, as a crash does; its children live on."""
         self._process.kill()
         self._process.wait()
+
+
+class Restartable:
+    """What can be started again when it has ended; `start` of a subclass sets `_program`."""
+
+    _program: Program | None = None
+    _patience = 20.0
+    """Seconds for its end."""
+
+    @property
+    def program(self) -> Program:
+        assert self._program is not None, "it was not started"
+        return self._program
+
+    def kill(self) -> None:
+        """End it as a power cut does; its children live on."""
+        self.program.kill()
+
+    def stop(self) -> None:
+        """End it with its children, if it was started."""
+        if self._program is not None:
+            self._program.stop(self._patience)

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.waiting import free_port
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -22,26 +22,21 @@ def command_folder(folder: Path) -> Path:
     return path
 
 
-class Service:
+class Service(Restartable):
     """`recbms-zmq run`, publishing on a free port."""
 
     def __init__(self, folder: Path) -> None:
         self.address = f"tcp://127.0.0.1:{free_port()}"
         self._folder = folder
-        self.program: Program | None = None
 
     def start(self, *arguments: str) -> None:
         """Start it; `arguments` are its sources and options."""
         command = [sys.executable, "-m", "recbms_zmq", "run", "--no-stdout"]
-        self.program = Program(
+        self._program = Program(
             [*command, "--publish", self.address, *arguments],
             self._folder / "service.log",
             {**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
-
-    def stop(self) -> None:
-        if self.program is not None:
-            self.program.stop()
 
 
 def children(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ from support.pages import block
 from support.waiting import eventually
 
 from e2e.installation import node, signalk_modules
-from e2e.program import Program
+from e2e.program import Program, Restartable
 from e2e.service import REPOSITORY
 from e2e.waiting import free_port
 
@@ -24,7 +24,7 @@ HERE = {
 API = "/signalk/v1/api/vessels/self"
 
 
-class SignalK:
+class SignalK(Restartable):
     """A Signal K server without plugins, with an Execute and a UDP connection.
 
     Args:
@@ -37,7 +37,6 @@ class SignalK:
         self.udp_port = free_port()
         self._folder = folder
         self._port = free_port()
-        self._program: Program | None = None
         self.command = block("signal k execute", {**HERE, "ws://192.168.8.2/ws": " ".join(options)})
         folder.mkdir()
         settings = {
@@ -63,15 +62,6 @@ class SignalK:
             environment,
         )
         eventually(lambda: self.get("/signalk") is not None, "Signal K answers", 120)
-
-    @property
-    def program(self) -> Program:
-        assert self._program is not None
-        return self._program
-
-    def stop(self) -> None:
-        if self._program is not None:
-            self._program.stop()
 
     def values(self, path: str) -> dict[str, tuple[Any, str | None]]:
         """Return every value below a path of the own vessel, with its unit."""

@@ -104,12 +104,27 @@ def test_a_file_that_is_imported_in_the_editor_works_and_keeps_its_ids(
     assert {each["id"] for each in flow} <= deployed
 
 
-def test_zmq_makes_all_entities_of_the_pack_by_discovery(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
+# The zeromq node is a stand-in: see node_stand_ins. The states need no companion.
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("zmq-to-home-assistant.json", "boat"),
+        ("zeromq-node-to-home-assistant.json", "hut"),
+        ("zmq-to-home-assistant-states.json", "shed"),
+    ],
+)
+def test_a_running_service_makes_all_entities_of_the_pack(
+    file: str,
+    name: str,
+    home_assistant: HomeAssistant,
+    node_red: NodeRed,
+    bms: ScriptedBms,
+    service: Service,
 ) -> None:
-    service.start("--device-name", "Boat pack", f"boat={bms.url}")
-    node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
-    wait_for_entities(home_assistant, "Boat pack", shown("Boat pack"))
+    device_name = f"{name.title()} pack"
+    service.start("--device-name", device_name, f"{name}={bms.url}")
+    node_red.deploy(flow_file(file, ZMQ_ADDRESS=service.address))
+    wait_for_entities(home_assistant, device_name, shown(device_name))
 
 
 def test_daemon_makes_all_entities_of_the_pack_and_starts_the_program_again(
@@ -146,15 +161,6 @@ def test_the_command_makes_flows_for_several_bms(
         wait_until_equal(lambda charge=charge: home_assistant.state(charge), "28.5")  # type: ignore[misc]
 
 
-def test_zeromq_node_makes_all_entities_of_the_pack_by_discovery(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
-) -> None:
-    # The zeromq node is a stand-in: see node_stand_ins.
-    service.start("--device-name", "Hut pack", f"hut={bms.url}")
-    node_red.deploy(flow_file("zeromq-node-to-home-assistant.json", ZMQ_ADDRESS=service.address))
-    wait_for_entities(home_assistant, "Hut pack", shown("Hut pack"))
-
-
 def test_exec_makes_one_entity_per_node(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
 ) -> None:
@@ -170,14 +176,6 @@ def test_exec_makes_one_entity_per_node(
         )
         for key in ENTITY_NODE_KEYS
     }
-
-
-def test_zmq_writes_states_without_the_companion(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
-) -> None:
-    service.start("--device-name", "Shed pack", f"shed={bms.url}")
-    node_red.deploy(flow_file("zmq-to-home-assistant-states.json", ZMQ_ADDRESS=service.address))
-    wait_for_entities(home_assistant, "Shed pack", shown("Shed pack"))
 
 
 def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(

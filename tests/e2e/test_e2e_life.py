@@ -27,9 +27,8 @@ def watched(device_name: str, *states: str) -> dict[str, str]:
 
 def look_at(home_assistant: HomeAssistant, device_name: str) -> dict[str, str | None]:
     """Return the same as Home Assistant has it."""
-    states = home_assistant.states()
     ids = [BY_KEY[key].id(device_name) for key in WATCHED]
-    return {entity_id: states.get(entity_id, {}).get("state") for entity_id in ids}
+    return dict(zip(ids, home_assistant.states_of(ids), strict=True))
 
 
 def wait_for_states(home_assistant: HomeAssistant, device_name: str, *states: str) -> None:
@@ -78,9 +77,7 @@ def test_a_silent_bms_makes_entity_nodes_unknown_and_states_unavailable(
     nodes = [BY_KEY[key].id("REC BMS") for key in ("soc", "voltage", "charging")]
 
     def both() -> list[str | None]:
-        states = home_assistant.states()
-        found = [states.get(entity_id, {}).get("state") for entity_id in nodes]
-        return [*found, *look_at(home_assistant, "Quiet").values()]
+        return [*home_assistant.states_of(nodes), *look_at(home_assistant, "Quiet").values()]
 
     online = ["33", "13.3", "on", "33", "13.3", "on", "charging"]
     wait_until_equal(both, online)
@@ -104,8 +101,7 @@ def test_a_value_that_is_not_known_is_unknown_and_text_can_become_empty_again(
     ids = [BY_KEY[key].id("Nulls") for key in ("time_remaining", "problem", "error_message")]
 
     def look() -> list[str | None]:
-        states = home_assistant.states()
-        return [states.get(entity_id, {}).get("state") for entity_id in ids]
+        return home_assistant.states_of(ids)
 
     wait_until_equal(look, ["31", "off", "none"])
     error = {"present": 1, "addr": 2, "st": 2, "con_st": 3}
@@ -176,12 +172,7 @@ def test_one_setting_makes_entities_also_of_settings_and_cell_details(
         "sensor.all_link_reconnects",
         "sensor.all_remaining_capacity",
     ]
-
-    def look() -> list[str | None]:
-        states = home_assistant.states()
-        return [states.get(entity_id, {}).get("state") for entity_id in ids]
-
-    wait_until_equal(look, ["320", "1.95", "on", "0", "91.2"])
+    wait_until_equal(lambda: home_assistant.states_of(ids), ["320", "1.95", "on", "0", "91.2"])
 
 
 def test_a_unit_that_joins_gets_entities_and_one_that_leaves_is_unknown(
@@ -288,8 +279,7 @@ def test_a_service_that_was_killed_is_noticed_by_its_silence(
     flow = flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address)
     node_red.deploy(with_trigger(flow, "silent", seconds=4))
     wait_for_states(home_assistant, "Killed", *FULL)
-    assert service.program is not None
-    service.program.kill()
+    service.kill()
     wait_for_states(home_assistant, "Killed", *UNKNOWN)
     service.start(*source)
     wait_for_states(home_assistant, "Killed", *FULL)

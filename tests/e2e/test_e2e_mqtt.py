@@ -127,8 +127,7 @@ def test_home_assistant_shows_a_silent_bms_and_a_dead_service_as_unavailable(
     bms.is_silent = False
     wait_until_equal(lambda: states(home_assistant, name), live)
     # Its last word was `online`: without an end to the values they would stay forever.
-    assert service.program is not None
-    service.program.kill()
+    service.kill()
     wait_until_equal(lambda: states(home_assistant, name), {"unavailable"})
     service.start(*("--refresh", "1", "--device-name", name, f"porch={bms.url}"))
     wait_until_equal(lambda: states(home_assistant, name), live)

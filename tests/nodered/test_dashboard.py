@@ -1,6 +1,7 @@
 """The dashboard's function nodes, run by Node.js: what the page receives, and when."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +179,18 @@ def test_an_alarm_that_comes_and_goes_has_one_row_with_its_last_change() -> None
     assert battery(ONLINE, *flapping, event(2, "alarm_raised"), other)["events"] == [
         {"at": UPDATED, "raised": True, "text": "Low (unit 2)"},
         {"at": UPDATED, "raised": True, "text": "Low (unit 2), 11 times"},
+    ]
+
+
+def test_an_alarm_that_comes_again_after_an_hour_has_a_new_row() -> None:
+    raised, over = event(2, "alarm_raised"), event(2, "alarm_cleared")
+    at_start = datetime.fromisoformat(raised["ts"])
+    long, again = timedelta(days=1), timedelta(days=1, hours=1, seconds=1)
+    over["ts"] = (at_start + long).isoformat()
+    later = {**raised, "ts": (at_start + again).isoformat()}
+    assert battery(ONLINE, raised, over, later)["events"] == [
+        {"at": UPDATED + again.total_seconds() * 1000, "raised": True, "text": "Low (unit 2)"},
+        {"at": UPDATED + long.total_seconds() * 1000, "raised": False, "text": "Low (unit 2)"},
     ]
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from support.bms import Connection, FakeBms
@@ -16,7 +15,7 @@ from recbms_zmq.wire.alarms import alarm_guidance
 pytestmark = pytest.mark.slow
 
 SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
-STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, full in 31 h"
 FROST = (
     "settings",
     (
@@ -29,13 +28,6 @@ CELLS = (
     "lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference 0.015 V, warmest 22.5 °C",
 )
 PACK = ("pack", "ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature sensor")
-
-
-@pytest.fixture
-def module() -> Iterator[FakeModule]:
-    module = FakeModule()
-    yield module
-    module.close()
 
 
 def output(check: Command, code: int) -> str:
@@ -130,7 +122,7 @@ def test_an_alarm_and_wrong_settings_are_reported_with_advice(
     bms = make_bms(
         greeting=(SETTINGS.replace('"cmax":3.65', '"cmax":3.55'), "nonsense", *([frame] * 4))
     )
-    state = "13.24 V, -5.00 A, discharging, Full in: 31h 00 min"
+    state = "13.24 V, -5.00 A, discharging, full in 31 h"
     alarm = f"Cell voltage too low (unit 2, cell 3). {alarm_guidance(2)}"
     high = "is not below cell voltage limit high (cmax, 3.55 V)"
     assert report(output(start("check", bms.url), 0)) == (

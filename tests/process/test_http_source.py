@@ -1,17 +1,7 @@
 """`recbms-zmq run http://HOST/cell`: older module firmware."""
 
-from collections.abc import Iterator
-
-import pytest
 from support.fixtures import Run, Subscribe
 from support.module import FakeModule, answer
-
-
-@pytest.fixture
-def module() -> Iterator[FakeModule]:
-    module = FakeModule()
-    yield module
-    module.close()
 
 
 def test_it_is_polled_and_published(run: Run, subscribe: Subscribe, module: FakeModule) -> None:

@@ -1,7 +1,6 @@
 """`recbms-zmq record`: what a BMS sends, as lines that can be replayed."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pty
@@ -14,7 +13,7 @@ from typing import Any
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
-from support.process import Command
+from support.process import Command, small_pipe
 from support.waiting import eventually
 
 
@@ -94,8 +93,7 @@ def test_a_recording_of_a_replay_is_the_recording(start: Run, tmp_path: Path) ->
 
 
 def test_no_line_is_lost_to_a_slow_reader(start: Run, bms: FakeBms) -> None:
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    reading, writing = small_pipe()
     recorder = start("record", bms.url, stdout=writing)
     os.close(writing)
     recorder.stderr.line("main: online")
@@ -112,8 +110,7 @@ def test_no_line_is_lost_to_a_slow_reader(start: Run, bms: FakeBms) -> None:
 
 
 def test_the_last_line_waits_for_a_slow_reader_when_the_source_has_ended(start: Run) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, b"\n" * fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096))
+    reading, writing = small_pipe(is_full=True)
     recorder = start("record", "-", stdin=subprocess.PIPE, stdout=writing)
     os.close(writing)
     recorder.stdin.write(STATUS.encode())
@@ -129,7 +126,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Pat
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
     assert nowhere.stderr.text() == (
-        f"recbms-zmq: cannot write {tmp_path}/no/file: No such file or directory\n"
+        f"recbms-zmq: cannot write {tmp_path}/no/file: there is no folder {tmp_path}/no\n"
     )
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73

@@ -1,6 +1,5 @@
 """`recbms-zmq run -`: raw frames on stdin."""
 
-import fcntl
 import json
 import os
 import pty
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
-from support.process import command
+from support.process import command, small_pipe
 
 ONE_A_LINE = f"{SETTINGS}\n{STATUS}\n".encode()
 
@@ -38,8 +37,7 @@ def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None
     count = 300
     path = tmp_path / "frames.jsonl"
     path.write_text(f"{STATUS.strip()}\n" * count, encoding="ascii")
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)  # less than the messages of one frame
+    reading, writing = small_pipe()  # less than the messages of one frame
     with path.open("rb") as file:
         service = run("--no-publish", "--report", "all", "-", stdin=file, stdout=writing)
     os.close(writing)
@@ -53,9 +51,7 @@ def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None
 
 
 def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(run: Run) -> None:
-    reading, writing = os.pipe()
-    size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    os.write(writing, b"\n" * size)
+    reading, writing = small_pipe(is_full=True)
     service = run("--no-publish", "-", stdout=writing)
     os.close(writing)
     service.stderr.line("the source has ended")

@@ -24,12 +24,7 @@ pytestmark = pytest.mark.slow
 MEBIBYTE = 2**20
 
 
-def pipe() -> tuple[int, int]:
-    """What a shell gives."""
-    return os.pipe()
-
-
-KINDS = [pipe, socket_pair, terminal]
+KINDS = [os.pipe, socket_pair, terminal]
 
 
 @contextmanager
@@ -68,7 +63,7 @@ def seqs_by_topic(bodies: list[bytes]) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize(
     ("make", "emit"),
-    [*((make, "readings") for make in KINDS), (pipe, "snapshot")],
+    [*((make, "readings") for make in KINDS), (os.pipe, "snapshot")],
 )
 def test_a_reader_asleep_holds_up_nothing_and_then_gets_the_newest_line_of_every_topic(
     make: Callable[[], tuple[int, int]],

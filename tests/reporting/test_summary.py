@@ -51,6 +51,11 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "100.0 %  812.50 V  -1234.50 A  discharging, empty in 3 h 05 min",
         ),
         ({"time_remaining_minutes": 45}, " 28.5 %   13.24 V    +7.46 A  charging, full in 45 min"),
+        (
+            {"time_remaining_minutes": 599},
+            " 28.5 %   13.24 V    +7.46 A  charging, full in 9 h 59 min",
+        ),
+        ({"time_remaining_minutes": 600}, " 28.5 %   13.24 V    +7.46 A  charging, full in 10 h"),
         ({"time_remaining_minutes": None}, " 28.5 %   13.24 V    +7.46 A  charging"),
         (
             {"current": 0.0, "charge_state": "idle", "time_to_full": None},

@@ -38,8 +38,8 @@ def test_the_end_does_not_wait_for_a_call_that_hangs() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("False\n", "", 0)
 
 
-def test_so_many_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
-    threads = DaemonThreads(most=3)
+def test_eight_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
+    threads = DaemonThreads()
     running, go = threading.Semaphore(0), threading.Event()
     order: list[int] = []
 
@@ -49,13 +49,18 @@ def test_so_many_calls_run_at_a_time_and_the_others_wait_in_order() -> None:
         assert go.wait(60)
         return number
 
-    futures = [threads.submit(call, number) for number in range(10)]
-    for _ in range(3):
+    futures = [threads.submit(call, number) for number in range(20)]
+    for _ in range(8):
         assert running.acquire(timeout=60)
-    assert sorted(order) == [0, 1, 2]
+    assert sorted(order) == list(range(8))
     go.set()
-    assert [future.result(60) for future in futures] == list(range(10))
-    assert order[3:] == sorted(order[3:])
+    assert [future.result(60) for future in futures] == list(range(20))
+    go.clear()
+    one, order = DaemonThreads(most=1), []
+    futures = [one.submit(call, number) for number in range(20)]
+    go.set()
+    assert futures[-1].result(60) == 19
+    assert order == list(range(20))
 
 
 def test_an_error_is_raised_where_the_result_is_awaited() -> None:

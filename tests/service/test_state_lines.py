@@ -76,6 +76,15 @@ def test_there_is_a_line_a_second_and_not_more(
     assert lines_of(59.5, every, **options) == lines
 
 
+@pytest.mark.parametrize(("second", "lines"), [(0.89, 1), (0.91, 2)])
+def test_a_frame_that_comes_a_little_early_has_its_line(second: float, lines: int) -> None:
+    sink = Sink()
+    pipeline = attached(sink).pipeline
+    for now in (1.0, 1.0 + second):
+        pipeline.received(STATUS.encode(), at(now))
+    assert sink.lines() == ["online", *[NORMAL] * lines]
+
+
 def test_changes_are_lines_of_their_own_and_nothing_passes_them() -> None:
     sink = Sink()
     pipeline = attached(sink).pipeline

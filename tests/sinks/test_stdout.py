@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from support.process import small_pipe
 from support.waiting import PATIENCE
 
 from recbms_zmq.errors import OutputError, ReaderGone, RecBmsError
@@ -21,17 +22,6 @@ from recbms_zmq.sinks import descriptors, stdout
 from recbms_zmq.sinks.stdout import StdoutSink
 
 Make = Callable[[], tuple[int, int]]
-
-
-def pipe() -> tuple[int, int]:
-    return os.pipe()
-
-
-def small_pipe() -> tuple[int, int]:
-    """As small as Linux makes them, so that everything is full soon."""
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    return reader, writer
 
 
 def socket_pair() -> tuple[int, int]:
@@ -128,7 +118,13 @@ STEPS = st.lists(st.one_of(LINES, st.sampled_from([1, 4096, 30_000])), max_size=
 
 @pytest.mark.parametrize(
     ("make", "polled"),
-    [(pipe, False), (pipe, True), (small_pipe, False), (small_pipe, True), (socket_pair, False)],
+    [
+        (os.pipe, False),
+        (os.pipe, True),
+        (small_pipe, False),
+        (small_pipe, True),
+        (socket_pair, False),
+    ],
 )
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
@@ -168,7 +164,7 @@ def test_a_pipe_that_cannot_be_opened_again_is_written_to_without_waiting(
         assert not flags & os.O_NONBLOCK
         return data
 
-    counts = received(run_sink(pipe, work))
+    counts = received(run_sink(os.pipe, work))
     assert all(of_topic[-1] == 10 for of_topic in counts.values())
     assert len(counts) == 100
 
@@ -208,13 +204,13 @@ def test_the_end_waits_for_a_slow_reader_but_not_for_one_that_sleeps() -> None:
         await asyncio.gather(sink.drain(PATIENCE), read())
         return data
 
-    assert run_sink(pipe, slow).count(b"\n") == 200
+    assert run_sink(os.pipe, slow).count(b"\n") == 200
 
     async def asleep(sink: StdoutSink, _: int) -> None:
         sink.publish(batch(*[(topic, b"x" * 1000) for topic in range(200)]))
         await sink.drain(0.01)
 
-    run_sink(pipe, asleep)
+    run_sink(os.pipe, asleep)
 
 
 def test_of_a_complete_batch_no_line_is_left_out_for_a_newer_one() -> None:
@@ -263,7 +259,7 @@ def test_each_turn_of_the_event_loop_fills_the_pipe_again() -> None:
             await asyncio.sleep(0)
         return sizes
 
-    assert all(size > 2**16 * 0.9 for size in run_sink(pipe, read_all_there_is))
+    assert all(size > 2**16 * 0.9 for size in run_sink(os.pipe, read_all_there_is))
 
 
 def test_for_a_reader_asleep_one_line_of_each_topic_waits() -> None:

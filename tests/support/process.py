@@ -1,6 +1,7 @@
 """The real command in a process of its own, with its output collected line by line."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -41,6 +42,15 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment for the command."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     return {**kept, "PYTHONPATH": PACKAGE_PARENT, "PYTHONWARNINGS": "error", **changes}
+
+
+def small_pipe(*, is_full: bool = False) -> tuple[int, int]:
+    """Return our end and the command's: as small as Linux makes them, so that it is full soon."""
+    ours, theirs = os.pipe()
+    size = fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    if is_full:
+        os.write(theirs, b"\n" * size)
+    return ours, theirs
 
 
 def socket_pair() -> tuple[int, int]:

@@ -13,6 +13,7 @@
 
 const HEARTBEAT_MS = 10000;
 const MAX_ALARMS = 5; // in the list of the last ones
+const SAME_WITHIN_MS = 3600e3; // as in the monitor
 const MAX_CELLS = 16 * 32; // as many as a frame can have
 const TILES = [
     'voltage', 'current', 'cell_voltage_delta', 'temperature_max',
@@ -46,6 +47,7 @@ const receive = {
     event(pack) {
         const { events } = pack;
         const { event } = msg.payload;
+        const at = Date.parse(msg.ts);
         const index = events.findIndex((each) => isSameAlarm(each, msg.payload));
         const before = events[index];
         // A program that is started again reports an alarm again that is still there.
@@ -53,11 +55,13 @@ const receive = {
             return;
         }
         // An alarm that comes and goes has one row, and does not push the others out.
-        const count = (before?.count ?? 1) + (before && event === 'alarm_raised' ? 1 : 0);
-        if (before) {
+        const isOver = event === 'alarm_cleared';
+        const isSameRow = before !== undefined && (isOver || at - before.at <= SAME_WITHIN_MS);
+        const count = isSameRow ? (before.count ?? 1) + (isOver ? 0 : 1) : 1;
+        if (isSameRow) {
             events.splice(index, 1);
         }
-        events.unshift({ at: Date.parse(msg.ts), ...msg.payload, count });
+        events.unshift({ at, ...msg.payload, count });
         events.length = Math.min(events.length, MAX_ALARMS);
     },
 };
