@@ -280,6 +280,37 @@ def test_a_flood_leaves_turns_to_the_others(flood: bytes) -> None:
         assert asyncio.run(run()) >= len(data) / connection.MAX_READ
 
 
+def test_the_answers_to_a_flood_of_pings_are_sent_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over TLS each piece is a record of its own, which took half a second of a signal's time."""
+    pieces: list[int] = []
+    transport = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    write = transport.write
+
+    def note(self: Any, data: bytes) -> None:
+        pieces.append(len(data))
+        write(self, data)
+
+    monkeypatch.setattr(transport, "write", note)
+    pong = 2 + 4 + 2  # head, mask, content
+    with raw_websocket(frame(PING, b"xy") * 1000 + frame(TEXT, b"the last one")) as server:
+
+        async def run() -> None:
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url), receiver):
+                await receiver.until(lambda: ("frame", "the last one") in receiver.calls)
+                await asyncio.to_thread(
+                    eventually, lambda: len(server.received) == 1000 * pong, "pongs"
+                )
+
+        asyncio.run(run())
+    request, *answers, _close = pieces
+    assert request > pong
+    assert sum(answers) == 1000 * pong
+    assert len(answers) < 20
+
+
 def test_a_read_that_takes_long_makes_the_next_ones_shorter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -362,7 +393,7 @@ def test_a_redirect_to_another_path_is_followed_and_logged_once(
             receiver = RecordingReceiver()
             source = WebSocketSource(f"ws://me:secret@127.0.0.1:{port}/ws")
             async with running(source, receiver):
-                await receiver.until(partial(has_connected, receiver, 2))
+                await receiver.until(partial(has_connected, receiver, 5))
             messages = [
                 record.message for record in caplog.records if "redirects" in record.message
             ]
@@ -373,6 +404,40 @@ def test_a_redirect_to_another_path_is_followed_and_logged_once(
     asyncio.run(run())
     assert [request.path for request in requests[:4]] == ["/ws", "/1A-2261/"] * 2
     assert len({request.headers["Authorization"] for request in requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("redirects", "location", "call", "requests"),
+    [
+        (3, "{path}x", ("connected", ""), 4),
+        (4, "{path}x", ("disconnected", "the BMS redirects more than 3 times"), 4),
+        (1, None, ("disconnected", "the BMS answered with HTTP status 302"), 1),
+    ],
+)
+def test_a_few_redirects_on_the_same_server_are_followed(
+    redirects: int, location: str | None, call: tuple[str, str], requests: int
+) -> None:
+    paths: list[str] = []
+
+    def redirect(_: ServerConnection, request: Request) -> Response | None:
+        paths.append(request.path)
+        if len(paths) > redirects:
+            return None
+        headers = {} if location is None else {"Location": location.format(path=request.path)}
+        return Response(302, "Found", Headers(headers))
+
+    async def run() -> Calls:
+        async with serve(
+            ServerConnection.wait_closed, "127.0.0.1", 0, process_request=redirect
+        ) as server:
+            receiver = RecordingReceiver()
+            port = server.sockets[0].getsockname()[1]
+            async with running(WebSocketSource(f"ws://127.0.0.1:{port}/ws"), receiver):
+                await receiver.until(lambda: bool(receiver.calls))
+            return receiver.calls[:1]
+
+    assert asyncio.run(run()) == [call]
+    assert paths == ["/ws" + "x" * number for number in range(requests)]
 
 
 @pytest.mark.parametrize(
