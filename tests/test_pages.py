@@ -52,6 +52,8 @@ def test_every_block_is_run_by_a_test_or_gives_the_reason_why_not(each: Block) -
         users = [
             p for p in sources if re.search(rf"(\"|<!-- ){re.escape(each.mark)}", p.read_text())
         ]
+        if not users and not (ROOT / ".ci").exists():
+            pytest.skip("it may be run by .ci/run, which is not in an sdist")
         assert users != []
         assert [other.mark for other in blocks()].count(each.mark) == 1
 

@@ -13,6 +13,7 @@ from recbms_zmq.check.firmware import KeyDifferences
 from recbms_zmq.check.next_steps import NO_FRAME, SILENT, WEB_PAGE, next_step
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.check.rules import Advice, review
+from recbms_zmq.reporting.summary import time_left
 from recbms_zmq.text import printable
 from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
 from recbms_zmq.wire.redaction import redact_text
@@ -205,9 +206,11 @@ def _state(readings: dict[str, Any]) -> Iterator[str]:
     for key, form in (("soc", "{:g} %"), ("voltage", "{:.2f} V"), ("current", "{:+.2f} A")):
         if readings.get(key) is not None:
             yield form.format(readings[key])
-    for key in ("charge_state", "time_remaining_text"):
-        if readings.get(key):
-            yield str(readings[key])
+    # The BMS's own text where no time can be read from it.
+    left = time_left(readings) or readings.get("time_remaining_text")
+    for text in (readings.get("charge_state"), left):
+        if text:
+            yield str(text)
 
 
 def _cells(readings: dict[str, Any]) -> Iterator[str]:

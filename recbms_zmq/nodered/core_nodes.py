@@ -72,12 +72,13 @@ def function(
 
     `tables` replace the word TABLES in the start script.
     """
+    written = json.dumps(tables, indent=4, ensure_ascii=False)
     return {
         "func": script(body),
         "outputs": outputs,
         "timeout": 0,
         "noerr": 0,
-        "initialize": _with_tables(script(start), tables) if start else "",
+        "initialize": script(start).replace("TABLES", written) if start else "",
         "finalize": script(stop) if stop else "",
         "libs": [{"var": variable, "module": module} for variable, module in libs.items()],
     }
@@ -94,12 +95,6 @@ def watch(seconds: int, good: str, missing: str) -> Properties:
     """
     tables = {"seconds": seconds, "good": good, "missing": missing}
     return function("watch", start="watch_start", outputs=0, tables=tables)
-
-
-def _with_tables(start: str, tables: dict[str, Any] | None) -> str:
-    if tables is None:
-        return start
-    return start.replace("TABLES", json.dumps(tables, indent=4, ensure_ascii=False))
 
 
 def inject(

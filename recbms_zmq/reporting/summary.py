@@ -84,7 +84,7 @@ class TextSummary:
             amount(_number(values, "soc"), "%", 1).rjust(7),
             amount(_number(values, "voltage"), "V", 2).rjust(8),
             amount(_number(values, "current"), "A", 2, signed=True).rjust(9),
-            ", ".join(filter(None, (str(values.get("charge_state") or ""), _time_left(values)))),
+            ", ".join(filter(None, (str(values.get("charge_state") or ""), time_left(values)))),
         ]
         if values.get("problem"):
             parts.append(f"alarm: {values.get('error_text') or 'unknown'}")
@@ -154,7 +154,7 @@ def _number(values: Mapping[str, Payload], key: str) -> float | None:
     return None if isinstance(value, str) else value
 
 
-def _time_left(values: Mapping[str, Payload]) -> str:
+def time_left(values: Mapping[str, Payload]) -> str:
     """Return `full in 31 h`, `empty in 3 h 05 min`, `full in 45 min`; nothing if it is unknown."""
     minutes = _number(values, "time_remaining_minutes")
     for end in ("full", "empty"):

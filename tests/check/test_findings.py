@@ -84,7 +84,7 @@ def test_a_report_can_be_made_of_any_frames(frames: list[bytes]) -> None:
 
 def test_values_that_are_no_numbers_are_left_out_of_the_verdict() -> None:
     report = report_on(STATUS.replace("13.2439", "NaN").replace("7.456289", "1e999").encode())
-    assert report[-1] == "alive: 28.5 %, Full in: 31h 00 min"
+    assert report[-1] == "alive: 28.5 %, full in 31 h"
 
 
 @pytest.mark.parametrize("frames", [1, 4])
@@ -103,7 +103,7 @@ LOW_TEXT = (
     "Cell voltage too low (unit 2, cell 3). REC's manual: discharging is switched off now. "
     "Plug in the charger."
 )
-STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, full in 31 h"
 FROST = (
     "temperature limit low (tmin, -10 °C) is outside the usual 0 to 60 °C: Winston cells can be "
     "charged below 0 °C, most others cannot; see the cells' data sheet"
@@ -202,7 +202,7 @@ def test_people_get_this_report() -> None:
         "              (please report them); settings without mcu_time, re1l",
         "  pack        ABMS, LiFePO4 Winston, 320 Ah; unit 2: 4 cells, 1 temperature",
         "              sensor",
-        "  state       13.24 V, +7.46 A, charging, Full in: 31h 00 min",
+        "  state       13.24 V, +7.46 A, charging, full in 31 h",
         "  cells       lowest 3.305 V (cell 2/1), highest 3.320 V (cell 2/2), difference",
         "              0.015 V, warmest 22.5 °C",
         "  alarm       Cell voltage too low (unit 2, cell 3). REC's manual: discharging",
@@ -210,7 +210,7 @@ def test_people_get_this_report() -> None:
         "  settings    note: temperature limit low (tmin, -10 °C) is outside the usual 0",
         "              to 60 °C: Winston cells can be charged below 0 °C, most others",
         "              cannot; see the cells' data sheet",
-        f"alive: 13.24 V, +7.46 A, charging, Full in: 31h 00 min; alarm: {LOW_TEXT}",
+        f"alive: 13.24 V, +7.46 A, charging, full in 31 h; alarm: {LOW_TEXT}",
     ]
     assert report_on(STATUS.encode()) == [
         "ws://bms/ws",

@@ -118,6 +118,7 @@ def test_values_that_are_not_finite_are_skipped(value: float) -> None:
     assert bool(found) == (value == -1e300)
 
 
+ANY = (None,)
 LIFEPO4 = (3, 4)
 OTHERS = (1, 2, 5)
 
@@ -125,6 +126,12 @@ OTHERS = (1, 2, 5)
 @pytest.mark.parametrize(
     ("chemistries", "setting", "usual", "unusual"),
     [
+        (ANY, "temperature_limit_high", (20, 55, 65), (19, 66)),
+        (ANY, "bms_temperature_limit", (40, 70, 90), (39, 91)),
+        (ANY, "cell_voltage_difference_limit", (0.02, 0.3, 0.5), (0.01, 0.51)),
+        (ANY, "capacity", (1, 320, 20_000), (0.9, 20_001)),
+        (ANY, "charge_coefficient", (0.01, 0.5, 3), (0, 3.1)),
+        (ANY, "discharge_coefficient", (0.01, 0.5, 5), (0, 5.1)),
         (LIFEPO4, "cell_voltage_limit_low", (2.5, 2.8, 3.2), (2.0, 2.4, 3.3)),
         (LIFEPO4, "cell_voltage_limit_high", (3.4, 3.65, 3.8), (3.3, 3.9, 4.2)),
         (LIFEPO4, "charge_end_voltage", (3.35, 3.45, 3.65), (3.3, 3.7, 4.1)),
@@ -133,8 +140,8 @@ OTHERS = (1, 2, 5)
         (OTHERS, "charge_end_voltage", (3.9, 4.1, 4.2), (3.65, 3.8, 4.25)),
     ],
 )
-def test_voltages_that_suit_the_cells_are_accepted_and_those_of_other_cells_are_not(
-    chemistries: tuple[int, ...],
+def test_what_suits_the_cells_is_accepted_and_what_suits_other_cells_is_not(
+    chemistries: tuple[int | None, ...],
     setting: str,
     usual: tuple[float, ...],
     unusual: tuple[float, ...],

@@ -15,7 +15,7 @@ from recbms_zmq.wire.alarms import alarm_guidance
 pytestmark = pytest.mark.slow
 
 SEVERAL = (SETTINGS, STATUS, STATUS, STATUS, STATUS)
-STATE = "28.5 %, 13.24 V, +7.46 A, charging, Full in: 31h 00 min"
+STATE = "28.5 %, 13.24 V, +7.46 A, charging, full in 31 h"
 FROST = (
     "settings",
     (
@@ -122,7 +122,7 @@ def test_an_alarm_and_wrong_settings_are_reported_with_advice(
     bms = make_bms(
         greeting=(SETTINGS.replace('"cmax":3.65', '"cmax":3.55'), "nonsense", *([frame] * 4))
     )
-    state = "13.24 V, -5.00 A, discharging, Full in: 31h 00 min"
+    state = "13.24 V, -5.00 A, discharging, full in 31 h"
     alarm = f"Cell voltage too low (unit 2, cell 3). {alarm_guidance(2)}"
     high = "is not below cell voltage limit high (cmax, 3.55 V)"
     assert report(output(start("check", bms.url), 0)) == (
