@@ -1,5 +1,7 @@
 """A SUB socket as `listen`, `check` and `monitor` use it, with CURVE and a monitor."""
 
+import contextlib
+import os
 import struct
 from collections.abc import Sequence
 from typing import Final, Self
@@ -8,7 +10,7 @@ import zmq
 
 from recbms_zmq.config import readers
 from recbms_zmq.config.option import read_argument
-from recbms_zmq.errors import UsageError
+from recbms_zmq.errors import ConfigError, UsageError
 
 _RECEIVE_HWM: Final = 100_000
 """Messages that may wait here: a service replays the state of all its packs at once."""
@@ -20,6 +22,9 @@ _MAX_RECONNECT_MS: Final = 2_000
 _HEARTBEAT_MS: Final = 5_000
 _HEARTBEAT_TIMEOUT_MS: Final = 15_000
 """A machine that lost power closes no connection: without heartbeats it would seem connected."""
+
+_DESCRIPTORS: Final = 8
+"""File descriptors of a context with two sockets and one connection."""
 
 _REFUSED: Final = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -42,7 +47,7 @@ class Subscriber:
 
     Raises:
         UsageError: a key of this client, but none of the service.
-        ConfigError: a key file cannot be used.
+        ConfigError: a key file cannot be used, or too few files may be open.
 
     """
 
@@ -53,6 +58,7 @@ class Subscriber:
         secret_key: str | None = None,
     ) -> None:
         keys = _read_keys(server_key, secret_key)  # before the socket, which a mistake would leave
+        _require_descriptors()
         self.socket = context.socket(zmq.SUB)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, _RECEIVE_HWM)
@@ -126,6 +132,24 @@ def why_silent(endpoints: Sequence[str], topics: Sequence[str], *, connected: bo
     if wanted:
         return f"connected to {where}, but no topic begins with {' or '.join(wanted)} yet"
     return f"connected to {where}, but nothing is published there yet"
+
+
+def _require_descriptors() -> None:
+    """See that there are enough file descriptors: without one, libzmq aborts the process.
+
+    Raises:
+        ConfigError: there are too few.
+
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            for _ in range(_DESCRIPTORS):
+                stack.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as exc:
+            raise ConfigError(
+                f"ZeroMQ takes {_DESCRIPTORS} open files, and fewer are left; raise the limit with "
+                "`ulimit -n 64`"
+            ) from exc
 
 
 def _why_refused(event: int) -> str:

@@ -1,11 +1,12 @@
 """One websocket connection to a BMS: hands messages on while it reads, and ends when it is dead.
 
-It is the client connection of `websockets` with four changes, each for a module that misbehaves:
+It is the client connection of `websockets` with five changes, each for a module that misbehaves:
 
 - It reads at most 4 KiB at a time, and hands each message on at once: a flood of one BMS leaves the
   event loop to the others every 10 ms, and nothing is queued.
 - Data is life: a ping that is not answered ends the connection only if nothing else came.
 - After a close frame, or a broken protocol, it closes TCP itself, and waits for no peer to do so.
+- It sends the answers to all pings of a read in one piece.
 - A peer that sends and does not read is disconnected, because the answers to its pings pile up.
 """
 
@@ -133,6 +134,14 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
             self._close_transport()
         elif self.transport.get_write_buffer_size() > MAX_UNSENT:
             self.end("the BMS sends, but does not read what is sent to it")
+
+    def send_data(self) -> None:
+        """Send all answers in one piece: over TLS each piece costs a record, without it a call."""
+        answers = self.protocol.writes
+        if len(answers) > 2:  # a close frame has the end of the connection behind it
+            ends = not answers[-1]
+            self.protocol.writes = [b"".join(answers), *([b""] if ends else [])]
+        super().send_data()
 
     def process_event(self, event: Event) -> None:
         """Take the response of the handshake, or a frame."""

@@ -1,7 +1,9 @@
 """`recbms-zmq listen`: what a running service publishes, as lines."""
 
 import os
+import resource
 import signal
+from functools import partial
 
 import pytest
 from support.bms import FakeBms
@@ -26,6 +28,18 @@ def test_it_prints_the_state_at_once_and_then_what_is_new(
     assert set(listener.stdout) == set(service.stdout.all()[1:])
     assert listener.stop() == 0
     assert listener.stderr.all() == []
+
+
+@pytest.mark.parametrize("limit", [8, 10, 11])
+def test_too_few_open_files_are_a_sentence(limit: int, start: Start) -> None:
+    """Without one, libzmq aborts the process."""
+    allow = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit))
+    listener = start("listen", "--timeout", "1", "tcp://127.0.0.1:9", preexec_fn=allow)
+    assert listener.wait() == 78
+    assert listener.stderr.text() == (
+        "recbms-zmq: ZeroMQ takes 8 open files, and fewer are left; raise the limit with "
+        "`ulimit -n 64`\n"
+    )
 
 
 def test_topics_and_count_make_a_script_of_it(bms: FakeBms, run: Run, start: Start) -> None:

@@ -280,6 +280,37 @@ def test_a_flood_leaves_turns_to_the_others(flood: bytes) -> None:
         assert asyncio.run(run()) >= len(data) / connection.MAX_READ
 
 
+def test_the_answers_to_a_flood_of_pings_are_sent_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over TLS each piece is a record of its own, which took half a second of a signal's time."""
+    pieces: list[int] = []
+    transport = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    write = transport.write
+
+    def note(self: Any, data: bytes) -> None:
+        pieces.append(len(data))
+        write(self, data)
+
+    monkeypatch.setattr(transport, "write", note)
+    pong = 2 + 4 + 2  # head, mask, content
+    with raw_websocket(frame(PING, b"xy") * 1000 + frame(TEXT, b"the last one")) as server:
+
+        async def run() -> None:
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url), receiver):
+                await receiver.until(lambda: ("frame", "the last one") in receiver.calls)
+                await asyncio.to_thread(
+                    eventually, lambda: len(server.received) == 1000 * pong, "pongs"
+                )
+
+        asyncio.run(run())
+    request, *answers, _close = pieces
+    assert request > pong
+    assert sum(answers) == 1000 * pong
+    assert len(answers) < 20
+
+
 def test_a_read_that_takes_long_makes_the_next_ones_shorter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
