@@ -108,7 +108,7 @@ class ZmqSink:
                 if loop.time() >= began + BIND_FOR:
                     raise OutputError(
                         f"cannot publish on {endpoint}: another process uses this address; "
-                        "stop it, or choose another with --publish"
+                        "stop it, choose another with --publish, or none with --no-publish"
                     ) from exc
             else:
                 self._clients.add_endpoint(bound)

@@ -24,7 +24,8 @@ MAX_REDIRECTS: Final = 3
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 # asyncio reserves 256 KiB for the reads of each TLS connection: four times what all the rest of a
-# BMS takes. A frame of a small pack fits into 4 KiB; a longer TLS record takes several reads.
+# BMS takes. A frame of a small pack fits into 4 KiB; a longer TLS record takes several reads. A
+# flood costs as much as with 16 or 64 KiB.
 sslproto.SSLProtocol.max_size = 2**12
 
 

@@ -208,7 +208,7 @@ def test_an_address_that_stays_in_use_is_one_sentence_and_73(
     assert second.stdout.all() == []
     assert second.stderr.all()[-1].decode() == (
         f"recbms-zmq: cannot publish on {endpoint}: another process uses this address; stop it, "
-        "or choose another with --publish"
+        "choose another with --publish, or none with --no-publish"
     )
     assert [(path, path.stat().st_ino) for path in tmp_path.iterdir()] == files
     run_id = first.message(key="availability")["run"]  # the first one still has it
