@@ -21,13 +21,12 @@ from recbms_zmq.wire.alarms import NO_ALARM
 
 def charge_power(pack: Pack) -> float | None:
     """Return the power that goes into the pack, W, at least 0."""
-    return None if pack.power is None else max(0.0, pack.power)
+    return None if pack.power is None else pack.power if pack.power > 0 else 0.0
 
 
 def discharge_power(pack: Pack) -> float | None:
     """Return the power that comes out of the pack, W, at least 0."""
-    # Of two equal numbers `max` returns the first, and -0.0 equals 0.0.
-    return None if pack.power is None else max(0.0, -pack.power)
+    return None if pack.power is None else -pack.power if pack.power < 0 else 0.0
 
 
 def cell_voltage_delta(pack: Pack) -> float | None:

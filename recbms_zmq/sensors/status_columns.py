@@ -41,9 +41,8 @@ class _Rows:
             first: column of the first row.
 
         """
-        rows: set[int] = set()
-        for readers in compress(self._readers, map(ne, now, before)):
-            rows.update(readers)
+        changed = compress(self._readers, map(ne, now, before))
+        rows = {row for readers in changed for row in readers}
         return [(first + row, self._formulas[row](source)) for row in rows]
 
 
@@ -51,6 +50,7 @@ _PACK: Final = _Rows(PACK_SENSORS)
 _LINK: Final = _Rows(LINK_SENSORS)
 # A row of a unit reads one attribute: a value, or a list with an item for each column.
 _read_unit: Final = attrgetter(*(row.reads[0] for row in UNIT_SENSORS))
+_UNIT_ROWS: Final = range(len(UNIT_SENSORS))
 _CELL_VOLTAGES: Final = [row.key for row in UNIT_SENSORS].index("cell_voltage/{unit}/{number}")
 _FIRST_OF_CELLS: Final = len(PACK_SENSORS)
 _FIRST_OF_UNITS: Final = _FIRST_OF_CELLS + len(CELLS_SENSORS)
@@ -70,18 +70,20 @@ class _UnitColumns:
             self._before.append(NO_VALUE if row.group == "unit" else [NO_VALUE] * count)
             first += count
 
-    def compute(self, unit: Unit) -> Iterator[_Raw]:
+    def compute(self, unit: Unit) -> list[_Raw]:
         """Compute the values that may have changed since the frame before."""
         now, before = _read_unit(unit), self._before
         self._before = now
-        for number in compress(range(len(now)), map(ne, now, before)):
+        raw: list[_Raw] = []
+        for number in compress(_UNIT_ROWS, map(ne, now, before)):
             row, run = UNIT_SENSORS[number], self.runs[number]
             found: Any = row.value(unit)
             if row.group == "unit":
-                yield run.start, found
+                raw.append((run.start, found))
             else:
                 is_changed = map(ne, now[number], before[number])
-                yield from compress(zip(run, found, strict=True), is_changed)
+                raw += compress(enumerate(found, run.start), is_changed)
+        return raw
 
 
 class StatusColumns:
@@ -121,8 +123,8 @@ class StatusColumns:
         self._values = self._values.copy()
         before, self._pack = self._pack, _PACK.read(pack)
         changed = self._put(_PACK.compute(pack, self._pack, before, 0))
-        for columns, unit in zip(self._units, units, strict=True):
-            changed += self._put(columns.compute(unit))
+        for computed in map(_UnitColumns.compute, self._units, units):
+            changed += self._put(computed)
         # A unit that was left out or not admitted has cells, too.
         has_all = pack.has_all_voltages and len(units) == len(pack.units)
         changed += self._put_cells(has_all=has_all)

@@ -24,7 +24,8 @@ MAX_REDIRECTS: Final = 3
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 # asyncio reserves 256 KiB for the reads of each TLS connection: four times what all the rest of a
-# BMS takes. A frame of a small pack fits into 4 KiB; a longer TLS record takes several reads.
+# BMS takes. A frame of a small pack fits into 4 KiB; a longer TLS record takes several reads. A
+# flood costs as much as with 16 or 64 KiB.
 sslproto.SSLProtocol.max_size = 2**12
 
 
@@ -129,8 +130,13 @@ def explain_failure(exc: OSError) -> str:
     # asyncio may have tried several addresses, and each failed in its own way: then there is no
     # number, but a text with all of them.
     texts = [exc.errno] if exc.errno else map(int, re.findall(r"\[Errno (\d+)\]", str(exc)))
-    words = "; ".join(dict.fromkeys(map(_in_words, texts))) or str(exc).strip(" ;:,.").lower()
-    return words[:200] or "no connection"
+    words = "; ".join(dict.fromkeys(map(_in_words, texts)))
+    return (words or _uncapitalized(str(exc).strip(" ;:,.")))[:200] or "no connection"
+
+
+def _uncapitalized(text: str) -> str:
+    """Return a text for the middle of a sentence: a name in it, `TasksMax=`, keeps its case."""
+    return text[:1].lower() + text[1:]
 
 
 def _in_words(number: int) -> str:
