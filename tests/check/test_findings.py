@@ -251,3 +251,17 @@ def test_of_many_unreadable_fields_ten_are_listed() -> None:
     report = " ".join(" ".join(report_on(json.dumps(bad).encode())).split())
     paths = sorted(f"$.bms_array.slave.0.nap.{cell}" for cell in range(11))
     assert f"fields that could not be read: {', '.join(paths[:10])} firmware" in report
+
+
+def test_the_failure_that_came_last_decides_what_to_do() -> None:
+    probe = probe_of()
+    for reason in ("no route to host", "connection refused", "no route to host"):
+        probe.disconnected(reason, Instant(0.0, 1e9))
+    assert full_report(probe, "ws://bms/ws", [], 10) == [
+        "ws://bms/ws",
+        "  failure     connection refused",
+        "  failure     no route to host",
+        "  what to do  Is the module on, and this machine in its network? Try to open its",
+        "              web page in a browser.",
+        "no status frame within 10 s: no route to host",
+    ]

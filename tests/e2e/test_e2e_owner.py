@@ -437,6 +437,19 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
         assert home_assistant.state("sensor.piped_charge") is not None
 
 
+@pytest.mark.timeout(300, func_only=True)  # Home Assistant starts again
+def test_the_button_waits_for_home_assistant(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(EXEC, BMS_URL=f"waits={bms.url}", DEVICE_NAME="Waits")
+    node_red.deploy(flow)
+    wait_until_equal(lambda: charge_of(home_assistant, "Waits"), "28.5")
+    home_assistant.stop()
+    press(node_red, flow, "remove")
+    home_assistant.start()
+    wait_until_equal(lambda: [each for each in home_assistant.entities() if ".waits_" in each], [])
+
+
 def test_another_name_and_another_way_keep_the_entity_ids(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service, mqtt: int
 ) -> None:

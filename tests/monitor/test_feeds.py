@@ -8,6 +8,7 @@ import socket
 import pytest
 import zmq
 from support.monitored_bms import MonitoredBms
+from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE
 
 from recbms_zmq.config.load import load
@@ -99,3 +100,14 @@ def test_why_a_bms_is_not_there_is_shown_as_it_changes(monkeypatch: pytest.Monke
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(main())
+
+
+def test_reasons_are_updated_twice_a_second() -> None:
+    async def main() -> int:
+        feed = SourceFeed(load({}, ["ws://h/ws"], {}).config, Model(), lambda: None)
+        task = asyncio.create_task(feed._explain())
+        await asyncio.sleep(10.1)
+        task.cancel()
+        return len(current_loop().wakes)
+
+    assert run_in_virtual_time(main()) == pytest.approx(21, abs=1)

@@ -51,6 +51,12 @@ def chunked(*parts: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
 
 
+def with_framing(size: int) -> bytes:
+    """Return an answer in chunks of so many bytes, each with 8,000 more in front of it."""
+    parts = [CELL[at : at + size] for at in range(0, len(CELL), size)]
+    return chunked(*parts).replace(b";made=up", b";" + b"x" * 8000)
+
+
 MANY_REDIRECTS = "the BMS redirects more than 3 times"
 
 
@@ -68,6 +74,7 @@ def test_it_asks_again_and_again_over_what_is_one_link(make_module: MakeModule) 
     [
         pytest.param(answer(), id="with its length"),
         pytest.param(chunked(CELL[:10], CELL[10:]), id="in chunks"),
+        pytest.param(with_framing(len(CELL) // 15 + 1), id="in much framing"),
         pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(), id="after 100 Continue"),
         pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + CELL, id="until the connection ends"),
         pytest.param(b"HTTP/1.1 200 OK\nServer: old\n\n" + CELL, id="with bare newlines"),
@@ -106,6 +113,7 @@ def test_it_reads_an_answer(make_module: MakeModule, good: bytes) -> None:
             "the BMS redirects to another server, which is refused: http://127.0.0.1:1/secret",
         ),
         (answer(b" " * 1025), "the answer was longer than --max-frame"),
+        (with_framing(len(CELL) // 20), "the answer was longer than --max-frame"),
         (chunked(b" " * 600, b" " * 600), "the answer was longer than --max-frame"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 2000, "the answer was longer than --max-frame"),
     ],

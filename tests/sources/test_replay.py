@@ -5,6 +5,7 @@ import errno
 import fcntl
 import io
 import json
+import math
 import os
 import re
 import time
@@ -205,6 +206,18 @@ def test_after_a_slow_reader_a_replay_catches_up_with_its_times(
 
     end = run_in_virtual_time(main())
     assert [*came, end] == pytest.approx([0.5, 0.5 + 0.8, 1.5, 2.0, 2.0])
+
+
+def test_the_time_of_a_recording_is_that_of_the_clock_but_never_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay that a slow reader stops at this moment would be looked at without a pause."""
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), END))
+    monkeypatch.setattr(time, "monotonic", lambda: 50.0)
+    source = ReplaySource(f"replay:{path}?speed=2")
+    assert [source.clock_time(at) for at in (104.0, 100.0, 1.0)] == [52.0, 50.01, 50.01]
+    assert ReplaySource(f"replay:{path}?speed=0").clock_time(104.0) == math.inf
 
 
 def test_an_editor_may_have_been_there(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@
         clock(time) {
             const at = new Date(time);
             const isToday = at.toDateString() === new Date(this.now).toDateString();
-            const hours = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+            const hours = { hour: 'numeric', minute: '2-digit', second: '2-digit' };
             return at.toLocaleString([], isToday ? hours : { month: 'short', day: 'numeric', ...hours });
         },
     },
