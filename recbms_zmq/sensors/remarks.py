@@ -73,6 +73,7 @@ def find(pack: Pack) -> Iterator[str]:
     if pack.is_unit_missing:
         yield "a unit is missing that the BMS counts: check its power and its RS-485 cable"
     for unit in pack.units:
+        yield from _not_whole(unit)
         yield from _in_unit(unit)
     master = pack.master
     low, high = master.cell_voltage_min, master.cell_voltage_max
@@ -91,11 +92,14 @@ def _is_sure(remark: str) -> bool:
     return remark in (ADDRESSES_CHANGE, IN_PERCENT) or "set to address" in remark
 
 
-def _in_unit(unit: Unit) -> Iterator[str]:
+def _not_whole(unit: Unit) -> Iterator[str]:
     if unit.cell_count and not unit.has_all_voltages:
         yield f"not every cell of unit {unit.address} has a voltage"
     if unit.sensor_count and not unit.has_all_temperatures:
         yield f"not every temperature sensor of unit {unit.address} has a value"
+
+
+def _in_unit(unit: Unit) -> Iterator[str]:
     # `in` runs in C, and nearly always finds nothing.
     for odd in UNPLUGGED:
         if odd in unit.temperatures:
