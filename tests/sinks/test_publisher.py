@@ -277,7 +277,7 @@ def test_at_rest_it_does_not_wake_up() -> None:
 @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has this policy")
 def test_the_threads_of_libzmq_do_not_interrupt_ours() -> None:
     def threads() -> set[str]:
-        return set(os.listdir("/proc/self/task"))
+        return {path.name for path in Path("/proc/self/task").iterdir()}
 
     async def main() -> tuple[set[int], int]:
         before = threads()
