@@ -274,6 +274,20 @@ def test_at_rest_it_does_not_wake_up() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has this policy")
+def test_the_threads_of_libzmq_do_not_interrupt_ours() -> None:
+    def threads() -> set[str]:
+        return {path.name for path in Path("/proc/self/task").iterdir()}
+
+    async def main() -> tuple[set[int], int]:
+        before = threads()
+        async with started():
+            new = threads() - before
+            return {os.sched_getscheduler(int(each)) for each in new}, os.sched_getscheduler(0)
+
+    assert asyncio.run(main()) == ({os.SCHED_BATCH}, os.SCHED_OTHER)
+
+
 # --- limits of connections ---
 
 
