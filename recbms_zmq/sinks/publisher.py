@@ -172,10 +172,9 @@ class ZmqSink:
         """Close the socket; messages in its queues get `_LINGER_MS` to leave."""
         if self._socket.closed:
             return
-        if self._watched:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            if self._next_replay is not None:
-                self._next_replay.cancel()
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        if self._next_replay is not None:
+            self._next_replay.cancel()
         for path in self._ipc_paths:
             path.remove()
         if self._authenticator is not None:

@@ -44,7 +44,6 @@ class Authenticator:
         self._server = server
         self._keys = keys
         self._networks = tuple(networks)
-        self._watched = False
 
     @property
     def encrypts(self) -> bool:
@@ -72,13 +71,11 @@ class Authenticator:
     def start(self) -> None:
         """Start to answer."""
         asyncio.get_running_loop().add_reader(self._zap.fileno(), self._answer)
-        self._watched = True
         self._answer()
 
     def close(self) -> None:
         """Stop answering."""
-        if self._watched:
-            asyncio.get_running_loop().remove_reader(self._zap.fileno())
+        asyncio.get_running_loop().remove_reader(self._zap.fileno())
         self._zap.close()
 
     def _answer(self) -> None:
