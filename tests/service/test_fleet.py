@@ -1,5 +1,7 @@
 """What a fleet needs: open files, and no stampedes."""
 
+import json
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +12,9 @@ import pytest
 from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.service.fleet import Bms, keep_running, reconnect_spread, start_delay
+from recbms_zmq.config.options import BmsConfig, Config
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.service.fleet import Bms, build_fleet, keep_running, reconnect_spread, start_delay
 from recbms_zmq.sources.backoff import reconnect_delays
 
 
@@ -93,3 +97,19 @@ def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later() ->
         ("run", 120.25),
         ("stop", (Instant(5, 0.0),)),
     ]
+
+
+def test_each_run_has_a_name_of_its_own_of_eight_hexadecimal_digits() -> None:
+    runs = []
+    for _ in range(20):
+        batches: list[Batch] = []
+        config = Config(bms=tuple(BmsConfig(name=name, url="ws://h/ws") for name in ("a", "b")))
+        for bms in build_fleet(config, batches.append):
+            bms.pipeline.start(Instant(0.0, 0.0))
+        first, second = (
+            json.loads(body)["run"] for each in batches for _, body, _ in each.messages
+        )
+        assert first == second
+        assert re.fullmatch("[0-9a-f]{8}", first)
+        runs.append(first)
+    assert len(set(runs)) == 20
