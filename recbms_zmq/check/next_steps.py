@@ -32,6 +32,10 @@ _TOO_MANY: Final = (
     "them read this program's output instead. Then wait a minute."
 )
 _STEPS: Final = (
+    (
+        r"no thread can be started|no file descriptor",
+        "This machine allows the program too little; the module was not asked.",
+    ),
     (r"connection refused", _REFUSED),
     (r"no answer within|timed out|no route to host|unreachable|host is down", _IS_IT_ON),
     (

@@ -79,7 +79,14 @@ class Parser(argparse.ArgumentParser):
         message = _plain(message)
         # argparse quotes the words, which can have any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
-        raise UsageError(f"{masked_text(shown)} (try: {self.prog} --help)")
+        raise UsageError(f"{masked_text(shown)} (try: {self.typed} --help)")
+
+    @property
+    def typed(self) -> str:
+        """The command as the user has to type it."""
+        from recbms_zmq.service.program import typed_program
+
+        return self.prog.replace(PROGRAM, typed_program(), 1)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print the help or the version.
@@ -208,9 +215,9 @@ def _dispatch(arguments: list[str]) -> int:
     wanted = next((word for word in arguments if not word.startswith("-")), "")
     parser, found = make_parser(wanted)
     if not arguments:
-        parser.error(f"a command is missing; for example {PROGRAM} demo")
+        parser.error(f"a command is missing; for example {parser.typed} demo")
     if arguments[0].lower() in ("-v", "-version", "--version") and arguments[0] != "--version":
-        parser.error(f"COMMAND is missing; did you mean {PROGRAM} --version?")
+        parser.error(f"COMMAND is missing; did you mean {parser.typed} --version?")
     if wanted == arguments[0] and wanted not in COMMANDS:
         from recbms_zmq.cli.hints import instead_of_command
         from recbms_zmq.text import quoted
@@ -253,6 +260,6 @@ def _refuse_unknown(command: str, word: str, parser: Parser) -> NoReturn:
     word = word.partition("=")[0] if is_option else word
     shown = shortened(masked(word))
     if is_option and any(word in action.option_strings for action in parser._actions):  # noqa: SLF001 argparse has no public list
-        parser.error(f"{shown} has to follow the command, as in {parser.prog} {shown}")
+        parser.error(f"{shown} has to follow the command, as in {parser.typed} {shown}")
     hint = (instead_of_option if is_option else instead_of_argument)(command, word, parser)
     parser.error(f"{shown} is not an option or argument of {parser.prog}{hint}")

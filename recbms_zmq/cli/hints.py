@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from recbms_zmq.service.program import typed_program
 from recbms_zmq.text import did_you_mean, masked, shortened
 from recbms_zmq.version import PROGRAM
 
@@ -69,15 +70,15 @@ def _for_command(words: Sequence[str], commands: Iterable[str]) -> Iterator[str]
     if word.rpartition("/")[2] == PROGRAM:
         yield "; it is there twice: leave one out"
     if word == "help":
-        yield f"; did you mean {' '.join((PROGRAM, *filter(None, [later]), '--help'))}?"
+        yield f"; did you mean {' '.join((typed_program(), *filter(None, [later]), '--help'))}?"
     if word == "version":
-        yield f"; did you mean {PROGRAM} --version?"
+        yield f"; did you mean {typed_program()} --version?"
     if later:
-        yield f"; the command comes first, as in {PROGRAM} {later} {shown}"
+        yield f"; the command comes first, as in {typed_program()} {later} {shown}"
     if "://" in word:
-        yield f"; an address follows one, as in {PROGRAM} run {shown}"
+        yield f"; an address follows one, as in {typed_program()} run {shown}"
     if word.lower() in _OTHER_NAMES:
-        yield f"; did you mean {PROGRAM} {_OTHER_NAMES[word.lower()]}?"
+        yield f"; did you mean {typed_program()} {_OTHER_NAMES[word.lower()]}?"
     yield did_you_mean(word, commands) or f"; the commands are {', '.join(commands)}"
 
 
@@ -91,11 +92,12 @@ def _for_option(command: str, flag: str, parser: argparse.ArgumentParser) -> Ite
         yield f"; did you mean --format {flag[2:]}?"
     yield from _for_address(command, flag)
     if flag in _MQTT:
-        yield f"; for MQTT: {PROGRAM} files to_mqtt.py, or {PROGRAM} flow --target mqtt"
+        typed = typed_program()
+        yield f"; for MQTT: {typed} files to_mqtt.py, or {typed} flow --target mqtt"
     if flag in _OUTPUT and command == "files":
         yield "; did you mean --copy DIR?"
     if flag in _OUTPUT and command not in _WRITE_NOTHING and "--output" not in known:
-        yield f"; the shell writes a file: {PROGRAM} {command} ... > FILE"
+        yield f"; the shell writes a file: {typed_program()} {command} ... > FILE"
     if _SHORT.get(flag) in known:
         yield f"; did you mean {_SHORT[flag]}?"
     yield _of_other_command(flag) or did_you_mean(flag, known)
@@ -104,15 +106,15 @@ def _for_option(command: str, flag: str, parser: argparse.ArgumentParser) -> Ite
 def _for_address(command: str, flag: str) -> Iterator[str]:
     """Yield hints for options that give an address, or a part of one."""
     if command in _BMS:
-        name = "run" if command == "demo" else command
+        typed = f"{typed_program()} {'run' if command == 'demo' else command}"
         if flag in _SIMULATED:
-            yield f"; it belongs to the address, as in {PROGRAM} {name} 'sim:?{flag[2:]}=...'"
+            yield f"; it belongs to the address, as in {typed} 'sim:?{flag[2:]}=...'"
         if flag in _ADDRESS:
-            yield f"; an address has no option, as in {PROGRAM} {name} ws://192.168.8.2/ws"
+            yield f"; an address has no option, as in {typed} ws://192.168.8.2/ws"
         if flag == "--port":
             yield "; a port is a part of the address, as in ws://192.168.8.2:81/ws"
     if command == "listen" and flag in (*_ADDRESS, "--port", "--publish"):
-        yield f"; an address has no option, as in {PROGRAM} listen tcp://127.0.0.1:5556"
+        yield f"; an address has no option, as in {typed_program()} listen tcp://127.0.0.1:5556"
 
 
 def _for_argument(command: str, word: str, parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -125,9 +127,9 @@ def _for_argument(command: str, word: str, parser: argparse.ArgumentParser) -> I
         if action.option_strings and word in (action.choices or ()):
             yield f"; did you mean {action.option_strings[-1]} {word}?"
     if is_address and command == "demo":
-        yield f"; to read it: {PROGRAM} run {shown}"
+        yield f"; to read it: {typed_program()} run {shown}"
     if is_address and command == "flow":
-        yield f"; the address of a BMS follows --url, as in {PROGRAM} flow --url {shown}"
+        yield f"; the address of a BMS follows --url, as in {typed_program()} flow --url {shown}"
     if not is_address and command == "alarms":
         yield f"; did you mean --state-dir {shown}?"
     if not is_address and command in ("record", "flow"):

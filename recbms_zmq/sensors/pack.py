@@ -17,7 +17,7 @@ from recbms_zmq.sensors.energy import NOT_KNOWN, Counters
 from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.sensors.unit_census import NOT_COUNTED, UnitCount
-from recbms_zmq.sensors.units import UNPLUGGED, Unit, Units, numbered
+from recbms_zmq.sensors.units import Unit, Units, numbered
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Status
 
 _NO_DATA: Final = {"clock_time", "clock_date", "address", "temperature_count"}
@@ -145,19 +145,16 @@ class Pack(Struct, frozen=True, gc=False):
             ordered, len(ordered) + units.left_out, master.voltage
         )
         has_all_units = not is_unit_missing and not units.left_out
-        has_all_voltages = has_all_temperatures = has_all_flags = has_all_units
+        has_all_voltages = has_all_flags = has_all_units
         all_voltages: list[float | None] = []
-        all_temperatures: list[float | None] = []
         flags: list[bool | None] = []
         for unit in ordered:
             all_voltages += unit.cell_voltages
-            all_temperatures += unit.temperatures
             flags += unit.cell_balancing
             has_all_voltages = has_all_voltages and unit.has_all_voltages
-            has_all_temperatures = has_all_temperatures and unit.has_all_temperatures
             has_all_flags = has_all_flags and unit.has_all_flags
-        voltages = _known_values(all_voltages)
-        temperatures = _known_values(all_temperatures)
+        has_all_temperatures = has_all_units and units.has_all_temperatures
+        voltages = [v for v in all_voltages if v is not None]
         low, high = (min(voltages), max(voltages)) if voltages else (None, None)
         lowest: str | Unknown = UNKNOWN
         highest: str | Unknown = UNKNOWN
@@ -188,10 +185,8 @@ class Pack(Struct, frozen=True, gc=False):
             cell_voltages=voltages,
             cell_voltage_min=_agreeing(master.cell_voltage_min, low, CELL_DECIMALS),
             cell_voltage_max=_agreeing(master.cell_voltage_max, high, CELL_DECIMALS),
-            temperature_max=_agreeing(
-                master.temperature_max, max(temperatures, default=None), TEMPERATURE_DECIMALS
-            ),
-            temperature_min=_coldest(temperatures) if has_all_temperatures else None,
+            temperature_max=_agreeing(master.temperature_max, units.hottest, TEMPERATURE_DECIMALS),
+            temperature_min=units.coldest if has_all_temperatures else None,
             is_balancing=_is_balancing(flags, is_known=has_all_flags),
             cell_lowest=lowest,
             cell_highest=highest,
@@ -232,11 +227,6 @@ def _is_data(value: Any) -> bool:
     return value is not None and value != ""
 
 
-def _known_values(values: list[Any]) -> list[float]:
-    """Return the values without None."""
-    return [value for value in values if value is not None] if None in values else values
-
-
 def _agreeing(given: float | None, extreme: float | None, decimals: int) -> float | None:
     """Return the master's lowest or highest value, rounded so that it agrees with the units' one.
 
@@ -255,17 +245,6 @@ def _power(voltage: float | None, current: float | None) -> float | None:
     if voltage is None or current is None:
         return None
     return shown(voltage * current, POWER_DECIMALS)
-
-
-def _coldest(temperatures: Sequence[float]) -> float | None:
-    """Return the lowest temperature of the sensors that are plugged in, None without one."""
-    if not temperatures:
-        return None
-    coldest = min(temperatures)
-    if coldest in UNPLUGGED:
-        plugged_in = [value for value in temperatures if value not in UNPLUGGED]
-        return min(plugged_in, default=None)
-    return coldest
 
 
 def _is_balancing(flags: Sequence[bool | None], *, is_known: bool) -> bool | None:

@@ -75,6 +75,9 @@ class Units(Struct, frozen=True, gc=False):
         shared_addresses: addresses that several units have, with how many.
         cell_count: of all units; None if one of them has no count that can be.
         left_out: units without an address where others have one: they could be any of them.
+        has_all_temperatures: whether every temperature sensor of these units has a value.
+        hottest: °C, the highest temperature of a sensor; None without one.
+        coldest: °C, the lowest one of the sensors that are plugged in; None without one.
 
     """
 
@@ -83,6 +86,9 @@ class Units(Struct, frozen=True, gc=False):
     shared_addresses: tuple[tuple[int, int], ...]
     cell_count: int | None
     left_out: int
+    has_all_temperatures: bool
+    hottest: float | None
+    coldest: float | None
 
 
 class UnitReader:
@@ -133,6 +139,8 @@ def _order(slaves: Sequence[tuple[int, Slave]], *, addressed: bool) -> Units:
         # Older firmware sends no addresses. REC counts the positions from 1.
         units = {position + 1: _unit(position, position + 1, slave) for position, slave in slaves}
     ordered = [units[address] for address in sorted(units)]
+    temperatures = [t for unit in ordered for t in unit.temperatures if t is not None]
+    plugged_in = [temperature for temperature in temperatures if temperature not in UNPLUGGED]
     has_stand_in = bool(ordered) and ordered[-1].address >= _STAND_IN
     return _with_units(
         Units(
@@ -141,6 +149,9 @@ def _order(slaves: Sequence[tuple[int, Slave]], *, addressed: bool) -> Units:
             shared_addresses=_shared(slaves) if has_stand_in else (),
             cell_count=None,
             left_out=len(slaves) - len(units),
+            has_all_temperatures=all(unit.has_all_temperatures for unit in ordered),
+            hottest=max(temperatures, default=None),
+            coldest=min(plugged_in, default=None),
         ),
         ordered,
     )

@@ -179,8 +179,8 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
     def _open(self) -> None:
         # The library keeps the handshake, which takes 4 KiB; whether there was a response is all
         # that it looks at from now on. Its parser keeps the response, too.
-        if self.response is not None:
-            self.response.headers.clear()
+        assert self.response is not None
+        self.response.headers.clear()
         self.request, self.response = None, _ACCEPTED
         self._last_message = now = self.loop.time()
         self._at(now + self._silence, self._check_silence)

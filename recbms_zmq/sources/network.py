@@ -130,8 +130,13 @@ def explain_failure(exc: OSError) -> str:
     # asyncio may have tried several addresses, and each failed in its own way: then there is no
     # number, but a text with all of them.
     texts = [exc.errno] if exc.errno else map(int, re.findall(r"\[Errno (\d+)\]", str(exc)))
-    words = "; ".join(dict.fromkeys(map(_in_words, texts))) or str(exc).strip(" ;:,.").lower()
-    return words[:200] or "no connection"
+    words = "; ".join(dict.fromkeys(map(_in_words, texts)))
+    return (words or _uncapitalized(str(exc).strip(" ;:,.")))[:200] or "no connection"
+
+
+def _uncapitalized(text: str) -> str:
+    """Return a text for the middle of a sentence: a name in it, `TasksMax=`, keeps its case."""
+    return text[:1].lower() + text[1:]
 
 
 def _in_words(number: int) -> str:

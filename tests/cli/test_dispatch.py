@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,34 @@ def test_an_unknown_command_is_answered_with_what_may_be_meant(word: str, hint: 
     shown = word.replace("u:secret", "***")
     sentence = f"'{shown}' is not a command; {hint} (try: recbms-zmq --help)"
     assert answer(word) == (2, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("", "a command is missing; for example PATH demo (try: PATH --help)"),
+        ("help run", "'help' is not a command; did you mean PATH run --help? (try: PATH --help)"),
+        ("-V", "COMMAND is missing; did you mean PATH --version? (try: PATH --help)"),
+        (
+            "--once run sim:",
+            "--once has to follow the command, as in PATH run --once (try: PATH run --help)",
+        ),
+        (
+            "demo --cells 16",
+            (
+                "--cells is not an option or argument of recbms-zmq demo; it belongs to the "
+                "address, as in PATH run 'sim:?cells=...' (try: PATH demo --help)"
+            ),
+        ),
+    ],
+)
+def test_what_to_type_has_the_path_of_a_program_that_the_shell_does_not_find(
+    line: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/home/me/recbms/bin/recbms-zmq"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    sentence = sentence.replace("PATH", "/home/me/recbms/bin/recbms-zmq")
+    assert answer(*line.split()) == (2, "", f"recbms-zmq: {sentence}\n")
 
 
 def test_help_and_version_are_given_whatever_stands_behind_them() -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from recbms_zmq.service.runner import DaemonThreads
+from recbms_zmq.sources.network import explain_failure
 
 
 def test_the_end_collects_no_garbage() -> None:
@@ -78,8 +79,11 @@ def test_without_a_thread_the_reason_is_a_sentence_and_the_call_is_never_made(
     threads, done = DaemonThreads(), list[str]()
     with monkeypatch.context() as limited:
         limited.setattr(threading.Thread, "start", start)
-        with pytest.raises(OSError, match="no thread can be started; raise the limit"):
+        with pytest.raises(OSError, match="no thread can be started; raise the limit") as refused:
             threads.submit(done.append, "refused")
+    assert explain_failure(refused.value) == (
+        "no thread can be started; raise the limit, TasksMax= of a systemd unit"
+    )
     threads.submit(done.append, "accepted").result(60)
     assert done == ["accepted"]
 

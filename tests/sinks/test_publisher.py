@@ -206,6 +206,48 @@ def test_a_large_replay_pauses_for_the_queues_of_subscribers(
     asyncio.run(main())
 
 
+def test_pauses_are_no_way_around_the_second_between_two_replays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "_REPLAYED_AT_ONCE", 4)
+    monkeypatch.setattr(publisher, "_REPLAY_PAUSE", 0.2)
+    sent: list[float] = []
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(*[b"topic/%d" % number for number in range(10)]))
+            send = sink._send
+
+            def note(data: bytes, flags: int = 0) -> Any:
+                if data.startswith(b"topic"):
+                    sent.append(asyncio.get_running_loop().time())
+                return send(data, flags)
+
+            monkeypatch.setattr(sink, "_send", note)
+            with contextlib.closing(Subscriber(endpoint)):
+                await happens(lambda: sent, "the first part")
+                with contextlib.closing(Subscriber(endpoint)):
+                    await happens(lambda: len(sent) >= 20, "two replays")
+
+    asyncio.run(main())
+    assert sent[10] - sent[0] > 0.9
+
+
+def test_a_message_that_is_no_subscription_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with zmq.Context() as context, context.socket(zmq.XSUB) as client:
+                client.set(zmq.LINGER, 0)
+                client.connect(endpoint)
+                for message in (b"\x07hello", b"", b"\x01topic"):
+                    client.send(message)
+                assert await asyncio.to_thread(client.poll, int(PATIENCE * 1000))
+
+    asyncio.run(main())
+    assert caplog.messages == []
+
+
 # --- at rest ---
 
 
@@ -230,6 +272,20 @@ def test_at_rest_it_does_not_wake_up() -> None:
                 assert turns <= 2
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has this policy")
+def test_the_threads_of_libzmq_do_not_interrupt_ours() -> None:
+    def threads() -> set[str]:
+        return {path.name for path in Path("/proc/self/task").iterdir()}
+
+    async def main() -> tuple[set[int], int]:
+        before = threads()
+        async with started():
+            new = threads() - before
+            return {os.sched_getscheduler(int(each)) for each in new}, os.sched_getscheduler(0)
+
+    assert asyncio.run(main()) == ({os.SCHED_BATCH}, os.SCHED_OTHER)
 
 
 # --- limits of connections ---

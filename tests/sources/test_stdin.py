@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.receiver import Calls, RecordingReceiver
 
+from recbms_zmq.sources import stdin
 from recbms_zmq.sources.stdin import StdinSource
 
 LIMIT = 2000
@@ -81,12 +82,16 @@ def test_another_process_that_reads_first_costs_no_line(monkeypatch: pytest.Monk
     assert frames(read_pipe([b"1\n", b"2\n3"])) == ["1", "2", "3"]
 
 
-def test_a_file_waits_for_a_slow_reader_after_every_line(tmp_path: Path) -> None:
+def test_a_file_waits_for_a_slow_reader_after_every_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdin, "_PATIENCE", -1.0)  # of a pipe
     path = tmp_path / "frames"
     path.write_bytes(b"1\n2\n3")
 
     class Slow(RecordingReceiver):
         async def drain(self) -> None:
+            await asyncio.sleep(0)
             self.calls.append(("the reader has all of it", ""))
 
     receiver = Slow()

@@ -342,10 +342,11 @@ def test_an_error_of_the_receiver_ends_the_source() -> None:
 )
 def test_an_answer_that_is_no_handshake_is_named_before_the_server_closes(answer: bytes) -> None:
     async def run() -> Calls:
-        gone = asyncio.Event()
+        named, gone = asyncio.Event(), asyncio.Event()
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(answer)
+            await named.wait()
             while await reader.read(65536):
                 pass
             writer.close()
@@ -356,6 +357,7 @@ def test_an_answer_that_is_no_handshake_is_named_before_the_server_closes(answer
         receiver = RecordingReceiver()
         async with server, running(WebSocketSource(f"ws://127.0.0.1:{port}"), receiver):
             await receiver.until(lambda: bool(receiver.calls))
+            named.set()
             async with asyncio.timeout(30):
                 await gone.wait()
         return receiver.calls
