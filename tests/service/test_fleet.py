@@ -1,6 +1,7 @@
 """What a fleet needs: open files, and no stampedes."""
 
 import json
+import logging
 import re
 import resource
 import subprocess
@@ -69,7 +70,10 @@ def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:
     )
 
 
-def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later() -> None:
+def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
     calls: list[tuple[str, Any]] = []
 
     class Broken:
@@ -97,6 +101,9 @@ def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later() ->
         ("run", 120.25),
         ("stop", (Instant(5, 0.0),)),
     ]
+    bug = "main: reading failed, which is a bug: please report it; trying again in 60 s"
+    assert caplog.messages == [bug, bug, "main: the source has ended"]
+    assert [record.exc_info is not None for record in caplog.records] == [True, True, False]
 
 
 def test_each_run_has_a_name_of_its_own_of_eight_hexadecimal_digits() -> None:
