@@ -18,3 +18,8 @@ def test_the_last_key_that_can_come_is_accepted_and_the_next_one_is_not(row: Sen
     assert mistake(row.key.format(unit=MOST_ADDRESS + 1, number=1)) != ""
     if last is not None:
         assert mistake(row.key.format(unit=2, number=last + 1)) != ""
+
+
+@pytest.mark.parametrize(("pattern", "meant"), [("setings/*", "settings/*"), ("socs", "soc")])
+def test_what_may_be_meant_is_a_sensor_or_all_of_a_kind(pattern: str, meant: str) -> None:
+    assert mistake(pattern) == f"no sensor has '{pattern}'; did you mean {meant}?"

@@ -1,5 +1,8 @@
 """What a fleet needs: open files, and no stampedes."""
 
+import json
+import logging
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +13,9 @@ import pytest
 from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
-from recbms_zmq.service.fleet import Bms, keep_running, reconnect_spread, start_delay
+from recbms_zmq.config.options import BmsConfig, Config
+from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.service.fleet import Bms, build_fleet, keep_running, reconnect_spread, start_delay
 from recbms_zmq.sources.backoff import reconnect_delays
 
 
@@ -65,7 +70,10 @@ def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:
     )
 
 
-def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later() -> None:
+def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
     calls: list[tuple[str, Any]] = []
 
     class Broken:
@@ -93,3 +101,22 @@ def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later() ->
         ("run", 120.25),
         ("stop", (Instant(5, 0.0),)),
     ]
+    bug = "main: reading failed, which is a bug: please report it; trying again in 60 s"
+    assert caplog.messages == [bug, bug, "main: the source has ended"]
+    assert [record.exc_info is not None for record in caplog.records] == [True, True, False]
+
+
+def test_each_run_has_a_name_of_its_own_of_eight_hexadecimal_digits() -> None:
+    runs = []
+    for _ in range(20):
+        batches: list[Batch] = []
+        config = Config(bms=tuple(BmsConfig(name=name, url="ws://h/ws") for name in ("a", "b")))
+        for bms in build_fleet(config, batches.append):
+            bms.pipeline.start(Instant(0.0, 0.0))
+        first, second = (
+            json.loads(body)["run"] for each in batches for _, body, _ in each.messages
+        )
+        assert first == second
+        assert re.fullmatch("[0-9a-f]{8}", first)
+        runs.append(first)
+    assert len(set(runs)) == 20
