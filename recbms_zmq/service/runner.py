@@ -6,7 +6,6 @@ at exit, which takes half a minute with a name server that does not answer.
 
 import asyncio
 import gc
-import selectors
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -15,6 +14,7 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 from recbms_zmq.service.look_ups import LookUpLoop
+from recbms_zmq.service.selector import ServiceSelector
 
 LOOKUPS: Final = 8
 """Look-ups at a time. A fleet that is without DNS must not run into a limit of threads."""
@@ -92,24 +92,10 @@ def _fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
         future.set_result(result)
 
 
-class WakingSelector(selectors.DefaultSelector):
-    """Looks for events once more when a wait has ended without any.
-
-    A process that was stopped (SIGSTOP, a container that is paused) wakes up within the wait, and
-    Python takes that for a timeout, whatever has arrived meanwhile. Then a BMS whose frames wait to
-    be read would be taken for silent.
-    """
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for events, at most this many seconds."""
-        events = super().select(timeout)
-        return events if events or timeout == 0 else super().select(0)
-
-
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run a program to its end, as `asyncio.run` does, and leave look-ups behind."""
     try:
-        with asyncio.Runner(loop_factory=lambda: LookUpLoop(WakingSelector())) as runner:
+        with asyncio.Runner(loop_factory=lambda: LookUpLoop(ServiceSelector())) as runner:
             runner.get_loop().set_default_executor(DaemonThreads())
             return runner.run(work)
     finally:
