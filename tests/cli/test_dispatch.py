@@ -127,6 +127,8 @@ ABOVE = "expected seconds, a number above 0"
         ),
         ("monitor --idle-current 1", "--idle-current: NONE on a service; it belongs to a BMS"),
         ("record --force sim:", "--force: NONE without --output"),
+        ("record --force -o - sim:", "--force: NONE on stdout"),
+        ("flow --force -o -", "--force: NONE on stdout"),
         ("files --force", "--force: NONE without --copy"),
         ("sensors --schema --format json", "--format: NONE with --schema, which is JSON"),
         (
