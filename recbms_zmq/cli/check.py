@@ -99,12 +99,13 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
     import asyncio
 
     from recbms_zmq.check.findings import as_json, full_report, verdict
+    from recbms_zmq.check.next_steps import step_without_network
     from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
 
     (config,) = configs.values()
     (bms,) = config.bms
-    probe = Probe(open_source(bms))
+    probe = Probe(open_source(bms), step_without_network(bms.url))
     # Beside the connection, which looks it up, too: a name server can be slow.
     look_up = asyncio.create_task(_addresses("" if args.brief else bms.url, seconds))
     await probe.run(seconds, stay=not args.brief)
