@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from recbms_zmq.config.options import BY_NAME
 from recbms_zmq.errors import ConfigError, OutputError, UsageError
-from recbms_zmq.service.program import install_command
+from recbms_zmq.program import install_command
 
 SHELLS: Final = ("bash", "zsh", "fish")
 INSTALL: Final = "install"
@@ -89,8 +89,8 @@ def script(shell: str) -> str:
         import shtab
     except ImportError as exc:
         raise ConfigError(
-            f"the script is written by the package shtab: {install_command('shtab')} "
-            "(with pipx: pipx inject recbms-zmq shtab), then try again"
+            f"the script is written by the package shtab: {install_command('shtab')}, "
+            "then try again"
         ) from exc
 
     from recbms_zmq.cli.dispatch import COMMANDS, make_parser
