@@ -52,10 +52,10 @@ def create(path: Path, *, force: bool) -> int:
         return os.open(path, flags, 0o666)
     except (FileExistsError, IsADirectoryError) as exc:
         if path.is_dir():
-            raise OutputError(f"{path} is a folder; give the name of a file in it") from exc
+            raise OutputError(f"{path} is a directory; give the name of a file in it") from exc
         raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
     except FileNotFoundError as exc:
-        raise OutputError(f"cannot write {path}: there is no folder {path.parent}") from exc
+        raise OutputError(f"cannot write {path}: there is no directory {path.parent}") from exc
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
 

@@ -157,7 +157,7 @@ def read_history(directory: Path) -> History:
             log = entries(_read_log(directory / name), bad.append)
             logs.append(_alarms(name.removesuffix(end), log))
         except OSError as exc:
-            found.failures[name] = (exc.strerror or str(exc)).lower()
+            found.failures[name] = exc.strerror or str(exc)
         if bad:
             found.skipped[name] = len(bad)
     found.alarms.extend(list(heapq.merge(*logs, key=lambda past: past.raised))[-MOST_ALARMS:])

@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Pat
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
     assert nowhere.stderr.text() == (
-        f"recbms-zmq: cannot write {tmp_path}/no/file: there is no folder {tmp_path}/no\n"
+        f"recbms-zmq: cannot write {tmp_path}/no/file: there is no directory {tmp_path}/no\n"
     )
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73

@@ -141,7 +141,7 @@ def test_a_log_that_cannot_be_read_hides_no_other(
     assert (record["device"], record["raised"], record["cleared"]) == ("main", ts(1), ts(2))
     assert error == (
         f"recbms-zmq: 2 lines of {process.path} are no alarms\n"
-        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: is a directory; "
+        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: Is a directory; "
         "cabin.alarms.jsonl: it has more than 4,194,304 bytes\n"
     )
 
