@@ -48,6 +48,10 @@ def printed(steps: Steps, *endpoints: str) -> Steps:
             [(1, "+A"), (2, "message"), (3, "-A"), (9, "+A")],
             [(8, f"still waiting: {A} {GONE}"), (9, f"connected to {A}")],
         ),
+        (  # and a restart after it
+            [(1, "+A"), (2, "message"), (3, "-A"), (9, "+A"), (10, "-A"), (14, "+A")],
+            [(8, f"still waiting: {A} {GONE}"), (9, f"connected to {A}")],
+        ),
         (
             [(1, "+a"), (2, "message"), (3, "-a"), (9, "+A")],
             [(8, f"still waiting: {A} {GONE}"), (9, f"connected to {A}")],

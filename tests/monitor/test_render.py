@@ -132,6 +132,7 @@ def test_an_alarm_comes_first_with_what_to_do() -> None:
     page = render(bms.model, View(), (80, 24), 0.0)
     assert text(page) == screen("alarm-80x24")
     assert style(page, "Alarm 2") == "bold red"
+    assert style(page, " 2.0 %") == "bold"
 
 
 def test_a_monitor_that_is_started_later_shows_the_last_alarm_with_its_local_time() -> None:
@@ -218,6 +219,19 @@ def test_cells_beyond_and_near_their_limits_stand_out() -> None:
     ]
     bars = [line.plain.split()[1] for line in page.lines if line.plain.startswith(("2/1", "2/4"))]
     assert bars == ["·" * 65, "█" * 65]
+
+
+def test_a_unit_of_many_that_loses_all_voltages_has_question_marks_and_no_range() -> None:
+    frame = json.loads(status(units=15, cells=16))
+    bms = MonitoredBms()
+    bms.frame(json.dumps(frame))
+    frame["bms_array"]["slave"]["1"]["nap"] = dict.fromkeys(map(str, range(16)))
+    bms.frame(json.dumps(frame), 1.0)
+    shown = text(render(bms.model, View(), (80, 24), 1.0)).splitlines()
+    assert [line for line in shown if line.startswith(("unit   2", "unit   3"))] == [
+        f"unit   2 {'▄' * 16} 3.305 to 3.320 V B1,5,9,13",
+        f"unit   3 {'?' * 16} B1,5,9,13",
+    ]
 
 
 def test_a_pack_without_values_has_question_marks_not_numbers() -> None:

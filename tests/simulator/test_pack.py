@@ -86,14 +86,15 @@ def test_a_leap_of_years_takes_no_longer_than_one_of_a_day() -> None:
     assert pack.protection.last is None
 
 
-@pytest.mark.parametrize(("ambient", "numbers"), [(60.0, {4, 5}), (-15.0, {7})])
+@pytest.mark.parametrize(("ambient", "sensors"), [(60.0, {4: 1, 5: 0}), (-15.0, {7: 1})])
 def test_a_temperature_out_of_range_is_an_alarm_and_stops_the_charging(
-    ambient: float, numbers: set[int]
+    ambient: float, sensors: dict[int, int]
 ) -> None:
     pack = SimulatedPack(seed=0, ambient=ambient)
     assert pack.current > 0
     pack.advance(START + 60)
-    assert set(pack.protection.active) == numbers
+    active = pack.protection.active
+    assert {number: raised.location for number, raised in active.items()} == sensors
     assert pack.current == 0
 
 

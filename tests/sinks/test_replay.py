@@ -91,6 +91,16 @@ def test_a_client_that_subscribes_in_a_loop_causes_at_most_one_state_a_second(
     assert sent >= 18 * len(STATE)  # an innocent one is answered in time, too
 
 
+@pytest.mark.parametrize("size", [1, 10])
+def test_a_small_state_is_replayed_once_a_second_with_two_seconds_in_reserve(size: int) -> None:
+    plan = ReplayPlan()
+    for length in range(3):
+        plan.add(b"recbms"[:length])
+        assert plan.replay(STATE[:size], 100) == STATE[:size]
+    plan.add(b"recbms")
+    assert plan.due == 101
+
+
 def test_a_large_state_is_replayed_at_a_bounded_rate() -> None:
     state = [Topic(b"%06d" % number) for number in range(60_000)]
     plan = ReplayPlan()
