@@ -95,20 +95,21 @@ def read_public(path: Path) -> bytes:
     return public
 
 
-def read_allowed(folder: Path) -> frozenset[bytes]:
-    """Read the public keys of all files `*.key` in a folder; 32 bytes each, as ZAP requests have.
+def read_allowed(directory: Path) -> frozenset[bytes]:
+    """Read the public keys of all files `*.key` in a directory; 32 bytes each, as in ZAP requests.
 
     Raises:
-        ConfigError: the folder has no key, or a file that cannot be read or holds none.
+        ConfigError: the directory has no key, or a file that cannot be read or holds none.
 
     """
     try:
-        files = sorted(file for file in folder.iterdir() if file.suffix == ".key")
+        files = sorted(file for file in directory.iterdir() if file.suffix == ".key")
     except OSError as exc:
-        raise ConfigError(f"cannot read the folder of keys {folder}: {exc.strerror}") from exc
+        raise ConfigError(f"cannot read the directory of keys {directory}: {exc.strerror}") from exc
     if not files:
         raise ConfigError(
-            f"there is no key in {folder}, so no client could connect; expected public keys, *.key"
+            f"there is no key in {directory}, so no client could connect; "
+            "expected public keys, *.key"
         )
     return frozenset(z85.decode(read_public(file)) for file in files)
 

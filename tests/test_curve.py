@@ -159,5 +159,5 @@ def test_a_folder_without_keys_is_refused(tmp_path: Path) -> None:
         "there is no key in FILE, so no client could connect; expected public keys, *.key"
     )
     assert refusal(curve.read_allowed, tmp_path / "nowhere") == (
-        "cannot read the folder of keys FILE: No such file or directory"
+        "cannot read the directory of keys FILE: No such file or directory"
     )

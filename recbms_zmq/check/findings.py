@@ -246,6 +246,8 @@ def _settings(probe: Probe) -> Iterator[tuple[str, str]]:
 
 def what_to_do(probe: Probe) -> str:
     """Return what the owner can do if no status frame came."""
+    if probe.step is not None:
+        return probe.step
     if probe.is_web_page:
         return WEB_PAGE
     if probe.bad:

@@ -66,6 +66,14 @@ _STEPS: Final = (
         "The module closed the connection: how many other clients does it have?",
     ),
 )
+_WITHOUT_NETWORK: Final = {
+    "-": "Standard input needs status frames, one a line: look at what comes before the pipe.",
+    "replay:": (
+        "No status frame is in the first seconds of this recording: try replay:FILE?speed=0, or "
+        "record for longer."
+    ),
+    "sim:": "The simulated BMS has sent no frame: look at its faults=, or give it more --timeout.",
+}
 _ANSWERED: Final = re.compile(
     r"HTTP status (?!401|403|407|429|503|30)|does not speak websocket|no valid answer"
     r"|not a frame of a BMS",
@@ -84,6 +92,14 @@ def next_step(failure: str) -> str | None:
     # The reasons are sentences of `sources` and of the system: not all of them have a number.
     for pattern, step in _STEPS:
         if re.search(pattern, failure, re.IGNORECASE):
+            return step
+    return None
+
+
+def step_without_network(url: str) -> str | None:
+    """Return what to do if no frame comes from this source; None for one in the network."""
+    for scheme, step in _WITHOUT_NETWORK.items():
+        if url.startswith(scheme):
             return step
     return None
 

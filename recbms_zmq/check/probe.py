@@ -27,6 +27,10 @@ ENOUGH: Final = 4
 class Probe:
     """Receives the frames of one source (it is a `sources.Receiver`).
 
+    Args:
+        source: to read.
+        step: what to do if no frame comes; None where that depends on the failures.
+
     Attributes:
         connected_after: seconds until the connection was open, None if it never was.
         failures: reasons of failed or lost connections, each once, in order of their last time.
@@ -41,7 +45,8 @@ class Probe:
 
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, step: str | None = None) -> None:
+        self.step = step
         self.connected_after: float | None = None
         self.failures: list[str] = []
         self.arrivals: list[float] = []

@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         found = read_history(directory)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
+        reason = exc.strerror or exc
         raise ConfigError(f"cannot read the alarms in {directory}: {reason}") from exc
     now = datetime.now(UTC)
     for past in found.alarms:

@@ -14,8 +14,8 @@ from recbms_zmq.config.mistakes import is_no_host
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.errors import Unavailable
+from recbms_zmq.program import typed_program
 from recbms_zmq.service import logs
-from recbms_zmq.service.program import typed_program
 from recbms_zmq.text import ascii_json, masked
 
 EPILOG = """\
@@ -99,12 +99,13 @@ async def _check_bms(args: argparse.Namespace, configs: dict[str, Config], secon
     import asyncio
 
     from recbms_zmq.check.findings import as_json, full_report, verdict
+    from recbms_zmq.check.next_steps import step_without_network
     from recbms_zmq.check.probe import Probe
     from recbms_zmq.service.connect import open_source
 
     (config,) = configs.values()
     (bms,) = config.bms
-    probe = Probe(open_source(bms))
+    probe = Probe(open_source(bms), step_without_network(bms.url))
     # Beside the connection, which looks it up, too: a name server can be slow.
     look_up = asyncio.create_task(_addresses("" if args.brief else bms.url, seconds))
     await probe.run(seconds, stay=not args.brief)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from recbms_zmq.config.options import BY_NAME
 from recbms_zmq.errors import ConfigError, OutputError, UsageError
-from recbms_zmq.service.program import install_command
+from recbms_zmq.program import install_command
 
 SHELLS: Final = ("bash", "zsh", "fish")
 INSTALL: Final = "install"
@@ -34,7 +34,7 @@ exit codes: 0 done; 2 wrong argument; 73 the file cannot be written; 78 shtab is
 not installed.
 """
 _FILES: Final = ("FILE", "PATH")
-_DIRECTORIES: Final = ("DIR", "FOLDER")
+_DIRECTORY: Final = "DIR"
 _BASH_COMPLETION: Final = (
     Path("/usr/share/bash-completion/bash_completion"),
     Path("/usr/local/share/bash-completion/bash_completion"),
@@ -89,8 +89,8 @@ def script(shell: str) -> str:
         import shtab
     except ImportError as exc:
         raise ConfigError(
-            f"the script is written by the package shtab: {install_command('shtab')} "
-            "(with pipx: pipx inject recbms-zmq shtab), then try again"
+            f"the script is written by the package shtab: {install_command('shtab')}, "
+            "then try again"
         ) from exc
 
     from recbms_zmq.cli.dispatch import COMMANDS, make_parser
@@ -103,7 +103,7 @@ def script(shell: str) -> str:
     for command, _ in commands.values():
         for action in command._actions:  # noqa: SLF001
             _add_choices(action)
-            if action.metavar in _FILES + _DIRECTORIES:
+            if action.metavar in (*_FILES, _DIRECTORY):
                 kind = shtab.FILE if action.metavar in _FILES else shtab.DIRECTORY
                 action.complete = kind  # type: ignore[attr-defined]
             if command.prog.endswith(" files") and action.dest == "names":
@@ -144,8 +144,8 @@ def _place(shell: str, environ: Mapping[str, str]) -> Path:
     if shell == "zsh":
         return _home() / ".zfunc" / "_recbms-zmq"
     data = Path(environ.get("XDG_DATA_HOME") or _home() / ".local" / "share")
-    folder = Path(environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion")
-    return folder / "completions" / "recbms-zmq"
+    directory = Path(environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion")
+    return directory / "completions" / "recbms-zmq"
 
 
 def _home() -> Path:
@@ -182,9 +182,9 @@ def _next_steps(shell: str, path: Path, environ: Mapping[str, str]) -> list[str]
     return [*steps, f"it works in the next {shell} that you start"]
 
 
-def _mentions(settings: Path, folder: str) -> bool:
+def _mentions(settings: Path, directory: str) -> bool:
     try:
-        return folder in settings.read_text(encoding="utf-8", errors="replace")
+        return directory in settings.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
 

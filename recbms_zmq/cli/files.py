@@ -12,12 +12,12 @@ from recbms_zmq.errors import OutputError, UsageError
 from recbms_zmq.text import did_you_mean, quoted
 
 EPILOG: Final = """\
-A README.md in each folder explains its files.
+A README.md in each directory explains its files.
 
 examples:
   recbms-zmq files                        their names
   recbms-zmq files to_mqtt.py             print one
-  recbms-zmq files pipes --copy .         copy a folder to ./pipes
+  recbms-zmq files pipes --copy .         copy a directory to ./pipes
   recbms-zmq files --copy DIR             copy all of them
 
 exit codes: 0 done; 2 no such file, or a wrong option; 73 a file exists, or
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `files`."""
     parser.usage = "%(prog)s [OPTIONS] [NAME ...]"
     parser.epilog = EPILOG
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a file or a folder of the list")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a file or directory of the list")
     parser.add_argument("--copy", metavar="DIR", type=Path, help="copy into this directory")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
@@ -49,14 +49,14 @@ def main(args: argparse.Namespace) -> int:
 
 
 def root() -> Path:
-    """Return the folder of the files: in the package, or in a checkout beside it."""
+    """Return the directory of the files: in the package, or in a checkout beside it."""
     package = Path(__file__).parents[1]
     installed = package / "flows"
     return installed if installed.is_dir() else package.parent / "flows"
 
 
 def available() -> list[Path]:
-    """Return the paths of all files, relative to their folder; pictures are not installed."""
+    """Return the paths of all files, relative to their directory; pictures are not installed."""
     # In a checkout there may also be bytecode, and a wheel that the image is built from.
     found = (path.relative_to(root()) for path in root().rglob("*") if path.is_file())
     return sorted(
@@ -70,7 +70,7 @@ def select(names: Sequence[str]) -> list[Path]:
     """Return the files of these names, or all.
 
     Args:
-        names: paths of files or folders as in the list, or the last part of a path.
+        names: paths of files or directories as in the list, or the last part of a path.
 
     Raises:
         UsageError: there is no such file.
@@ -93,14 +93,14 @@ def _named(name: str, files: Sequence[Path]) -> Iterator[Path]:
     yield from found
 
 
-def copy(files: Sequence[Path], folder: Path, *, force: bool) -> None:
-    """Copy files into a folder, with their folders; print the path of each.
+def copy(files: Sequence[Path], directory: Path, *, force: bool) -> None:
+    """Copy files into a directory, with their own; print the path of each.
 
     Raises:
         OutputError: a file exists and `force` is not set, or a file cannot be written.
 
     """
-    targets = [(root() / path, folder / path) for path in files]
+    targets = [(root() / path, directory / path) for path in files]
     existing = [target for _, target in targets if target.exists()]
     if existing and not force:
         raise OutputError(f"{existing[0]} exists; --force overwrites it")

@@ -128,9 +128,8 @@ def main(args: argparse.Namespace) -> int:
         text = _view(args)
     else:
         text = flow_json(_options(args))
-    path = read_argument("--output", readers.path, args.output)
+    path = output_file.requested(args)
     if path is None:
-        refuse_without_effect(args, ["force"], "without --output")
         sys.stdout.write(text)
         return 0
     with os.fdopen(output_file.create(path, force=args.force), "w", encoding="utf-8") as file:

@@ -17,8 +17,8 @@ from recbms_zmq.config.options import (
     Config,
 )
 from recbms_zmq.errors import ConfigError
+from recbms_zmq.program import install_command
 from recbms_zmq.service import logs
-from recbms_zmq.service.program import install_command
 from recbms_zmq.text import print_note
 
 if TYPE_CHECKING:
@@ -136,6 +136,6 @@ def _need_rich() -> None:
         import rich  # noqa: F401 whether it is there is all we ask
     except ImportError as exc:
         raise ConfigError(
-            f"the live view needs the package rich: {install_command('rich')} "
-            "(with pipx: pipx inject recbms-zmq rich); without it, --plain prints lines"
+            f"the live view needs the package rich: {install_command('rich')}; "
+            "without it, --plain prints lines"
         ) from exc

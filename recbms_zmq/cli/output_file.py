@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from recbms_zmq.config import readers
+from recbms_zmq.config.option import read_argument, refuse_without_effect
 from recbms_zmq.errors import OutputError
 
 _CLOSED_ON_EXEC: Final = os.O_WRONLY | os.O_CLOEXEC
@@ -13,8 +15,26 @@ _CLOSED_ON_EXEC: Final = os.O_WRONLY | os.O_CLOEXEC
 
 def add_arguments(parser: "argparse._ActionsContainer") -> None:
     """Declare `--output` and `--force`."""
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write (default: stdout)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="where to write (default, and -: stdout)"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite a FILE that exists")
+
+
+def requested(args: argparse.Namespace) -> Path | None:
+    """Return the file of a command line; None for standard output.
+
+    Raises:
+        UsageError: the path is not valid, or `--force` has no file to overwrite.
+
+    """
+    path: Path | None = read_argument("--output", readers.path, args.output)
+    if path is None:
+        refuse_without_effect(args, ["force"], "without --output")
+    elif args.output == "-":
+        refuse_without_effect(args, ["force"], "on stdout")
+        return None
+    return path
 
 
 def create(path: Path, *, force: bool) -> int:
@@ -32,10 +52,10 @@ def create(path: Path, *, force: bool) -> int:
         return os.open(path, flags, 0o666)
     except (FileExistsError, IsADirectoryError) as exc:
         if path.is_dir():
-            raise OutputError(f"{path} is a folder; give the name of a file in it") from exc
+            raise OutputError(f"{path} is a directory; give the name of a file in it") from exc
         raise OutputError(f"{path} exists; choose another name, or overwrite: --force") from exc
     except FileNotFoundError as exc:
-        raise OutputError(f"cannot write {path}: there is no folder {path.parent}") from exc
+        raise OutputError(f"cannot write {path}: there is no directory {path.parent}") from exc
     except OSError as exc:
         raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
 

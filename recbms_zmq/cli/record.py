@@ -10,7 +10,7 @@ from pathlib import Path
 from recbms_zmq.cli import output_file
 from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
-from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
+from recbms_zmq.config.option import declare, read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS
 from recbms_zmq.errors import ReaderGone, Unavailable
 from recbms_zmq.service import logs
@@ -52,9 +52,7 @@ def main(args: argparse.Namespace) -> int:
 
     config = load_one(vars(args), args.source, os.environ)
     duration = read_argument("--duration", readers.number("seconds", above=True), args.duration)
-    output = read_argument("--output", readers.path, args.output)
-    if output is None:
-        refuse_without_effect(args, ["force"], "without --output")
+    output = output_file.requested(args)
     logs.set_up(config.log_level)
     with _output(output, force=args.force) as fd:
         run(record_to(config, fd, output, duration))

@@ -1,7 +1,7 @@
 """Reading files that a user names: regular files of a limited size.
 
-Opening a FIFO blocks, `/dev/zero` has no end, and in a folder that others can write to, a link may
-lead to any file. So opening never blocks, and the kind is checked on the open descriptor.
+Opening a FIFO blocks, `/dev/zero` has no end, and in a directory that others can write to, a link
+may lead to any file. So opening never blocks, and the kind is checked on the open descriptor.
 """
 
 import errno

@@ -208,7 +208,7 @@ def _check_curve(found: Mapping[str, Setting]) -> None:
             raise given.error(f"{given.origin}: has no effect without --curve-secret-key")
     elif not given.value:
         raise secret.error(
-            f"{secret.origin}: choose which clients can connect: --curve-allow FOLDER with their "
+            f"{secret.origin}: choose which clients can connect: --curve-allow DIR with their "
             "public keys, or --curve-allow-any for all that know this service's public key"
         )
     elif allow.value and allow_any.value:

@@ -248,8 +248,8 @@ class Config(Struct, frozen=True, kw_only=True):
         Path | None,
         About(
             readers.path,
-            "with CURVE: accept the clients whose public keys are in this folder, as *.key",
-            "FOLDER",
+            "with CURVE: accept the clients whose public keys are in this directory, as *.key",
+            "DIR",
         ),
     ] = None
     curve_allow_any: Annotated[

@@ -35,6 +35,8 @@ class Entry(Struct, frozen=True, omit_defaults=True):
         observed: whether frames came before it was cleared; without them it may have been earlier.
         times: how many times it was raised since `first_raised`.
         first_raised: when it was raised the first time, if that is another time.
+        late: whether a line before it is of an alarm that was raised later. The times do not show
+            that after a clock was set back.
 
     """
 
@@ -48,6 +50,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     observed: bool = True
     times: int = 1
     first_raised: str | None = None
+    late: bool = False
 
     @property
     def alarm(self) -> Alarm:
@@ -126,8 +129,7 @@ def last_raised(log: Iterable[Entry]) -> Entry | None:
     """Return the newest state of the alarm that was raised last; None without entries."""
     last: Entry | None = None
     for entry in log:
-        # A line may also come later than that of an alarm that was raised meanwhile.
-        if last is None or entry.is_raised or entry.raised_at >= last.raised_at:
+        if last is None or not entry.late:
             last = entry
     return last
 
@@ -155,7 +157,7 @@ def read_history(directory: Path) -> History:
             log = entries(_read_log(directory / name), bad.append)
             logs.append(_alarms(name.removesuffix(end), log))
         except OSError as exc:
-            found.failures[name] = (exc.strerror or str(exc)).lower()
+            found.failures[name] = exc.strerror or str(exc)
         if bad:
             found.skipped[name] = len(bad)
     found.alarms.extend(list(heapq.merge(*logs, key=lambda past: past.raised))[-MOST_ALARMS:])
@@ -182,7 +184,7 @@ def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
     """
     found: dict[_Key, PastAlarm] = {}
     order: list[_Key] = []
-    active = None
+    active = newest = None
     for entry in log:
         alarm = entry.alarm
         raised = entry.raised_at
@@ -193,18 +195,22 @@ def _alarms(device: str, log: Iterable[Entry]) -> list[PastAlarm]:
             before = found[active]
             if before.alarm.is_same(alarm):
                 key, raised, first = active, before.raised, before.first_raised
-        if active is not None and active != key:
+        if active is not None and active != key and not entry.late:
+            # That it was cleared is not in the log yet.
             before = found[active]
-            if entry.is_raised or raised >= before.raised:
-                # That it was cleared is not in the log yet.
-                found[active] = msgspec.structs.replace(before, observed=False, is_active=False)
-                active = None
+            found[active] = msgspec.structs.replace(before, observed=False, is_active=False)
+            active = None
         known = found.get(key)
         if known is None:
             order.append(key)
         elif known.times != entry.times:
-            later = {other for other, past in found.items() if past.raised > raised}
+            later = {
+                other
+                for other, past in found.items()
+                if past.raised > raised or (entry.late and other == newest)
+            }
             _move_towards_end(order, order.index(key), later)
+        newest = newest if entry.late else key
         if entry.is_raised:
             active = key
         elif active == key:

@@ -17,6 +17,7 @@ Without a state directory this module is not loaded by the service.
 
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -111,9 +112,9 @@ class _Repeated:
             self._pause = max(_FIRST_PAUSE, self._pause * _GROWTH)
             self._next_write = now + self._pause
 
-    def line(self) -> bytes:
+    def entry(self) -> Entry:
         alarm, active = self.alarm, self.is_active
-        entry = Entry(
+        return Entry(
             ts=self._raised if active else self._cleared,
             event="alarm_raised" if active else "alarm_cleared",
             number=alarm.number,
@@ -125,7 +126,6 @@ class _Repeated:
             times=self._times,
             first_raised=self._first_raised if self._first_raised != self._raised else None,
         )
-        return msgspec.json.encode(entry) + b"\n"
 
 
 class AlarmRecord:
@@ -155,11 +155,14 @@ class AlarmRecord:
         self._now = now
         self._open: dict[_Key, _Repeated] = {}
         """In the order of their last changes, so that an active one is the last."""
-        self._closed: list[tuple[int, bytes]] = []
+        self._closed: list[tuple[int, Entry]] = []
         self._turns = 0
+        self._last_turn = 0
+        """The highest of the alarms in the log."""
         self._dumped: list[tuple[_Repeated, int, bool]] = []
         self._dumped_closed = 0
         self._dumped_at = 0.0
+        self._dumped_turn = 0
         self._soon = 0
         self._soon_since = float("-inf")
 
@@ -219,8 +222,10 @@ class AlarmRecord:
         self._dumped_closed = len(self._closed)
         # The history is in the order of the log: one that was let go may have been raised after
         # one that was not.
-        lines = sorted([*self._closed, *((each.turn, each.line()) for each in due)])
-        return b"".join([line for _, line in lines]) or None
+        lines = [*self._closed, *((each.turn, each.entry()) for each in due)]
+        lines.sort(key=itemgetter(0))
+        self._dumped_turn = lines[-1][0] if lines else 0
+        return b"".join([_line(entry, turn < self._last_turn) for turn, entry in lines]) or None
 
     def saved(self) -> None:
         """Note what is on the disk."""
@@ -229,6 +234,7 @@ class AlarmRecord:
         del self._closed[: self._dumped_closed]
         self._dumped.clear()
         self._dumped_closed = 0
+        self._last_turn = max(self._last_turn, self._dumped_turn)
 
     def unsaved(self) -> None:
         """Keep the lines for the next try."""
@@ -237,7 +243,13 @@ class AlarmRecord:
         """Let an alarm go: if it is raised again, it is another one."""
         if repeated.is_written:
             return
-        self._closed.append((repeated.turn, repeated.line()))
+        self._closed.append((repeated.turn, repeated.entry()))
         surplus = max(0, len(self._closed) - _MOST_WAITING)
         del self._closed[:surplus]
         self._dumped_closed = max(0, self._dumped_closed - surplus)
+
+
+def _line(entry: Entry, is_late: bool) -> bytes:
+    if is_late:
+        entry = msgspec.structs.replace(entry, late=True)
+    return msgspec.json.encode(entry) + b"\n"

@@ -10,6 +10,7 @@ from typing import Final
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import FrameError, NoBatteryData
+from recbms_zmq.program import typed_program
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm
@@ -18,7 +19,6 @@ from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
 from recbms_zmq.service.alarm_log import AlarmLog
-from recbms_zmq.service.program import typed_program
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
 

@@ -222,7 +222,7 @@ class StateStore:
         if isinstance(exc, BlockingIOError):
             reason = "another process has locked it"
         else:
-            reason = (exc.strerror or str(exc)).lower()
+            reason = exc.strerror or str(exc)
         if reason == file.failure:
             return
         file.failure = reason
@@ -256,7 +256,7 @@ class StateStore:
             except OSError as exc:
                 if exc.errno in _DISK_ERRORS:
                     continue  # without the lock it can still be read
-                reason = "not a directory" if isinstance(exc, FileExistsError) else exc.strerror
+                reason = "Not a directory" if isinstance(exc, FileExistsError) else exc.strerror
                 raise OutputError(f"cannot use --state-dir {self._directory}: {reason}") from exc
 
     def _write(self, due: Sequence[tuple[_File, bytes]]) -> list[OSError | None]:

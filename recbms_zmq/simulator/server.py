@@ -237,7 +237,7 @@ async def serving(
     except OSError as exc:
         # A positive number is an errno; a negative one is from the look-up of a host name.
         number = exc.errno or 0
-        reason = (os.strerror(number) if number > 0 else exc.strerror or str(exc)).lower()
+        reason = os.strerror(number) if number > 0 else exc.strerror or exc
         raise OutputError(
             f"the simulated BMS cannot listen on {masked(host)}, port {port}: {reason}; "
             "choose another with --port (0: any free one) or --host"

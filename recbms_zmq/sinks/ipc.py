@@ -24,7 +24,7 @@ class IpcPath:
     Args:
         path: of the socket.
         mode: of the socket; a client needs write permission to connect.
-        ignore_lock: bind even if another process holds the lock of the folder.
+        ignore_lock: bind even if another process holds the lock of the directory.
 
     Raises:
         OSError: EADDRINUSE if a running process serves the path, or holds the lock; EEXIST if the
@@ -55,14 +55,14 @@ class IpcPath:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, *, ignore: bool) -> Iterator[None]:
+def _locked(directory: Path, *, ignore: bool) -> Iterator[None]:
     """Keep two services from removing a dead socket and binding at the same time.
 
-    The lock is on the folder itself, so no lock file is left behind, and the kernel releases it
-    when the process ends. Every user who can read the folder can take this lock; a service holds it
-    for a few milliseconds only, so the caller ignores one that is held for longer.
+    The lock is on the directory itself, so no lock file is left behind, and the kernel releases it
+    when the process ends. Every user who can read the directory can take this lock; a service holds
+    it for a few milliseconds only, so the caller ignores one that is held for longer.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

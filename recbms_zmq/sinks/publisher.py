@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BIND_FOR: Final = 5.0
 """Seconds for which an address in use is tried again: a redeploying Node-RED overlaps."""
 _BIND_AGAIN: Final = 0.1  # seconds
-_LOCK_FOR: Final = 1.0  # seconds; a service holds the lock of an ipc:// folder for milliseconds
+_LOCK_FOR: Final = 1.0  # seconds; a service holds the lock of an ipc:// directory for milliseconds
 _MORE: Final = int(zmq.SNDMORE)
 _POLLIN: Final = int(zmq.POLLIN)
 _LINGER_MS: Final = 100

@@ -30,6 +30,7 @@ from websockets.uri import parse_uri
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.errors import InvalidResponse, UsageError
+from recbms_zmq.program import install_command
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.connection import CLOSE_TIMEOUT, BmsConnection
@@ -208,7 +209,8 @@ def _check(url: str, proxy: str | None) -> None:
     except (InvalidProxy, ValueError) as exc:
         raise UsageError(f"--proxy: {masked(proxy or '')} is not a proxy: {_why(exc)}") from exc
     if is_socks and find_spec("python_socks") is None:
-        raise UsageError("--proxy: SOCKS needs the package python-socks (pip install python-socks)")
+        command = install_command("python-socks")
+        raise UsageError(f"--proxy: SOCKS needs the package python-socks: {command}")
 
 
 def _why(exc: Exception) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from recbms_zmq.check.next_steps import next_step
+from recbms_zmq.check.next_steps import next_step, step_without_network
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_a_failed_connection_has_a_next_step(failure: str, word: str) -> None:
 
 def test_an_unknown_failure_has_no_next_step() -> None:
     assert next_step("the moon is full") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("-", "before the pipe"),
+        ("replay:pack.jsonl", "record for longer"),
+        ("sim:?units=2", "faults="),
+        ("ws://h/ws", "None"),
+        ("https://h-2/cell", "None"),
+    ],
+)
+def test_a_source_without_a_network_has_a_next_step_of_its_own(url: str, word: str) -> None:
+    assert word in str(step_without_network(url))

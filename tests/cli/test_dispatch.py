@@ -127,6 +127,8 @@ ABOVE = "expected seconds, a number above 0"
         ),
         ("monitor --idle-current 1", "--idle-current: NONE on a service; it belongs to a BMS"),
         ("record --force sim:", "--force: NONE without --output"),
+        ("record --force -o - sim:", "--force: NONE on stdout"),
+        ("flow --force -o -", "--force: NONE on stdout"),
         ("files --force", "--force: NONE without --copy"),
         ("sensors --schema --format json", "--format: NONE with --schema, which is JSON"),
         (
@@ -172,7 +174,7 @@ def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: st
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        # A file, a folder, a form of output.
+        # A file, a directory, a form of output.
         ("record ws://h/ws battery.jsonl", "did you mean --output battery.jsonl?"),
         ("record battery.jsonl sim:", "it takes one [NAME=]SOURCE"),
         ("run -o log.json sim:", "the shell writes a file: recbms-zmq run ... > FILE"),
@@ -256,13 +258,13 @@ def test_what_is_pasted_from_a_web_page_is_named(line: str, sentence: str) -> No
 
 
 @pytest.mark.parametrize("command", [["flow"], ["flow", "--force"]])
-def test_a_folder_is_no_file_to_overwrite(command: list[str], tmp_path: Path) -> None:
-    sentence = f"{tmp_path} is a folder; give the name of a file in it"
+def test_a_directory_is_no_file_to_overwrite(command: list[str], tmp_path: Path) -> None:
+    sentence = f"{tmp_path} is a directory; give the name of a file in it"
     assert answer(*command, "-o", str(tmp_path)) == (73, "", f"recbms-zmq: {sentence}\n")
 
 
-def test_a_file_in_a_folder_that_is_not_there_names_the_folder(tmp_path: Path) -> None:
-    sentence = f"cannot write {tmp_path}/a/b.json: there is no folder {tmp_path}/a"
+def test_a_file_in_a_directory_that_is_not_there_names_it(tmp_path: Path) -> None:
+    sentence = f"cannot write {tmp_path}/a/b.json: there is no directory {tmp_path}/a"
     assert answer("flow", "-o", f"{tmp_path}/a/b.json") == (73, "", f"recbms-zmq: {sentence}\n")
 
 

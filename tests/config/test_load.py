@@ -294,7 +294,7 @@ POLLED = (
     "--poll-interval"
 )
 CHOOSE = (
-    "--curve-secret-key: choose which clients can connect: --curve-allow FOLDER with their public "
+    "--curve-secret-key: choose which clients can connect: --curve-allow DIR with their public "
     "keys, or --curve-allow-any for all that know this service's public key"
 )
 CURVE = {"curve_secret_key": "/key", "curve_allow": "/keys", "curve_allow_any": "true"}

@@ -326,6 +326,13 @@ def test_it_writes_a_file_and_no_other_over_it(
     assert env(json.loads(path.read_text(encoding="utf-8")))["BMS_URL"] == "boat=sim:"
 
 
+def test_a_file_named_dash_is_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow"]) == 0
+    flow = capsys.readouterr()
+    assert main(["flow", "-o", "-"]) == 0
+    assert capsys.readouterr() == flow
+
+
 def test_the_list_has_the_options_of_every_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flow", "--list"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -127,7 +127,7 @@ def test_an_alarm_that_comes_and_goes_is_printed_once(
             ["alarms", "--state-dir", "{}/none"],
             78,
             "",
-            "recbms-zmq: cannot read the alarms in {}/none: no such file or directory\n",
+            "recbms-zmq: cannot read the alarms in {}/none: No such file or directory\n",
         ),
     ],
 )

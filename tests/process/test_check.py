@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 from support.bms import Connection, FakeBms
@@ -176,6 +177,20 @@ def test_older_firmware_is_recognized(start: Run, module: FakeModule) -> None:
     ]
     assert verdict == f"alive: {STATE}"
     assert len(module.requests) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no frame\n"])
+def test_advice_on_stdin_is_not_about_a_module_in_the_network(start: Run, content: bytes) -> None:
+    check = start("check", "--timeout", "5", "-", stdin=subprocess.PIPE)
+    check.stdin.write(content)
+    check.stdin.close()
+    came = "the answer is not a frame of a BMS (not JSON)" if content else "nothing received"
+    step = "Standard input needs status frames, one a line: look at what comes before the pipe."
+    assert report(output(check, 69)) == (
+        "-",
+        [("connection", "open after N s"), ("what to do", step)],
+        f"no status frame within 5 s: {came}",
+    )
 
 
 def test_without_a_websocket_the_older_firmware_is_suggested(

@@ -13,7 +13,7 @@ from support.process import PACKAGE_PARENT, command, environment
 from support.terminal import PROMPT, Terminal
 
 from recbms_zmq.cli.dispatch import COMMANDS
-from recbms_zmq.service.program import install_command
+from recbms_zmq.program import install_command
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +142,6 @@ def test_without_shtab_one_sentence_explains_how_to_install_it(start: Run, tmp_p
     assert process.wait() == 78
     assert process.stderr.text() == (
         "recbms-zmq: the script is written by the package shtab: "
-        f"{install_command('shtab')} (with pipx: pipx inject recbms-zmq shtab), "
+        f"{install_command('shtab')}, "
         "then try again\n"
     )

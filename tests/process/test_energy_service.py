@@ -314,7 +314,7 @@ def test_a_state_directory_that_can_be_none_is_refused_with_one_sentence(
     service = count("--state-dir", str(tmp_path / "file"), pack.url)
     assert service.wait() == 73
     assert service.stderr.text() == (
-        f"recbms-zmq: cannot use --state-dir {tmp_path}/file: not a directory\n"
+        f"recbms-zmq: cannot use --state-dir {tmp_path}/file: Not a directory\n"
     )
 
 

@@ -14,7 +14,7 @@ from support.frames import SETTINGS, status
 from support.process import PACKAGE_PARENT
 from support.terminal import PROMPT, Terminal
 
-from recbms_zmq.service.program import install_command
+from recbms_zmq.program import install_command
 
 pytestmark = pytest.mark.slow
 
@@ -191,7 +191,7 @@ def test_without_rich_one_sentence_explains_how_to_install_it(
     shown = screen.until("left with 78")
     assert (
         "recbms-zmq: the live view needs the package rich: "
-        f"{install_command('rich')} (with pipx: pipx inject recbms-zmq rich); "
+        f"{install_command('rich')}; "
         "without it, --plain prints lines\n"
         "left with 78\n"
     ) in shown

@@ -7,9 +7,11 @@ import pty
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
@@ -68,8 +70,12 @@ def test_it_writes_a_file(start: Run, bms: FakeBms, tmp_path: Path) -> None:
     assert replay.message(key="soc")["payload"] == 28.5
 
 
-def test_it_ends_with_its_source(start: Run) -> None:
-    recorder = start("record", "-", stdin=subprocess.PIPE)
+@pytest.mark.parametrize("options", [(), ("-o", "-")])
+def test_it_ends_with_its_source(
+    start: Run, options: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recorder = start("record", "-", *options, stdin=subprocess.PIPE)
     recorder.stdin.write(b"one\ntwo")
     recorder.stdin.close()
     assert recorder.wait() == 0
@@ -80,6 +86,7 @@ def test_it_ends_with_its_source(start: Run) -> None:
         {"event": "frame", "text": "two"},
         {"event": "end"},
     ]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_recording_of_a_replay_is_the_recording(start: Run, tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(start: Run, tmp_path: Pat
     nowhere = start("record", "sim:", "-o", str(tmp_path / "no" / "file"))
     assert nowhere.wait() == 73
     assert nowhere.stderr.text() == (
-        f"recbms-zmq: cannot write {tmp_path}/no/file: there is no folder {tmp_path}/no\n"
+        f"recbms-zmq: cannot write {tmp_path}/no/file: there is no directory {tmp_path}/no\n"
     )
     full = start("record", "sim:", "-o", "/dev/full")
     assert full.wait() == 73

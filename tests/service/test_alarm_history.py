@@ -141,7 +141,7 @@ def test_a_log_that_cannot_be_read_hides_no_other(
     assert (record["device"], record["raised"], record["cleared"]) == ("main", ts(1), ts(2))
     assert error == (
         f"recbms-zmq: 2 lines of {process.path} are no alarms\n"
-        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: is a directory; "
+        f"recbms-zmq: cannot read all alarms in {tmp_path}: boat.alarms.jsonl: Is a directory; "
         "cabin.alarms.jsonl: it has more than 4,194,304 bytes\n"
     )
 
@@ -158,13 +158,45 @@ def test_a_clock_that_was_set_back_changes_no_order_and_makes_no_duration(
         ),
         b'{"ts":"2026-11-26T10:01:00.000Z","event":"alarm_raised","number":7,"text":"Cold"}\n',
     )
-    (tmp_path / "main.alarms.jsonl").write_bytes(b"".join(lines[number] for number in order))
+    log = b"".join(lines[number] for number in order)
+    if order[-1] == 1:
+        log = log.removesuffix(b"}\n") + b',"late":true}\n'
+    (tmp_path / "main.alarms.jsonl").write_bytes(log)
     assert main(["alarms", "--state-dir", str(tmp_path), "--json"]) == 0
     records = list(map(msgspec.json.decode, capsys.readouterr().out.splitlines()))
-    assert [record["text"] for record in records] == ["Low", "Cold"]
+    states = [(record["text"], record["active"]) for record in records]
+    assert states == [("Low", False), ("Cold", True)]
     assert records[0]["duration"] is None
     assert main(["alarms", "--state-dir", str(tmp_path)]) == 0
     assert ", after the clock was set back\n" in capsys.readouterr().out
+
+
+def test_an_end_that_is_written_late_leaves_the_active_alarm_active_whatever_the_clock(
+    tmp_path: Path,
+) -> None:
+    process = Process(tmp_path)
+
+    def frame(second: float, alarm: Alarm | None, set_back: float = 0.0) -> None:
+        process.second = second
+        when = Instant(second, at(second).wall - set_back)
+        changes = process.tracker.update(alarm, when.isoformat())
+        process.history.update(changes, when, was_online=True)
+        process.save()
+
+    for second, alarm in ((0, LOW), (1, None), (2, LOW), (3, None), (70, None)):
+        frame(second, alarm)
+    for second, alarm in ((80, LOW), (81, None)):
+        frame(second, alarm)  # this is not written at once, because it comes and goes
+    frame(90, COLD, 1000)
+    process.second = 400
+    process.save()
+    kept = [past(LOW, 80, 81, times=3, first=0), past(COLD, -910, None, is_active=True)]
+    assert read_history(tmp_path) == kept
+    assert process.path.read_bytes().count(b'"late":true') == 1
+
+    process = Process(tmp_path)  # it is not raised again
+    frame(410, COLD, 1000)
+    assert read_history(tmp_path) == kept
 
 
 def test_the_alarms_of_all_bms_are_in_the_order_of_their_times(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_an_alarm_that_comes_and_goes_is_written_ever_more_seldom() -> None:
 def test_an_alarm_of_which_only_the_end_was_seen_is_written_with_the_time_of_its_end() -> None:
     repeated = _Repeated(ALARM, "2026-11-26T10:00:00.000Z", 0)
     repeated.clear("2026-11-26T10:00:00.000Z", 0.0, observed=False)
-    assert msgspec.json.decode(repeated.line()) == {
+    assert msgspec.json.decode(msgspec.json.encode(repeated.entry())) == {
         "ts": "2026-11-26T10:00:00.000Z",
         "event": "alarm_cleared",
         "number": 2,

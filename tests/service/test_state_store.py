@@ -157,7 +157,7 @@ def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
     path = tmp_path / "main.json"
     assert caplog.messages == [
         (
-            f"main: {path} cannot be kept: no space left on device; trying again every 60 s, its "
+            f"main: {path} cannot be kept: No space left on device; trying again every 60 s, its "
             "values go on in memory"
         ),
         f"main: {path} is kept again",

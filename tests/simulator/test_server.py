@@ -181,7 +181,7 @@ def test_a_client_that_does_not_send_http_leaves_no_traceback(
 def test_a_port_in_use_is_an_output_error() -> None:
     async def test(address: str) -> None:
         port = int(address.removesuffix("/ws").rpartition(":")[2])
-        reason = f"cannot listen on 127.0.0.1, port {port}: address already in use; choose another"
+        reason = f"cannot listen on 127.0.0.1, port {port}: Address already in use; choose another"
         with pytest.raises(OutputError, match=reason):
             async with serving(SimulatorOptions(), port=port):
                 pass

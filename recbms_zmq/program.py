@@ -23,7 +23,7 @@ def typed_program(argument: str | None = None) -> str:
 
 
 def install_command(package: str) -> str:
-    """Return the command that installs a package beside this program.
+    """Return the command that installs a package beside this program, and that for pipx.
 
     The package itself, not an extra of this program: who has installed it from a copy of the
     repository has it on no index. By the Python that runs, because Debian refuses a bare `pip`.
@@ -31,5 +31,7 @@ def install_command(package: str) -> str:
     """
     python = shlex.quote(sys.executable)
     if find_spec("pip") is None:
-        return f"uv pip install --python {python} {package}"
-    return f"{python} -m pip install {package}"
+        command = f"uv pip install --python {python} {package}"
+    else:
+        command = f"{python} -m pip install {package}"
+    return f"{command} (with pipx: pipx inject {PROGRAM} {package})"

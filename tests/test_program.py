@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recbms_zmq.service import program as module
-from recbms_zmq.service.program import install_command, typed_program
+from recbms_zmq import program as module
+from recbms_zmq.program import install_command, typed_program
 
 
 def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
@@ -27,6 +27,10 @@ def test_a_missing_package_is_installed_by_what_the_environment_has(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/home/me/my tools/bin/python")
     monkeypatch.setattr(module, "find_spec", {"pip": object(), "rich": None}.__getitem__)
-    assert install_command("rich") == "'/home/me/my tools/bin/python' -m pip install rich"
+    pipx = "(with pipx: pipx inject recbms-zmq rich)"
+    assert install_command("rich") == f"'/home/me/my tools/bin/python' -m pip install rich {pipx}"
     monkeypatch.setattr(module, "find_spec", {"pip": None, "rich": None}.__getitem__)
-    assert install_command("rich") == "uv pip install --python '/home/me/my tools/bin/python' rich"
+    assert (
+        install_command("rich")
+        == f"uv pip install --python '/home/me/my tools/bin/python' rich {pipx}"
+    )
