@@ -235,7 +235,7 @@ class Battery:
         if number is None:  # while it is unknown, what was raised stays
             return
         if self._error and self._error != number:
-            self._notify(f"error{self._error}", "normal", f"Error {self._error} is over")
+            self._notify(f"error{self._error}", "normal", f"Error {self._error} cleared")
         self._error = number
         if not number:
             return

@@ -13,8 +13,8 @@ from recbms_zmq.config.load import load_one
 from recbms_zmq.config.mistakes import is_no_host
 from recbms_zmq.config.option import declare, read_argument, refuse_without_effect
 from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
+from recbms_zmq.config.program import typed_program
 from recbms_zmq.errors import Unavailable
-from recbms_zmq.program import typed_program
 from recbms_zmq.service import logs
 from recbms_zmq.text import ascii_json, masked
 

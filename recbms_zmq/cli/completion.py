@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from recbms_zmq.config.options import BY_NAME
+from recbms_zmq.config.program import install_command
 from recbms_zmq.errors import ConfigError, OutputError, UsageError
-from recbms_zmq.program import install_command
 
 SHELLS: Final = ("bash", "zsh", "fish")
 INSTALL: Final = "install"

@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
     @property
     def typed(self) -> str:
         """The command as the user has to type it."""
-        from recbms_zmq.program import typed_program
+        from recbms_zmq.config.program import typed_program
 
         return self.prog.replace(PROGRAM, typed_program(), 1)
 

@@ -10,8 +10,8 @@ from recbms_zmq.config import readers
 from recbms_zmq.config.load import load_one
 from recbms_zmq.config.option import read_argument
 from recbms_zmq.config.options import SOURCE_OPTIONS
+from recbms_zmq.config.program import typed_program
 from recbms_zmq.errors import Unavailable, UsageError
-from recbms_zmq.program import typed_program
 from recbms_zmq.text import ascii_json, print_note
 
 if TYPE_CHECKING:

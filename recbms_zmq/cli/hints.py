@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from recbms_zmq.program import typed_program
+from recbms_zmq.config.program import typed_program
 from recbms_zmq.text import did_you_mean, masked, shortened
 from recbms_zmq.version import PROGRAM
 

@@ -16,8 +16,8 @@ from recbms_zmq.config.options import (
     SOURCE_OPTIONS,
     Config,
 )
+from recbms_zmq.config.program import install_command
 from recbms_zmq.errors import ConfigError
-from recbms_zmq.program import install_command
 from recbms_zmq.service import logs
 from recbms_zmq.text import print_note
 

@@ -212,7 +212,7 @@ def _unit(position: int, address: int, slave: Slave) -> Unit:
 
 
 def _measured(unit: Unit, slave: Slave) -> Unit:
-    """Return a unit with what is measured anew for each frame."""
+    """Return a unit with what each frame measures."""
     flags = unit.cell_balancing
     voltages = _in_order(slave.cell_voltages, unit.cell_count or None, MAX_CELLS)
     return replace(

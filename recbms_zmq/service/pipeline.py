@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.program import typed_program
 from recbms_zmq.errors import FrameError, NoBatteryData
-from recbms_zmq.program import typed_program
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.reporter import Reporter
 from recbms_zmq.sensors.alarm_tracker import Alarm, AlarmTransition, LastAlarm

@@ -29,8 +29,8 @@ from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.program import install_command
 from recbms_zmq.errors import InvalidResponse, UsageError
-from recbms_zmq.program import install_command
 from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.connection import CLOSE_TIMEOUT, BmsConnection

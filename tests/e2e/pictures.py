@@ -1,4 +1,4 @@
-"""Takes the pictures of flows/README.md: flows in Node-RED's editor, the view in Home Assistant.
+"""Takes the pictures of flows/README.md: a flow in Node-RED's editor, the view in Home Assistant.
 
     cd tests && python -m e2e.pictures
 
@@ -18,7 +18,7 @@ from support.waiting import eventually
 from e2e.browser import browse
 from e2e.home_assistant import HomeAssistant
 from e2e.node_red import FLOWS, NodeRed, flow_file
-from e2e.service import Service, command_folder
+from e2e.service import command_folder
 
 PICTURES = FLOWS / "pictures"
 DAY_S = 240
@@ -38,10 +38,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="recbms-zmq-pictures-"))
     PICTURES.mkdir(exist_ok=True)
     home_assistant = HomeAssistant(folder / "home-assistant", more=FRONTEND)
-    service = Service(folder)
     node_red = None
     try:
-        service.start("--min-interval", "0.5", PACK)
         _onboard(home_assistant)
         environment = {
             "HA_URL": home_assistant.url,
@@ -51,12 +49,10 @@ def main() -> None:
         node_red = NodeRed(folder / "node-red", environment)
         node_red.start()
         began = time.monotonic()
-        # This one makes the view's entities; the others would make the same, and so come later.
-        _editor(node_red, "exec-to-home-assistant", BMS_URL=PACK)
+        node_red.deploy(flow_file("exec-to-home-assistant.json", BMS_URL=PACK))
+        browse("node-red", node_red.url, PICTURES / "exec-to-home-assistant.png")
         eventually(lambda: time.monotonic() - began > DAY_S, "a day of history", DAY_S + 60)
         _view(home_assistant)
-        _editor(node_red, "exec-to-entity-nodes", BMS_URL=PACK)
-        _editor(node_red, "zmq-to-mqtt-discovery", ZMQ_ADDRESS=service.address)
         # With the file's own addresses.
         flow = json.loads((FLOWS / "exec-to-home-assistant.json").read_text())
         node_red.deploy(flow, as_it_is=True)
@@ -64,7 +60,6 @@ def main() -> None:
     finally:
         if node_red is not None:
             node_red.stop()
-        service.stop()
         home_assistant.stop()
 
 
@@ -79,11 +74,6 @@ def _onboard(home_assistant: HomeAssistant) -> None:
     dashboard = home_assistant.folder / "battery.yaml"
     dashboard.write_text("views:\n  - !include view.yaml\n")
     home_assistant.start()
-
-
-def _editor(node_red: NodeRed, name: str, **env: str) -> None:
-    node_red.deploy(flow_file(f"{name}.json", **env))
-    browse("node-red", node_red.url, PICTURES / f"{name}.png")
 
 
 def _view(home_assistant: HomeAssistant) -> None:

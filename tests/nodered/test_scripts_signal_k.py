@@ -99,6 +99,12 @@ def test_the_flow_sends_what_the_script_sends() -> None:
     ]
     assert all(expected)
     assert found == expected
+    path = "notifications.electrical.batteries.main.error3"
+    assert expected[3]["recbms.main", "values", path] == {
+        "state": "normal",
+        "method": [],
+        "message": "Error 3 cleared",
+    }
 
 
 def test_datagrams_are_short_whatever_the_size_of_the_pack() -> None:

@@ -13,7 +13,7 @@ from support.process import PACKAGE_PARENT, command, environment
 from support.terminal import PROMPT, Terminal
 
 from recbms_zmq.cli.dispatch import COMMANDS
-from recbms_zmq.program import install_command
+from recbms_zmq.config.program import install_command
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from support.frames import SETTINGS, status
 from support.process import PACKAGE_PARENT
 from support.terminal import PROMPT, Terminal
 
-from recbms_zmq.program import install_command
+from recbms_zmq.config.program import install_command
 
 pytestmark = pytest.mark.slow
 

@@ -36,8 +36,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request, Response
 
 from recbms_zmq.clock import Instant
+from recbms_zmq.config.program import install_command
 from recbms_zmq.errors import UsageError
-from recbms_zmq.program import install_command
 from recbms_zmq.sources import backoff, connection, websocket
 from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import tls_context

@@ -175,7 +175,7 @@ function updateError(battery) {
         return;
     }
     if (battery.error && battery.error !== number) {
-        notify(battery, `error${battery.error}`, 'normal', `Error ${battery.error} is over`);
+        notify(battery, `error${battery.error}`, 'normal', `Error ${battery.error} cleared`);
     }
     battery.error = number;
     if (!number) {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recbms_zmq import program as module
-from recbms_zmq.program import install_command, typed_program
+from recbms_zmq.config import program as module
+from recbms_zmq.config.program import install_command, typed_program
 
 
 def test_a_printed_command_can_be_typed_also_without_an_activated_environment(
