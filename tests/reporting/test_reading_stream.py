@@ -231,6 +231,9 @@ def test_expired_topics_are_listed() -> None:
     assert batch.messages == []
     assert topics(batch.expired) == [b"recbms/main/a", b"recbms/main/b"]
     assert batch.expired[1] in first.expired
+    gone = Batch([], [])
+    stream.update(Readings((), [], TS), 2, gone)
+    assert gone.expired == []  # they are already
 
 
 def test_a_refresh_publishes_what_is_due_and_returns_when_more_will_be() -> None:
