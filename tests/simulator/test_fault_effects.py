@@ -58,6 +58,10 @@ def test_it_is_no_frame_any_more(name: str, error: type[Exception]) -> None:
             decode(data.decode("utf-8"))  # all but one are texts all the same
 
 
+def test_half_of_a_frame_is_its_first_half() -> None:
+    assert damage("half-frame", 0) == (REAL[: len(REAL) // 2], False)
+
+
 def test_a_binary_message_holds_the_same_frame() -> None:
     assert damage("binary", 0) == (REAL, True)
 
