@@ -101,7 +101,7 @@ def test_tab_completes_commands_options_words_and_files(shell: Terminal, name: s
         ("recbms-zmq simulate --firmware arr", "recbms-zmq simulate --firmware arrays"),
         ("recbms-zmq completion inst", "recbms-zmq completion install"),
         ("recbms-zmq files lovel", "recbms-zmq files lovelace.yaml"),
-        ("recbms-zmq files --copy recbms-f", "recbms-zmq files --copy recbms-folder"),
+        ("recbms-zmq files --copy recbms-", "recbms-zmq files --copy recbms-folder"),
         ("recbms-zmq run --config recbms-ex", "recbms-zmq run --config recbms-example.toml"),
     ):
         shell.press("C-u")
