@@ -27,8 +27,11 @@ BEGINNINGS: Final = frozenset({"inject", "catch", "status", "server-events", "li
 
 
 def script(name: str) -> str:
-    """Return the JavaScript of one function-node tab."""
-    return files("recbms_zmq.nodered").joinpath("scripts", f"{name}.js").read_text(encoding="utf-8")
+    """Return the JavaScript of one function-node tab, with what several tabs share put in."""
+    folder = files("recbms_zmq.nodered").joinpath("scripts")
+    is_away = folder.joinpath("is_away.js").read_text(encoding="utf-8")
+    text = folder.joinpath(f"{name}.js").read_text(encoding="utf-8")
+    return text.replace("/* is_away.js */\n", is_away)
 
 
 def page(name: str) -> str:

@@ -317,10 +317,7 @@ function forget() {
     });
 }
 
-/** Whether the error means that Home Assistant is not there, not that it refuses. */
-function isAway(text) {
-    return /NoConnection|not connected|Connection lost|ECONN|socket|timeout/i.test(text);
-}
+/* is_away.js */
 
 function retry() {
     clearTimeout(context.get('retry'));

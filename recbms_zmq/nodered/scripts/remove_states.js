@@ -6,10 +6,7 @@
 
 const AWAY_MS = 5000;
 
-/** Whether the error means that Home Assistant is not there, not that it refuses. */
-function isAway(text) {
-    return /NoConnection|not connected|Connection lost|ECONN|socket|timeout/i.test(text);
-}
+/* is_away.js */
 
 function request(method, path, rest) {
     return { payload: { protocol: 'http', method, path }, request: rest };
