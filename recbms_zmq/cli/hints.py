@@ -64,6 +64,7 @@ def instead_of_argument(command: str, word: str, parser: argparse.ArgumentParser
 def _for_command(words: Sequence[str], commands: Iterable[str]) -> Iterator[str]:
     word = words[0]
     shown = shortened(masked(word))
+    near = did_you_mean(word, commands)
     later = next((each for each in words[1:] if each in commands), "")
     if word in ("$", "#", "%", ">"):
         yield "; it is the prompt of an example: leave it out"
@@ -73,13 +74,13 @@ def _for_command(words: Sequence[str], commands: Iterable[str]) -> Iterator[str]
         yield f"; did you mean {' '.join((typed_program(), *filter(None, [later]), '--help'))}?"
     if word == "version":
         yield f"; did you mean {typed_program()} --version?"
-    if later:
+    if later and not near:
         yield f"; the command comes first, as in {typed_program()} {later} {shown}"
     if "://" in word:
         yield f"; an address follows one, as in {typed_program()} run {shown}"
     if word.lower() in _OTHER_NAMES:
         yield f"; did you mean {typed_program()} {_OTHER_NAMES[word.lower()]}?"
-    yield did_you_mean(word, commands) or f"; the commands are {', '.join(commands)}"
+    yield near or f"; the commands are {', '.join(commands)}"
 
 
 def _for_option(command: str, flag: str, parser: argparse.ArgumentParser) -> Iterator[str]:

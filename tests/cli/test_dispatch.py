@@ -157,6 +157,7 @@ def test_a_wrong_command_line_is_one_sentence(line: str, sentence: str) -> None:
     ("line", "sentence"),
     [
         ("sim: run", "'sim:' is not a command; the command comes first, as in recbms-zmq run sim:"),
+        ("rum demo", "'rum' is not a command; did you mean run?"),
         ("help run", "'help' is not a command; did you mean recbms-zmq run --help?"),
         ("version", "'version' is not a command; did you mean recbms-zmq --version?"),
         ("--once run sim:", "--once has to follow the command, as in recbms-zmq run --once"),
