@@ -22,7 +22,7 @@ examples:
   recbms-zmq completion install                for your login shell ($SHELL)
   recbms-zmq completion install --shell zsh    for another one; do it again
                                                after an update
-  source <(recbms-zmq completion bash)         only for this session of bash
+  source <(recbms-zmq completion bash)         only until this bash ends
 
 `install` writes one file into your home directory, and prints where it is and
 how to undo it:
