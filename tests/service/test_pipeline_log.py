@@ -13,6 +13,11 @@ LOST = "connection lost"
 FLAPS = (
     "main: error 2 comes and goes: it is not logged for up to an hour; messages have every change"
 )
+RENEWED = [
+    "main: online",
+    "main: connection lost; trying again",
+    "main: the connection is good again",
+]
 OFFLINE = "main: offline: no status frame for 20 s; what to do: recbms-zmq check ADDRESS"
 
 
@@ -46,16 +51,7 @@ def test_a_link_that_was_good_for_a_while_is_logged_again_when_it_breaks(
         for second in range(32):
             pipeline.received(STATUS.encode(), at(start + 33 + second))
         pipeline.advance(at(start + 500))
-    assert (
-        caplog.messages
-        == [
-            "main: online",
-            "main: connection lost; trying again",
-            "main: the connection is good again",
-            OFFLINE,
-        ]
-        * 2
-    )
+    assert caplog.messages == [*RENEWED, OFFLINE] * 2
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(29.0, 2), (30.0, 3)])
@@ -67,14 +63,7 @@ def test_a_connection_is_good_again_after_half_a_minute(
     pipeline.connected(at(2))
     pipeline.received(STATUS.encode(), at(10))
     pipeline.received(STATUS.encode(), at(2 + seconds))
-    assert (
-        caplog.messages
-        == [
-            "main: online",
-            "main: connection lost; trying again",
-            "main: the connection is good again",
-        ][:lines]
-    )
+    assert caplog.messages == RENEWED[:lines]
 
 
 def test_another_reason_is_logged_at_once(
