@@ -24,6 +24,9 @@ from recbms_zmq.sources import LiveSource, Receiver
 class Silent(LiveSource):
     sends_settings = True
 
+    def now(self) -> Instant:
+        return Instant(0.0, 1e9)
+
     async def run(self, receiver: Receiver) -> None:
         """Deliver nothing: the test does."""
 
@@ -147,14 +150,14 @@ ONE_FRAME = NOTHING | {
     [
         ([], NOTHING),
         (
-            [b"nonsense", b"x"],
+            [b"nonsense", b"x", b'{"type":"hello"}'],
             NOTHING
             | {
                 "verdict": "no status frame within 10 s: "
-                "the answer is not a frame of a BMS (not JSON)",
+                "the answer is not a frame of a BMS (not JSON, unknown message type)",
                 "next_step": "The answer is not a frame of a BMS: is this the address of the "
                 "module's websocket, ws://HOST/ws?",
-                "dropped_messages": {"not JSON": 2},
+                "dropped_messages": {"not JSON": 2, "unknown message type": 1},
             },
         ),
         ([STATUS.encode()], ONE_FRAME),
@@ -223,6 +226,15 @@ def test_people_get_this_report() -> None:
         "  alarm       none",
         f"alive: {STATE}",
     ]
+    assert report_on(STATUS.replace('"type":"status",', "").encode())[1:3] == [
+        "  frames      a status without a type (older firmware)",
+        "  firmware    before SW164_2, polled over HTTP; status with all known keys",
+    ]
+    dangerous = report_on(SETTINGS.replace('"cmax":3.65', '"cmax":3.55').encode(), ODD)
+    assert (
+        "  settings    danger: end of charge voltage (char, 3.58 V) is not below cell" in dangerous
+    )
+    assert dangerous[-1].endswith(f"; alarm: {LOW_TEXT}; settings look dangerous")
     assert summary(probe_of(STATUS.encode())) == "unit 2: 4 cells, 1 temperature sensor; 28.5 %"
     assert summary(probe_of(ODD)) == "unit 2: 4 cells, 1 temperature sensor"
     assert short_facts(probe_of(STATUS.encode())) == {"device": UNIT, "soc": 28.5}
@@ -264,4 +276,16 @@ def test_the_failure_that_came_last_decides_what_to_do() -> None:
         "  what to do  Is the module on, and this machine in its network? Try to open its",
         "              web page in a browser.",
         "no status frame within 10 s: no route to host",
+    ]
+
+
+def test_a_module_that_answers_and_sends_nothing_may_have_lost_its_cable() -> None:
+    probe = probe_of()
+    probe.connected(Instant(2.0, 1e9))
+    assert full_report(probe, "ws://bms/ws", [], 10) == [
+        "ws://bms/ws",
+        "  connection  open after 2.00 s",
+        "  what to do  The module answers, but sends nothing: is the BMS behind it on,",
+        "              and is the cable between them (RS-485) connected?",
+        "no status frame within 10 s: nothing received",
     ]

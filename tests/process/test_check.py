@@ -5,13 +5,10 @@ import re
 import subprocess
 
 import pytest
-from support.bms import Connection, FakeBms
+from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
-from support.frames import SETTINGS, STATUS, status
-from support.module import FakeModule, answer
+from support.frames import SETTINGS, STATUS
 from support.process import Command
-
-from recbms_zmq.wire.alarms import alarm_guidance
 
 pytestmark = pytest.mark.slow
 
@@ -114,138 +111,21 @@ def test_json_has_the_facts_for_programs(start: Run, make_bms: MakeBms) -> None:
     assert output(start("check", "--brief", bms.authority), 69) == f"{facts['verdict']}\n"
 
 
-def test_an_alarm_and_wrong_settings_are_reported_with_advice(
-    start: Run, make_bms: MakeBms
-) -> None:
-    frame = status(
-        erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}, new_key=1, soc="half", ibat=-5
-    )
-    bms = make_bms(
-        greeting=(SETTINGS.replace('"cmax":3.65', '"cmax":3.55'), "nonsense", *([frame] * 4))
-    )
-    state = "13.24 V, -5.00 A, discharging, full in 31 h"
-    alarm = f"Cell voltage too low (unit 2, cell 3). {alarm_guidance(2)}"
-    high = "is not below cell voltage limit high (cmax, 3.55 V)"
-    assert report(output(start("check", bms.url), 0)) == (
-        bms.url,
-        [
-            ("connection", "open after N s"),
-            (
-                "frames",
-                (
-                    "4 status, one every N s, settings received, 1 dropped: not JSON, fields that "
-                    "could not be read: $.bms_array.master.soc"
-                ),
-            ),
-            (
-                "firmware",
-                (
-                    "websocket; status with unknown keys: bms_array.master.new_key (please report "
-                    "them); settings without mcu_time, re1l"
-                ),
-            ),
-            PACK,
-            ("state", state),
-            CELLS,
-            ("alarm", alarm),
-            (
-                "settings",
-                (
-                    f"danger: end of charge voltage (char, 3.58 V) {high}: charging would only end "
-                    "when the BMS switches off"
-                ),
-            ),
-            (
-                "settings",
-                (
-                    f"odd: balancing end voltage (bvol, 3.58 V) {high}: the BMS would switch off "
-                    "before balancing has ended"
-                ),
-            ),
-            FROST,
-        ],
-        f"alive: {state}; alarm: {alarm}; settings look dangerous",
-    )
-
-
-def test_older_firmware_is_recognized(start: Run, module: FakeModule) -> None:
-    _, found, verdict = report(output(start("check", module.url), 0))
-    assert found[:3] == [
-        ("connection", "open after N s"),
-        ("frames", "a status without a type (older firmware)"),
-        ("firmware", "before SW164_2, polled over HTTP; status with all known keys"),
-    ]
-    assert verdict == f"alive: {STATE}"
-    assert len(module.requests) == 1
-
-
-@pytest.mark.parametrize("content", [b"", b"no frame\n"])
-def test_advice_on_stdin_is_not_about_a_module_in_the_network(start: Run, content: bytes) -> None:
+def test_advice_on_stdin_is_not_about_a_module_in_the_network(start: Run) -> None:
     check = start("check", "--timeout", "5", "-", stdin=subprocess.PIPE)
-    check.stdin.write(content)
+    check.stdin.write(b"no frame\n")
     check.stdin.close()
-    came = "the answer is not a frame of a BMS (not JSON)" if content else "nothing received"
     step = "Standard input needs status frames, one a line: look at what comes before the pipe."
     assert report(output(check, 69)) == (
         "-",
         [("connection", "open after N s"), ("what to do", step)],
-        f"no status frame within 5 s: {came}",
-    )
-
-
-def test_without_a_websocket_the_older_firmware_is_suggested(
-    start: Run, module: FakeModule
-) -> None:
-    module.answers = [answer(status="404 Not Found")]
-    url = module.url.replace("http://", "ws://").replace("/cell", "/ws")
-    assert report(output(start("check", "--timeout", "3", url), 69)) == (
-        url,
-        [
-            ("failure", "the BMS answered with HTTP status 404"),
-            (
-                "what to do",
-                (
-                    "Module firmware before SW164_2 (January 2025) has no websocket, only "
-                    "http://HOST/cell; newer firmware has ws://HOST/ws. `recbms-zmq check HOST` "
-                    "tries both."
-                ),
-            ),
-        ],
-        "no status frame within 3 s: the BMS answered with HTTP status 404",
+        "no status frame within 5 s: the answer is not a frame of a BMS (not JSON)",
     )
 
 
 def test_a_name_is_resolved(start: Run, bms: FakeBms) -> None:
     text = output(start("check", bms.url.replace("127.0.0.1", "localhost")), 0)
     assert re.search(r"^  name        is .*127\.0\.0\.1", text, re.MULTILINE)
-
-
-def test_a_module_that_sends_nothing(start: Run, make_bms: MakeBms) -> None:
-    async def send_nothing(connection: Connection) -> None:
-        await connection.wait_closed()
-
-    text = output(start("check", "--timeout", "1", make_bms(behave=send_nothing).url), 69)
-    _, found, verdict = report(text)
-    assert found == [
-        ("connection", "open after N s"),
-        (
-            "what to do",
-            (
-                "The module answers, but sends nothing: is the BMS behind it on, and is the cable "
-                "between them (RS-485) connected?"
-            ),
-        ),
-    ]
-    assert verdict == "no status frame within 1 s: nothing received"
-
-
-def test_a_server_that_is_not_a_bms(start: Run, make_bms: MakeBms) -> None:
-    bms = make_bms(greeting=["hello", '{"type":"hello"}', '{"type":"status"}'])
-    text = output(start("check", "--brief", "--timeout", "2", bms.url), 69)
-    assert text == (
-        "no status frame within 2 s: the answer is not a frame of a BMS (not JSON, "
-        "unknown message type, the module answers, but knows nothing of the BMS: RS-485 cable?)\n"
-    )
 
 
 def test_a_terminal_without_unicode_gets_question_marks(start: Run, bms: FakeBms) -> None:
