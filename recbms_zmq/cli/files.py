@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from recbms_zmq.config.option import refuse_without_effect
+from recbms_zmq.config import readers
+from recbms_zmq.config.option import read_argument, refuse_without_effect
 from recbms_zmq.errors import OutputError, UsageError
 from recbms_zmq.text import did_you_mean, quoted
 
@@ -30,17 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s [OPTIONS] [NAME ...]"
     parser.epilog = EPILOG
     parser.add_argument("names", nargs="*", metavar="NAME", help="a file or directory of the list")
-    parser.add_argument("--copy", metavar="DIR", type=Path, help="copy into this directory")
+    parser.add_argument("--copy", metavar="DIR", help="copy into this directory")
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
 
 def main(args: argparse.Namespace) -> int:
     """List, print or copy."""
     chosen = select(args.names)
-    if args.copy is None:
+    directory = read_argument("--copy", readers.path, args.copy)
+    if directory is None:
         refuse_without_effect(args, ["force"], "without --copy")
-    if args.copy is not None:
-        copy(chosen, args.copy, force=args.force)
+    if directory is not None:
+        copy(chosen, directory, force=args.force)
     elif len(args.names) == 1 and len(chosen) == 1:
         sys.stdout.write((root() / chosen[0]).read_text(encoding="utf-8"))
     else:
@@ -101,7 +103,7 @@ def copy(files: Sequence[Path], directory: Path, *, force: bool) -> None:
 
     """
     targets = [(root() / path, directory / path) for path in files]
-    existing = [target for _, target in targets if target.exists()]
+    existing = [target for _, target in targets if _exists(target)]
     if existing and not force:
         raise OutputError(f"{existing[0]} exists; --force overwrites it")
     for source, target in targets:
@@ -111,3 +113,10 @@ def copy(files: Sequence[Path], directory: Path, *, force: bool) -> None:
         except OSError as exc:
             raise OutputError(f"cannot write {target}: {exc.strerror}") from exc
         print(target)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long, or in a directory of another user: it cannot be written either
+        return False

@@ -66,9 +66,21 @@ def test_other_files_are_refused(capsys: pytest.CaptureFixture[str], name: str) 
     assert "there is no file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("file", "Not a directory"), ("a" * 300, "File name too long")]
+)
 def test_a_directory_that_cannot_be_written_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str, reason: str
 ) -> None:
     (tmp_path / "file").touch()
-    assert main(["files", "to_mqtt.py", "--copy", str(tmp_path / "file")]) == 73
-    assert capsys.readouterr().err.startswith("recbms-zmq: cannot write ")
+    directory = tmp_path / name
+    assert main(["files", "to_mqtt.py", "--copy", str(directory)]) == 73
+    assert capsys.readouterr().err == (
+        f"recbms-zmq: cannot write {directory}/pipes/to_mqtt.py: {reason}\n"
+    )
+
+
+def test_copies_need_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    # As from a variable that is not set: the current directory is not meant.
+    assert main(["files", "--copy", ""]) == 2
+    assert capsys.readouterr().err == "recbms-zmq: --copy: expected a path, got ''\n"
