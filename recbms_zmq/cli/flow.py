@@ -17,6 +17,7 @@ from recbms_zmq.config.load import load
 from recbms_zmq.config.option import read_argument, refuse_without_effect
 from recbms_zmq.errors import UsageError
 from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json, lovelace_yaml
+from recbms_zmq.nodered.lovelace import entity_slug
 from recbms_zmq.sensors.table import SENSORS
 from recbms_zmq.sensors.units import MOST_ADDRESS
 from recbms_zmq.service.connect import open_source
@@ -149,9 +150,9 @@ def _view(args: argparse.Namespace) -> str:
     names = ("source", "url", "publish", "program", "sensors", "all_sensors")
     refuse_without_effect(args, names, "on this view; it belongs to flows")
     name = read_argument("--name", readers.name, args.name) or "main"
-    device_name = args.device_name or _default_device_name([name])
+    device_name = read_argument("--device-name", _latin, args.device_name)
     cells = read_argument("--cells", _cells, args.cells) or ()
-    return lovelace_yaml(read_argument("--device-name", _quotable, device_name), cells)
+    return lovelace_yaml(device_name or _default_device_name([name]), cells)
 
 
 def _options(args: argparse.Namespace) -> FlowOptions:
@@ -164,7 +165,7 @@ def _options(args: argparse.Namespace) -> FlowOptions:
         bms = [_Bms(name, default.url)]
         read_argument("--publish", _connectable, args.publish)
     first, *others = bms
-    device_name = args.device_name or _default_device_name([each.name for each in bms])
+    device_name = read_argument("--device-name", _quotable, args.device_name)
     options = FlowOptions(
         source=args.source or default.source,
         target=args.target,
@@ -172,7 +173,7 @@ def _options(args: argparse.Namespace) -> FlowOptions:
         others=tuple(f"{each.name}={each.url}" for each in others),
         publish=read_argument("--publish", readers.endpoint, args.publish),
         name=first.name,
-        device_name=read_argument("--device-name", _quotable, device_name),
+        device_name=device_name or _default_device_name([each.name for each in bms]),
         program=read_argument("--program", _word, args.program) or default.program,
         sensors=read_argument("--sensors", _sensors, args.sensors) or default.sensors,
         cells=read_argument("--cells", _cells, args.cells) or (),
@@ -241,6 +242,13 @@ def _quotable(given: str) -> str:
     if any(letter in given for letter in '"\\$'):
         raise ValueError('a text without ", \\ and $')
     return readers.text(given)
+
+
+def _latin(given: str) -> str:
+    """Read the name of a device of whose entity ids we know how Home Assistant writes them."""
+    if not entity_slug(_quotable(given)):
+        raise ValueError("a name in Latin letters, as in sensor.NAME_state_of_charge")
+    return given
 
 
 def _sensors(given: str) -> tuple[str, ...]:

@@ -10,6 +10,12 @@ from importlib.resources import files
 from typing import Final
 
 DEFAULT_NAME: Final = "REC BMS"
+# Latin letters that Unicode does not take apart, and signs, as Home Assistant writes them.
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"}
+    | {"\N{LATIN SMALL LETTER DOTLESS I}": "i", "\N{RIGHT SINGLE QUOTATION MARK}": ""}
+    | {"\N{EN DASH}": "-", "\N{EM DASH}": "-"}
+)
 
 
 def lovelace_yaml(device_name: str = DEFAULT_NAME, cells: Sequence[tuple[int, int]] = ()) -> str:
@@ -24,8 +30,9 @@ def lovelace_yaml(device_name: str = DEFAULT_NAME, cells: Sequence[tuple[int, in
     text = page.read_text(encoding="utf-8")
     slug = entity_slug(device_name)
     text += "".join(_chart(unit, count) for unit, count in cells)
-    text = text.replace("DEVICE_NAME", device_name).replace("DEVICE_PATH", slug.replace("_", "-"))
-    return text.replace("DEVICE", slug)
+    words = {"_NAME": device_name, "_PATH": slug.replace("_", "-"), None: slug}
+    # In one pass: the name itself may have this word in it.
+    return re.sub("DEVICE(_NAME|_PATH)?", lambda match: words[match[1]], text)
 
 
 def _chart(unit: int, count: int) -> str:
@@ -43,6 +50,11 @@ def _chart(unit: int, count: int) -> str:
 
 
 def entity_slug(device_name: str) -> str:
-    """Return what Home Assistant makes of a device's name in an entity id."""
-    plain = unicodedata.normalize("NFKD", device_name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    """Return what Home Assistant makes of a device's name in an entity id.
+
+    Empty for a name with letters that are not Latin: Home Assistant spells them in its own way.
+    """
+    plain = unicodedata.normalize("NFKD", device_name.lower().translate(_LETTERS)).lower()
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    plain = re.sub(r"(?<=\d),(?=\d)", "", plain)
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") if plain.isascii() else ""

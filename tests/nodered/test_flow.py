@@ -58,6 +58,12 @@ def test_the_view_fits_any_name_of_the_device(capsys: pytest.CaptureFixture[str]
     assert "DEVICE" not in printed_view
 
 
+def test_the_name_of_the_device_may_have_any_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flow", "--target", "lovelace", "--device-name", "MY DEVICE_NAME"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith('for the entities of the device "MY DEVICE_NAME".')
+
+
 def test_titles_of_tabs_differ_in_what_the_editor_shows_of_them() -> None:
     titles = [made(FlowOptions(source=s, target=t))[0]["label"][:20] for s, t in FILES.values()]
     assert len(titles) == len(set(titles))
@@ -404,6 +410,11 @@ def test_chosen_sensors_get_nodes_and_the_name_is_the_devices(
         (["--publish", "5556"], "--publish: expected a ZeroMQ endpoint"),
         (["--name", "Boat"], "--name: expected a name of a-z, 0-9, _ and -"),
         (["--device-name", 'My "Boat"'], '--device-name: expected a text without ", \\ and $'),
+        (["--device-name", ""], "--device-name: expected a text of one line, got ''"),
+        (
+            ["--target", "lovelace", "--device-name", "Батарея"],
+            "a name in Latin letters, as in sensor.NAME_state_of_charge, got 'Батарея'",
+        ),
         (["--program", ""], "--program: expected one word without spaces and quotes, got ''"),
         (
             ["--target", "entity-nodes", "--sensors", "soc,charge"],

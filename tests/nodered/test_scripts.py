@@ -9,6 +9,7 @@ from support.function_node import needs_node, run_scripts
 
 from recbms_zmq.nodered.core_nodes import watch
 from recbms_zmq.nodered.layout import script
+from recbms_zmq.nodered.lovelace import entity_slug
 
 SCRIPTS = Path(__file__).parents[2] / "recbms_zmq" / "nodered" / "scripts"
 SOC = {
@@ -498,12 +499,31 @@ def test_a_state_is_a_text_that_home_assistant_understands(
     assert run("states", message)[0]["sent"]["payload"]["data"]["state"] == state
 
 
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        # What `homeassistant.util.slugify` 2026.11 returns.
+        ("REC BMS", "rec_bms"),
+        ("Größe: 48 V!", "grosse_48_v"),
+        ("Sølv Ærø ŁÓDŹ đ", "solv_aero_lodz_d"),
+        ("Anna\N{RIGHT SINGLE QUOTATION MARK}s — Œuvre", "annas_oeuvre"),
+        ("Akku 12,8 V²", "akku_128_v2"),
+        ("İ\N{LATIN SMALL LETTER DOTLESS I}", "ii"),
+    ],
+)
+def test_entity_ids_are_what_home_assistant_makes_of_a_name(name: str, slug: str) -> None:
+    message = {**SOC, "device_name": name, "name": "Power", "first": True, "online": True}
+    [done] = run("states", message)
+    path = done["sent"]["payload"]["path"]
+    assert (entity_slug(name), path) == (slug, f"states/sensor.{slug}_power")
+
+
 def test_a_reading_becomes_a_state_with_its_attributes() -> None:
     [done] = run("states", {**SOC, "device_name": "Größe: 48 V!", "first": True, "online": True})
     assert done["sent"]["payload"] == {
         "protocol": "http",
         "method": "post",
-        "path": "states/sensor.gro_e_48_v_state_of_charge",
+        "path": "states/sensor.grosse_48_v_state_of_charge",
         "data": {
             "state": "28.5",
             "attributes": {

@@ -5,9 +5,12 @@ if (msg.kind !== 'reading') {
 }
 
 const name = `${msg.device_name} ${msg.name}`;
+// As in Home Assistant's own ids.
+const LETTERS = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i', '’': '' };
 const slug = name
-    .normalize('NFD').replace(/[\u0300-\u036f]/g, '') // é becomes e, as in Home Assistant's own ids
-    .toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
+    .toLowerCase().replace(/[ßæœøłđðþı’]/g, (letter) => LETTERS[letter])
+    .normalize('NFKD').replace(/[\u0300-\u036f]/g, '')
+    .toLowerCase().replace(/(?<=\d),(?=\d)/g, '').replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
 const isBinary = msg.ha.component === 'binary_sensor';
 
 function state() {
