@@ -209,29 +209,3 @@ def test_zmq_makes_all_entities_of_the_pack_by_mqtt_discovery(
     assert home_assistant.ask(
         "config/entity_registry/get", entity_id="sensor.van_pack_unit_2_cell_1_voltage"
     )["options"]["sensor"] == {"suggested_display_precision": 3}
-
-
-@pytest.mark.parametrize("source", ["exec", "zmq"])
-def test_a_second_bms_is_a_second_device(
-    source: str,
-    home_assistant: HomeAssistant,
-    node_red: NodeRed,
-    bms: ScriptedBms,
-    second_bms: ScriptedBms,
-    service: Service,
-) -> None:
-    second_bms.change(soc=0.505)
-    sources = f"{source}1={bms.url} {source}2={second_bms.url}"
-    if source == "exec":
-        arguments = "run --exit-on-stdin-close --no-publish ${BMS_URL}"
-        node_red.deploy(
-            flow_file("exec-to-home-assistant.json", BMS_URL=sources, ARGUMENTS=arguments)
-        )
-    else:
-        service.start(*sources.split())
-        node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
-    other = shown(f"REC BMS {source}2")
-    charge = BY_KEY["soc"].id(f"REC BMS {source}2")
-    other[charge] = ("50.5", other[charge][1])
-    wait_for_entities(home_assistant, f"REC BMS {source}1", shown(f"REC BMS {source}1"))
-    wait_for_entities(home_assistant, f"REC BMS {source}2", other)

@@ -175,23 +175,6 @@ def test_one_setting_makes_entities_also_of_settings_and_cell_details(
     wait_until_equal(lambda: home_assistant.states_of(ids), ["320", "1.95", "on", "0", "91.2"])
 
 
-def test_a_unit_that_joins_gets_entities_and_one_that_leaves_is_unknown(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
-) -> None:
-    node_red.deploy(
-        flow_file("exec-to-home-assistant.json", BMS_URL=f"grows={bms.url}", DEVICE_NAME="Grows")
-    )
-    first = "sensor.grows_unit_2_cell_1_voltage"
-    joining = "sensor.grows_unit_3_cell_4_voltage"
-    wait_until_equal(lambda: home_assistant.state(first), "3.305")
-    assert home_assistant.state(joining) is None
-    bms.change(units=2)
-    wait_until_equal(lambda: home_assistant.state(joining), "3.308")
-    bms.change(units=1)
-    wait_until_equal(lambda: home_assistant.state(joining), "unknown")
-    assert home_assistant.state(first) == "3.305"
-
-
 def test_a_program_that_ends_makes_everything_unknown_and_is_started_again(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
 ) -> None:
@@ -256,19 +239,6 @@ def test_a_line_that_is_no_message_is_skipped(
         )
     )
     wait_for_states(home_assistant, "Talks", *FULL)
-
-
-def test_a_subscriber_has_everything_again_when_the_service_is_back(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
-) -> None:
-    source = ("--device-name", "Returns", f"returns={bms.url}")
-    service.start(*source)
-    node_red.deploy(flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address))
-    wait_for_states(home_assistant, "Returns", *FULL)
-    service.stop()
-    wait_for_states(home_assistant, "Returns", *UNKNOWN)
-    service.start(*source)
-    wait_for_states(home_assistant, "Returns", *FULL)
 
 
 def test_a_service_that_was_killed_is_noticed_by_its_silence(

@@ -277,21 +277,6 @@ def test_no_alarm_is_lost_or_sent_twice_while_home_assistant_restarts(
     assert node_red.program.is_running
 
 
-def test_a_bms_that_is_offline_for_long_is_notified_and_back(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
-) -> None:
-    service.start("--stale-after", "1", "--device-name", "Long", f"long={bms.url}")
-    node_red.deploy(
-        flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address, OFFLINE_MINUTES="0.05")
-    )
-    wait_until_equal(lambda: charge_of(home_assistant, "Long"), "28.5")
-    bms.is_silent = True
-    offline = {"recbms_long_offline": "Long is offline"}
-    wait_until_equal(lambda: notes(home_assistant, "long"), offline)
-    bms.is_silent = False
-    wait_until_equal(lambda: notes(home_assistant, "long"), {})
-
-
 def test_the_blueprint_does_the_same_with_the_entities_alone(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service, mqtt: int
 ) -> None:
@@ -339,34 +324,6 @@ def test_the_blueprint_does_the_same_with_the_entities_alone(
         assert phone.none(1)
     wait_until_equal(alarm, {"event_type": "alarm_cleared", **LOW})
     assert home_assistant.state("event.blue_alarm") != raised
-
-
-def test_values_are_sent_at_the_interval_and_alarms_at_once(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms, service: Service
-) -> None:
-    service.start("--device-name", "Slow", f"slow={bms.url}")
-    flow = flow_file("zmq-to-home-assistant.json", ZMQ_ADDRESS=service.address, MIN_INTERVAL="6")
-    node_red.deploy(flow)
-    wait_until_equal(lambda: charge_of(home_assistant, "Slow"), "28.5")
-    problem = BY_KEY["problem"].id("Slow")
-    with home_assistant.events("state_changed") as events:
-        for step in range(40):
-            bms.change(soc=0.4 + step / 1000, erro=ALARM if step >= 30 else NO_ALARM)
-            time.sleep(0.1)
-        wait_until_equal(lambda: home_assistant.state(problem), "on")
-        assert charge_of(home_assistant, "Slow") != "43.9"
-        wait_until_equal(lambda: charge_of(home_assistant, "Slow"), "43.9")
-        changes = list(_changes(events, BY_KEY["soc"].id("Slow"), "43.9"))
-    assert len(changes) <= 2
-
-
-def _changes(events: Any, entity_id: str, last: str) -> Iterator[str]:
-    while True:
-        event = events.next()
-        if event["entity_id"] == entity_id:
-            yield event["new_state"]["state"]
-            if event["new_state"]["state"] == last:
-                return
 
 
 @pytest.mark.parametrize(
@@ -435,19 +392,6 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
     wait_until_equal(lambda: [made(0), made(1)], [0, 0])
     if "mqtt" in name:
         assert home_assistant.state("sensor.piped_charge") is not None
-
-
-@pytest.mark.timeout(300, func_only=True)  # Home Assistant starts again
-def test_the_button_waits_for_home_assistant(
-    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
-) -> None:
-    flow = flow_file(EXEC, BMS_URL=f"waits={bms.url}", DEVICE_NAME="Waits")
-    node_red.deploy(flow)
-    wait_until_equal(lambda: charge_of(home_assistant, "Waits"), "28.5")
-    home_assistant.stop()
-    press(node_red, flow, "remove")
-    home_assistant.start()
-    wait_until_equal(lambda: [each for each in home_assistant.entities() if ".waits_" in each], [])
 
 
 def test_another_name_and_another_way_keep_the_entity_ids(

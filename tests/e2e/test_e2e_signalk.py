@@ -104,21 +104,6 @@ def test_the_real_frames_are_a_battery_in_the_units_of_signal_k(server: SignalK)
     assert notification(server, "offline") is None
 
 
-def test_every_unit_of_a_pack_is_there(server: SignalK, house: ScriptedBms) -> None:
-    house.change(units=2)
-
-    def units() -> set[str]:
-        return {
-            name.partition(".")[0]
-            for name, (value, _) in server.values(f"{BATTERIES}.house1").items()
-            if name.startswith("unit") and value is not None
-        }
-
-    eventually(lambda: units() == {"unit2", "unit3"}, "both units")
-    house.change(units=1)
-    eventually(lambda: units() == {"unit2"}, "the values of the unit that has gone are null")
-
-
 def test_an_alarm_is_raised_acknowledged_cleared_and_raised_again(
     server: SignalK, house: ScriptedBms
 ) -> None:
@@ -152,25 +137,6 @@ def test_an_alarm_is_raised_acknowledged_cleared_and_raised_again(
     eventually(lambda: state("error4") == "normal", "the first is over")
     set_error(0)
     eventually(lambda: state("error1") == "normal", "all is over")
-
-
-def test_offline_is_a_warning_and_every_measured_value_is_null(
-    server: SignalK, house: ScriptedBms
-) -> None:
-    house.is_silent = True
-    wait_until_equal(
-        lambda: {
-            name: value
-            for name, value in server.values(f"{BATTERIES}.house1").items()
-            if not name.startswith(("unit3", "name"))
-        },
-        {name: (value if name in TEXTS else None, unit) for name, (value, unit) in REAL.items()},
-    )
-    state, method, message = notification(server, "offline") or ("", [], "")
-    assert (state, method) == ("warn", ["visual"])
-    assert message.startswith("No values from the BMS: no status frame for 2 s")
-    house.is_silent = False
-    eventually(lambda: (notification(server, "offline") or ("",))[0] == "normal", "it is online")
 
 
 def test_a_connection_that_is_disabled_leaves_no_process(server: SignalK) -> None:

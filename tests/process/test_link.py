@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import itertools
-import json
-import re
 import time
 
 import pytest
 from support import raw_websocket as raw
-from support.bms import Connection, FakeBms, Message, close_at_once
-from support.fixtures import MakeBms, Run, Subscribe
+from support.bms import Connection, FakeBms, close_at_once
+from support.fixtures import MakeBms, Run
 from support.frames import STATUS, status
 from support.raw_server import raw_server
 from support.receiver import RecordingReceiver
@@ -93,81 +91,6 @@ def test_the_delays_are_reset_by_a_valid_frame_only(
                 await task
 
     asyncio.run(main())
-
-
-BAD: list[Message] = [
-    "",
-    "{",
-    "Full in:<br> 31h 00 min",
-    b"\x00\xff\xfe binary",
-    "[1,2,3]",
-    "null",
-    "1e999",
-    '{"type":"status","bms_array":{"master":{"vbat":NaN}}',
-    '{"type":"log"}',
-    '{"type":5}',
-    "{}",
-    "[" * 100_000,
-    '{"a":' * 100_000,
-    "\ud7ff" * 10,
-    "9" * 100_000,
-]
-
-
-def test_garbage_is_counted_logged_once_per_kind_and_costs_nothing_else(
-    make_bms: MakeBms, run: Run
-) -> None:
-    bms = make_bms(greeting=())
-    service = run("--no-publish", "--report", "all", bms.url)
-    for message in BAD * 3:
-        bms.send(message)
-    bms.send(STATUS)
-    assert service.message(key="link/bad_frames")["payload"] == 3 * len(BAD)
-    assert service.message(key="soc")["payload"] == 28.5
-    assert len(bms.connections) == 1
-    kinds = [re.split(r" \(|;", line)[0] for line in service.log("dropped")]
-    assert sorted(kinds) == [
-        "main: a message was dropped: an object without type and without bms_array",
-        "main: a message was dropped: not JSON",
-        "main: a message was dropped: not a JSON object",
-        "main: a message was dropped: unknown message type",
-    ]
-    assert all(len(line) < 400 for line in service.log(""))
-
-
-def test_hostile_keys_and_counts_make_no_topics_beyond_the_bounds(
-    make_bms: MakeBms, run: Run, subscribe: Subscribe
-) -> None:
-    frame = json.loads(status())
-    slaves = frame["bms_array"]["slave"]
-    unit = slaves["0"]
-    unit["st_celic"] = unit["st_temp"] = 10**6
-    for name, value in (("nap", 3.3), ("res", 0.001), ("bal", True), ("temp", 20.5)):
-        unit[name] = {str(number): value for number in range(300)}
-        unit[name] |= {"../../etc": value, "-1": value, "1e3": value, "x" * 5000: value}
-    for key in ("16", "99999999999999999999", "-1", "a/b", "\u0000", "x" * 5000):
-        slaves[key] = unit | {"address": 77}
-    bms = make_bms(greeting=[json.dumps(frame)])
-    service = run(bms.url)
-    service.message(key="link/frames")
-    for address in range(256):  # one after the other they all exist, and are forgotten
-        unit["address"] = address
-        bms.send(json.dumps(frame))
-    service.message(key="cell_balancing/255/32", payload=True)  # the last of the last frame
-    cells = ("cell_voltage", "cell_resistance", "cell_balancing")
-    one = [("temperature", n) for n in range(1, 17)] + [(c, n) for c in cells for n in range(1, 33)]
-    keys = {m["key"] for m in service.messages}
-    assert {key for key in keys if key.startswith((*(f"{c}/" for c in cells), "temperature/"))} == {
-        f"{name}/{address}/{number}" for address in range(256) for name, number in one
-    }
-    # What has gone is not kept for those who come later.
-    newcomer = subscribe(service.endpoint(), "recbms/main/cell_voltage/", "recbms/main/voltage")
-    newcomer.message(key="voltage")
-    bms.send(status(vbat=12.5))
-    newcomer.message(key="cell_voltage/2/4")
-    assert {m["key"].split("/")[1] for m in newcomer.messages if "/" in m["key"]} == {"255", "2"}
-    assert len(service.log("left out")) == 1
-    assert all(len(line) < 400 for line in service.log(""))
 
 
 def test_what_is_wrong_with_a_connection_is_logged_in_words(make_bms: MakeBms, run: Run) -> None:

@@ -172,14 +172,6 @@ def test_the_view_of_a_service_sees_it_die_and_come_back(
     screen.until("● online, no alarm", "28.5 %")
 
 
-def test_a_bms_that_cannot_be_reached_is_explained(terminal: Open, make_bms: MakeBms) -> None:
-    bms = make_bms()
-    bms.stop()
-    screen = terminal()
-    screen.type(f"$M {bms.url}")
-    screen.until("● offline", "connection refused")
-
-
 def test_without_rich_one_sentence_explains_how_to_install_it(
     terminal: Open, tmp_path: Path
 ) -> None:

@@ -24,22 +24,6 @@ def test_the_state_is_printed_once_one_line_a_topic(bms: FakeBms, run: Run) -> N
     assert [line.split(b" ", 2)[2] for line in service.stderr.all()] == [b"info main: online"]
 
 
-def test_settings_that_come_late_are_waited_for(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=[STATUS])
-    service = run("--once", bms.url)
-    bms.send(SETTINGS)
-    assert service.wait() == 0
-    assert service.message(key="settings/capacity")["payload"] == 320
-
-
-def test_settings_that_never_come_are_not(make_bms: MakeBms, run: Run) -> None:
-    bms = make_bms(greeting=[STATUS])
-    service = run("--once", bms.url)
-    assert service.wait() == 0
-    assert service.message(key="soc")["payload"] == 28.5
-    assert not [m for m in service.messages if m["key"].startswith("settings/")]
-
-
 def test_several_bms_are_waited_for_and_printed_together(make_bms: MakeBms, run: Run) -> None:
     house, boat = make_bms(), make_bms(greeting=[])
     service = run("--once", f"house={house.url}", f"boat={boat.url}")

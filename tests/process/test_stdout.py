@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.bms import FakeBms
-from support.fixtures import MakeBms, Run, Start, Subscribe
+from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import STATUS, status
 from support.process import Lines, command, socket_pair, terminal
 from support.subscriber import Subscriber
@@ -207,12 +207,3 @@ def test_a_log_without_a_reader_holds_up_nothing(
     if make is not terminal:  # which takes lines in pieces, so that two writers mix theirs
         assert arrived + lost == len(words)
     assert json.loads(lines.all()[-1])["reason"] == "stopped"
-
-
-def test_a_full_disk_is_reported_by_what_is_only_printed(start: Start) -> None:
-    with Path("/dev/full").open("wb") as full:
-        process = start("sensors", stdout=full)
-        assert process.wait() == 73
-    assert process.stderr.text() == (
-        "recbms-zmq: cannot write to standard output: No space left on device\n"
-    )

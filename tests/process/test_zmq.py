@@ -292,16 +292,3 @@ def test_a_subscriber_that_comes_and_goes_leaves_nothing_behind(bms: FakeBms, ru
         visit()
     assert service.memory < memory + MEBIBYTE
     eventually(lambda: files() <= opened, "the closing of old connections")
-
-
-@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has the policy")
-def test_the_thread_that_sends_does_not_interrupt_the_one_that_reads(
-    bms: FakeBms, run: Run
-) -> None:
-    service = run(bms.url)
-    service.message(key="soc")
-    tasks = Path(f"/proc/{service.pid}/task").iterdir()
-    policies = {(t / "comm").read_text().strip(): os.sched_getscheduler(int(t.name)) for t in tasks}
-    assert policies.pop("ZMQbg/IO/0") == os.SCHED_BATCH
-    assert policies.pop("ZMQbg/Reaper") == os.SCHED_BATCH
-    assert set(policies.values()) == {os.SCHED_OTHER}

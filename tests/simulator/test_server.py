@@ -16,7 +16,7 @@ import pytest
 from support.process import Command
 from support.waiting import PATIENCE
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
+from websockets.exceptions import ConnectionClosed
 
 from recbms_zmq.errors import OutputError
 from recbms_zmq.simulator import SimulatorOptions
@@ -249,19 +249,6 @@ def test_the_help_explains_each_fault(start: Callable[..., Command]) -> None:
 # --- faults of connections ---
 
 
-def test_drop_ends_the_connection_without_a_close_frame() -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            end = await until_closed(client)
-            assert isinstance(end, ConnectionClosedError)
-            assert (end.rcvd, end.sent) == (None, None)
-        async with connect(address) as client:  # the next one works
-            for _ in range(50):
-                await client.recv()
-
-    with_server(test, "drop at 1s")
-
-
 def test_cut_ends_the_connection_in_the_middle_of_a_frame() -> None:
     async def test(address: str) -> None:
         reader, writer = await raw_connection(address)
@@ -292,18 +279,6 @@ def test_refuse_closes_the_port_and_opens_it_again() -> None:
             await asyncio.sleep(0.05)
 
     with_server(test, "refuse at 200ms for 1500ms")
-
-
-def test_close_accepts_and_closes_at_once() -> None:
-    async def test(address: str) -> None:
-        async with connect(address) as client:
-            assert isinstance(await until_closed(client), ConnectionClosedOK)
-        for _ in range(3):
-            async with connect(address) as client:
-                with pytest.raises(ConnectionClosedOK):
-                    await client.recv()
-
-    with_server(test, "close at 200ms for 1h")
 
 
 def test_goodbye_sends_a_close_frame_and_keeps_the_connection_open_until_its_end() -> None:
