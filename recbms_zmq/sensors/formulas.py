@@ -40,7 +40,10 @@ def cell_voltage_average(voltages: Sequence[float | None]) -> float | None:
     if not voltages or None in voltages:
         return None
     known: Any = voltages
-    return fsum(known) / len(known)  # the same in any order of the units
+    try:
+        return fsum(known) / len(known)  # the same in any order of the units
+    except OverflowError:  # the sum is beyond a float
+        return None
 
 
 def capacity_remaining(pack: Pack) -> float | None:

@@ -172,6 +172,14 @@ def test_a_value_that_is_not_finite_is_no_reading() -> None:
     assert {"voltage", "temperature_max"}.isdisjoint(values_of(nan))
 
 
+def test_cells_of_which_the_sum_is_beyond_a_float_have_no_mean() -> None:
+    values = values_of(Normalizer().status(units_of(Slave(address=2, cell_voltages=[1e308] * 2))))
+    assert {key: value for key, value in values.items() if key.startswith("cell_voltage")} == {
+        "cell_voltage/2/1": 1e308,
+        "cell_voltage/2/2": 1e308,
+    }
+
+
 MILLIVOLTS = st.floats(2.5, 3.65)
 
 
