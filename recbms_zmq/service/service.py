@@ -170,8 +170,6 @@ class Service:
         for bms, options in zip(self._fleet, self._config.bms, strict=True):
             _log.info("%s: reading %s", bms.pipeline.name, masked(options.url))
             bms.pipeline.start(bms.source.now())
-        if self._state is not None:
-            self._state.start()
         self._readers = tasks = [
             asyncio.create_task(keep_running(bms, start_delay(index)))
             for index, bms in enumerate(self._fleet)

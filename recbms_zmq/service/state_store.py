@@ -97,7 +97,7 @@ class _File:
 
 
 class StateStore:
-    """The records of all BMS. First `add` each, then `open`, `start` and `close`."""
+    """The records of all BMS. First `add` each, then `open` and `close`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -118,7 +118,7 @@ class StateStore:
         self._wake.set()
 
     async def open(self) -> bool:
-        """Lock the files, load the records, and write what they dump; return True.
+        """Lock the files, load the records, and write them now and periodically; return True.
 
         Raises:
             OutputError: another process has locked a file, or this cannot be a state directory.
@@ -128,11 +128,9 @@ class StateStore:
         await self._save(last=False)
         if not any(file.failure for file in self._files):
             _log.info("state is kept in %s", self._directory)
-        return True
-
-    def start(self) -> None:
-        """Begin to write periodically."""
+        # From here on: only the last write releases what is reserved, also if the start fails.
         self._task = asyncio.create_task(self._keep())
+        return True
 
     def stop(self) -> None:
         """Begin the last write."""

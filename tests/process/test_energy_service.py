@@ -171,6 +171,20 @@ def test_after_kill_9_a_counter_stands_still_until_the_total_has_reached_it(
     assert {key: first(again, key) for key in COUNTERS} == reserved
 
 
+def test_a_start_that_fails_leaves_the_counters_as_they_are(
+    pack: Pack, count: Counting, run: Run, tmp_path: Path
+) -> None:
+    pack.current = 0.0
+    counters = {"energy_charged": 100.0, "charge_in": 200.0}
+    write_counters(tmp_path, **counters)
+    (tmp_path / "taken").touch()
+    failed = run("--state-dir", str(tmp_path), "--publish", f"ipc://{tmp_path}/taken", pack.url)
+    assert failed.wait() == 73
+    service = count("--state-dir", str(tmp_path), pack.url)
+    expected = dict.fromkeys(COUNTERS, 0.0) | counters
+    assert {key: first(service, key) for key in COUNTERS} == expected
+
+
 def test_a_second_process_is_refused_and_the_first_is_not_disturbed(
     pack: Pack, count: Counting, tmp_path: Path
 ) -> None:

@@ -87,7 +87,6 @@ def test_state_is_written_each_minute_or_when_that_is_wanted_but_once_a_second_a
     async def main() -> list[tuple[float, bool]]:
         made, record = store()
         await made.open()
-        made.start()
         end = current_loop().time() + 199.5
         while (now := current_loop().time()) < end:
             await asyncio.sleep(min(wanted_every or HANGS, end - now))
@@ -110,7 +109,6 @@ def test_a_disk_that_hangs_is_given_up_after_five_seconds(
     async def main() -> tuple[float, list[tuple[float, str]]]:
         made, record = store()
         await made.open()
-        made.start()
         made._thread.hangs_from = 1.0  # type: ignore[attr-defined]
         await asyncio.sleep(100.0)
         began = current_loop().time()
@@ -141,7 +139,6 @@ def test_a_disk_that_takes_nothing_is_reported_once_and_tried_again(
         made, record = store()
         record.storage = Storage("json", write=write)
         await made.open()
-        made.start()
         await asyncio.sleep(200.0)
         await made.close()
         return record.calls
