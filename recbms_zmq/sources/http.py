@@ -23,6 +23,7 @@ from recbms_zmq.sources import LiveSource, Receiver
 from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.network import (
     MAX_REDIRECTS,
+    NEXT_ADDRESS,
     OPEN_TIMEOUT,
     REDIRECTS,
     explain_failure,
@@ -125,9 +126,8 @@ class HttpSource(LiveSource):
         is_secure = parts.scheme == "https"
         tls = (self._tls or tls_context(None, pinned=False)) if is_secure else None
         port = parts.port or (443 if is_secure else 80)
-        # With the delay, an IPv6 address that does not answer does not use up the whole time.
         reader, writer = await asyncio.open_connection(
-            parts.hostname, port, ssl=tls, limit=_PIECE, happy_eyeballs_delay=0.25
+            parts.hostname, port, ssl=tls, limit=_PIECE, happy_eyeballs_delay=NEXT_ADDRESS
         )
         try:
             if self._fingerprint is not None:

@@ -18,6 +18,9 @@ from recbms_zmq.wire.redaction import redact_text
 
 OPEN_TIMEOUT: Final = 10.0
 """Seconds for a connection to be made, with the look-up of its name, or for an HTTP request."""
+NEXT_ADDRESS: Final = 0.25
+"""Seconds after which the next address of a name is tried, too: one that does not answer, such as
+an IPv6 address without a route, would use up `OPEN_TIMEOUT` each time."""
 REDIRECTS: Final = (300, 301, 302, 303, 307, 308)  # 304 to 306 name no other place
 MAX_REDIRECTS: Final = 3
 """Redirects in a row: from `/ws` to `/ws/`, and from there to TLS, are two."""

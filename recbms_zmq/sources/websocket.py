@@ -36,6 +36,7 @@ from recbms_zmq.sources.backoff import Backoff
 from recbms_zmq.sources.connection import CLOSE_TIMEOUT, BmsConnection
 from recbms_zmq.sources.network import (
     MAX_REDIRECTS,
+    NEXT_ADDRESS,
     OPEN_TIMEOUT,
     REDIRECTS,
     explain_failure,
@@ -88,6 +89,7 @@ class WebSocketSource(LiveSource):
             "compression": None,
             "max_size": max_frame,
             "open_timeout": OPEN_TIMEOUT,
+            "happy_eyeballs_delay": NEXT_ADDRESS,
             "ping_interval": None,  # `BmsConnection` has pings of its own
             "close_timeout": CLOSE_TIMEOUT,
             "proxy": proxy,

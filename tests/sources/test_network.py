@@ -1,11 +1,21 @@
 """What the sources that connect over a network share."""
 
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fixtures import MakeBms
+from support.module import FakeModule
+from support.receiver import run_source
 
 from recbms_zmq.errors import InvalidResponse
+from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import follow_redirect
+from recbms_zmq.sources.websocket import WebSocketSource
 
 FOLLOWED = [
     ("ws://h/ws", "/ws/", "ws://h/ws/"),
@@ -60,3 +70,36 @@ def test_any_location_is_followed_on_the_same_host_or_refused(location: str, url
     scheme, _, rest = target.partition("://")
     assert scheme in ({"ws", "wss"} if url.startswith("ws") else {"https"})
     assert rest.split("/")[0].split("?")[0].rpartition("@")[2].lower() in ("h", "h:8443")
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Return a port at which the first address of every name does not answer."""
+    silent, address = "127.0.0.2", "127.0.0.1"
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((silent, 0), backlog=0))
+        for _ in range(3):  # more than its queue takes
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+
+        def look_up(_: str, port: int, *__: Any) -> Any:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*kind, (host, port)) for host in (silent, address)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        yield listener.getsockname()[1]
+
+
+def test_a_websocket_is_found_behind_an_address_that_does_not_answer(
+    port: int, make_bms: MakeBms
+) -> None:
+    make_bms(port=port)
+    source = WebSocketSource(f"ws://bms.test:{port}/ws")
+    assert run_source(source, 1) == [("connected", "")]
+
+
+def test_a_page_is_found_behind_an_address_that_does_not_answer(port: int) -> None:
+    with contextlib.closing(FakeModule(address=("127.0.0.1", port))):
+        source = HttpSource(f"http://bms.test:{port}/cell")
+        assert run_source(source, 1) == [("connected", "")]
