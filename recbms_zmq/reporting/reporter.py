@@ -68,6 +68,8 @@ class Reporter:
         self._was_online = False
         self.online = False
         """Whether a valid status frame came within `stale_after`."""
+        self.since = self._last
+        """When it became online or offline, however late `advance` was called."""
 
     @property
     def reason(self) -> str:
@@ -116,6 +118,7 @@ class Reporter:
         came_back = not self.online
         if came_back:
             self.online = self._was_online = True
+            self.since = at
             # Before the readings: consumers forget older values when a BMS comes online.
             self._publish_availability(at, batch)
             # Settings from before are still true, but have expired with everything else.
@@ -220,6 +223,7 @@ class Reporter:
             silence = f"no status frame for {self._options.stale_after:g} s"
             self._reason = f"{silence}: {self._link_problem}" if self._link_problem else silence
         self.online = False
+        self.since = at
         self._stale_due = NEVER
         self._publish_availability(at, batch)
         for stream in self._streams:

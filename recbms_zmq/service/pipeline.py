@@ -175,6 +175,7 @@ class Pipeline:
 
     def stop(self, at: Instant) -> None:
         """Publish the final `offline`: this BMS is no longer read."""
+        self.advance(at)  # what was due before is announced, too
         self._publish_batch(self._reporter.stop(at))
 
     def connected(self, at: Instant) -> None:
@@ -236,6 +237,8 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
+        if self._reporter.next_due(at.monotonic) <= at.monotonic:
+            self.advance(at)  # an `offline` before this frame is announced, too
         was_online = self.online
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarms:
@@ -256,11 +259,12 @@ class Pipeline:
         if self.online == self._was_online:
             return
         self._was_online = self.online
+        since = self._reporter.since
         if self.online:
             self._logged_problem = ""
-            self.announce(logging.INFO, "online", at)
+            self.announce(logging.INFO, "online", since)
         else:
-            self.announce(logging.WARNING, f"offline: {self.reason}{self.next_step}", at)
+            self.announce(logging.WARNING, f"offline: {self.reason}{self.next_step}", since)
 
     def _announce(self, level: int, text: str, at: Instant) -> None:
         # `announce` itself may be another one by now.

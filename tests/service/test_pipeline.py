@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.frames import status
 from support.publishing_bms import TS, PublishingBms, at
 
 from recbms_zmq.reporting.messages import Device as DeviceMessage
@@ -61,6 +62,21 @@ def test_an_alarm_is_an_event_with_its_words() -> None:
         "cell": 3,
     }
     assert bench.last["error_message"] == "High"
+
+
+@pytest.mark.parametrize(("seconds", "observed"), [(30.9, True), (31, False)])
+def test_an_alarm_that_went_in_a_silence_was_not_observed_to_go(
+    seconds: float, observed: bool
+) -> None:
+    """No timer has noticed the silence: the process was stopped meanwhile."""
+    bench = PublishingBms()
+    kept: list[tuple[bool, bool]] = []
+    bench.pipeline.keep_alarms = lambda changes, _, was_online: kept.extend(
+        (change.is_raised, was_online) for change in changes
+    )
+    bench.send(status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}), 1)
+    bench.send(STATUS, seconds)
+    assert kept == [(True, False), (False, observed)]
 
 
 def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:

@@ -61,8 +61,8 @@ def test_a_connection_is_good_again_after_half_a_minute(
     pipeline.received(STATUS.encode(), at(0))
     pipeline.disconnected(LOST, at(1))
     pipeline.connected(at(2))
-    pipeline.received(STATUS.encode(), at(10))
-    pipeline.received(STATUS.encode(), at(2 + seconds))
+    for second in (10, 20, 2 + seconds):
+        pipeline.received(STATUS.encode(), at(second))
     assert caplog.messages == RENEWED[:lines]
 
 
@@ -156,6 +156,7 @@ def test_an_alarm_that_comes_and_goes_fills_no_log_and_hides_no_other(
         "main: alarm raised: error 15",
         "main: alarm cleared: error 15",
     ]
+    pipeline.received(STATUS.encode(), at(3597))  # online again
     caplog.clear()
     pipeline.received(status(erro=flapping).encode(), at(3598))
     pipeline.received(status(erro=NO_ERROR).encode(), at(3599))
@@ -175,6 +176,7 @@ def test_error_numbers_without_end_are_not_logged_without_end(
     assert caplog.messages[-1] == (
         "main: no more error numbers are logged for up to an hour; messages have every one"
     )
+    pipeline.received(status(erro=error).encode(), at(3600))  # online again
     caplog.clear()
     pipeline.received(status(erro=error | {"st": 1000}).encode(), at(3601))
     assert [message.partition(",")[0] for message in caplog.messages] == [

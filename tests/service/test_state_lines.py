@@ -119,6 +119,33 @@ def test_a_table_has_a_row_when_the_bms_goes_offline() -> None:
     ]
 
 
+@pytest.mark.parametrize("last", ["frame", "stop"])
+@pytest.mark.parametrize("timers", [[31.0], [45.5], []])
+def test_a_bms_that_was_silent_has_its_row_at_the_time_of_the_offline_however_late_it_is_noticed(
+    timers: list[float], last: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that was stopped, and a replay at full speed, have no timers before the frame."""
+    caplog.set_level(logging.INFO)
+    sink = Sink()
+    pipeline = attached(sink, "csv").pipeline
+    pipeline.received(STATUS.encode(), at(1))
+    for now in timers:
+        pipeline.advance(at(now))
+    if last == "frame":
+        pipeline.received(STATUS.encode(), at(100))
+    else:
+        pipeline.stop(at(100))
+    rows = [line.split(",")[:3] for line in sink.lines()[1:]]
+    expected = [
+        ["2027-01-15T08:00:01.000Z", "main", "online"],
+        ["2027-01-15T08:00:31.000Z", "main", "offline"],
+        ["2027-01-15T08:01:40.000Z", "main", "online"],
+    ]
+    assert rows == expected[: len(expected) if last == "frame" else -1]
+    changes = [message.partition(":")[2].split()[0].strip(":") for message in caplog.messages]
+    assert changes == [availability for _, _, availability in rows]
+
+
 @pytest.mark.parametrize("stdout", ["terminal", "file"])
 @pytest.mark.parametrize("stderr", ["terminal", "file"])
 def test_on_one_terminal_a_change_is_not_logged_too(
