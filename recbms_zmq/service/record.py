@@ -58,13 +58,14 @@ async def record(
     try:
         await asyncio.wait((source, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for task in (source, *others):
+            task.cancel()
+        # First, because a connection may deliver until it is closed.
+        results = await asyncio.gather(source, *others, return_exceptions=True)
         reason = bms.pipeline.reason  # after `stop` it is "stopped"
         end = bms.source.now()
         recorder.stop(end)
         bms.pipeline.stop(end)
-        for task in (source, *others):
-            task.cancel()
-        results = await asyncio.gather(source, *others, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result

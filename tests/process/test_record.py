@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bms import FakeBms
+from support.bms import Connection, FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
 from support.process import Command, small_pipe
@@ -58,6 +58,18 @@ def test_it_writes_down_what_comes_until_it_is_stopped(start: Run, bms: FakeBms)
     times = [event["monotonic"] for event in events(lines)]
     assert times == sorted(times)
     assert "2261" not in recorder.stderr.text()
+
+
+def test_the_end_is_the_last_line_though_frames_keep_coming(start: Run, make_bms: MakeBms) -> None:
+    async def flood(connection: Connection) -> None:
+        while True:
+            await connection.send(STATUS)
+
+    recorder = start("record", make_bms(behave=flood).url)
+    recorder.stderr.line("main: online")
+    assert recorder.stop() == 0
+    kinds = [event["event"] for event in events(recorder.stdout.all())]
+    assert kinds == ["start", "connected", *["frame"] * (len(kinds) - 3), "end"]
 
 
 def test_it_writes_a_file(start: Run, bms: FakeBms, tmp_path: Path) -> None:
