@@ -10,7 +10,7 @@ import zmq
 
 from recbms_zmq.client.silence import Silence
 from recbms_zmq.client.states import StateLines
-from recbms_zmq.client.subscriber import Subscriber
+from recbms_zmq.client.subscriber import LONGEST_WAIT, Subscriber
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.reporting.messages import decode_message
 from recbms_zmq.reporting.summary import open_summary
@@ -98,8 +98,8 @@ def print_lines(
     lines.flush()
     while not lines.is_full:
         due = min(deadline, lines.due, silence.due)
-        left = None if due == math.inf else max(0, math.ceil((due - time.monotonic()) * 1000))
-        ready = dict(poller.poll(left))
+        left = min(LONGEST_WAIT, max(0.0, due - time.monotonic()))
+        ready = dict(poller.poll(math.ceil(left * 1000)))
         now = time.monotonic()
         if now >= silence.due:
             silence.explain()

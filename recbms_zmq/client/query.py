@@ -14,7 +14,7 @@ from typing import Final, Self
 import msgspec
 import zmq
 
-from recbms_zmq.client.subscriber import Subscriber
+from recbms_zmq.client.subscriber import LONGEST_WAIT, Subscriber
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.reporting.messages import Availability, decode_message
 
@@ -117,7 +117,7 @@ class ServiceQuery:
         poller.register(sub, zmq.POLLIN)
         poller.register(events, zmq.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
-            ready = dict(poller.poll(int(left * 1000) + 1))
+            ready = dict(poller.poll(int(min(left, LONGEST_WAIT) * 1000) + 1))
             if events in ready:
                 _, refused, _ = self._subscriber.read_event()
                 if refused:

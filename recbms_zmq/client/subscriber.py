@@ -23,6 +23,9 @@ _HEARTBEAT_MS: Final = 5_000
 _HEARTBEAT_TIMEOUT_MS: Final = 15_000
 """A machine that lost power closes no connection: without heartbeats it would seem connected."""
 
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds of one poll. pyzmq takes milliseconds as an int of C: 25 days are too many."""
+
 _DESCRIPTORS: Final = 8
 """File descriptors of a context with two sockets and one connection."""
 

@@ -104,6 +104,20 @@ def test_what_is_not_wanted_does_not_put_off_the_timeout(
     assert listener.wait() == 69
 
 
+@pytest.mark.parametrize("timeout", ["2592000", "1e12"])
+def test_a_timeout_of_a_month_or_more_is_no_shorter_one(
+    timeout: str, bms: FakeBms, run: Run, start: Start
+) -> None:
+    endpoint = run(bms.url).endpoint()
+    topic = ("--topic", "recbms/main/voltage", "--count", "2")
+    listener = start("listen", *topic, "--timeout", timeout, endpoint)
+    listener.message(payload=13.24)
+    bms.send(status(vbat=12.5))
+    listener.message(payload=12.5)
+    assert listener.wait() == 0
+    assert start("check", "--timeout", timeout, endpoint).wait() == 0
+
+
 def test_nothing_in_time_is_one_sentence_and_69(start: Start) -> None:
     listener = start("listen", "--timeout", "0.2", "tcp://127.0.0.1:9")
     assert listener.wait() == 69
