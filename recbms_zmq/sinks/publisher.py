@@ -39,6 +39,8 @@ ever for a subscriber that does not read."""
 _REQUESTS_PER_TURN: Final = 1000  # then the event loop runs what else is due
 _REPLAYED_AT_ONCE: Final = 250  # messages
 _REPLAY_PAUSE: Final = 0.005  # seconds; 50,000 messages a second are more than `replay` permits
+_HEARTBEAT_MS: Final = 30_000
+_HEARTBEAT_TIMEOUT_MS: Final = 60_000
 _MAX_INBOUND: Final = 512  # bytes; the largest is the handshake of CURVE, about 300
 
 
@@ -279,7 +281,7 @@ def _set_options(pub: "zmq.Socket[bytes]") -> None:
     pub.set(zmq.MAXMSGSIZE, _MAX_INBOUND)
     # A subscriber that lost power closes no connection; heartbeats find out, and free its queue.
     # Clients with ZMTP 3.0 know no heartbeats: for them the kernel asks.
-    pub.set(zmq.HEARTBEAT_IVL, 30_000)
-    pub.set(zmq.HEARTBEAT_TIMEOUT, 60_000)
+    pub.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+    pub.set(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
     pub.set(zmq.TCP_KEEPALIVE, 1)
     pub.set(zmq.TCP_KEEPALIVE_IDLE, 60)

@@ -1,6 +1,7 @@
 """Which lines `listen` prints, and when."""
 
 import os
+import socket
 import sys
 import threading
 
@@ -8,7 +9,9 @@ import pytest
 import zmq
 from support.monitored_bms import MonitoredBms
 from support.waiting import PATIENCE
+from support.zmtp import greet
 
+from recbms_zmq.client import subscriber as subscribing
 from recbms_zmq.client.lines import Lines, print_lines
 from recbms_zmq.client.silence import Silence
 from recbms_zmq.client.subscriber import Subscriber
@@ -75,3 +78,23 @@ def test_a_message_is_printed_at_once_and_one_of_another_program_is_not(
         thread.join(PATIENCE)
     os.close(reading)
     assert printed == [b"1\n", b"2\n"]
+
+
+def test_a_service_that_has_lost_power_does_not_seem_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscribing, "_HEARTBEAT_MS", 50)
+    monkeypatch.setattr(subscribing, "_HEARTBEAT_TIMEOUT_MS", 100)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        zmq.Context() as context,
+        Subscriber(context) as subscriber,
+    ):
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        subscriber.connect(endpoint)
+        silent, _ = server.accept()
+        with silent:
+            greet(silent, b"PUB")
+            for connected in (True, False):
+                assert subscriber.events.poll(int(PATIENCE * 1000))
+                assert subscriber.read_event() == (connected, "", endpoint)

@@ -15,6 +15,7 @@ from support.frames import SETTINGS, STATUS, status
 from support.process import Command
 from support.subscriber import Subscriber
 from support.waiting import PATIENCE, eventually
+from support.zmtp import greet
 
 pytestmark = pytest.mark.slow
 
@@ -258,10 +259,14 @@ def test_what_subscribers_send_does_no_harm(bms: FakeBms, run: Run, subscribe: S
             # It closes the connection: libzmq makes a new one, subscribes again, gets a replay.
             hostile.send(b"\x02" + b"x" * size)
             drain(hostile)
-    with socket.create_connection(
-        ("127.0.0.1", int(service.endpoint().rpartition(":")[2]))
-    ) as stranger:
+    address = ("127.0.0.1", int(service.endpoint().rpartition(":")[2]))
+    with socket.create_connection(address) as stranger:
         stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 100_000)
+    with socket.create_connection(address) as flooding:
+        greet(flooding, b"SUB")
+        for _ in range(20):  # 10 MB, faster than they can be read
+            flooding.sendall((b"\x02" + (500).to_bytes(8, "big") + b"\x02" * 500) * 1000)
+            assert service.memory < memory + 4 * MEBIBYTE
     subscribe(service.endpoint()).message(key="soc")
     bms.send(status(vbat=12.5))
     service.message(key="voltage", payload=12.5)

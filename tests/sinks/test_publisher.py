@@ -17,6 +17,7 @@ from support.retained import Topic
 from support.subscriber import Subscriber
 from support.virtual_time import current_loop, run_in_virtual_time
 from support.waiting import PATIENCE, eventually
+from support.zmtp import greet
 
 from recbms_zmq.curve import KeyPair
 from recbms_zmq.errors import OutputError
@@ -310,6 +311,22 @@ def test_a_client_too_many_is_refused_and_logged_once(caplog: pytest.LogCaptureF
     assert warnings(caplog) == [
         "refused a subscriber from 127.0.0.1: 2 are connected (--max-clients)"
     ]
+
+
+def test_a_subscriber_that_has_lost_power_does_not_stay_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "_HEARTBEAT_MS", 50)
+    monkeypatch.setattr(publisher, "_HEARTBEAT_TIMEOUT_MS", 100)
+
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            with connect(endpoint) as silent:
+                await asyncio.to_thread(greet, silent, b"SUB")
+                assert await asyncio.to_thread(is_closed, silent)
+                await happens(lambda: not sink._clients._names, "its end")
+
+    asyncio.run(main())
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="Linux names the user")

@@ -100,7 +100,10 @@ def run_sink(make: Make, work: Callable[[StdoutSink, int], Any]) -> Any:
         try:
             return await work(sink, ours)
         finally:
+            fd = sink._writer.fd
             sink.close()
+            # Otherwise it would go on to write, to whatever has this number then.
+            assert not asyncio.get_running_loop().remove_writer(fd)
 
     try:
         return asyncio.run(main())

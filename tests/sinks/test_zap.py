@@ -95,3 +95,30 @@ def test_key_and_address_decide_who_may_subscribe_and_a_refused_one_is_named(
     assert len(warned) == bool(refusal)
     for warning in warned:
         assert warning.startswith(f"refused a subscriber {refusal.format(user=os.getuid())}")
+
+
+def test_while_nothing_decides_about_them_no_client_may_subscribe(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        authenticator = Authenticator(server=SERVER, keys=KEYS)
+        sink = ZmqSink(hwm=1000, max_clients=10, authenticator=authenticator)
+        bound = await sink.bind("tcp://127.0.0.1:*")
+        sink.start()
+        authenticator.close()
+        sink._authenticator = None  # it is closed only once
+        sink.publish(Batch([(b"topic", b"{}", Topic(b"topic"))], []))
+        with zmq.Context() as context, context.socket(zmq.SUB) as sub:
+            sub.set(zmq.LINGER, 0)
+            sub.curve_serverkey = SERVER.public
+            sub.curve_publickey, sub.curve_secretkey = LISTED
+            sub.subscribe("")
+            sub.connect(bound)
+            async with asyncio.timeout(PATIENCE):
+                # Until a handshake has failed; that is logged at the end of the connection.
+                while not (sink._clients._failure or caplog.messages):
+                    assert not sub.poll(0)
+                    await asyncio.sleep(0.01)
+        sink.term()
+
+    asyncio.run(main())
