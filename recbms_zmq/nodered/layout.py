@@ -5,6 +5,7 @@ Node-RED's export (Import in the editor, `POST /flows`): a list of the tab, its 
 and its configuration nodes.
 """
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
@@ -29,9 +30,8 @@ BEGINNINGS: Final = frozenset({"inject", "catch", "status", "server-events", "li
 def script(name: str) -> str:
     """Return the JavaScript of one function-node tab, with what several tabs share put in."""
     folder = files("recbms_zmq.nodered").joinpath("scripts")
-    is_away = folder.joinpath("is_away.js").read_text(encoding="utf-8")
     text = folder.joinpath(f"{name}.js").read_text(encoding="utf-8")
-    return text.replace("/* is_away.js */\n", is_away)
+    return re.sub(r"^/\* (\w+)\.js \*/\n", lambda part: script(part[1]), text, flags=re.MULTILINE)
 
 
 def page(name: str) -> str:

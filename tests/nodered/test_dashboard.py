@@ -317,20 +317,31 @@ def test_values_that_come_before_the_first_availability_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "reason"),
+    ("end", "reason"),
     [
-        ({"code": 78}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
+        ({"payload": {"code": 78}}, "recbms-zmq has ended (78): see the debug sidebar in Node-RED"),
         (
-            {"code": -2},
+            {"payload": {"code": -2}},
             "the command was not found: set PROGRAM in the tab's environment to its path",
         ),
-        (UPDATED, "recbms-zmq sends nothing"),
+        (
+            {"payload": {"code": None, "signal": "SIGKILL"}},
+            "recbms-zmq has ended (SIGKILL): see the debug sidebar in Node-RED",
+        ),
+        # Of the daemon node.
+        ({"payload": 69}, "recbms-zmq has ended (69): see the debug sidebar in Node-RED"),
+        (
+            {"payload": "SIGKILL"},
+            "recbms-zmq has ended (SIGKILL): see the debug sidebar in Node-RED",
+        ),
+        # Of the trigger node, which repeats what came last.
+        ({**ONLINE, "payload": UPDATED}, "recbms-zmq sends nothing"),
     ],
 )
 def test_without_the_program_no_pack_is_live_and_the_page_shows_the_reason(
-    payload: Any, reason: str
+    end: dict[str, Any], reason: str
 ) -> None:
-    gone = {**reading("soc", 28.5), "control": "offline", "payload": payload}
+    gone = {**end, "control": "offline"}
     [shown, _] = sent(ONLINE, reading("soc", 28.5), gone, tick(1))
     [pack] = shown["payload"]["packs"]
     assert (pack["live"], pack["reason"], shown["payload"]["note"]) == (False, reason, reason)

@@ -91,6 +91,10 @@ def test_a_line_becomes_the_message_itself() -> None:
         {"topic": 1, "kind": "reading", "payload": 1},
         {"topic": "a", "kind": 1, "payload": 1},
         {"topic": "a", "kind": "reading"},
+        *(
+            {word: SOC[word] for word in SOC if word != missing}
+            for missing in ("key", "device", "device_name")
+        ),
     ],
 )
 def test_what_is_no_message_is_an_error_and_goes_no_further(payload: Any) -> None:
@@ -210,6 +214,17 @@ def test_the_same_refusal_is_logged_once() -> None:
     ]
     assert done[3]["statuses"] == ["no connection to Home Assistant"]
     assert done[-1]["statuses"] == []
+
+
+def test_a_missing_companion_is_one_warning_after_a_deploy_and_one_after_a_restart() -> None:
+    refused = {**SOC, "error": {"message": "Unknown command."}}
+    announce = {"control": "announce"}
+    deployed: list[dict[str, Any]] = [SOC, {"wait": 1000}, refused, {"wait": 2000}]
+    deployed += [announce, refused]
+    restarted: list[dict[str, Any]] = [{"wait": 60000}, announce, refused]
+    done = run("changes", *deployed, *restarted, start="changes_start")
+    assert [len(each["warnings"]) for each in done] == [0, 0, 1, 0, 0, 0, 0, 0, 1]
+    assert [len(each["sent"][0]) for each in (done[4], done[7])] == [1, 1]
 
 
 def test_values_that_come_before_the_first_connection_are_no_warning() -> None:
@@ -351,6 +366,7 @@ def test_mqtt_links_to_the_page_of_one_bms(url: str | None, link: str | None) ->
         ({"code": 42}, "recbms-zmq", "it ended with code 42"),
         ({"code": None, "signal": "SIGKILL"}, "recbms-zmq", "it was ended by SIGKILL"),
         (-2, "recbms-zmq", "recbms-zmq was not found"),
+        ("SIGKILL", "recbms-zmq", "it was ended by SIGKILL"),
     ],
 )
 def test_the_end_of_the_program_reads_as_a_sentence_once(
@@ -366,8 +382,9 @@ def test_an_end_that_was_asked_for_is_no_error() -> None:
     ends: list[dict[str, Any]] = [
         {"payload": {"code": 0}},
         {"payload": {"code": None, "signal": "SIGTERM"}},
+        {"payload": "SIGTERM"},
     ]
-    assert [each["errors"] for each in run("exit", *ends, PROGRAM="recbms-zmq")] == [[], []]
+    assert [each["errors"] for each in run("exit", *ends, PROGRAM="recbms-zmq")] == [[]] * 3
 
 
 def test_what_does_not_come_is_missed_once_with_the_users_own_address() -> None:
@@ -634,22 +651,44 @@ def test_on_mqtt_the_button_removes_what_the_flow_made_whatever_others_have_anno
     assert done["statuses"] == ["removed: 2 entities"]
 
 
-def test_on_mqtt_the_button_waits_for_a_broker_that_is_away() -> None:
-    def published(done: dict[str, Any]) -> list[str]:
-        return [each[0]["topic"] for each in done["later"]]
+def published(done: dict[str, Any]) -> list[str]:
+    return [each[0]["topic"] for each in done["later"] if each[0]]
 
+
+def test_on_mqtt_the_button_waits_for_a_broker_that_is_away() -> None:
     last = {"topic": "recbms/flow/listed", "payload": "listed"}
     asked = [{"control": "remove", "payload": ""}, {"control": "subscribed"}]
     config = run("mqtt", {**SOC, "first": True, "online": True}, **MQTT)[0]["sent"][0][0]
-    waiting = [{"wait": 59_000}, {"wait": 2000}, config, last, {"wait": 60_000}]
-    _, at_once, meanwhile, long, _, done, after = run("remove_mqtt", *asked, *waiting, **MQTT)
+    # Unsubscribing is followed by another `subscribed`, as subscribing was.
+    back = [{"wait": 59_000}, config, last, {"control": "subscribed"}, {"wait": 120_000}]
+    _, at_once, meanwhile, _, done, *after = run("remove_mqtt", *asked, *back, **MQTT)
     assert published(at_once) == [last["topic"]]
     assert published(meanwhile) == [last["topic"]] * 11
     assert meanwhile["statuses"] == []
-    [status] = long["statuses"]
-    assert status.startswith("no answer of the broker: is it there, and may this user publish")
     assert done["statuses"] == ["removed: 1 entities"]
-    assert after["later"] == []
+    assert [(each["later"], each["statuses"]) for each in after] == [([], [])] * 2
+
+
+def test_on_mqtt_a_removal_without_an_answer_ends_after_a_minute_and_can_be_tried_again() -> None:
+    last = {"topic": "recbms/flow/listed", "payload": "listed"}
+    asked = [{"control": "remove", "payload": ""}, {"control": "subscribed"}]
+    unanswered: list[dict[str, Any]] = [
+        {"wait": 60_000},
+        {"control": "subscribed"},
+        last,
+        {"wait": 120_000},
+    ]
+    done = run("remove_mqtt", *asked, *unanswered, *asked, last, **MQTT)
+    _, at_once, ended, subscribed, late, after, _, again, removed = done
+    assert published(at_once) == [last["topic"]]
+    assert published(ended) == [last["topic"]] * 11
+    assert ended["later"][-1] == [None, None, {"action": "unsubscribe", "topic": True}]
+    [status] = ended["statuses"]
+    assert status.startswith("no answer of the broker: is it there, and may this user publish")
+    for each in (subscribed, late, after):
+        assert (each["sent"], each["later"], each["statuses"]) == (None, [], [])
+    assert published(again) == [last["topic"]]
+    assert removed["statuses"] == ["removed: 0 entities"]
 
 
 def test_on_mqtt_an_alarm_is_an_event_that_is_published_once() -> None:

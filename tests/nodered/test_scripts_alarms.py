@@ -135,6 +135,21 @@ def test_an_alarm_is_an_event_with_all_its_fields_and_a_notification_until_it_is
     assert short(home.receive(event("alarm_cleared"))) == [("alarm_cleared", 2), HIDE]
 
 
+@pytest.mark.parametrize("device", ["constructor", "__proto__"])
+def test_a_bms_may_have_any_id(device: str) -> None:
+    raised = HomeAssistant().receive({**event("alarm_raised"), "device": device})
+    note = ("create", f"recbms_{device}_alarm", TITLE)
+    assert short(raised) == [("alarm_raised", 2), note]
+
+
+def test_an_alarm_of_no_unit_and_no_cell_has_no_place() -> None:
+    raised = HomeAssistant().receive(event("alarm_raised", unit=0, cell=0))
+    assert short(raised) == [
+        ("alarm_raised", 2),
+        ("create", NOTE, "House: Cell voltage too low"),
+    ]
+
+
 def test_what_was_sent_before_a_deploy_or_a_restart_is_not_sent_again() -> None:
     home = HomeAssistant()
     home.receive(event("alarm_raised"))

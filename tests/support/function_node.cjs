@@ -5,6 +5,9 @@
 //                     "warnings": […], "errors": […], "statuses": […]}, …], one per message;
 //                   or a text: the exception. Each line of stdin is a new node.
 //
+// What the scripts keep in their context can be written into a file, as a context store of Node-RED
+// does; else the answer is an exception.
+//
 // A message {"wait": ms} is not given to the script: so much time passes, and timers that are due run.
 // Time stands still otherwise.
 
@@ -17,6 +20,7 @@ const flow = new Map();
     const time = {
         setTimeout: (action, ms = 0) => {
             const timer = { action, due: clock + ms };
+            timer.itself = timer; // as in Node.js: it cannot be written into a file
             timers.push(timer);
             return timer;
         },
@@ -64,6 +68,7 @@ const flow = new Map();
     compile(input.start)(undefined, ...Object.values(scope));
     const body = compile(input.body);
     return input.messages.map((msg) => {
+        context.forEach((value) => JSON.stringify(value));
         now = { sent: null, later: [], warnings: [], errors: [], statuses: [] };
         if (msg.wait !== undefined) {
             wait(msg.wait);

@@ -104,8 +104,8 @@ const receive = {
         if (/^(problem|error_.*)$/.test(msg.key)) {
             device.values[msg.key] = msg.payload;
             device.ts = msg.ts;
-            clearTimeout(device.settle);
-            device.settle = setTimeout(() => {
+            device.cancelSettle?.();
+            device.cancelSettle = later(() => {
                 whenLoaded(device, () => compare(device));
                 pump();
             }, SETTLE_MS);
@@ -116,8 +116,8 @@ const receive = {
         if (msg.payload === 'offline') {
             startOfflineTimer(device);
         } else {
-            clearTimeout(device.offlineTimer);
-            device.offlineTimer = undefined;
+            device.cancelOffline?.();
+            device.cancelOffline = undefined;
             const at = msg.ts;
             whenLoaded(device, () => setOffline(device, false, at));
         }
@@ -146,9 +146,9 @@ function compare(device) {
 
 function startOfflineTimer(device) {
     device.values = {}; // after an offline the service sends every reading again
-    if (offlineMs && !device.offlineTimer) {
-        device.offlineTimer = setTimeout(() => {
-            device.offlineTimer = undefined;
+    if (offlineMs && !device.cancelOffline) {
+        device.cancelOffline = later(() => {
+            device.cancelOffline = undefined;
             whenLoaded(device, () => setOffline(device, true, new Date().toISOString()));
             pump();
         }, offlineMs);
@@ -164,23 +164,13 @@ function time(at) {
         + `${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-function place({ number, unit, cell }) {
-    const parts = [];
-    if (unit !== null) {
-        parts.push(`unit ${unit}`);
-    }
-    if (cell !== null) {
-        parts.push(`${alarms[number]?.concerns ?? 'cell'} ${cell}`);
-    }
-    return parts.join(', ');
-}
+/* place.js */
 
 function alarmNote(device, alarm, at) {
-    const where = place(alarm);
     const meaning = alarms[alarm.number]?.meaning || alarm.advice;
     return {
         id: `recbms_${device.id}_alarm`,
-        title: `${device.name}: ${alarm.text}${where ? ` (${where})` : ''}`,
+        title: `${device.name}: ${alarm.text}${place(alarm)}`,
         message: [`Alarm ${alarm.number} since ${time(at)}.`, meaning].filter(Boolean).join('\n\n'),
     };
 }
@@ -267,7 +257,7 @@ function send(requests, flight) {
 
 /** Send what comes next, unless something is on its way, or Home Assistant is away. */
 function pump() {
-    if (context.get('flight') || context.get('retry')) {
+    if (context.get('flight') || context.get('cancelRetry')) {
         return;
     }
     const unknown = Object.values(devices).find((device) => !device.sent);
@@ -319,9 +309,11 @@ function forget() {
 
 /* is_away.js */
 
+/* later.js */
+
 function retry() {
-    clearTimeout(context.get('retry'));
-    context.set('retry', null);
+    context.get('cancelRetry')?.();
+    context.set('cancelRetry', null);
     pump();
 }
 
@@ -347,7 +339,7 @@ function answered({ number, type, action: name }) {
     context.set('flight', null);
     if (flight.isLost) {
         forget();
-        context.set('retry', setTimeout(retry, RETRY_MS));
+        context.set('cancelRetry', later(retry, RETRY_MS));
         return;
     }
     if (flight.load) {

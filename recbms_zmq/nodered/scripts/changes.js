@@ -57,13 +57,14 @@ function changed(entry) {
 function schedule() {
     const due = Object.values(known).filter((entry) => entry.held)
         .map((entry) => entry.sent.at + intervalMs);
-    if (due.length && !context.get('timer')) {
-        context.set('timer', setTimeout(flush, Math.max(Math.min(...due) - Date.now(), 0) + TOGETHER_MS));
+    if (due.length && !context.get('hasTimer')) {
+        context.set('hasTimer', true);
+        setTimeout(flush, Math.max(Math.min(...due) - Date.now(), 0) + TOGETHER_MS);
     }
 }
 
 function flush() {
-    context.set('timer', null);
+    context.set('hasTimer', false);
     if (context.get('removed')) {
         return;
     }
@@ -132,7 +133,10 @@ const controls = {
         return entries.flatMap(changed);
     },
     announce: (entries) => {
-        context.set('warned', '');
+        // After a deploy, what was refused at first is sent again at once: one warning is enough.
+        if (Date.now() > context.get('warnedAt') + CONNECT_MS) {
+            context.set('warned', '');
+        }
         entries.forEach(forget);
         return entries.flatMap(changed);
     },
@@ -189,6 +193,7 @@ function refuse() {
     const isEarly = reason === AWAY && Date.now() < context.get('began') + CONNECT_MS;
     if (context.get('warned') !== reason && !isEarly) {
         context.set('warned', reason);
+        context.set('warnedAt', Date.now());
         const sentence = advice ? `${reason}: ${advice}` : reason;
         node.warn(`${sentence}. What was not sent is tried again every half minute.`);
     }

@@ -3,9 +3,10 @@
 
 context.set('began', Date.now());
 context.set('known', {});
-context.set('models', {});
-context.set('timer', null);
+context.set('models', Object.create(null)); // any id of a BMS is only a key of it
+context.set('hasTimer', false);
 context.set('removed', false);
 context.set('reason', '');
 context.set('warned', '');
+context.set('warnedAt', 0);
 context.set('status', '');

@@ -3,10 +3,10 @@
 // In:  msg.payload of the exec node, {code, signal}, or of the daemon node, a number or a signal.
 //      A code below 0 is an error of the system: the program could not be started.
 
+/* end_of_program.js */
+
 const program = env.get('PROGRAM');
-const { code = null, signal = null } = typeof msg.payload === 'object' && msg.payload !== null
-    ? msg.payload
-    : { code: msg.payload };
+const { code, signal } = endOfProgram(msg.payload);
 
 const SENTENCES = {
     [-2]: /\s/.test(program) && !/^".*"$/.test(program)

@@ -3,7 +3,7 @@
 
 const message = msg.payload;
 const isMessage = message !== null && typeof message === 'object'
-    && typeof message.topic === 'string' && typeof message.kind === 'string'
+    && ['topic', 'kind', 'device', 'device_name', 'key'].every((word) => typeof message[word] === 'string')
     && message.payload !== undefined;
 
 if (!isMessage) {

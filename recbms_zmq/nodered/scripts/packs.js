@@ -83,13 +83,20 @@ function updatePack() {
     context.set('note', '');
 }
 
+/* end_of_program.js */
+
+function whyGone() {
+    if (msg.kind) {
+        return 'recbms-zmq sends nothing'; // a trigger node repeats the message that started it
+    }
+    const { code, signal } = endOfProgram(msg.payload);
+    return code === -2
+        ? "the command was not found: set PROGRAM in the tab's environment to its path"
+        : `recbms-zmq has ended (${code ?? signal}): see the debug sidebar in Node-RED`;
+}
+
 function goOffline() {
-    // The exec and daemon nodes send how the program ended, the trigger node the time.
-    const code = msg.payload?.code;
-    const reason = {
-        undefined: 'recbms-zmq sends nothing',
-        [-2]: "the command was not found: set PROGRAM in the tab's environment to its path",
-    }[code] ?? `recbms-zmq has ended (${code}): see the debug sidebar in Node-RED`;
+    const reason = whyGone();
     Object.values(packs).forEach((pack) => Object.assign(pack, { live: false, reason }));
     context.set('note', reason);
 }
@@ -131,16 +138,7 @@ function timeLeft({ values }) {
     return values.time_remaining_text || '';
 }
 
-function place({ number, unit, cell }) {
-    const parts = [];
-    if (unit) {
-        parts.push(`unit ${unit}`);
-    }
-    if (cell) {
-        parts.push(`${alarms[number]?.concerns ?? 'cell'} ${cell}`);
-    }
-    return parts.length ? ` (${parts.join(', ')})` : '';
-}
+/* place.js */
 
 function alarm({ values }) {
     if (values.problem !== true) {
