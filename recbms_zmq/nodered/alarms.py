@@ -5,7 +5,7 @@ On MQTT there is no way to do either: there an alarm is an event of an entity.
 
 from typing import Any, Final
 
-from recbms_zmq.nodered import core_nodes, requests
+from recbms_zmq.nodered import core_nodes, home_assistant, requests
 from recbms_zmq.nodered.layout import Canvas, Group, Properties
 from recbms_zmq.wire.alarms import ALARMS
 
@@ -61,7 +61,8 @@ def add(canvas: Canvas, messages: str, controls: list[str], at: tuple[int, int])
         **core_nodes.function("alarms", start="alarms_start", tables=tables()),
     )
     canvas.chain(link_in, alarms)
-    requests.add(canvas, group, "alarms", alarms, link_in)
+    answers = requests.add(canvas, group, "alarms", alarms, link_in)
+    canvas.link(answers, canvas.id(home_assistant.ANSWERED))
     return group
 
 

@@ -1,8 +1,13 @@
 """Home Assistant as a target, by its own API: the server, its starts, and what makes entities."""
 
+from typing import Final
+
 from recbms_zmq.nodered import core_nodes, requests, resend
 from recbms_zmq.nodered.layout import Canvas, Group
 from recbms_zmq.nodered.options import FlowOptions
+
+ANSWERED: Final = "answered"
+"""Key of the link node that takes Home Assistant's answers."""
 
 
 def server(canvas: Canvas) -> None:
@@ -101,13 +106,26 @@ def _server_event(
     canvas.chain(events, wanted)
     out = resend.announce(group, key, wanted)
     if key == "ha":
-        resend.watch(
+        watch = resend.watch(
             group,
             wanted,
             "no connection to Home Assistant at ${HA_URL}: correct HA_URL in the tab's "
             "environment; open the node Home Assistant, press the pencil and enter the token of an "
             "administrator",
         )
+        # A server that other tabs use too stays connected when only modified flows are deployed:
+        # then there is no event.
+        group.line()
+        group.end_with(wanted)
+        answered = group.add(
+            "link in",
+            ANSWERED,
+            "Answers",
+            "From group 4: what Home Assistant answers shows that it is connected.",
+            links=[],
+            l=True,
+        )
+        canvas.wire(answered, watch)
     return out
 
 

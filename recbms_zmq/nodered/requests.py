@@ -25,10 +25,10 @@ def api(canvas: Canvas, *, answers: bool = False) -> Properties:
     }
 
 
-def add(canvas: Canvas, group: Group, key: str, asking: str, before: str) -> None:
+def add(canvas: Canvas, group: Group, key: str, asking: str, before: str) -> str:
     """Put the nodes behind output 1 of `asking` that send its requests and return the answers.
 
-    `before` is the node to the left of it.
+    `before` is the node to the left of it. Return the link node behind the answers.
     """
     send = group.add(
         "ha-api",
@@ -64,3 +64,4 @@ def add(canvas: Canvas, group: Group, key: str, asking: str, before: str) -> Non
         **core_nodes.catch(send),
     )
     canvas.wire(failed, asking)
+    return out

@@ -166,8 +166,11 @@ def survive(group: Group) -> None:
     )
 
 
-def watch(group: Group, connected: str, missing: str) -> None:
-    """Add to the line of `connected` a text for the case that it never comes: `missing`."""
+def watch(group: Group, connected: str, missing: str) -> str:
+    """Add to the line of `connected` a text for the case that it never comes: `missing`.
+
+    Return the node: what else shows the connection can be wired to it.
+    """
     group.line()
     group.skip(connected)
     node = group.add(
@@ -178,3 +181,4 @@ def watch(group: Group, connected: str, missing: str) -> None:
         **core_nodes.watch(CONNECTED_AFTER_S, "connected", missing),
     )
     group.canvas.wire(connected, node)
+    return node

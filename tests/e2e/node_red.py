@@ -66,8 +66,13 @@ class NodeRed(Restartable):
     def log(self) -> str:
         return self.program.log()
 
-    def deploy(self, *flows: list[dict[str, Any]], as_it_is: bool = False) -> None:
-        """Deploy flows in place of what is there, with the address of Home Assistant in each."""
+    def deploy(
+        self, *flows: list[dict[str, Any]], as_it_is: bool = False, kind: str = "full"
+    ) -> None:
+        """Deploy flows in place of what is there, with the address of Home Assistant in each.
+
+        The `kind` is `full`, `flows` (the modified ones) or `nodes`, as in the menu of *Deploy*.
+        """
         tabs = [each for flow in flows for each in flow if each["type"] == "tab"]
         for tab in [] if as_it_is else tabs:
             for entry in tab.get("env", []):
@@ -77,7 +82,7 @@ class NodeRed(Restartable):
         headers = {
             "Content-Type": "application/json",
             "Node-RED-API-Version": "v2",
-            "Node-RED-Deployment-Type": "full",
+            "Node-RED-Deployment-Type": kind,
         }
         request = urllib.request.Request(f"{self.url}/flows", data=body, headers=headers)
         urllib.request.urlopen(request, timeout=60).close()
@@ -123,3 +128,34 @@ def with_trigger(flow: list[dict[str, Any]], key: str, *, seconds: int) -> list[
     [node] = [each for each in flow if each["id"].endswith(f"-{key}")]
     node["duration"] = str(seconds)
     return flow
+
+
+def with_shared_server(flow: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a flow whose server belongs to all tabs, as one that was there before."""
+    flow = copy.deepcopy(flow)
+    [server] = [each for each in flow if each["type"] == "server"]
+    del server["z"]
+    return flow
+
+
+def as_edited(flow: list[dict[str, Any]], **env: str) -> list[dict[str, Any]]:
+    """Return a flow as the editor deploys it again: with the credentials that it has not seen."""
+    flow = with_env(copy.deepcopy(flow), **env)
+    for each in flow:
+        each.pop("credentials", None)
+    return flow
+
+
+def with_status_log(flow: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Return a flow that writes the text below one of its nodes into the log."""
+    [watched] = [each for each in flow if each["id"].endswith(f"-{key}")]
+    where = {"z": watched["z"], "x": 40, "y": 20}
+    status = {
+        "id": "test-status",
+        "type": "status",
+        "scope": [watched["id"]],
+        "wires": [["test-log"]],
+    }
+    log = {"id": "test-log", "type": "debug", "active": True, "console": True, "wires": []}
+    log |= {"complete": "status.text", "targetType": "msg"}
+    return [*flow, {**where, **status}, {**where, **log}]

@@ -1,6 +1,7 @@
 """What happens over the years: silence, restarts and crashes of every program on the way."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,14 @@ from support.waiting import eventually
 from e2e.broker import Broker
 from e2e.expected import BY_KEY, Shown, seen, shown
 from e2e.home_assistant import HomeAssistant
-from e2e.node_red import NodeRed, flow_file, with_trigger
+from e2e.node_red import (
+    NodeRed,
+    as_edited,
+    flow_file,
+    with_shared_server,
+    with_status_log,
+    with_trigger,
+)
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children, running
 from e2e.waiting import PATIENCE, wait_until_equal
@@ -330,3 +338,26 @@ def test_everything_is_back_after_home_assistant_restarts_and_the_log_stays_quie
         wait_until_equal(lambda: [home_assistant.state(each) for each in ids], ["60"] * 3)
     finally:
         states.stop()
+
+
+def test_a_server_that_stays_connected_when_modified_flows_are_deployed_is_not_missed(
+    home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
+) -> None:
+    flow = flow_file(
+        "exec-to-home-assistant.json", BMS_URL=f"shared={bms.url}", DEVICE_NAME="Shared"
+    )
+    for node in flow:  # it misses the connection after 2 s, not after 30
+        if "initialize" in node:
+            node["initialize"] = node["initialize"].replace('"seconds": 30', '"seconds": 2')
+    flow = with_status_log(with_shared_server(flow), "connection")
+    node_red.deploy(flow)
+    wait_for_states(home_assistant, "Shared", *FULL)
+    before = len(node_red.log())
+    node_red.deploy(as_edited(flow, MIN_INTERVAL="1"), kind="flows")
+
+    def texts() -> list[str]:
+        return re.findall(r"\[debug:test-log\]\s+(.*)", node_red.log()[before:])
+
+    eventually(texts, "the node has a status", PATIENCE)
+    assert texts() == ["connected"]
+    assert "Connected to" not in node_red.log()[before:]
