@@ -121,23 +121,6 @@ def test_a_status_with_one_unit_only_has_the_readings_of_the_unit() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("given", "voltage"),
-    [
-        (0.0, "0.0"),
-        (-0.0, "0.0"),
-        (-0.004, "0.0"),
-        (13.0, "13.0"),
-        (13.2439, "13.24"),
-        (1e30, "1e+30"),
-        (5e-324, "0.0"),
-        (-1.7976931348623157e308, "-1.7976931348623157e+308"),
-    ],
-)
-def test_numbers_are_rounded_and_there_is_no_minus_zero(given: float, voltage: str) -> None:
-    assert repr(values_of(Normalizer().status(pack_of(voltage=given)))["voltage"]) == voltage
-
-
 def test_numbers_of_cells_are_rounded_like_all_others() -> None:
     readings = Normalizer().status(
         units_of(
@@ -301,13 +284,6 @@ def test_the_description_has_both_frames_without_the_serial_number() -> None:
     )
 
 
-def test_the_serial_number_is_secret_by_default() -> None:
-    for normalizer in (Normalizer(), Normalizer(idle_current=0.5)):
-        readings = normalizer.settings(SETTINGS)
-        assert normalizer.description.serial is None
-        assert "2261" not in json.dumps(values_of(readings))
-
-
 def test_the_serial_number_is_in_the_description_only_with_include_serial() -> None:
     normalizer = Normalizer(include_serial=True)
     readings = normalizer.settings(SETTINGS)
@@ -317,21 +293,6 @@ def test_the_serial_number_is_in_the_description_only_with_include_serial() -> N
     assert normalizer.description.serial == "x" * 32
     normalizer.settings(Settings(serial=""))
     assert normalizer.description.serial is None
-
-
-def test_a_unit_without_its_address_gets_no_other_one() -> None:
-    normalizer = Normalizer()
-    addresses = []
-    for slave in (
-        Slave(address=2),
-        Slave(),  # one broken frame
-        Slave(address=2),
-        Slave(),
-        Slave(),  # twice: then it is so, as with older firmware
-    ):
-        normalizer.status(units_of(slave, voltage=13.0))
-        addresses.append([unit.address for unit in normalizer.description.units])
-    assert addresses == [[2], [], [2], [], [1]]
 
 
 def test_a_frame_without_units_does_not_change_whether_units_have_addresses() -> None:

@@ -71,19 +71,6 @@ def test_a_number_that_json_does_not_have_is_like_null(
     assert readings(tree) == (without, ("$ (not valid JSON)",))
 
 
-@given(st.sampled_from([STATUS, LARGE]), st.data())
-def test_arrays_are_read_like_objects(tree: Any, data: st.DataObject) -> None:
-    expected, _ = readings(tree)
-    tree = copy.deepcopy(tree)
-    array = tree["bms_array"]
-    for unit in array["slave"].values():
-        for key in data.draw(st.sets(st.sampled_from(["temp", "res", "nap", "bal"]))):
-            unit[key] = list(unit[key].values())
-    if data.draw(st.booleans()):
-        array["slave"] = list(array["slave"].values())
-    assert readings(tree) == (expected, ())
-
-
 @given(st.data())
 def test_a_bad_item_is_a_gap_in_an_array_and_in_an_object(data: st.DataObject) -> None:
     as_object = copy.deepcopy(LARGE)

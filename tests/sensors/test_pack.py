@@ -8,9 +8,7 @@ import pytest
 
 from recbms_zmq.errors import NoBatteryData
 from recbms_zmq.sensors.formulas import (
-    capacity_remaining,
     cell_voltage_average,
-    cell_voltage_delta,
     error_cell,
     error_message,
     error_number,
@@ -23,7 +21,7 @@ from recbms_zmq.sensors.formulas import (
     minutes_remaining,
 )
 from recbms_zmq.sensors.normalize import Normalizer
-from recbms_zmq.sensors.pack import Known, Pack, require_data
+from recbms_zmq.sensors.pack import Pack, require_data
 from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 from recbms_zmq.sensors.units import Unit, UnitReader
 from recbms_zmq.wire.frames import BmsArray, ErrorState, Master, Settings, Slave, Status
@@ -51,18 +49,6 @@ def test_units_are_in_the_order_of_their_addresses() -> None:
 def test_without_an_address_the_position_counts_from_1_as_rec_counts() -> None:
     assert [unit.address for unit in pack_of({0: Slave(), 2: Slave()}).units] == [1, 3]
     assert [unit.address for unit in pack_of([None, Slave()]).units] == [2]
-
-
-def test_among_units_with_addresses_one_without_is_left_out() -> None:
-    pack = pack_of(
-        [
-            Slave(address=2, cell_count=1, cell_voltages=[3.3]),
-            Slave(cell_count=1, cell_voltages=[3.2]),
-        ]
-    )
-    assert [unit.address for unit in pack.units] == [2]
-    # What needs all units is not known.
-    assert (pack.cell_count, pack.cell_lowest, pack.cell_highest) == (None, UNKNOWN, UNKNOWN)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 3])))
@@ -101,13 +87,6 @@ def test_without_shared_addresses_there_are_none() -> None:
 def test_a_pack_without_units_is_a_pack(slaves: Any) -> None:
     pack = pack_of(slaves, voltage=13.0)
     assert (pack.units, pack.cell_count, pack.cell_lowest) == ((), None, UNKNOWN)
-
-
-def test_a_pack_without_master_is_a_pack() -> None:
-    frame = Status(bms_array=BmsArray(slaves=[Slave(address=2, bms_temperature=20.0)]))
-    values = {sensor.key: value for sensor, value in Normalizer().status(frame).items()}
-    assert values["bms_temperature/2"] == 20.0
-    assert "voltage" not in values
 
 
 EMPTY_MASTERS: list[Master | None] = [
@@ -247,19 +226,6 @@ def test_without_the_count_of_one_unit_the_number_of_cells_is_not_known(unit: Sl
 # --- formulas: the pack ---
 
 
-def test_power_is_voltage_times_current_and_negative_while_discharging() -> None:
-    assert pack_of(voltage=13.0, current=2.0).power == 26.0
-    assert pack_of(voltage=13.0, current=-2.0).power == -26.0
-    assert pack_of(voltage=13.0).power is None
-    assert pack_of(current=2.0).power is None
-
-
-def test_the_cell_voltage_difference_needs_both_voltages() -> None:
-    assert cell_voltage_delta(pack_of(cell_voltage_min=3.0, cell_voltage_max=3.5)) == 0.5
-    assert cell_voltage_delta(pack_of(cell_voltage_min=3.0)) is None
-    assert cell_voltage_delta(pack_of(cell_voltage_max=3.5)) is None
-
-
 @pytest.mark.parametrize(
     ("units", "lowest", "highest"),
     [
@@ -273,14 +239,6 @@ def test_the_lowest_and_highest_cell_are_named_by_unit_and_number(
 ) -> None:
     pack = pack_of([Slave(address=n, cell_voltages=cells) for n, cells in units.items()])
     assert (pack.cell_lowest, pack.cell_highest) == (lowest, highest)
-
-
-def test_the_remaining_capacity_is_known_once_the_settings_are() -> None:
-    frame = Master(voltage=13.0), UnitReader().read(None)
-    known = Known(capacity=320.0)
-    assert capacity_remaining(Pack.of(*frame, soc=50.0, known=known)) == 160.0
-    assert capacity_remaining(Pack.of(*frame, soc=50.0)) is None
-    assert capacity_remaining(Pack.of(*frame, known=known)) is None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ MIDDLES = st.builds(
 @example(value=2.675, decimals=2)
 @example(value=-0.0001, decimals=3)
 @example(value=-0.0, decimals=1)
+@example(value=-0.5, decimals=0)
 @example(value=999999.9995, decimals=3)
 def test_a_value_is_rounded_as_python_does_and_never_to_minus_zero(
     value: float, decimals: int

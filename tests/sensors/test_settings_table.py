@@ -24,14 +24,6 @@ def units_of(**settings: Any) -> dict[str, str | None]:
     }
 
 
-def test_a_frame_without_any_key_gives_no_reading() -> None:
-    assert readings_of() == {}
-
-
-def test_the_serial_number_is_no_reading() -> None:
-    assert readings_of(serial="1A-2261") == {}
-
-
 @pytest.mark.parametrize(
     ("mode", "unit"), [(1, "V"), (2, "°C"), (3, "A"), (4, None), (5, "V"), (6, "V"), (0, None)]
 )
@@ -102,10 +94,3 @@ def test_structs_without_members_give_no_reading() -> None:
         )
         == {}
     )
-
-
-def test_ratios_are_percentages() -> None:
-    assert readings_of(soc_hysteresis=0.05, soc_manual_reset=1.0) == {
-        "soc_hysteresis": 5.0,
-        "soc_manual_reset": 100.0,
-    }
