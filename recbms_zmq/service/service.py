@@ -1,7 +1,7 @@
 """The service: a fleet and its sinks, opened in order and closed in order.
 
-Messages go from a pipeline to the sinks in the same turn of the event loop. The service runs until
-it is stopped; `once` is for one state.
+Messages go from a pipeline to the sinks at the end of the same turn of the event loop. The service
+runs until it is stopped; `once` is for one state.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
 from recbms_zmq.service.silence import explain_silence
 from recbms_zmq.service.systemd import Notifier, status_line
 from recbms_zmq.service.timer import Timer
-from recbms_zmq.sinks import Sink
+from recbms_zmq.sinks.outbox import Outbox
 from recbms_zmq.sinks.publisher import ZmqSink
 from recbms_zmq.sinks.stdout import StdoutSink
 from recbms_zmq.text import masked
@@ -57,7 +57,7 @@ class Service:
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
-        self._sinks: list[Sink] = []
+        self._outbox = Outbox()
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._state: StateStore | None = None
@@ -87,8 +87,7 @@ class Service:
 
     def _publish(self, batch: Batch) -> None:
         if batch.messages or batch.expired:
-            for sink in self._sinks:
-                sink.publish(batch)
+            self._outbox.publish(batch)
         if self._notifier.is_used:
             if self._notifier.changed(time.monotonic()):
                 self._notify.cancel()  # it is due later now
@@ -145,6 +144,7 @@ class Service:
                 max_clients=self._config.max_clients,
                 ipc_mode=self._config.ipc_mode,
                 authenticator=self._authenticator,
+                before_replay=self._outbox.flush,
             )
             stack.callback(pub.term)
             for endpoint in self._config.publish:
@@ -153,13 +153,13 @@ class Service:
                     return False
                 _log.info("publishing on %s", bound)
             pub.start()
-            self._sinks.append(pub)
+            self._outbox.sinks.append(pub)
         if not self._config.no_stdout:
             stdout = None if sys.stdout is None else sys.stdout.fileno()
             self._stdout = StdoutSink(stdout, self._end)
             stack.callback(self._stdout.close)
             if self._config.format in (None, "json"):
-                self._sinks.append(self._stdout)
+                self._outbox.sinks.append(self._stdout)
             else:
                 from recbms_zmq.service.state_lines import StateLines
 
@@ -200,7 +200,8 @@ class Service:
             # sockets: a slow disk may take longer than 200 ms.
             if self._state is not None:
                 self._state.stop()
-            self._sinks.clear()
+            self._outbox.flush()
+            self._outbox.sinks.clear()
             if self._pub is not None:
                 self._pub.close()
             # At the same time: one after the other, they would take more than the 200 ms.

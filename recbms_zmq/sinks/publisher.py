@@ -53,6 +53,8 @@ class ZmqSink:
         max_clients: subscribers at a time.
         ipc_mode: of the sockets of `ipc://` paths.
         authenticator: decides which clients may subscribe; None accepts all.
+        before_replay: publishes what waits to be published, so that it does not come after newer
+            messages of a replay.
 
     """
 
@@ -63,6 +65,7 @@ class ZmqSink:
         max_clients: int,
         ipc_mode: int = 0o600,
         authenticator: "Authenticator | None" = None,
+        before_replay: Callable[[], None] = lambda: None,
     ) -> None:
         self._context = zmq.Context(io_threads=1)
         with _batch_threads():
@@ -81,6 +84,7 @@ class ZmqSink:
         self._ipc_mode = ipc_mode
         self._ipc_paths: list[IpcPath] = []
         self._authenticator = authenticator
+        self._before_replay = before_replay
         _set_options(self._socket)
         self._clients = Clients(
             self._socket,
@@ -234,6 +238,7 @@ class ZmqSink:
         libzmq's thread empties the queues of the subscribers in the pauses. A replay of a large
         fleet in one go would fill them, also those of the subscribers that did not ask for it.
         """
+        self._before_replay()
         self._next_replay = None
         loop = asyncio.get_running_loop()
         due = self._plan.due

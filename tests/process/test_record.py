@@ -129,7 +129,7 @@ def test_no_line_is_lost_to_a_slow_reader(start: Run, bms: FakeBms) -> None:
 
 
 def test_the_last_line_waits_for_a_slow_reader_when_the_source_has_ended(start: Run) -> None:
-    reading, writing = small_pipe(is_full=True)
+    reading, writing = small_pipe(room=0)
     recorder = start("record", "-", stdin=subprocess.PIPE, stdout=writing)
     os.close(writing)
     recorder.stdin.write(STATUS.encode())

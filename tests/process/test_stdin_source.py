@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import SETTINGS, STATUS, status
 from support.process import command, small_pipe
@@ -50,8 +51,9 @@ def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None
     assert messages[-1]["payload"] == "offline"
 
 
-def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(run: Run) -> None:
-    reading, writing = small_pipe(is_full=True)
+@pytest.mark.parametrize("room", [0, 300], ids=["no line", "the first line of two"])
+def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(room: int, run: Run) -> None:
+    reading, writing = small_pipe(room=room)
     service = run("--no-publish", "-", stdout=writing)
     os.close(writing)
     service.stderr.line("the source has ended")

@@ -171,6 +171,26 @@ def test_expired_topics_are_not_replayed() -> None:
     asyncio.run(main())
 
 
+def test_what_waits_to_be_published_is_sent_before_a_replay() -> None:
+    waiting = [batch(b"new")]
+
+    async def main() -> None:
+        def send_waiting() -> None:
+            while waiting:
+                sink.publish(waiting.pop())
+
+        async with started(before_replay=send_waiting) as (sink, endpoint):
+            sink.publish(batch(b"old"))
+            with contextlib.closing(Subscriber(endpoint)) as subscriber:
+                for _ in range(3):
+                    await asyncio.to_thread(subscriber.message)
+                topics = [topic for topic, _ in subscriber.received]
+                # The message itself, and then the replay, which has it too.
+                assert topics == [b"new", b"old", b"new"]
+
+    asyncio.run(main())
+
+
 def test_a_large_replay_pauses_for_the_queues_of_subscribers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -44,12 +44,11 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": PACKAGE_PARENT, "PYTHONWARNINGS": "error", **changes}
 
 
-def small_pipe(*, is_full: bool = False) -> tuple[int, int]:
-    """Return our end and the command's: as small as Linux makes them, so that it is full soon."""
+def small_pipe(*, room: int = 4096) -> tuple[int, int]:
+    """Return our end and the command's; it takes no more bytes than this until it is read."""
     ours, theirs = os.pipe()
     size = fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
-    if is_full:
-        os.write(theirs, b"\n" * size)
+    os.write(theirs, b"\n" * (size - room))
     return ours, theirs
 
 
