@@ -195,7 +195,7 @@ def test_a_large_replay_pauses_for_the_queues_of_subscribers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(publisher, "_REPLAYED_AT_ONCE", 4)
-    monkeypatch.setattr(publisher, "_REPLAY_PAUSE", 0.2)
+    monkeypatch.setattr(publisher, "_REPLAY_PAUSE", 1.0)  # time to look into it
     topics = [b"topic/%d" % number for number in range(10)]
     sent: list[bytes] = []
 
@@ -286,11 +286,16 @@ def test_at_rest_it_does_not_wake_up() -> None:
                     turns += 1
                     return select(timeout)
 
-                # What the end of the replay leaves behind; then nothing is due.
-                await asyncio.sleep(0.1)
                 loop._selector.select = count
-                await asyncio.sleep(1)
-                assert turns <= 2
+
+                async def is_quiet() -> bool:
+                    nonlocal turns
+                    turns = 0
+                    await asyncio.sleep(1)
+                    return turns <= 2
+
+                # What the end of the replay leaves behind is in the first second.
+                assert await is_quiet() or await is_quiet()
 
     asyncio.run(main())
 
