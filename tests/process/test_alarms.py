@@ -39,7 +39,7 @@ def test_alarms_survive_kill_9_and_are_printed_with_what_to_do(
     assert last_alarm(service) == (None, None)
     bms.send(status(erro=LOW))
     event = service.message(key="event")
-    eventually(log.exists, "the alarm is on the disk")
+    eventually(lambda: log.read_bytes().endswith(b"\n"), "the alarm is on the disk")
     service.send_signal(signal.SIGKILL)
     service.wait()
 

@@ -4,6 +4,7 @@ The real command runs in folders of its own, and every file that it opens to wri
 removes is noted by an audit hook of the interpreter; what libzmq might write shows in the folders.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +78,7 @@ def changes(process: Command) -> list[str]:
     "options",
     [
         ["--publish", "tcp://127.0.0.1:*", "--allow-ip", "127.0.0.1"],
-        ["--publish", "ipc://@recbms-test-disk"],
+        ["--publish", f"ipc://@recbms-test-disk-{os.getpid()}"],
         ["--no-publish", "--emit", "both", "--log-level", "debug"],
     ],
     ids=["tcp", "abstract", "stdout"],

@@ -103,7 +103,7 @@ def test_a_recording_is_shown_whole_whatever_its_speed(
     player = run("--no-publish", "--format", "text", f"replay:{path}?speed=0")
     assert player.wait() == 0
     states = [line for line in player.stdout.all() if b" V " in line]
-    assert len(states) in (3, 4)
+    assert 1 < len(states) < 10  # one a second, of 60 frames
 
 
 def test_it_can_be_stopped_and_continued(bms: FakeBms, run: Run, terminal: Pty) -> None:

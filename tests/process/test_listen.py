@@ -81,7 +81,9 @@ def test_only_and_except_choose_keys_on_both_sides_of_the_socket(
 def test_the_state_is_printed_for_people_and_for_tables(
     bms: FakeBms, run: Run, start: Start
 ) -> None:
-    endpoint = run(bms.url).endpoint()
+    service = run(bms.url)
+    service.message(key="settings/remote_switch")
+    endpoint = service.endpoint()
     text = start("listen", "--format", "text", "--count", "2", endpoint)
     table = start("listen", "--format", "csv", "--count", "2", endpoint)
     assert text.wait() == table.wait() == 0

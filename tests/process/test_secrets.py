@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import zmq
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.frames import SETTINGS as REAL_SETTINGS
@@ -76,15 +75,12 @@ def assert_no_secret_in(*texts: str) -> None:
 def test_a_service_has_neither(make_bms: MakeBms, run: Run, subscribe: Subscribe) -> None:
     bms, away = make_bms(greeting=(SETTINGS, STATUS)), make_bms()
     away.stop()
-    with zmq.Context() as context, context.socket(zmq.PUB) as free:
-        free.bind("tcp://127.0.0.1:*")
-        endpoint = bytes(free.get(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
     service = run(
-        *("--log-level", "debug", "--emit", "both", "--report", "all", "--publish", endpoint),
+        *("--log-level", "debug", "--emit", "both", "--report", "all"),
         *(f"house={secret_url(bms)}", f"van={secret_url(away)}"),
     )
     service.message(device="house", key="settings/remote_switch")
-    subscriber = subscribe(endpoint)
+    subscriber = subscribe(service.endpoint())
     subscriber.message(device="house", kind="device")
     bms.send(*BAD_MESSAGES, status(soc=0.5))
     service.message(device="house", key="soc", payload=50.0)

@@ -42,11 +42,11 @@ def is_waiting(service: Command) -> bool:
 
 
 def test_a_connection_whose_frames_wait_is_read_on_after_a_sleep(bms: FakeBms, run: Run) -> None:
-    service = run("--stale-after", "1", "--no-publish", bms.url)
+    service = run("--stale-after", "3", "--no-publish", bms.url)
     service.message(payload="online")
     eventually(lambda: is_waiting(service), "waits")
     service.send_signal(signal.SIGSTOP)
-    time.sleep(2)
+    time.sleep(ASLEEP)
     bms.send(status(vbat=12.5), status(vbat=12.6))
     service.send_signal(signal.SIGCONT)
     service.message(key="voltage", payload=12.5)

@@ -249,7 +249,7 @@ def test_the_watchdog_is_not_fed_while_the_loop_is_blocked(
     bms: FakeBms, run: Run, manager: Manager, tmp_path: Path
 ) -> None:
     config = tmp_path / "recbms.toml"
-    config.write_text(f'[[bms]]\nurl = "{bms.url}"\n')
+    config.write_text(f'publish = ["tcp://127.0.0.1:*"]\n[[bms]]\nurl = "{bms.url}"\n')
     interval = 0.4
     run(
         *("--no-stdout", "--config", str(config)),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.bms import FakeBms
 from support.fixtures import Run, Start
+from support.frames import status
 from support.process import PACKAGE_PARENT
 from support.waiting import eventually
 
@@ -33,9 +34,9 @@ URL = "ws://127.0.0.1:1/ws"
             "cannot read /no/such/file: No such file or directory",
         ),
         (
-            ["run", "--once", "--timeout", "0.1", URL],
+            ["run", "--once", "--timeout", "1", URL],
             69,
-            "no status frame within 0.1 s (main: connection refused)",
+            "no status frame within 1 s (main: connection refused)",
         ),
     ],
 )
@@ -156,13 +157,13 @@ def test_log_lines_have_time_and_level(bms: FakeBms, run: Run) -> None:
 
 def test_log_lines_have_priorities_when_the_journal_reads_them(bms: FakeBms, run: Run) -> None:
     reader, writer = os.pipe()
-    status = os.fstat(writer)
-    stream = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+    pipe = os.fstat(writer)
+    stream = {"JOURNAL_STREAM": f"{pipe.st_dev}:{pipe.st_ino}"}
     service = run("--no-publish", bms.url, stderr=writer, env=stream)
     os.close(writer)
     service.message(key="soc")
-    bms.send("nonsense")
-    bms.send("{}")
+    bms.send("nonsense", "{}", status(soc=0.5))
+    service.message(key="soc", payload=50.0)
     service.stop()
     with os.fdopen(reader, encoding="utf-8") as log:
         lines = log.read().splitlines()
