@@ -125,7 +125,8 @@ def _wrapped(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
 def verdict(probe: Probe, seconds: float) -> str:
     """Return the verdict, one line."""
     if not probe.arrivals:
-        return _printable(f"no status frame within {seconds:g} s: {_what_came_instead(probe)}")
+        within = "" if probe.has_ended else f" within {seconds:g} s"
+        return _printable(f"no status frame{within}: {_what_came_instead(probe)}")
     readings = _readings(probe)
     parts = [f"alive: {', '.join(_state(readings))}"]
     if readings.get("problem"):
@@ -268,7 +269,8 @@ def _what_came_instead(probe: Probe) -> str:
         return "the answer is not a frame of a BMS (" + ", ".join(probe.bad) + ")"
     if probe.failures:
         return probe.failures[-1]
-    return "nothing received" if probe.connected_after is not None else "no answer"
+    is_answered = probe.has_ended or probe.connected_after is not None
+    return "nothing received" if is_answered else "no answer"
 
 
 def _advice(probe: Probe) -> list[Advice]:

@@ -42,6 +42,7 @@ class Probe:
         bad: number of dropped messages by the kind of their error.
         is_web_page: whether one of them was HTML.
         dropped: fields that could not be read.
+        has_ended: whether the source has ended by itself, as stdin and a recording do.
 
     """
 
@@ -58,6 +59,7 @@ class Probe:
         self.bad: dict[str, int] = {}
         self.is_web_page = False
         self.dropped: set[str] = set()
+        self.has_ended = False
         self.normalizer = Normalizer()
         self._source = source
         self._began = source.now().monotonic
@@ -133,6 +135,7 @@ class Probe:
                     while stay and self.arrivals and not (self.is_complete or task.done()):
                         await self._next_change()
         finally:
+            self.has_ended = task.done()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 

@@ -279,6 +279,12 @@ def test_the_failure_that_came_last_decides_what_to_do() -> None:
     ]
 
 
+def test_an_input_that_has_ended_was_not_waited_for() -> None:
+    probe = probe_of()
+    probe.has_ended = True
+    assert verdict(probe, 10) == "no status frame: nothing received"
+
+
 def test_a_module_that_answers_and_sends_nothing_may_have_lost_its_cable() -> None:
     probe = probe_of()
     probe.connected(Instant(2.0, 1e9))

@@ -119,7 +119,7 @@ def test_advice_on_stdin_is_not_about_a_module_in_the_network(start: Run) -> Non
     assert report(output(check, 69)) == (
         "-",
         [("connection", "open after N s"), ("what to do", step)],
-        "no status frame within 5 s: the answer is not a frame of a BMS (not JSON)",
+        "no status frame: the answer is not a frame of a BMS (not JSON)",
     )
 
 
