@@ -336,7 +336,7 @@ def test_an_empty_text_is_no_blank_row() -> None:
     ("url", "link"),
     [
         ("ws://192.168.8.2/ws", "http://192.168.8.2/"),
-        ("house=ws://user:secret@bms.local:8080/ws", "http://bms.local:8080/"),
+        ("my-house=ws://user:secret@bms.local:8080/ws", "http://bms.local:8080/"),
         ("sim:", None),
         ("a=ws://192.168.8.2/ws b=ws://192.168.8.3/ws", None),
         (None, None),

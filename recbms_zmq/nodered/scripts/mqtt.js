@@ -15,7 +15,7 @@ if (!msg.first) {
 
 /** The BMS's own page, where its address is known: one BMS that this flow has started to read. */
 function link() {
-    const [, host] = /^(?:\w+=)?(?:ws|http)s?:\/\/(?:[^@/\s]*@)?([^/\s]+)\S*$/.exec(env.get('BMS_URL') ?? '') ?? [];
+    const [, host] = /^(?:[\w-]+=)?(?:ws|http)s?:\/\/(?:[^@/\s]*@)?([^/\s]+)\S*$/.exec(env.get('BMS_URL') ?? '') ?? [];
     return host ? { configuration_url: `http://${host}/` } : {};
 }
 
