@@ -344,6 +344,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     def default(name: str, value: Any = None) -> Any:
         return os.environ.get(f"MQTT_{name}") or value
 
+    def is_on(name: str) -> bool:
+        return default(name, "").lower() not in ("", "0", "false", "no", "off")
+
     parser = argparse.ArgumentParser(
         description="Publish the messages of recbms-zmq, read from stdin, on an MQTT broker.",
         epilog="Each option can be set in the environment: MQTT_HOST, MQTT_PORT, MQTT_USER, "
@@ -355,7 +358,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add("--port", type=int, default=default("PORT"), help="default: 1883, with TLS 8883")
     add("--user", default=default("USER"), help="user of the broker")
     add("--password-file", metavar="FILE", type=Path, default=default("PASSWORD_FILE"))
-    add("--tls", action="store_true", default=default("TLS", False), help="connect with TLS")
+    add("--tls", action="store_true", default=is_on("TLS"), help="connect with TLS")
     add(
         "--ca-file",
         metavar="FILE",
@@ -377,7 +380,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         "--no-discovery",
         action="store_true",
-        default=default("NO_DISCOVERY", False),
+        default=is_on("NO_DISCOVERY"),
         help="announce nothing to Home Assistant",
     )
     add(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from support.flow_scripts import flow_script
 from support.pages import ROOT
 
 PIPES = ROOT / "flows" / "pipes"
@@ -59,3 +60,14 @@ def test_a_wrong_option_is_one_sentence(line: str, sentence: str) -> None:
     script, *words = line.split()
     code, found = failed(str(PIPES / script), *words)
     assert (code, found[: len(script) + 9 + len(sentence)]) == (2, f"{script}: error: {sentence}")
+
+
+@pytest.mark.parametrize(("word", "is_on"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_a_switch_in_the_environment_can_be_off(
+    monkeypatch: pytest.MonkeyPatch, word: str, is_on: bool
+) -> None:
+    monkeypatch.setenv("MQTT_TLS", word)
+    monkeypatch.setenv("MQTT_NO_DISCOVERY", word)
+    args = flow_script("to_mqtt").parse([])
+    port = 8883 if is_on else 1883
+    assert (args.tls, args.no_discovery, args.port) == (is_on, is_on, port)
