@@ -396,14 +396,6 @@ def test_the_log_level_has_short_forms(flag: str, level: str) -> None:
     assert f'\nlog_level = "{level}"  # --log-level\n' in out
 
 
-def test_options_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RECBMS_SOURCES", "ws://192.168.8.2/ws")
-    monkeypatch.setenv("RECBMS_REFRESH", "7")
-    code, out, _ = answer("run", "--print-config")
-    assert code == 0
-    assert "\nrefresh = 7.0  # RECBMS_REFRESH\n" in out
-
-
 def test_a_mistyped_variable_is_warned_of_beside_the_configuration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from support.certificate import make_certificate
 from support.waiting import eventually
 
 from e2e.installation import mosquitto
@@ -59,23 +60,15 @@ class SecureBroker(Broker):
     PASSWORD = "p#ss w\u00f6rd"
 
     def __init__(self, folder: Path) -> None:
-        self.ca_file = folder / "ca.pem"
-        key, passwords = folder / "key.pem", folder / "passwords"
-        _run(
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key)),
-            *("-addext", "subjectAltName=DNS:localhost", "-out", str(self.ca_file)),
-        )
-        _run("mosquitto_passwd", "-b", "-c", str(passwords), self.USER, self.PASSWORD)
+        self.ca_file, key = make_certificate(folder, "DNS:localhost")
+        passwords = folder / "passwords"
+        words = ["mosquitto_passwd", "-b", "-c", str(passwords), self.USER, self.PASSWORD]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
         super().__init__(
             folder,
             f"certfile {self.ca_file}\nkeyfile {key}\n"
             f"allow_anonymous false\npassword_file {passwords}\n",
         )
-
-
-def _run(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True, timeout=60)
 
 
 class Watcher:

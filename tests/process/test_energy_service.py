@@ -160,22 +160,6 @@ def test_after_kill_9_no_published_counter_falls(
                 published[message["key"]] = message["payload"]
 
 
-def test_after_kill_9_a_counter_stands_still_until_the_total_has_reached_it(
-    pack: Pack, count: Counting, tmp_path: Path
-) -> None:
-    pack.current = 0.0
-    reserved = dict.fromkeys(COUNTERS, 7.5)
-    content = dict.fromkeys(COUNTERS, 7.0) | {"reserved": reserved}
-    (tmp_path / "main.energy.json").write_text(json.dumps(content))
-    service = count("--state-dir", str(tmp_path), pack.url)
-    assert {key: first(service, key) for key in COUNTERS} == reserved
-    assert service.stop() == 0
-    assert kept(tmp_path) == dict.fromkeys(COUNTERS, 7.0)
-    # A clean end keeps what was published, but does not count it.
-    again = count("--state-dir", str(tmp_path), pack.url)
-    assert {key: first(again, key) for key in COUNTERS} == reserved
-
-
 def test_a_start_that_fails_leaves_the_counters_as_they_are(
     pack: Pack, count: Counting, run: Run, tmp_path: Path
 ) -> None:

@@ -52,7 +52,10 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
         ("to_redis_stream.py nonsense recbms:0", "Redis URL must specify one of the following"),
         ("redis_worker.py nonsense recbms:0", "Redis URL must specify one of the following"),
         ("to_prometheus.py --listen x", "argument --listen: expected HOST:PORT, got 'x'"),
-        ("to_signalk.py --udp x", "--udp: expected HOST:PORT, got 'x'"),
+        *(
+            (f"to_signalk.py --udp {address}", f"--udp: expected HOST:PORT, got '{address}'")
+            for address in ("1", "localhost", "localhost:x", "localhost:99999")
+        ),
         ("to_mqtt.py --password-file /no/such", "cannot read --password-file: "),
     ],
 )

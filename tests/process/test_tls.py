@@ -1,57 +1,25 @@
 """`wss://`: which servers are trusted, and that others get no password."""
 
-import hashlib
 import os
-import shutil
-import ssl
-import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from support.bms import FakeBms
+from support.certificate import Certificate, make_certificate
 from support.fixtures import MakeBms, Run
 from support.raw_server import raw_server
 
 pytestmark = pytest.mark.slow
 
 
-class Certificate(NamedTuple):
-    """A certificate signed by itself, and what a server needs to show it."""
-
-    path: Path
-    context: ssl.SSLContext
-
-    @property
-    def fingerprint(self) -> str:
-        der = ssl.PEM_cert_to_DER_cert(self.path.read_text(encoding="ascii"))
-        return hashlib.sha256(der).hexdigest()
-
-
-def make_certificate(folder: Path, name: str, subject: str) -> Certificate:
-    """Make a certificate with OpenSSL's own command, which is wherever Python's ssl is."""
-    openssl = shutil.which("openssl")
-    assert openssl, "the tests of wss:// need the command openssl"
-    path, key = folder / f"{name}.pem", folder / f"{name}.key"
-    words = [
-        *(openssl, "req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"),
-        *("-pkeyopt", "ec_paramgen_curve:P-256", "-subj", f"/CN={name}"),
-        *("-addext", f"subjectAltName={subject}", "-keyout", str(key), "-out", str(path)),
-    ]
-    subprocess.run(words, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, key)
-    return Certificate(path, context)
-
-
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("ours"), "ours", "IP:127.0.0.1")
+    return make_certificate(tmp_path_factory.mktemp("ours"), "IP:127.0.0.1")
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("other"), "other", "DNS:bms.example")
+    return make_certificate(tmp_path_factory.mktemp("other"), "DNS:bms.example")
 
 
 @pytest.fixture

@@ -52,26 +52,6 @@ def test_a_newcomer_gets_the_whole_state_as_it_was_sent(
         assert set(newcomer.bodies[:-1]) == set(state.values())
 
 
-def test_a_newcomer_gets_what_it_asks_for_and_nothing_else(
-    bms: FakeBms, run: Run, subscribe: Subscribe
-) -> None:
-    service = run(bms.url)
-    service.message(key=LAST)
-    cells = subscribe(service.endpoint(), "recbms/main/cell_voltage/", "recbms/main/soc")
-    for _ in range(5):
-        cells.message()
-    assert sorted(m["key"] for m in cells.messages) == [
-        *(f"cell_voltage/2/{cell}" for cell in (1, 2, 3, 4)),
-        "soc",
-    ]
-    bms.send(status(vbat=12.5, soc=0.5))
-    cells.message(key="soc", payload=50)
-    assert len(cells.received) == 6
-    # One that asks later for more gets that at once, too.
-    cells.socket.subscribe("recbms/main/voltage")
-    cells.message(key="voltage", payload=12.5)
-
-
 def test_while_a_bms_is_offline_a_newcomer_gets_availability_and_description_only(
     make_bms: MakeBms, run: Run, subscribe: Subscribe
 ) -> None:

@@ -1,11 +1,9 @@
 import asyncio
-import hashlib
 import ssl
-import subprocess
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 
 import pytest
+from support.certificate import Certificate, make_certificate
 from support.module import CELL, FakeModule, answer
 from support.receiver import RecordingReceiver, run_source
 from support.waiting import eventually
@@ -208,37 +206,28 @@ def test_a_module_that_does_not_answer_does_not_keep_us_from_ending(
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for 127.0.0.1; its key lies beside it, as key.pem."""
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    subject = ("-subj", "/CN=module", "-addext", "subjectAltName=IP:127.0.0.1")
-    files = ("-keyout", path.with_name("key.pem"), "-out", path)
-    words = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    subprocess.run([*words, *subject, *files], check=True, capture_output=True)
-    return path
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
 
 
 @pytest.fixture
-def tls_module(make_module: MakeModule, certificate: Path) -> FakeModule:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-    return make_module(tls=context)
+def tls_module(make_module: MakeModule, certificate: Certificate) -> FakeModule:
+    return make_module(tls=certificate.context)
 
 
 def test_https_needs_a_certificate_that_is_trusted(
-    tls_module: FakeModule, certificate: Path
+    tls_module: FakeModule, certificate: Certificate
 ) -> None:
-    trusting = HttpSource(tls_module.url, tls=tls_context(str(certificate), pinned=False))
+    trusting = HttpSource(tls_module.url, tls=tls_context(str(certificate.path), pinned=False))
     assert run_source(trusting, 2) == [("connected", ""), ("frame", TEXT)]
     strict = HttpSource(tls_module.url, tls=tls_context(None, pinned=False))
     assert run_source(strict, 1) == [("disconnected", "TLS failed: self-signed certificate")]
 
 
 def test_https_takes_a_pinned_certificate_and_no_other(
-    tls_module: FakeModule, certificate: Path
+    tls_module: FakeModule, certificate: Certificate
 ) -> None:
-    der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
-    right, wrong = hashlib.sha256(der).hexdigest(), "0" * 64
+    right, wrong = certificate.fingerprint, "0" * 64
     tls = tls_context(None, pinned=True)
     calls = run_source(HttpSource(tls_module.url, tls=tls, fingerprint=right), 2)
     assert calls == [("connected", ""), ("frame", TEXT)]
