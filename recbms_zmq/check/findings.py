@@ -10,9 +10,17 @@ from typing import Any, Final, cast
 import msgspec
 
 from recbms_zmq.check.firmware import KeyDifferences
-from recbms_zmq.check.next_steps import NO_FRAME, SILENT, WEB_PAGE, next_step
+from recbms_zmq.check.next_steps import (
+    IS_IT_ON,
+    NO_DATA,
+    NO_FRAME,
+    SILENT,
+    WEB_PAGE,
+    next_step,
+)
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.check.rules import Advice, review
+from recbms_zmq.errors import NoBatteryData
 from recbms_zmq.reporting.summary import time_left
 from recbms_zmq.text import printable
 from recbms_zmq.wire.alarms import alarm_guidance, alarm_location
@@ -251,12 +259,14 @@ def what_to_do(probe: Probe) -> str:
         return probe.step
     if probe.is_web_page:
         return WEB_PAGE
+    if NoBatteryData().kind in probe.bad:
+        return NO_DATA
     if probe.bad:
         return NO_FRAME
     step = next_step(probe.failures[-1]) if probe.failures else None
     if step is None and probe.connected_after is not None:
         step = SILENT
-    return step or "Is the module on, and this machine in its network?"
+    return step or IS_IT_ON
 
 
 def why_not(probe: Probe) -> str:

@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
-_IS_IT_ON: Final = (
-    "Is the module on, and this machine in its network? Try to open its web page in a browser."
+IS_IT_ON: Final = (
+    "Is the module on, and this machine in its network? Try to open its web page in a browser. If "
+    "it may have another address: `find` in place of `check` looks for it."
 )
 _REFUSED: Final = (
     "A device is at this address, but it serves no web page at this port: is it the module's "
-    "address?"
+    "address? `find` in place of `check` looks for it."
 )
 NO_FRAME: Final = (
     "The answer is not a frame of a BMS: is this the address of the module's websocket, "
@@ -18,26 +19,31 @@ WEB_PAGE: Final = (
     "A web page came instead of a frame: a login page, or another device at this address. Open it "
     "in a browser. If it asks for a password: http://USER:PASSWORD@HOST/cell."
 )
+_THE_BMS: Final = "is the BMS behind it on, and is the cable between them (RS-485) connected?"
+NO_DATA: Final = f"The module answers, but knows nothing of the BMS: {_THE_BMS}"
 SILENT: Final = (
-    "The module answers, but sends nothing: is the BMS behind it on, and is the cable between them "
-    "(RS-485) connected?"
+    f"The module answers, but sends nothing: {_THE_BMS} If another program or a browser reads the "
+    "module, it may have no room for this one: end the other."
 )
 NOT_A_MODULE: Final = (
     "A web server answers, but it has neither /ws nor /cell of a REC module: another device may "
-    "have this address now. Look up the module's address in the router, or open its web page."
+    "have this address now. Look up the module's address in the router, or open its web page; "
+    "`find` in place of `check` looks for it."
 )
-_TOO_MANY: Final = (
-    "The module has too many clients, or is starting. How many it serves is not documented: it is "
-    "a small device. Close its web page in all browsers, stop other programs that read it, and let "
-    "them read this program's output instead. Then wait a minute."
+_FEWER_CLIENTS: Final = (
+    "How many it serves is not documented: it is a small device. Close its web page in all "
+    "browsers, stop other programs that read it, and let them read this program's output instead. "
+    "Then wait a minute."
 )
+_TOO_MANY: Final = f"The module has too many clients, or is starting. {_FEWER_CLIENTS}"
+_CLOSED: Final = f"The module closed the connection: it may have too many clients. {_FEWER_CLIENTS}"
 _STEPS: Final = (
     (
         r"no thread can be started|no file descriptor",
         "This machine allows the program too little; the module was not asked.",
     ),
     (r"connection refused", _REFUSED),
-    (r"no answer within|timed out|no route to host|unreachable|host is down", _IS_IT_ON),
+    (r"no answer within|timed out|no route to host|unreachable|host is down", IS_IT_ON),
     (
         r"name or service not known|nodename|no address|name resolution|look(ed)?[- ]up",
         "The name cannot be resolved: check its spelling, or give the IP address instead.",
@@ -61,10 +67,7 @@ _STEPS: Final = (
     ),
     (r"TLS failed", "REC's module has no TLS of its own: is it ws:// rather than wss://?"),
     (r"too many|--max-frame", "The answer is far larger than a BMS's: this is not a REC module."),
-    (
-        r"connection lost|closed",
-        "The module closed the connection: how many other clients does it have?",
-    ),
+    (r"connection lost|closed", _CLOSED),
 )
 _WITHOUT_NETWORK: Final = {
     "-": "Standard input needs status frames, one a line: look at what comes before the pipe.",
@@ -80,10 +83,12 @@ _ANSWERED: Final = re.compile(
     re.IGNORECASE,
 )
 
-# An open websocket without any message, and the answer of a module whose BMS is away, are a
-# module's; a password and an overload can be.
+# An open websocket without any message, also one that is closed again, and the answer of a module
+# whose BMS is away, are a module's; a password and an overload can be.
 _POSSIBLE: Final = re.compile(
-    r"nothing received|the module answers|HTTP status (401|403|429|503)", re.IGNORECASE
+    r"nothing received|connection lost|closed by the BMS|the module answers"
+    r"|HTTP status (401|403|429|503)",
+    re.IGNORECASE,
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from recbms_zmq.check.findings import what_to_do, why_not
-from recbms_zmq.check.next_steps import NOT_A_MODULE, may_be_elsewhere
+from recbms_zmq.check.next_steps import NOT_A_MODULE, may_be_a_module, may_be_elsewhere
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.sources import Source
 
@@ -14,7 +14,7 @@ class Search(NamedTuple):
 
     Attributes:
         url: the address of the BMS, None if there is none.
-        probe: of that address, else of the last one that was tried.
+        probe: of that address, else of the one whose failure has the most to do with a module.
         failures: why the others are no BMS, by address.
 
     """
@@ -26,8 +26,9 @@ class Search(NamedTuple):
     @property
     def next_step(self) -> str:
         """What the owner can do if no BMS was found."""
-        answered = [may_be_elsewhere(why) for why in self.failures.values()]
-        if len(answered) > 1 and all(answered) and not self.probe.is_web_page:
+        reasons = self.failures.values()
+        is_answered = len(reasons) > 1 and all(map(may_be_elsewhere, reasons))
+        if is_answered and not self.probe.is_web_page and not any(map(may_be_a_module, reasons)):
             return NOT_A_MODULE
         return what_to_do(self.probe)
 
@@ -41,6 +42,7 @@ async def search(
     ends the search: the next address would only load a small device once more.
     """
     failures: dict[str, str] = {}
+    probes: list[Probe] = []
     for url in urls:
         probe = Probe(open_source(url))
         # Without a second try: a device that is no BMS gets one connection for each address.
@@ -48,6 +50,9 @@ async def search(
         if probe.arrivals:
             return Search(url, probe, failures)
         failures[url] = why_not(probe)
+        probes.append(probe)
         if not (probe.connected_after is not None or may_be_elsewhere(failures[url])):
             break
-    return Search(None, probe, failures)
+    # A websocket that opened is a module's, also if there is no page of older firmware beside it.
+    modules = [probe for probe in probes if may_be_a_module(why_not(probe))]
+    return Search(None, (modules or probes)[-1], failures)

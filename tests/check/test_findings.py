@@ -16,6 +16,7 @@ from recbms_zmq.check.findings import (
     summary,
     verdict,
 )
+from recbms_zmq.check.next_steps import IS_IT_ON
 from recbms_zmq.check.probe import Probe
 from recbms_zmq.clock import Instant
 from recbms_zmq.sources import LiveSource, Receiver
@@ -116,7 +117,7 @@ NOTHING = {
     "verdict": "no status frame within 10 s: no answer",
     "connected_after": None,
     "failures": [],
-    "next_step": "Is the module on, and this machine in its network?",
+    "next_step": IS_IT_ON,
     "status_frames": 0,
     "frame_interval": None,
     "websocket": None,
@@ -274,7 +275,8 @@ def test_the_failure_that_came_last_decides_what_to_do() -> None:
         "  failure     connection refused",
         "  failure     no route to host",
         "  what to do  Is the module on, and this machine in its network? Try to open its",
-        "              web page in a browser.",
+        "              web page in a browser. If it may have another address: `find` in",
+        "              place of `check` looks for it.",
         "no status frame within 10 s: no route to host",
     ]
 
@@ -292,6 +294,8 @@ def test_a_module_that_answers_and_sends_nothing_may_have_lost_its_cable() -> No
         "ws://bms/ws",
         "  connection  open after 2.00 s",
         "  what to do  The module answers, but sends nothing: is the BMS behind it on,",
-        "              and is the cable between them (RS-485) connected?",
+        "              and is the cable between them (RS-485) connected? If another",
+        "              program or a browser reads the module, it may have no room for",
+        "              this one: end the other.",
         "no status frame within 10 s: nothing received",
     ]

@@ -16,7 +16,7 @@ from recbms_zmq.check.next_steps import next_step, step_without_network
         ("the BMS answered with HTTP status 401", "password"),
         ("the BMS answered with HTTP status 302, which points elsewhere", "use that one"),
         ("TLS failed: wrong version number", "ws://"),
-        ("connection lost", "how many other"),
+        ("connection lost", "too many clients"),
         ("no thread can be started; raise the limit, TasksMax=", "the module was not asked"),
         ("no file descriptor is left: raise LimitNOFILE", "the module was not asked"),
         ("the name cannot be looked up: no name server has answered for 9.5 s", "spelling"),

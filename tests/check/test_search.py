@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
-from support.bms import FakeBms
+from support.bms import Behaviour, Connection, FakeBms, close_at_once
 from support.fixtures import MakeBms
 from support.module import FakeModule, answer
 from support.raw_server import raw_server
 
 from recbms_zmq.check.addresses import candidates
+from recbms_zmq.check.next_steps import NO_DATA, SILENT
 from recbms_zmq.check.search import Search, search
+from recbms_zmq.check.sweep import answer_of
 from recbms_zmq.sources import Source
 from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.websocket import WebSocketSource
@@ -67,6 +69,35 @@ def test_each_answer_gets_its_advice(response: bytes, tried: int, advice: str) -
         found = find(server.authority)
     assert (found.url, len(found.failures)) == (None, tried)
     assert advice in found.next_step
+
+
+NO_PAGE = "the BMS answered with HTTP status 426"
+
+
+@pytest.mark.parametrize(
+    ("behave", "failure", "advice"),
+    [
+        (Connection.wait_closed, "nothing received", SILENT),
+        (close_at_once, "connection closed by the BMS, code 1000 (OK)", "too many clients"),
+    ],
+    ids=["silent", "closing"],
+)
+def test_a_websocket_without_frames_gets_the_advice_and_not_the_missing_page(
+    make_bms: MakeBms, behave: Behaviour, failure: str, advice: str
+) -> None:
+    bms = make_bms(behave=behave)
+    found = find(bms.authority, seconds=1)
+    page = f"http://{bms.authority}/cell"
+    assert found.failures == {bms.url: failure, page: NO_PAGE}
+    assert found.probe.connected_after is not None
+    assert advice in found.next_step
+    assert answer_of(found) == "possible"
+
+
+def test_a_module_whose_bms_is_away_is_a_module(make_bms: MakeBms) -> None:
+    found = find(make_bms(greeting=['{"type":"status"}']).authority, seconds=1)
+    assert found.next_step == NO_DATA
+    assert answer_of(found) == "possible"
 
 
 def test_a_refused_connection_ends_the_search(make_bms: MakeBms) -> None:
