@@ -1,6 +1,7 @@
 """`recbms-zmq sensors`: the sensor table, for reading, for documents, and for programs."""
 
 import argparse
+import inspect
 import json
 from typing import Any
 
@@ -53,13 +54,19 @@ def main(args: argparse.Namespace) -> int:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the messages."""
+    written = msgspec.json.schema(Message)
+    # OpenAPI's word, which JSON Schema does not have: strict validators refuse it. Nothing is lost,
+    # because each kind has its own `enum` of one.
+    written.pop("discriminator", None)
+    for each in written["$defs"].values():
+        each["description"] = inspect.cleandoc(each["description"])
     return {
         # The dialect that msgspec writes.
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         # The number is that of the message contract, not of the program.
         "$id": "urn:recbms-zmq:message:1",
         "title": "Message of recbms-zmq",
-        **msgspec.json.schema(Message),
+        **written,
     }
 
 

@@ -40,7 +40,7 @@ class _Message(Struct, kw_only=True, frozen=True, tag_field="kind"):
 
 
 class Reading(_Message, tag="reading", kw_only=True, frozen=True):
-    """The value of one sensor, None for unknown; `ha` is for Home Assistant."""
+    """The value of one sensor, None (null) for unknown; `ha` is for Home Assistant."""
 
     payload: Payload
     unit: str | None = None

@@ -19,7 +19,7 @@ class DeviceInfo(Struct, frozen=True, omit_defaults=True):
         model, chemistry: in words, as far as they are known.
         capacity: Ah.
         serial: only with `--include-serial`, because it is the password of the module.
-        remarks: what cannot be true, or what the owner should put right; see `remarks`.
+        remarks: what cannot be true, or what the owner should put right.
 
     """
 

@@ -75,9 +75,26 @@ def test_the_schema_is_that_of_the_messages(capsys: pytest.CaptureFixture[str]) 
         f"#/$defs/{name}" for name in ("Reading", "Availability", "Event", "Snapshot", "Device")
     }
     assert schema["$defs"]["DeviceInfo"]["required"] == ["units"]
+    about = schema["$defs"]["AlarmChange"]["description"].splitlines()
+    assert about[:3] == ["An alarm that came or went.", "", "Attributes:"]
     assert schema["$defs"]["AlarmChange"]["properties"]["event"] == {
         "enum": ["alarm_cleared", "alarm_raised"]
     }
+
+
+def keywords(schema: dict[str, Any]) -> set[str]:
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    for each in ("$defs", "properties"):
+        inner += schema.get(each, {}).values()
+    return set(schema).union(*map(keywords, inner))
+
+
+def test_the_schema_has_no_keyword_that_strict_validators_refuse(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    schema = json.loads(printed(capsys, "--schema"))
+    annotations = {"$schema", "$id", "$defs", "title", "description", "default"}
+    assert keywords(schema) - annotations <= set(validator_for(schema).VALIDATORS)
 
 
 def test_the_schema_takes_messages_and_nothing_else(
