@@ -536,12 +536,6 @@ def test_the_device_message_is_published_when_it_changes() -> None:
     ]
 
 
-def test_the_device_message_is_not_repeated_after_an_offline() -> None:
-    story = online(stale_after=30)
-    story.advance(40)
-    assert story.status(50, {"soc": 50}) == ["availability=online", "soc=50"]
-
-
 def test_a_device_message_that_changed_while_offline_comes_with_the_next_status() -> None:
     story = online(stale_after=30)
     story.advance(40)
@@ -679,17 +673,6 @@ def test_snapshots_are_limited_too_and_the_last_one_of_a_burst_goes_out() -> Non
     assert story.advance(10) == ["snapshot={'soc': 52}"]
     assert story.messages[-1].time == 2
     assert story.advance(25) == []
-
-
-def test_both_means_readings_and_snapshot() -> None:
-    story = online(emit="both")
-    assert story.status(1, {"soc": 51}) == ["soc=51", "snapshot={'soc': 51}"]
-
-
-def test_after_an_offline_the_snapshot_is_sent_again() -> None:
-    story = online(emit="snapshot", stale_after=30)
-    story.advance(40)
-    assert story.status(50, {"soc": 50}) == ["availability=online", "snapshot={'soc': 50}"]
 
 
 # --- time ---

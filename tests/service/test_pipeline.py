@@ -1,67 +1,22 @@
 """Tests of one BMS from bytes to messages: the two real frames, and what is logged."""
 
 import asyncio
-import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support.frames import status
-from support.publishing_bms import TS, PublishingBms, at
+from support.frames import FRAMES, status
+from support.publishing_bms import PublishingBms, at
 
 from recbms_zmq.reporting.messages import Device as DeviceMessage
 from recbms_zmq.reporting.messages import decode_message
 
-HERE = Path(__file__).parents[1]
-STATUS = (HERE / "frames" / "status.json").read_bytes()
-SETTINGS = (HERE / "frames" / "settings.json").read_bytes()
-REAL_STATUS = json.loads((HERE / "readings" / "status.json").read_bytes())
-REAL_SETTINGS = json.loads((HERE / "readings" / "settings.json").read_bytes())
+STATUS = (FRAMES / "status.json").read_bytes()
+SETTINGS = (FRAMES / "settings.json").read_bytes()
 
 
 def link(bench: PublishingBms) -> dict[str, Any]:
     return {key: bench.last[f"link/{key}"] for key in ("frames", "bad_frames", "reconnects")}
-
-
-def _with_last_update(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    items = list(values.items())
-    place = [key for key, _ in items].index("units")
-    return [*items[:place], ("last_update", TS), *items[place:]]
-
-
-def test_the_snapshot_of_the_two_real_frames_holds_all_of_their_readings() -> None:
-    bench = PublishingBms(emit="snapshot")
-    bench.send(SETTINGS)
-    bench.send(STATUS)
-    readings = dict(_with_last_update(REAL_STATUS))
-    link = {"link/frames": 2, "link/bad_frames": 0, "link/reconnects": 0}
-    assert bench.last["snapshot"] == {
-        **readings,
-        "capacity_remaining": 91.2,
-        "energy_remaining": 1.167,
-        "cycles": 37,
-        **link,
-        "link/frame_interval": None,
-        **REAL_SETTINGS,
-    }
-
-
-def test_an_alarm_is_an_event_with_its_words() -> None:
-    bench = PublishingBms()
-    bench.send(
-        b'{"type":"status","bms_array":{"master":'
-        b'{"erro":{"present":1,"addr":2,"st":1,"con_st":3},"error":"<b>High"}}}'
-    )
-    assert bench.last["event"] == {
-        "event": "alarm_raised",
-        "number": 1,
-        "text": "Cell voltage too high",
-        "advice": "Wait: the BMS balances the cells down.",
-        "unit": 2,
-        "cell": 3,
-    }
-    assert bench.last["error_message"] == "High"
 
 
 @pytest.mark.parametrize(("seconds", "observed"), [(30.9, True), (31, False)])
@@ -77,32 +32,6 @@ def test_an_alarm_that_went_in_a_silence_was_not_observed_to_go(
     bench.send(status(erro={"present": 1, "addr": 2, "st": 2, "con_st": 3}), 1)
     bench.send(STATUS, seconds)
     assert kept == [(True, False), (False, observed)]
-
-
-def test_a_unit_is_the_same_wherever_it_stands_in_the_frame() -> None:
-    def unit(address: int) -> dict[str, Any]:
-        return {"address": address, "st_celic": 1, "nap": {"0": 3.3}}
-
-    def published(slave: Any, seconds: float) -> list[tuple[str, Any, int]]:
-        before = len(bench.bodies)
-        frame = {"type": "status", "bms_array": {"slave": slave}}
-        assert bench.send(json.dumps(frame).encode(), seconds)
-        messages = [json.loads(body) for body in bench.bodies[before:]]
-        return [(m["key"], m["payload"], m["seq"]) for m in messages if "_" in m["key"]]
-
-    bench = PublishingBms()
-    published({"0": unit(2), "1": unit(3)}, 0)
-    assert published({"0": unit(3)}, 1) == [
-        ("cell_voltage/2/1", None, 2),
-        ("cell_min", "3/1", 2),
-        ("cell_max", "3/1", 2),
-    ]
-    assert published({"0": unit(3), "1": unit(2)}, 2) == [
-        ("cell_min", "2/1", 3),
-        ("cell_max", "2/1", 3),
-        ("cell_voltage/2/1", 3.3, 3),
-    ]
-    assert published([unit(2), unit(3)], 3) == []
 
 
 # --- the serial number ---
@@ -178,29 +107,6 @@ def test_each_kind_of_bad_frame_is_logged_once(caplog: pytest.LogCaptureFixture)
             "counted in link/bad_frames"
         ),
     ]
-
-
-def test_a_long_list_of_bad_fields_is_cut(caplog: pytest.LogCaptureFixture) -> None:
-    cells = ",".join(f'"{n}":"x"' for n in range(32)) + ',"31":3.3'
-    PublishingBms().send(b'{"type":"status","bms_array":{"slave":[{"nap":{%s}}]}}' % cells.encode())
-    (sentence,) = warnings(caplog)
-    assert len(sentence) < 300
-
-
-def test_a_reason_is_logged_once_and_again_when_it_changes_or_has_ended(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    bench = PublishingBms()
-    bench.pipeline.disconnected("connection refused", at(1))
-    bench.pipeline.disconnected("connection refused", at(1))
-    bench.pipeline.connected(at(1))
-    bench.pipeline.disconnected("connection refused", at(1))
-    assert warnings(caplog) == ["main: connection refused; trying again"]
-    bench.pipeline.disconnected("no route to host", at(1))
-    assert warnings(caplog) == ["main: no route to host; trying again"]
-    bench.send(STATUS, 2)
-    bench.pipeline.disconnected("no route to host", at(3))
-    assert warnings(caplog) == ["main: no route to host; trying again"]
 
 
 def test_the_last_reading_of_a_sensor_can_be_asked_for() -> None:

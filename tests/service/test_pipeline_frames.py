@@ -121,20 +121,6 @@ def test_a_remark_is_in_the_device_message_and_once_in_the_log(
     assert infos[1].remarks == (remark,)
 
 
-def test_two_units_with_one_address_are_published_and_remarked(
-    bench: PublishingBms, caplog: pytest.LogCaptureFixture
-) -> None:
-    tree = json.loads(status(units=2))
-    tree["bms_array"]["slave"]["1"]["address"] = 2
-    bench.send(json.dumps(tree), 1)
-    keys = {json.loads(body)["key"] for body in bench.bodies}
-    assert {f"cell_voltage/{unit}/{n}" for unit in (2, 257) for n in (1, 2, 3, 4)} <= keys
-    assert bench.payloads("cells") == [8]
-    remark = "two units are set to address 2: check the address switches"
-    assert bench.payloads("device")[-1]["remarks"] == [remark]
-    assert caplog.messages.count(f"main: {remark}") == 1
-
-
 def test_the_remarks_in_the_log_are_bounded(
     bench: PublishingBms, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -66,14 +66,18 @@ def test_a_connection_is_good_again_after_half_a_minute(
     assert caplog.messages == RENEWED[:lines]
 
 
-def test_another_reason_is_logged_at_once(
+def test_a_reason_is_logged_at_once_when_it_has_changed_or_had_ended(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     for reason in ("connection refused", "connection refused", LOST, LOST, "connection refused"):
         pipeline.disconnected(reason, at(1))
+    pipeline.received(STATUS.encode(), at(2))
+    pipeline.disconnected("connection refused", at(3))
     assert caplog.messages == [
         "main: connection refused; trying again",
         "main: connection lost; trying again",
+        "main: connection refused; trying again",
+        "main: online",
         "main: connection refused; trying again",
     ]
 
