@@ -44,13 +44,16 @@ def test_only_what_has_changed_is_printed() -> None:
     house.status(at=1.0)
     assert view.changed_lines(model) == []
     house.status(at=2.0, soc=0.5)
-    boat.status(at=2.0)
+    boat.status(at=2.0, ibat=1000)
     assert view.changed_lines(model) == [
         f"REC BMS: {NORMAL.replace('28.5', '50.0')}",
-        f"Boat: {NORMAL}",
+        f"Boat: {NORMAL.replace('+7.46 A', '+1000.00 A').replace('+98.8 W', '+13.2 kW')}",
     ]
     boat.tick(at=33.0)
     assert view.changed_lines(model) == ["Boat: offline: no status frame for 30 s"]
+    model.refused("tcp://h:5556", "this key is not allowed")
+    refusal = "tcp://h:5556 refused the connection: this key is not allowed"
+    assert [view.changed_lines(model) for _ in range(2)] == [[refusal], []]
 
 
 def test_an_alarm_is_printed_with_what_to_do() -> None:

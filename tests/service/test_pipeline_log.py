@@ -177,9 +177,8 @@ def test_error_numbers_without_end_are_not_logged_without_end(
         error = {"present": 1, "addr": 2, "st": number, "con_st": 3}
         pipeline.received(status(erro=error).encode(), at(number))
     assert len([text for text in caplog.messages if "alarm raised" in text]) == 64
-    assert caplog.messages[-1] == (
-        "main: no more error numbers are logged for up to an hour; messages have every one"
-    )
+    full = "main: no more error numbers are logged for up to an hour; messages have every one"
+    assert caplog.messages[-1] == full
     pipeline.received(status(erro=error).encode(), at(3600))  # online again
     caplog.clear()
     pipeline.received(status(erro=error | {"st": 1000}).encode(), at(3601))
@@ -187,6 +186,10 @@ def test_error_numbers_without_end_are_not_logged_without_end(
         "main: alarm cleared: error 999",
         "main: alarm raised: error 1000",
     ]
+    for number in range(1001, 2000):
+        error["st"] = number
+        pipeline.received(status(erro=error).encode(), at(2600 + number))
+    assert caplog.messages[-1] == full
 
 
 def test_fields_without_end_that_cannot_be_read_are_one_line_of_bounded_length(

@@ -526,9 +526,27 @@ def test_a_reason_is_never_empty_and_ends_with_a_word(failure: BaseException) ->
     assert "()" not in reason
 
 
-def test_the_server_is_left_when_the_source_is_cancelled() -> None:
-    with raw_websocket(MESSAGE) as server:
-        calls_until(server, 2)
+def test_the_server_is_left_when_the_source_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_websocket(MESSAGE) as server:  # which does not answer the close frame
+        waits: list[float] = []
+
+        async def run() -> None:
+            receiver = RecordingReceiver()
+            async with running(WebSocketSource(server.url), receiver):
+                await receiver.until(lambda: len(receiver.calls) == 2)
+                server.send(MESSAGE)
+                await receiver.until(lambda: len(receiver.calls) == 3)
+                loop = asyncio.get_running_loop()
+                call_at = loop.call_at
+
+                def note(when: float, *args: Any, **options: Any) -> Any:
+                    waits.append(when - loop.time())
+                    return call_at(when, *args, **options)
+
+                monkeypatch.setattr(loop, "call_at", note)
+
+        asyncio.run(run())
+        assert max(waits) < 0.2  # is promised for the end of the process
         eventually(lambda: CLOSE in server.received, "a close frame")
         assert server.ended.wait(30)
 
