@@ -98,3 +98,19 @@ def test_a_service_that_has_lost_power_does_not_seem_connected(
             for connected in (True, False):
                 assert subscriber.events.poll(int(PATIENCE * 1000))
                 assert subscriber.read_event() == (connected, "", endpoint)
+
+
+def test_the_state_of_a_large_fleet_waits_until_it_is_read() -> None:
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.XPUB) as pub,
+        Subscriber(context) as subscriber,
+    ):
+        pub.set(zmq.SNDHWM, 1)
+        pub.set(zmq.XPUB_NODROP, 1)  # what finds no room raises
+        pub.bind("inproc://service")
+        subscriber.connect("inproc://service")
+        subscriber.socket.subscribe("")
+        pub.recv()
+        for _ in range(50_000):  # 1,000 BMS
+            pub.send(b"", zmq.NOBLOCK)

@@ -340,4 +340,8 @@ def test_a_bar_is_as_long_as_its_share(fraction: float | None, expected: str) ->
 def test_a_chart_stands_on_zero_and_hangs_from_it(
     columns: list[float | None], height: int, expected: list[str]
 ) -> None:
-    assert [row.plain for row in chart(columns, height, UNICODE)] == expected
+    rows = chart(columns, height, UNICODE)
+    assert [row.plain for row in rows] == expected
+    # In a single row the colour alone shows the sign.
+    is_below = [value is not None and value < 0 for value in columns]
+    assert [[span.style == "yellow" for span in row.spans] for row in rows] == [is_below] * height

@@ -354,6 +354,21 @@ def test_a_subscriber_that_has_lost_power_does_not_stay_connected(
     asyncio.run(main())
 
 
+def test_the_end_does_not_wait_for_a_subscriber_that_never_reads() -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            sink.publish(batch(b"topic"))
+            with connect(endpoint) as asleep:
+                await asyncio.to_thread(greet, asleep, b"SUB")
+                asleep.sendall(b"\x00\x01\x01")  # a subscription to all
+                assert await asyncio.to_thread(asleep.recv, 1)
+                # More than the buffers of the kernel take.
+                sink.publish(Batch([(b"topic", b"x" * 20_000, None)] * 1000, []))
+                sink.term()
+
+    asyncio.run(main())
+
+
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="Linux names the user")
 def test_a_refused_client_of_a_unix_socket_is_named_by_its_user(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
