@@ -239,7 +239,7 @@ def test_it_logs_in_with_tls_and_a_password(
         {
             URL: bms.url,
             "homeassistant.local": f"localhost --port {broker.port} --client-id bridge",
-            "ca.pem": str(broker.ca_file),
+            "password.txt": f"password.txt --ca-file {broker.ca_file}",
         },
     )
     password = "printf '%s\\n' wrong > password.txt\n"

@@ -24,6 +24,8 @@ BLOCKS: Final = {
     "install": "service install",
     "start": "service start",
     "mqtt": "mqtt service",
+    "mqtt_update": "mqtt update",
+    "mqtt_uninstall": "mqtt uninstall",
     "update": "update service",
     "uninstall": "uninstall service",
 }
