@@ -220,37 +220,6 @@ def test_a_nats_client_gets_it_too(nats: Nats, bms: FakeBms, pipeline: MakePipel
     assert (message["topic"], message["payload"]) == ("recbms/main/soc", 28.5)
 
 
-def test_a_broker_that_was_killed_gets_the_last_state_when_it_is_back(
-    broker: Broker,
-    lively_bms: ScriptedBms,
-    pipeline: MakePipeline,
-    subscribe: Subscribe,
-    cleared: ExitStack,
-) -> None:
-    pipe = pipeline(to_mqtt(broker.port, lively_bms.url), RECBMS_REFRESH="1")
-    reference = subscribe(pipe.endpoint)
-    consumer = Consumer(broker.port)
-    cleared.callback(consumer.close)
-    eventually(lambda: "recbms/main/soc" in consumer.newest(), "the state is there")
-    broker.kill()
-    for volts in range(10, 20):
-        lively_bms.change(vbat=volts)
-        reference.message(key="voltage", payload=volts)
-    broker.start()
-    eventually(lambda: has_voltage(consumer.newest(), 19), "the newest voltage")
-    late = Consumer(broker.port)  # the broker had forgotten everything
-    cleared.callback(late.close)
-    topics = set(state(sent(reference)))
-    eventually(lambda: topics <= set(late.newest()), "all is there again")
-    assert has_voltage(late.newest(), 19)
-
-    bodies = [body for body, _ in consumer.received]
-    once = without_repeats(bodies)
-    assert len(set(once)) == len(once)
-    assert set(once) == set(bodies)
-    assert pipe.program.is_running
-
-
 def test_a_broker_that_hangs_costs_values_in_between_and_no_memory(
     broker: Broker,
     bms: FakeBms,
@@ -303,28 +272,6 @@ def test_redis_has_every_message_byte_for_byte_whatever_is_in_it(
     assert redis.keys() == ["recbms/main"]
 
 
-def test_a_redis_that_hangs_costs_values_in_between(
-    redis: Redis, bms: FakeBms, pipeline: MakePipeline, subscribe: Subscribe
-) -> None:
-    pipe = pipeline(to_redis(redis.port, bms.url), RECBMS_REPORT="all", RECBMS_HWM="1000000")
-    reference = subscribe(pipe.endpoint)
-    reference.message(key="settings/remote_switch")
-    # 20 MB of lines, more than the kernel keeps for a connection.
-    frames = range(1000, 1040)
-    os.kill(redis.program.pid, signal.SIGSTOP)
-    try:
-        for number in frames:
-            bms.send(status(vbat=number / 100, units=16, cells=32))
-            reference.message(key="voltage", payload=number / 100)
-    finally:
-        os.kill(redis.program.pid, signal.SIGCONT)
-    eventually(lambda: has_voltage(state(sent(reference)), frames[-1] / 100), "the last frame")
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
-    heard = by_topic(redis.entries("recbms/main"))["recbms/main/voltage"]
-    assert 1 < len(heard) < len(frames), "nothing was left out, so the pipe was never full"
-    assert without_repeats(heard) == heard
-
-
 def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_has_the_whole_state(
     redis: Redis,
     lively_bms: ScriptedBms,
@@ -350,30 +297,6 @@ def test_a_redis_that_was_killed_ends_the_pipe_and_the_next_run_has_the_whole_st
     assert entries[: len(before)] == before
     assert len({json.loads(body)["run"] for body in entries}) == 2
     assert without_repeats(entries) == entries
-
-
-def test_a_consumer_of_redis_counts_a_repeat_once(
-    redis: Redis, bms: FakeBms, pipeline: MakePipeline, subscribe: Subscribe
-) -> None:
-    # With `listen`, two subscribers: each gets everything again when the other connects.
-    pipe = pipeline(
-        f"~/recbms/bin/recbms-zmq run --no-stdout {bms.url} & "
-        + to_redis(redis.port, bms.url).replace(f"run {bms.url}", 'listen "$RECBMS_PUBLISH"')
-    )
-    reference = subscribe(pipe.endpoint)
-    reference.message(key="settings/remote_switch")
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
-    newcomer = subscribe(pipe.endpoint)
-    newcomer.message(key="settings/remote_switch")
-    bms.send(status(vbat=9.87))
-    reference.message(key="voltage", payload=9.87)
-    wait_until_same(lambda: state(redis.entries("recbms/main")), lambda: state(sent(reference)))
-
-    entries = redis.entries("recbms/main")
-    assert len(set(entries)) < len(entries), "nothing was repeated"
-    once = without_repeats(entries)
-    assert len(set(once)) == len(once)
-    assert set(once) == set(entries)
 
 
 def test_as_a_service_the_last_message_arrives_though_all_are_signalled(
