@@ -15,7 +15,7 @@ from recbms_zmq.config import readers
 from recbms_zmq.config.conflicts import refuse_without_effect as refuse_conflicts
 from recbms_zmq.config.load import load
 from recbms_zmq.config.option import read_argument, refuse_without_effect
-from recbms_zmq.errors import UsageError
+from recbms_zmq.errors import OutputError, UsageError
 from recbms_zmq.nodered import FILES, SOURCES, TARGETS, FlowOptions, flow_json, lovelace_yaml
 from recbms_zmq.nodered.lovelace import entity_slug
 from recbms_zmq.sensors.table import SENSORS
@@ -133,8 +133,12 @@ def main(args: argparse.Namespace) -> int:
     if path is None:
         sys.stdout.write(text)
         return 0
-    with os.fdopen(output_file.create(path, force=args.force), "w", encoding="utf-8") as file:
-        file.write(text)
+    fd = output_file.create(path, force=args.force)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as exc:
+        raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
     return 0
 
 

@@ -269,6 +269,13 @@ def test_a_file_in_a_directory_that_is_not_there_names_it(tmp_path: Path) -> Non
     assert answer("flow", "-o", f"{tmp_path}/a/b.json") == (73, "", f"recbms-zmq: {sentence}\n")
 
 
+def test_a_disk_that_is_full_is_named_by_the_file_on_it() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    sentence = "recbms-zmq: cannot write /dev/full: No space left on device\n"
+    assert answer("flow", "-o", "/dev/full") == (73, "", sentence)
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
