@@ -102,7 +102,7 @@ def add(canvas: Canvas, options: FlowOptions, at: tuple[int, int]) -> Input:
         program.log_and_end(group, canvas.id("run"), out, as_bytes=options.source == "daemon")
     if options.source == "exec":
         program.start_again(group, canvas.id("run"))
-    else:
+    elif not options.starts_program:
         subscription.nothing_received(canvas, group, out)
     _bad_lines(canvas, group)
     return Input(out, group)

@@ -50,8 +50,10 @@ def env(options: FlowOptions) -> list[Properties]:
     if options.target != "mqtt":
         entries.insert(0, core_nodes.env("HA_URL", "http://homeassistant.local:8123"))
         entries += alarms.env()
-    if options.target != "entity-nodes":
-        entries.append(core_nodes.env("ALL_SENSORS", str(options.all_sensors).lower(), "bool"))
+    needs_all = options.target == "entity-nodes" and entity_nodes.need_all_sensors(options)
+    if options.target != "entity-nodes" or needs_all:
+        is_on = options.all_sensors or needs_all
+        entries.append(core_nodes.env("ALL_SENSORS", str(is_on).lower(), "bool"))
     return entries
 
 

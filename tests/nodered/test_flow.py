@@ -70,6 +70,18 @@ def test_titles_of_tabs_differ_in_what_the_editor_shows_of_them() -> None:
 
 
 @pytest.mark.parametrize("options", ALL, ids=label)
+def test_what_a_flow_takes_from_the_environment_is_in_its_tab(options: FlowOptions) -> None:
+    flow = made(options)
+    nodes = [each for each in flow if each["type"] not in ("comment", "tab")]
+    texts = [text for node in nodes for name, text in node.items() if name != "info"]
+    wanted = re.findall(
+        r"env\.get\('(\w+)'\)(?! \?\?| === true)|\$\{([A-Z_]+)\}", json.dumps(texts)
+    )
+    # The token may be in the environment in which Node-RED is started.
+    assert {a or b for a, b in wanted} <= {*env(flow), "HA_TOKEN"}
+
+
+@pytest.mark.parametrize("options", ALL, ids=label)
 def test_one_node_is_called_home_assistant(options: FlowOptions) -> None:
     names = [node["name"] for node in ordinary(made(options))]
     assert names.count("Home Assistant") == (options.target in ("discovery", "states"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.function_node import needs_node, run_scripts
 
+from recbms_zmq.nodered import FlowOptions, flow_json
 from recbms_zmq.nodered.core_nodes import watch
 from recbms_zmq.nodered.layout import script
 from recbms_zmq.nodered.lovelace import entity_slug
@@ -324,6 +325,22 @@ def test_the_model_of_the_device_is_announced_when_it_is_known() -> None:
         [],
         [("charging", True, "ABMS")],
     ]
+
+
+@pytest.mark.parametrize("key", ["soc", "settings/capacity"])
+def test_an_entity_node_gets_values_also_of_a_sensor_that_is_disabled_at_first(key: str) -> None:
+    options = FlowOptions(source="exec", target="entity-nodes", sensors=(key,))
+    flow = json.loads(flow_json(options))
+    [node] = [each for each in flow if each["id"].endswith("-changes")]
+    env = {
+        each["name"]: json.loads(each["value"])
+        for each in flow[0]["env"]
+        if each["type"] in ("num", "bool")
+    }
+    ha = {"component": "sensor"} | ({} if key == "soc" else {"enabled_by_default": False})
+    message = {**SOC, "key": key, "ha": ha}
+    [done] = run_scripts(node["initialize"], node["func"], [message], **env)
+    assert [each["payload"] for each in done["sent"][0]] == [28.5]
 
 
 def test_an_empty_text_is_no_blank_row() -> None:
