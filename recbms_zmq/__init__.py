@@ -11,6 +11,7 @@ from recbms_zmq.version import __version__
 if TYPE_CHECKING:
     from recbms_zmq.errors import FrameError, MalformedFrame, RecBmsError, UnknownFrameType
     from recbms_zmq.reporting.messages import (
+        AlarmChange,
         Availability,
         Device,
         Event,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         Snapshot,
         decode_message,
     )
+    from recbms_zmq.sensors.device_info import DeviceInfo, UnitInfo
     from recbms_zmq.sensors.normalize import Normalizer, Readings
     from recbms_zmq.sensors.sensor import Sensor
     from recbms_zmq.sensors.table import SENSORS
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 _MODULES = {
     "errors": ("FrameError", "MalformedFrame", "RecBmsError", "UnknownFrameType"),
     "reporting.messages": (
-        *("Availability", "Device", "Event", "Message", "Reading", "Snapshot", "decode_message"),
+        *("AlarmChange", "Availability", "Device", "Event", "Message", "Reading", "Snapshot"),
+        "decode_message",
     ),
+    "sensors.device_info": ("DeviceInfo", "UnitInfo"),
     "sensors.normalize": ("Normalizer", "Readings"),
     "sensors.sensor": ("Sensor",),
     "sensors.table": ("SENSORS",),
@@ -41,9 +45,11 @@ imports this package and needs none of them."""
 
 __all__ = [
     "SENSORS",
+    "AlarmChange",
     "Availability",
     "Decoded",
     "Device",
+    "DeviceInfo",
     "Event",
     "Frame",
     "FrameError",
@@ -57,6 +63,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "Status",
+    "UnitInfo",
     "UnknownFrameType",
     "__version__",
     "decode",
