@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from recbms_zmq.cli import alarms
 from recbms_zmq.sensors.alarm_tracker import Alarm
@@ -35,6 +36,11 @@ def test_an_alarm_is_printed_with_its_duration(seconds: float, words: str) -> No
         times=1,
         first_raised=RAISED.isoformat(),
     )
+    flapping = replace(over, times=5, first_raised="2026-11-27T05:00:00Z")
+    record = alarms._record(flapping, end)
+    assert (record["times"], record["first_raised"]) == (5, flapping.first_raised)
+    since = f"{RAISED.replace(hour=5).astimezone():%Y-%m-%d %H:%M:%S}"
+    assert alarms._lines(flapping, end)[0].endswith(f"{words}; 5 times since {since}")
     active = PastAlarm(over.device, over.alarm, over.raised, None, True, True, 1, over.first_raised)
     later = end + timedelta(days=1)
     printed = [

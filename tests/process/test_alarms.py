@@ -88,25 +88,6 @@ def test_alarms_survive_kill_9_and_are_printed_with_what_to_do(
     }
 
 
-def test_an_alarm_that_comes_and_goes_is_printed_once(
-    bms: FakeBms, run: Run, start: Start, tmp_path: Path
-) -> None:
-    service = run("--no-publish", "--state-dir", str(tmp_path), f"house={bms.url}")
-    events = []
-    for seq, frame in enumerate([status(erro=LOW), STATUS] * 5, start=1):
-        bms.send(frame)
-        events.append(service.message(key="event", seq=seq))
-    assert service.stop() == 0
-    first, last, end = (events[at]["ts"] for at in (0, -2, -1))
-    as_json = start("alarms", "--state-dir", str(tmp_path), "--json")
-    [record] = map(json.loads, as_json.stdout.all())
-    times = {"first_raised": first, "raised": last, "cleared": end, "times": 5}
-    assert {key: record[key] for key in times} == times
-    text = start("alarms", "--state-dir", str(tmp_path)).stdout.text()
-    since = f"{datetime.fromisoformat(first).astimezone():%Y-%m-%d %H:%M:%S}"
-    assert f"; 5 times since {since}\n    Plug in the charger.\n" in text
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "error"),
     [

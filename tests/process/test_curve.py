@@ -114,19 +114,6 @@ def test_curve_allow_any_accepts_every_client_with_the_servers_key(
     assert list(plain.stdout) == []
 
 
-def test_a_unix_socket_wants_the_key_too(
-    bms: FakeBms, run: Run, start: Start, keys: Keys, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://{tmp_path}/pub"
-    service = guarded(run, keys, "--publish", endpoint, bms.url)
-    assert service.endpoint() == endpoint
-    plain = listen(start, endpoint)
-    plain.stderr.line("refused the connection")
-    good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
-    good.message(payload=28.5)
-    assert list(plain.stdout) == []
-
-
 def test_allow_ip_lets_in_only_clients_from_these_addresses(
     bms: FakeBms, run: Run, start: Start, tmp_path: Path
 ) -> None:

@@ -241,6 +241,7 @@ NETWORK = {"zmq", "websockets", "asyncio", "ssl", "socket", "http", "rich"}
     [
         # A program that decodes messages pays for that and nothing else.
         ([], {"zmq", "websockets", "asyncio", "ssl", "argparse"}),
+        (["--version"], {"msgspec", "zmq", "websockets", "asyncio", "ssl", "logging"}),
         (["--version", *(f"{name} --help" for name in COMMANDS)], NETWORK),
         (
             ["listen tcp://127.0.0.1:9 --timeout 0.1"],

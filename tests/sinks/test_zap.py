@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from support.retained import Topic
 from support.waiting import PATIENCE
 from zmq.utils import z85
 
@@ -20,17 +21,6 @@ SERVER, LISTED, UNLISTED = (KeyPair(*zmq.curve_keypair()) for _ in range(3))
 KEYS = frozenset([z85.decode(LISTED.public)])
 NEAR = "127.0.0.0/8"
 FAR = "192.168.8.0/24"
-
-
-class Topic(bytes):
-    """A topic whose message is retained."""
-
-    @property
-    def topic(self) -> bytes:
-        return self
-
-    def last_body(self) -> bytes:
-        return b"{}"
 
 
 def subscribed(authenticator: Authenticator, endpoint: str, client: KeyPair | None) -> bool:

@@ -57,11 +57,6 @@ def test_a_byte_order_mark_is_none_of_the_frame() -> None:
     assert frames(calls) == ['{"a":1}', '{"a":2}']
 
 
-def test_of_a_line_that_is_too_long_only_the_beginning_is_handed_on() -> None:
-    calls = read_pipe([b'{"type":"status"', b"," * 50_000, b"," * 50_000, b'}\n{"a":1}\n'])
-    assert frames(calls) == ['{"type":"status"' + "," * (SHOWN - 16), '{"a":1}']
-
-
 @pytest.mark.parametrize("cut", [1, SHOWN, LIMIT, LIMIT + 1])
 @pytest.mark.parametrize(("length", "kept"), [(LIMIT, LIMIT), (LIMIT + 1, SHOWN)])
 def test_the_limit_is_exact_wherever_a_line_is_cut(cut: int, length: int, kept: int) -> None:
