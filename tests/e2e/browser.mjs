@@ -6,6 +6,7 @@
 //   modules   folder of playwright-core
 //   token     of Home Assistant
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const order = JSON.parse(process.argv[2]);
@@ -47,7 +48,8 @@ const pages = {
         await page.keyboard.press('Control+i');
         await page.setInputFiles('#red-ui-clipboard-dialog-import-file-upload', order.file);
         await page.getByRole('button', { name: 'Import', exact: true }).click();
-        await page.waitForTimeout(1000); // the nodes appear under the mouse, or on a new tab
+        const { id } = JSON.parse(readFileSync(order.file)).find((node) => node.type === 'tab');
+        await page.waitForFunction((tab) => RED.nodes.workspace(tab), id);
         await page.click('#red-ui-header-button-deploy');
         await page.waitForFunction(() => !RED.nodes.dirty());
         return null;

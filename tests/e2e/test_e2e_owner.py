@@ -1,5 +1,6 @@
 """What an owner sees in Home Assistant: decimals, alarms, how often, and how it goes away again."""
 
+import contextlib
 import json
 import textwrap
 import time
@@ -15,7 +16,7 @@ from support.waiting import eventually
 
 from e2e.broker import Broker
 from e2e.browser import browse
-from e2e.expected import BY_KEY
+from e2e.expected import BY_KEY, shown
 from e2e.home_assistant import Events, HomeAssistant
 from e2e.node_red import FLOWS, NodeRed, flow_file
 from e2e.scripted_bms import ScriptedBms
@@ -210,8 +211,11 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         wait_until_equal(
             lambda: home_assistant.state(last), "Cell voltage too low (unit 2, cell 3)"
         )
-        raised = home_assistant.state(BY_KEY["last_alarm_time"].id("Alarm"))
-        assert datetime.fromisoformat(str(raised)).tzinfo is not None
+        when = BY_KEY["last_alarm_time"].id("Alarm")
+        raised = eventually(
+            lambda: datetime.fromisoformat(str(home_assistant.state(when))), "a time", PATIENCE
+        )
+        assert raised.tzinfo is not None
 
         # A redeploy starts the program again, which sends the event again.
         node_red.deploy(flow)
@@ -311,8 +315,8 @@ def test_the_blueprint_does_the_same_with_the_entities_alone(
     title = "Blue: Cell voltage too low (unit 2, cell 3)"
     with home_assistant.events("test_phone") as phone:
         bms.change(erro=ALARM)
-        # The blueprint waits two seconds for all entities of the frame.
-        assert [phone.next(), phone.next()] == [{"message": "own"}, {"message": title}]
+        # The blueprint waits two seconds for all entities of the frame, and is mostly the second.
+        assert {phone.next()["message"], phone.next()["message"]} == {"own", title}
     assert notes(home_assistant, "blue") == {"recbms_blue_alarm": title}
     # The flow cannot fire events, so it makes an entity that has them. Its state is the time.
     wait_until_equal(alarm, {"event_type": "alarm_raised", **LOW})
@@ -365,7 +369,9 @@ def test_what_a_flow_has_made_can_be_removed_and_made_again(
         return len([each for each in found if f".{prefix}" in each and f".{other}" not in each])
 
     def are_made() -> bool:
-        return [charge_of(home_assistant, each) for each in names] == ["28.5", "28.5"]
+        # All of them: one that Home Assistant makes after the button was pressed would stay.
+        wanted = {entity_id for each in names for entity_id in shown(each)}
+        return wanted <= home_assistant.states().keys()
 
     flow = flow_file(name, **env)
     [button] = [each for each in flow if each["id"].endswith("-remove")]
@@ -418,12 +424,14 @@ def test_another_name_and_another_way_keep_the_entity_ids(
     flow = started("newname")
     node_red.deploy(flow)
     wait_until_equal(lambda: home_assistant.state(f"{charge}_2"), "28.5")
+    every = len(BY_KEY)
+    wait_until_equal(made, {"nodered oldname": every, "nodered newname": every})
     press(node_red, flow, "remove")
     wait_until_equal(made, {})
     node_red.deploy(flow)
     # Home Assistant remembers the entity ids of what was removed.
     wait_until_equal(lambda: home_assistant.state(f"{charge}_2"), "28.5")
-    assert list(made()) == ["nodered newname"]
+    wait_until_equal(made, {"nodered newname": every})
 
     # As the guide has it: the button, the tab away, the other flow.
     press(node_red, flow, "remove")
@@ -510,7 +518,8 @@ def test_any_other_unhandled_rejection_ends_node_red_as_ever(
         "y": 100,
         "wires": [[]],
     }
-    node_red.deploy(flow, [tab, node])
+    with contextlib.suppress(OSError):  # it may end before it answers
+        node_red.deploy(flow, [tab, node])
     assert node_red.program.wait(30) == 1
     assert "Uncaught Exception" in node_red.log()
     (node_red.folder / "flows.json").unlink()

@@ -165,10 +165,11 @@ def test_by_udp_a_server_that_restarts_has_everything_again(
     pipe = Program(command, tmp_path / "pipe.log", environment())
     expected = {"name": ("REC BMS boat", None), **REAL}
     try:
+        wait_until_equal(lambda: server.values(f"{BATTERIES}.boat"), expected)
         for _ in range(2):
-            wait_until_equal(lambda: server.values(f"{BATTERIES}.boat"), expected, 100)
             server.stop()
             server.start()
+            wait_until_equal(lambda: server.values(f"{BATTERIES}.boat"), expected)
         assert pipe.is_running
         service.stop()
         eventually(lambda: _is_offline(server), "the end of the service is reported")

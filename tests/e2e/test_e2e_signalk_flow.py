@@ -79,4 +79,4 @@ def test_a_server_with_security_gets_everything_from_the_flow_without_a_token(
     wait_until_equal(values, {"name": ("REC BMS boat", None), **REAL})
     service.stop()
     wait_until_equal(values, {"name": ("REC BMS boat", None), **WITHDRAWN})
-    assert state("offline") == "warn"
+    eventually(lambda: state("offline") == "warn", "the end of the service is reported")
