@@ -1,6 +1,7 @@
 """Waiting for what other programs do, beyond `support.waiting`."""
 
 import contextlib
+import random
 import socket
 from collections.abc import Callable
 
@@ -19,9 +20,16 @@ def wait_until_equal(
     assert look() == expected
 
 
+_PORTS = range(20_000, 32_000)
+"""Below those that the system gives to clients and to servers that ask for any."""
+_taken: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port of loopback that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that is not in use, and stays free while its program is away."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            if port not in _taken:
+                _taken.add(port)
+                return port
