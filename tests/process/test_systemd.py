@@ -1,82 +1,21 @@
 """sd_notify: what the real command sends to a notify socket, and when."""
 
-import contextlib
 import os
 import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
-from support.frames import SETTINGS, status
+from support.frames import status
+from support.notify_socket import Changes, Manager
 from support.process import command
-from support.waiting import PATIENCE
-
-from recbms_zmq.service.systemd import Notifier
 
 pytestmark = pytest.mark.slow
-
-Changes = dict[str, str]
-
-
-class Manager:
-    """A notify socket as systemd has one, which keeps what it receives."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.received: list[Changes] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.setblocking(False)
-
-    def environment(self, *, seconds: float | None = None, **more: str) -> dict[str, str]:
-        """Return what systemd sets for a service; `seconds` are those of the watchdog."""
-        watched = {} if seconds is None else {"WATCHDOG_USEC": str(round(seconds * 1e6))}
-        return {"NOTIFY_SOCKET": self.address, **watched, **more}
-
-    def until(self, last: Callable[[Changes], bool]) -> Changes:
-        """Wait for a notification of which this is true."""
-        deadline = time.monotonic() + PATIENCE
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([self._socket], [], [], left)[0]:
-                self.received += self._read()
-                if last(self.received[-1]):
-                    return self.received[-1]
-        raise AssertionError(f"not received; but {self.received}")
-
-    def everything(self) -> list[Changes]:
-        """Return all that was received until now."""
-        while select.select([self._socket], [], [], 0)[0]:
-            self.received += self._read()
-        return self.received
-
-    def status(self, text: str) -> None:
-        """Wait for a status."""
-        self.until(lambda changes: changes.get("STATUS") == text)
-
-    def fill(self) -> None:
-        """Fill the socket with notifications of others until there is no room."""
-        full = False
-        while not full:
-            sent = 0
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-                other.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        other.sendto(b"OTHER=1", self._socket.getsockname())
-                        sent += 1
-            full = sent == 0
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _read(self) -> list[Changes]:
-        lines = self._socket.recv(65536).decode().split("\n")
-        return [dict(line.split("=", 1) for line in lines)]
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -120,21 +59,6 @@ def test_it_is_ready_only_when_its_addresses_are_bound(
         service = run("--no-stdout", "--publish", endpoint, bms.url, env=manager.environment())
         assert service.wait() == 73
     assert manager.everything() == []
-
-
-def test_the_status_has_problems_and_the_offline_bms_first(
-    make_bms: MakeBms, run: Run, manager: Manager
-) -> None:
-    problem = {"present": 1, "addr": 2, "st": 1, "con_st": 3}
-    house = make_bms(greeting=[SETTINGS, status(erro=problem)])
-    van = make_bms()
-    van.stop()
-    run("--no-stdout", f"house={house.url}", f"van={van.url}", env=manager.environment())
-    changes = manager.until(lambda changes: "house 28.5" in changes.get("STATUS", ""))
-    assert changes["STATUS"] == (
-        "1 of 2 BMS online; van offline: connection refused; "
-        "house 28.5 %, charging, problem: Cell voltage too high"
-    )
 
 
 @pytest.mark.parametrize("manager", ["path"], indirect=True)
@@ -265,127 +189,11 @@ def test_the_watchdog_is_not_fed_while_the_loop_is_blocked(
     manager.until(is_beat)
 
 
-@pytest.mark.parametrize("manager", ["path"], indirect=True)
-@pytest.mark.parametrize(
-    ("pid", "usec"), [("1", "1000000"), (None, None), (None, "0"), (None, "soon")]
-)
-def test_a_watchdog_that_is_not_for_us_is_not_fed(
-    bms: FakeBms, run: Run, manager: Manager, pid: str | None, usec: str | None
-) -> None:
-    settings = {"WATCHDOG_PID": pid, "WATCHDOG_USEC": usec}
-    given = {name: value for name, value in settings.items() if value is not None}
-    run("--no-stdout", bms.url, env=manager.environment() | given)
-    manager.until(lambda changes: "main 28.5 %" in changes.get("STATUS", ""))
-    assert not any(map(is_beat, manager.received))
-
-
 def test_without_systemd_nothing_is_different(bms: FakeBms, run: Run, tmp_path: Path) -> None:
     for address in ("", "nonsense", f"{tmp_path}/none", "@recbms-test-none"):
         service = run("--no-stdout", bms.url, env={"NOTIFY_SOCKET": address})
         service.stderr.line("online")
         assert service.stop() == 0
-
-
-@pytest.mark.parametrize("manager", ["path"], indirect=True)
-class TestNotifier:
-    """Times, which are arguments there."""
-
-    def test_the_watchdog_is_fed_twice_as_often_as_asked_for(self, manager: Manager) -> None:
-        environ = manager.environment(seconds=10.0, WATCHDOG_PID=str(os.getpid()), HOME="/")
-        notifier = make_notifier(environ)
-        assert environ == {"HOME": "/"}
-        notifier.ready()
-        times = run_until(notifier, 119.9)
-        notifier.close()
-        assert times == [100.0, 105.0, 110.0, 115.0]
-        assert manager.everything() == [
-            {"READY": "1", "WATCHDOG": "1", "STATUS": "well"},
-            {"WATCHDOG": "1"},
-            {"WATCHDOG": "1"},
-            {"WATCHDOG": "1"},
-        ]
-
-    def test_it_is_fed_at_the_next_beat_after_which_it_may_be(self, manager: Manager) -> None:
-        alive = iter([True, False, False, True])
-        notifier = make_notifier(manager.environment(seconds=2.0), is_alive=lambda: next(alive))
-        notifier.ready()
-        assert run_until(notifier, 103.0) == [100.0, 101.0, 102.0, 103.0]
-        notifier.close()
-        assert manager.everything()[1:] == [{"WATCHDOG": "1"}]
-
-    def test_a_state_that_changes_all_the_time_is_sent_every_few_seconds(
-        self, manager: Manager
-    ) -> None:
-        states = iter(range(1000))
-        notifier = make_notifier(manager.environment(), status=lambda: str(next(states)))
-        notifier.ready()
-        for tenth in range(101):
-            notifier.changed(100.0 + tenth / 10)
-            run_until(notifier, 100.0 + tenth / 10)
-        notifier.close()
-        assert manager.everything() == [
-            {"READY": "1", "STATUS": "0"},
-            {"STATUS": "1"},
-            {"STATUS": "2"},
-        ]
-
-    def test_it_has_nothing_to_do_while_nothing_changes(self, manager: Manager) -> None:
-        notifier = make_notifier(manager.environment())
-        notifier.ready()
-        run_until(notifier, 100.0)
-        assert notifier.next_due == float("inf")
-        assert not notifier.changed(101.0)
-        assert notifier.next_due == 107.0
-        notifier.close()
-        assert notifier.next_due == float("inf")
-
-    def test_the_status_is_sent_with_a_frame_and_needs_no_timer(self, manager: Manager) -> None:
-        states = iter(range(1000))
-        notifier = make_notifier(manager.environment(), status=lambda: str(next(states)))
-        notifier.ready()
-        run_until(notifier, 100.0)
-        updates = [at for at in range(101, 116) if notifier.changed(at)]
-        assert updates == [105, 110, 115]
-        assert notifier.next_due == float("inf")
-        notifier.close()
-        assert manager.everything()[1:] == [{"STATUS": "1"}, {"STATUS": "2"}, {"STATUS": "3"}]
-
-    def test_there_is_no_status_before_the_start_and_after_the_end(self, manager: Manager) -> None:
-        notifier = make_notifier(manager.environment())
-        assert not notifier.changed(100.0)
-        notifier.ready()
-        notifier.stopping()
-        assert not notifier.changed(200.0)
-        notifier.close()
-        assert manager.everything() == [{"READY": "1", "STOPPING": "1", "STATUS": "stopping"}]
-
-    def test_what_systemd_had_no_room_for_is_sent_later(self, manager: Manager) -> None:
-        manager.fill()
-        notifier = make_notifier(manager.environment(seconds=10.0), is_alive=lambda: False)
-        notifier.ready()
-        notifier.update(100.0)
-        before = len(manager.everything())
-        assert notifier.next_due == 101.0
-        notifier.update(101.0)
-        notifier.close()
-        assert manager.everything()[before:] == [{"READY": "1", "STATUS": "well"}]
-
-
-def make_notifier(
-    environ: dict[str, str],
-    status: Callable[[], str] = lambda: "well",
-    is_alive: Callable[[], bool] = lambda: True,
-) -> Notifier:
-    return Notifier(environ, status, is_alive)
-
-
-def run_until(notifier: Notifier, end: float, start: float = 100.0) -> list[float]:
-    """Update whenever it is due; return the times."""
-    times = []
-    while (due := max(start, notifier.next_due)) <= end:
-        notifier.update(due)
-        times.append(due)
-    return times
 
 
 def test_no_child_inherits_the_notify_socket(bms: FakeBms, run: Run, tmp_path: Path) -> None:

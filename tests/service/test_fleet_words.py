@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from support.frames import SETTINGS, STATUS
+from support.frames import SETTINGS, STATUS, status
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import BmsConfig, Config
@@ -49,6 +49,15 @@ def test_the_status_line_names_five_bms_and_counts_the_others(
         *[f"b{offline + number} {ONLINE}" for number in range(named_online)],
         *([f"and {more} more"] if more else []),
     ]
+
+
+def test_the_status_line_has_the_offline_bms_first_and_the_problem_of_one_that_is_online() -> None:
+    silent, online = (bms.pipeline for bms in made(1, 1))
+    problem = status(erro={"present": 1, "addr": 2, "st": 1, "con_st": 3})
+    online.received(problem.encode(), Instant(2.0, 1.8e9))
+    assert status_line([online, silent]) == (
+        f"1 of 2 BMS online; b0 {SILENT}; b1 {ONLINE}, problem: Cell voltage too high"
+    )
 
 
 @pytest.mark.parametrize(
