@@ -106,6 +106,7 @@ class StateStore:
         # Not asyncio's threads: look-ups without DNS can occupy all of them.
         self._thread = DaemonThreads(most=1)
         self._wake = asyncio.Event()
+        self._opened = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -125,11 +126,12 @@ class StateStore:
 
         """
         await self._in_thread(self._lock_all)
-        await self._save(last=False)
-        if not any(file.failure for file in self._files):
-            _log.info("state is kept in %s", self._directory)
-        # From here on: only the last write releases what is reserved, also if the start fails.
+        # A task, which a signal that ends `open` does not end: the first write reserves what only
+        # the last one releases.
         self._task = asyncio.create_task(self._keep())
+        await self._opened.wait()
+        if all(file.is_loaded and not file.failure for file in self._files):
+            _log.info("state is kept in %s", self._directory)
         return True
 
     def stop(self) -> None:
@@ -157,13 +159,10 @@ class StateStore:
             os.close(fd)
 
     async def _keep(self) -> None:
+        """Write at once, periodically, and for the last time after `stop`."""
         pause = min(_SAVE_PAUSE, SAVE_EVERY)
         last = False
-        while not last:
-            await _wait(self._closing, pause)
-            await _wait(self._wake, SAVE_EVERY - pause)
-            self._wake.clear()
-            last = self._closing.is_set()  # set while a write runs, it asks for one more
+        while True:
             # A task, because a thread that waits for the disk cannot be cancelled: the write goes
             # on after the warning, and its end is awaited below.
             save = asyncio.create_task(self._save(last=last))
@@ -179,6 +178,13 @@ class StateStore:
                 await save
             except Exception:  # noqa: BLE001 for example no thread can be started: the next try counts
                 _log.exception("state could not be written to %s", self._directory)
+            self._opened.set()
+            if last:
+                return
+            await _wait(self._closing, pause)
+            await _wait(self._wake, SAVE_EVERY - pause)
+            self._wake.clear()
+            last = self._closing.is_set()  # set while a write runs, it asks for one more
 
     async def _save(self, *, last: bool) -> None:
         """Load what is not loaded yet, and write what has changed."""

@@ -103,6 +103,21 @@ def test_state_is_written_each_minute_or_when_that_is_wanted_but_once_a_second_a
     ]
 
 
+def test_a_signal_during_the_first_write_is_followed_by_a_last_one(store: Make) -> None:
+    async def main() -> list[tuple[float, bool]]:
+        made, record = store()
+        writing = asyncio.Event()
+        record.storage = Storage("json", write=lambda *_: writing.set())
+        opening = asyncio.create_task(made.open())
+        await writing.wait()
+        opening.cancel()
+        await made.close()
+        assert [call for _, call in record.calls] == ["saved", "saved"]
+        return record.dumped
+
+    assert run_in_virtual_time(main()) == [(0.0, False), (0.0, True)]
+
+
 def test_a_disk_that_hangs_is_given_up_after_five_seconds(
     store: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
