@@ -4,13 +4,15 @@ The start has to be quick on a Raspberry Pi, so only what the command needs is i
 """
 
 import argparse
+import contextlib
 import errno
 import importlib
 import io
 import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any, Final, NoReturn, TextIO
@@ -48,6 +50,8 @@ COMMANDS: Final[dict[str, str]] = {
 }
 CHECK_STDOUT_THEMSELVES: Final = ("run", "demo", "record")
 """Commands that can run without stdout, with an option."""
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C: 128 + SIGINT."""
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
 _DASHES: Final = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}"
@@ -123,13 +127,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         # For a terminal without a character for Ω, and for file names that are not UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(arguments)
+        with _ended_by_interrupts():
+            return _run(arguments)
     finally:
         if sys.stderr is not None:
             try:
                 sys.stderr.flush()
             except OSError:
                 _drop(sys.stderr)  # the exit code would become 120
+
+
+@contextlib.contextmanager
+def _ended_by_interrupts() -> Iterator[None]:
+    """End the process at SIGINT, unless the command has a handler of its own by then.
+
+    Python's handler raises KeyboardInterrupt. Within an import that may only be printed, and the
+    program goes on; where msgspec makes a decoder it is a segmentation fault.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # `&` in a script
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _run(arguments: list[str]) -> int:
@@ -149,7 +171,7 @@ def _run(arguments: list[str]) -> int:
             return ReaderGone.exit_code
         return _explain(OutputError(f"cannot write to standard output: {exc.strerror}"))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _drop(stream: TextIO) -> None:

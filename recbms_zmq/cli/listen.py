@@ -100,8 +100,10 @@ def main(args: argparse.Namespace) -> int:
     only = [read_argument("--only", keys, each) for each in args.only or ()]
     leave_out = [read_argument("--except", keys, each) for each in args.leave_out or ()]
     selection = Selection(only, leave_out)
-    # By an exception: stdout is flushed, and being stopped is no failure.
+    # By exceptions: stdout is flushed. Being stopped is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # `&` in a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         zmq.Context() as context,
         Subscriber(context, args.curve_server_key, args.curve_secret_key) as subscriber,

@@ -88,6 +88,25 @@ def test_a_signal_during_the_search_for_an_address_ends_with_0(
         assert service.stdout.all() == []
 
 
+def test_an_interrupt_during_an_import_is_not_lost(run: Run) -> None:
+    """Python prints and ignores the exception of its own handler where nothing can catch it."""
+    program = textwrap.dedent("""
+        import os, signal, sys, weakref
+        class Thing: pass
+        def interrupt(event, arguments):
+            if event == "import" and arguments[0] == "recbms_zmq.service.service":
+                thing = Thing()
+                reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+                del thing
+        sys.addaudithook(interrupt)
+        from recbms_zmq.cli import main
+        sys.exit(main())
+    """)
+    service = run("--no-publish", "sim:", python=[sys.executable, "-c", program])
+    assert service.wait() == 130
+    assert service.stderr.all() == service.stdout.all() == []
+
+
 def test_signals_that_the_parent_has_us_ignore_stay_ignored(bms: FakeBms, run: Run) -> None:
     def as_nohup_does() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
