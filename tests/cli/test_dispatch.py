@@ -216,6 +216,7 @@ def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: st
         ("run --debug sim:", "did you mean --verbose?"),
         ("run --ONCE sim:", "did you mean --once?"),
         ("run --interval 5 sim:", "did you mean --min-interval?"),
+        ("run --secret k sim:", "did you mean --curve-secret-key?"),
         ("monitor --device main", "it is an option of check"),
         ("simulate --log-level debug", "it is an option of check, run and record"),
         ("find help", ""),
