@@ -125,7 +125,8 @@ class BmsConfig(Struct, frozen=True, kw_only=True):
         float,
         About(
             _seconds(above=True),
-            "do not count energy across a longer gap between two status frames",
+            "do not count energy across a longer gap between two status frames; with http:// it is "
+            "at least two poll intervals",
             "SECONDS",
         ),
     ] = 60.0

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from recbms_zmq.config.options import Config
+from recbms_zmq.config.options import BmsConfig, Config
 from recbms_zmq.errors import ConfigError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
@@ -75,11 +75,18 @@ def build_fleet(
             ),
             partial(_publish_all, publish) if source.can_wait else publish,
             drained,
-            energy_max_gap=bms.energy_max_gap,
+            energy_max_gap=_energy_max_gap(bms),
             address=masked(bms.url),
         )
         fleet.append(Bms(source, pipeline))
     return fleet
+
+
+def _energy_max_gap(bms: BmsConfig) -> float:
+    if not bms.url.startswith("http"):
+        return bms.energy_max_gap
+    # Polled frames come an interval apart, half of them a little later, and some are missing.
+    return max(bms.energy_max_gap, 2 * bms.poll_interval)
 
 
 def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:

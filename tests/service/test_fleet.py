@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.frames import status
 from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import BmsConfig, Config
 from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import Bms, build_fleet, keep_running, reconnect_spread, start_delay
 from recbms_zmq.sources.backoff import reconnect_delays
 
@@ -104,6 +106,29 @@ def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later(
     bug = "main: reading failed, which is a bug: please report it; trying again in 60 s"
     assert caplog.messages == [bug, bug, "main: the source has ended"]
     assert [record.exc_info is not None for record in caplog.records] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("url", "interval", "longest"),
+    [
+        ("ws://h/ws", 60.0, 60.0),
+        ("http://h/cell", 10.0, 60.0),
+        ("http://h/cell", 60.0, 120.0),
+        ("http://h/cell", 3600.0, 7200.0),
+    ],
+)
+def test_energy_is_counted_across_two_polls_at_least(
+    url: str, interval: float, longest: float
+) -> None:
+    """Else half of it would be missing where a BMS is polled once a minute, and then all."""
+    config = Config(bms=(BmsConfig(url=url, poll_interval=interval),))
+    (bms,) = build_fleet(config, lambda _: None)
+    pipeline = bms.pipeline
+    pipeline.meter.resume(FROM_ZERO)
+    for second in (0.0, longest, longest + longest + 0.1):
+        pipeline.received(status(ibat=100.0).encode(), Instant(second, second))
+    assert pipeline.meter.totals is not None
+    assert pipeline.meter.totals.charge_in == pytest.approx(100 * longest / 3600)
 
 
 def test_each_run_has_a_name_of_its_own_of_eight_hexadecimal_digits() -> None:
