@@ -158,6 +158,17 @@ def test_encrypted_over_the_network(bms: FakeBms, home: Home, shell: Shell) -> N
     shell(block("curve subscriber", there)).stdout.line("recbms/main/soc 28.5")
 
 
+def test_open_for_node_red_on_another_machine(
+    bms: FakeBms, run: Run, start: Start, tmp_path: Path
+) -> None:
+    changes = {"tcp://*:5556": "tcp://127.0.0.1:*", "/run/recbms-zmq": str(tmp_path)}
+    file = tmp_path / "config.toml"
+    file.write_text(f'{block("node-red elsewhere", changes)}[[bms]]\nurl = "{bms.url}"\n')
+    service = run("--no-stdout", "--config", str(file))
+    listener = start("listen", service.endpoint())
+    listener.message(topic="recbms/main/soc", payload=28.5)
+
+
 def test_a_fleet_in_two_processes_is_one_to_a_subscriber(
     make_bms: MakeBms, run: Run, shell: Shell, tmp_path: Path
 ) -> None:
