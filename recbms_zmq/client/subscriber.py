@@ -130,7 +130,10 @@ def why_silent(endpoints: Sequence[str], topics: Sequence[str], *, connected: bo
     """
     where = ", ".join(endpoints)
     if not connected:
-        return f"no service answers at {where}; is recbms-zmq run running there?"
+        # A service is bound to loopback unless it is asked for more.
+        is_here = all(map(readers.is_loopback, endpoints))
+        opened = "" if is_here else ", with --publish for other machines"
+        return f"no service answers at {where}; is recbms-zmq run running there{opened}?"
     wanted = [topic for topic in topics if topic]
     if wanted:
         return f"connected to {where}, but no topic begins with {' or '.join(wanted)} yet"

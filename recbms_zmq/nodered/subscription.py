@@ -57,9 +57,9 @@ def nothing_received(canvas: Canvas, group: Group, messages: str) -> None:
             RECEIVED_AFTER_S,
             "receiving",
             "nothing was received from ${ZMQ_ADDRESS}: start recbms-zmq run there, or correct "
-            "ZMQ_ADDRESS and ZMQ_TOPIC in the tab's environment. On another machine it has to publish "
-            "for this one (--publish). If the node before shows an error about zeromq, restart "
-            "Node-RED: it has only just installed that module",
+            "ZMQ_ADDRESS and ZMQ_TOPIC in the tab's environment. On another machine it has to "
+            "publish for this one (--publish). If the node before shows an error about zeromq, "
+            "restart Node-RED: it has only just installed that module",
         ),
     )
     canvas.chain(link_in, watch)

@@ -5,7 +5,10 @@ import pytest
 from recbms_zmq.client.silence import Silence
 
 A, B = "tcp://192.168.8.2:5556", "tcp://192.168.8.3:5556"
-NOBODY = f"still waiting: no service answers at {A}; is recbms-zmq run running there?"
+NOBODY = (
+    f"still waiting: no service answers at {A}; is recbms-zmq run running there, with --publish "
+    "for other machines?"
+)
 GONE = "no longer answers; is recbms-zmq run running there?"
 EMPTY = f"still waiting: connected to {A}, but nothing is published there yet"
 REFUSED = f"{A} refused the connection: this key is not allowed"
