@@ -38,10 +38,7 @@ FRAMES: Final = 40
 WAITS: Final = 2.1  # seen: 2.0 to 2.05
 CALLS: Final = {
     "report=all": (5.2, 11),  # seen: 5, 9.5 to 9.7
-    "report=changes": (
-        1.4,
-        6.5,
-    ),  # seen: 1.26, 5.4 to 5.5; a frame of more than 4 KiB takes two writes
+    "report=changes": (1.4, 6.5),  # seen: 1.26 (two of more than 4 KiB), 5.4 to 5.5
     "emit=snapshot": (1, 5.5),  # seen: 1, 5.0 to 5.1
 }
 
