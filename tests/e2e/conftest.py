@@ -18,7 +18,8 @@ from e2e.pipeline import MakePipeline, Pipeline
 from e2e.scripted_bms import ScriptedBms
 from e2e.service import Service, children, command_folder
 
-LIMIT_S = 150
+LIMIT_S = 300
+"""Of one test: it waits several times, each time for `PATIENCE` at most."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -253,7 +253,6 @@ def test_an_alarm_is_an_event_and_a_notification_that_goes_away(
         wait_until_equal(lambda: notes(home_assistant, "alarm"), {})
 
 
-@pytest.mark.timeout(300, func_only=True)  # Home Assistant starts three times
 def test_no_alarm_is_lost_or_sent_twice_while_home_assistant_restarts(
     home_assistant: HomeAssistant, node_red: NodeRed, bms: ScriptedBms
 ) -> None:
