@@ -48,7 +48,7 @@ def column(fraction: float | None, glyphs: Glyphs) -> str:
         return "?"
     top = len(glyphs.levels) - 1
     # The lowest value is visible too: a blank would look like a missing cell.
-    return glyphs.levels[min(max(round(fraction * top), 1), top)]
+    return glyphs.levels[max(round(min(max(fraction, 0.0), 1.0) * top), 1)]
 
 
 def chart(columns: Sequence[float | None], height: int, glyphs: Glyphs) -> list[Text]:

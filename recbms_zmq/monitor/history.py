@@ -1,6 +1,7 @@
 """A number over the last ten minutes, for the chart. Pure: the time is an argument."""
 
 from collections import deque
+from math import inf, isfinite
 from typing import Final
 
 HISTORY: Final = 600
@@ -42,7 +43,8 @@ class History:
         for values in parts:
             numbers = [value for value in values if value is not None]
             if values:
-                columns.append(sum(numbers) / len(numbers) if numbers else None)
+                mean = sum(numbers) / len(numbers) if numbers else inf
+                columns.append(mean if isfinite(mean) else None)  # huge ones have no sum
                 held = values[-1]
             else:
                 columns.append(held)

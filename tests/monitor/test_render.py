@@ -242,6 +242,26 @@ def test_a_pack_without_values_has_question_marks_not_numbers() -> None:
     assert "? V   ? A   ? W" in shown
 
 
+@pytest.mark.parametrize(
+    ("size", "sign", "row"),
+    [
+        ((80, 24), 1, f"2/1 {'█' * 65} 1"),
+        ((80, 24), -1, f"2/1 {'·' * 65} -1"),
+        ((40, 10), 1, "unit   2 ████ 1"),
+        ((40, 10), -1, "unit   2 ▁▁▁▁ -1"),
+    ],
+)
+def test_cells_and_power_beyond_all_scales_are_drawn(
+    size: tuple[int, int], sign: int, row: str
+) -> None:
+    bms = MonitoredBms()
+    for second in range(60):  # several values in each column of the chart
+        frame = json.loads(status(vbat=(1 + second % 2 / 10) * 1e154, ibat=sign * 1e154))
+        frame["bms_array"]["slave"]["0"]["nap"] = dict.fromkeys("0123", sign * 1e308)
+        bms.frame(json.dumps(frame), second)
+    assert f"\n{row}" in text(render(bms.model, View(), size, 60.0))
+
+
 def test_what_came_from_outside_cannot_speak_to_the_terminal() -> None:
     bms = MonitoredBms(device_name="House\x1b]0;owned\x07")
     bms.status(
