@@ -1,10 +1,12 @@
 """CURVE key files: which are accepted, and what is reported of the others."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zmq.auth
 from zmq.utils import z85
 
 from recbms_zmq import curve
@@ -28,8 +30,14 @@ def refusal(read: Callable[[Path], object], path: Path) -> str:
     return str(caught.value).replace(str(path), "FILE")
 
 
-def test_the_keys_of_a_pair_belong_together(secret: Path, public: Path) -> None:
+def test_the_keys_of_a_pair_belong_together_and_pyzmq_reads_them(
+    secret: Path, public: Path
+) -> None:
     pair = curve.read_secret(secret)
+    assert zmq.curve_public(pair.secret) == pair.public
+    assert zmq.auth.load_certificate(secret) == (pair.public, pair.secret)
+    assert zmq.auth.load_certificate(public) == (pair.public, None)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (secret, public)] == [0o600, 0o644]
     assert curve.read_public(public) == pair.public
     assert curve.read_allowed(public.parent) == {z85.decode(pair.public)}
 

@@ -1,11 +1,9 @@
 """CURVE and --allow-ip: who gets messages from the real command, and who gets nothing."""
 
-import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq.auth
 from support.bms import FakeBms
 from support.fixtures import Run, Start
 from support.frames import status
@@ -132,17 +130,3 @@ def test_allow_ip_lets_in_only_clients_from_these_addresses(
     assert list(far.stdout) == []
     assert service.stop() == 0
     assert service.stderr.text().count("refused a subscriber") == 1
-
-
-def test_keygen_writes_files_that_pyzmq_reads_and_only_the_owner_can_read_the_secret(
-    start: Start, tmp_path: Path
-) -> None:
-    process = start("keygen", str(tmp_path / "boat"), umask=0)
-    assert process.wait() == 0
-    secret, public = tmp_path / "boat.key_secret", tmp_path / "boat.key"
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    assert stat.S_IMODE(public.stat().st_mode) == 0o644
-    pair = zmq.auth.load_certificate(secret)
-    assert pair[1] is not None
-    assert zmq.curve_public(pair[1]) == pair[0]
-    assert zmq.auth.load_certificate(public) == (pair[0], None)

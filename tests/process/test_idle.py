@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 from support.bms import FakeBms
-from support.fixtures import MakeBms, Run, Start, Subscribe
+from support.fixtures import Run, Start
 from support.frames import status
 from support.process import Command
 from support.waiting import eventually
@@ -57,22 +57,6 @@ def test_a_service_whose_stdout_is_not_read_sleeps(run: Run, bms: FakeBms) -> No
         bms.send(status(ibat=number))
     assert_idle(command)
     os.close(reading)
-
-
-@pytest.mark.parametrize("reads", [True, False])
-def test_a_service_with_a_subscriber_sleeps(
-    reads: bool, run: Run, make_bms: MakeBms, subscribe: Subscribe
-) -> None:
-    bms = make_bms()
-    hwm = 0 if reads else 1
-    command = run(*(() if reads else ("--hwm", "10")), "--report", "all", bms.url)
-    subscriber = subscribe(command.endpoint(), rcvhwm=hwm)
-    subscriber.message(key="soc")
-    for number in range(100):
-        bms.send(status(ibat=number))
-    if reads:
-        subscriber.message(key="current", payload=99)
-    assert_idle(command)
 
 
 def test_listen_and_simulate_sleep(start: Start, run: Run, bms: FakeBms) -> None:

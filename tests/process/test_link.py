@@ -1,6 +1,5 @@
 """What a BMS and its network may do, and what a user sees of it."""
 
-import asyncio
 import contextlib
 import itertools
 import time
@@ -9,13 +8,8 @@ import pytest
 from support import raw_websocket as raw
 from support.bms import Connection, FakeBms, close_at_once
 from support.fixtures import MakeBms, Run
-from support.frames import STATUS, status
+from support.frames import status
 from support.raw_server import raw_server
-from support.receiver import RecordingReceiver
-from support.waiting import PATIENCE
-
-from recbms_zmq.sources import backoff
-from recbms_zmq.sources.websocket import WebSocketSource
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +23,6 @@ def test_a_bms_that_refuses_is_asked_again_until_it_is_there(make_bms: MakeBms, 
     service.message(key="soc")
     service.stderr.line("main: online")
     assert service.availability == ["offline", "online"]
-
-
-async def greet_and_close(connection: Connection) -> None:
-    await connection.send(STATUS)
-    await connection.close()
 
 
 async def talk_nonsense_and_close(connection: Connection) -> None:
@@ -64,34 +53,6 @@ def test_a_bms_that_accepts_and_closes_is_not_hammered(make_bms: MakeBms, run: R
         "flapping: connection closed by the BMS, code 1000 (OK); trying again",
         "nonsense: connection closed by the BMS, code 1000 (OK); trying again",
     ]
-
-
-def test_the_delays_are_reset_by_a_valid_frame_only(
-    make_bms: MakeBms, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a first delay of 10 ms, the tenth connection in a row takes ten seconds."""
-    monkeypatch.setattr(backoff, "FIRST", 0.01)
-    good, bad = make_bms(behave=greet_and_close), make_bms(behave=talk_nonsense_and_close)
-
-    async def main() -> None:
-        receivers = [RecordingReceiver(), RecordingReceiver()]
-        tasks = [
-            asyncio.create_task(WebSocketSource(bms.url).run(receiver))
-            for bms, receiver in zip((good, bad), receivers, strict=True)
-        ]
-        began = time.monotonic()
-        async with asyncio.timeout(PATIENCE):
-            while receivers[0].calls.count(("connected", "")) < 50:
-                await asyncio.sleep(0.01)
-                elapsed = time.monotonic() - began
-                bad_connections = receivers[1].calls.count(("connected", ""))
-                assert 0.75 * 0.01 * (2 ** max(0, bad_connections - 1) - 1) <= elapsed
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())
 
 
 def test_what_is_wrong_with_a_connection_is_logged_in_words(make_bms: MakeBms, run: Run) -> None:

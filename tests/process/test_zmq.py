@@ -74,19 +74,6 @@ def test_while_a_bms_is_offline_a_newcomer_gets_availability_and_description_onl
     assert [(m["key"], m["seq"]) for m in before] == [("availability", 3), ("device", 1)]
 
 
-def test_a_service_that_restarts_is_seen_by_run(
-    bms: FakeBms, run: Run, subscribe: Subscribe, tmp_path: Path
-) -> None:
-    endpoint = f"ipc://{tmp_path}/pub"
-    service = run("--publish", endpoint, bms.url)
-    subscriber = subscribe(endpoint, "recbms/main/soc")
-    first = subscriber.message()
-    service.stop()
-    run("--publish", endpoint, bms.url)
-    second = subscriber.until(lambda m: m["run"] != first["run"])
-    assert (first["seq"], second["seq"]) == (1, 1)
-
-
 def test_a_subscriber_that_never_reads_costs_no_memory_and_no_one_else(
     make_bms: MakeBms, run: Run, subscribe: Subscribe
 ) -> None:

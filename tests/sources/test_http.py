@@ -1,6 +1,6 @@
 import asyncio
 import ssl
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from support.certificate import Certificate, make_certificate
@@ -8,7 +8,6 @@ from support.module import CELL, FakeModule, answer
 from support.receiver import RecordingReceiver, run_source
 from support.waiting import eventually
 
-from recbms_zmq.sources import backoff
 from recbms_zmq.sources.http import HttpSource
 from recbms_zmq.sources.network import tls_context
 
@@ -27,21 +26,6 @@ def make_module() -> Iterator[MakeModule]:
     yield make
     for module in made:
         module.close()
-
-
-@pytest.fixture
-def delays(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Take all waiting out of the delays between tries; note what is asked of them."""
-    asked: list[str] = []
-
-    def without_waiting(**_: float) -> Generator[float]:
-        asked.append("from the beginning")
-        while True:
-            asked.append("the next one")
-            yield 0.0
-
-    monkeypatch.setattr(backoff, "reconnect_delays", without_waiting)
-    return asked
 
 
 def chunked(*parts: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.frames import STATUS
 from support.raw_websocket import (
     BINARY,
     CLOSE,
@@ -153,6 +154,20 @@ def test_what_comes_with_the_handshake_comes_after_connected() -> None:
     with raw_websocket(MESSAGE * 100) as server:
         calls = calls_until(server, 101)
     assert calls == [("connected", ""), *[("frame", "{}")] * 100]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("{}", ["from the beginning", "the next one", "the next one"]),
+        (STATUS, ["from the beginning", "the next one", "from the beginning", "the next one"]),
+    ],
+    ids=["no frame", "a frame"],
+)
+def test_delays_grow_until_a_frame_has_come(text: str, asked: list[str], delays: list[str]) -> None:
+    with raw_websocket(frame(TEXT, text.encode()) + close_frame(1000)) as server:
+        run_source(WebSocketSource(server.url), 9)  # three connections
+    assert delays[: len(asked)] == asked
 
 
 @pytest.fixture

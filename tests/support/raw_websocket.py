@@ -90,7 +90,10 @@ class RawWebSocket:
     def _talk(self, client: socket.socket) -> None:
         protocol = ServerProtocol()
         while not (events := protocol.events_received()):
-            protocol.receive_data(client.recv(65536))
+            if not (data := client.recv(65536)):
+                client.close()  # it has given up before its request
+                return
+            protocol.receive_data(data)
         assert isinstance(events[0], Request)
         protocol.send_response(protocol.accept(events[0]))
         with contextlib.suppress(OSError):
