@@ -295,6 +295,19 @@ def test_alarms_are_never_held_back(key: str) -> None:
     assert values(done) == [[28.5], [1], [2]]
 
 
+def test_a_reading_takes_the_same_time_however_many_sensors_there_are() -> None:
+    others = [
+        {**SOC, "topic": f"recbms/main/k{number}", "key": f"k{number}"} for number in range(9)
+    ]
+    values: list[dict[str, Any]] = [{**SOC, "payload": value} for value in (29, 29, 30)]
+    held: list[dict[str, Any]] = [{**SOC, "payload": value} for value in (31, 32, 33)]
+    messages: list[dict[str, Any]] = [*others, SOC, {"wait": 10_000}, *values[:2]]
+    messages += [{"wait": 20_000}, values[2], *held]
+    done = run("changes", *messages, start="changes_start", MIN_INTERVAL=10)
+    # To set the timer for held values, it looks at all of them once.
+    assert [each["walks"] for each in done[len(others) + 2 :]] == [0, 0, 0, 0, 1, 0, 0]
+
+
 def test_availability_and_what_it_makes_unknown_are_never_held_back() -> None:
     unknown = {**SOC, "payload": None}
     done = run(

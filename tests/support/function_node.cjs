@@ -2,7 +2,8 @@
 //
 // A line of stdin:  {"start": script or "", "body": script, "env": {…}, "messages": [msg, …]}
 // A line of stdout: [{"sent": what the body returned, "later": what it sent by node.send,
-//                     "warnings": […], "errors": […], "statuses": […]}, …], one per message;
+//                     "warnings": […], "errors": […], "statuses": […], "walks": number}, …], one per
+//                   message; walks: how often it went through all of an object of its context;
 //                   or a text: the exception. Each line of stdin is a new node.
 //
 // What the scripts keep in their context can be written into a file, as a context store of Node-RED
@@ -37,9 +38,19 @@ const flow = new Map();
             }
         },
     };
+
+    /** Return the same object, with each `Object.values` of it counted. */
+    function counted(value) {
+        const ownKeys = (object) => {
+            now.walks += 1;
+            return Reflect.ownKeys(object);
+        };
+        return value?.constructor === Object ? new Proxy(value, { ownKeys }) : value;
+    }
+
     const scope = {
         ...time,
-        context: { get: (name) => context.get(name), set: (name, value) => context.set(name, value) },
+        context: { get: (name) => counted(context.get(name)), set: (name, value) => context.set(name, value) },
         flow: { get: (name) => flow.get(name), set: (name, value) => flow.set(name, value) },
     env: { get: (name) => input.env[name] },
         node: {
@@ -69,7 +80,7 @@ const flow = new Map();
     const body = compile(input.body);
     return input.messages.map((msg) => {
         context.forEach((value) => JSON.stringify(value));
-        now = { sent: null, later: [], warnings: [], errors: [], statuses: [] };
+        now = { sent: null, later: [], warnings: [], errors: [], statuses: [], walks: 0 };
         if (msg.wait !== undefined) {
             wait(msg.wait);
             return now;

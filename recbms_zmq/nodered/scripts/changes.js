@@ -17,12 +17,18 @@
 // MIN_INTERVAL (seconds, the tab's environment) limits how often a sensor is sent. The last value
 // of a burst is sent when the interval has passed. Alarms, availability, and values that become
 // unknown or known are sent at once.
+//
+// With many BMS there are thousands of topics, and messages a second: what goes through all topics
+// is done only when it may give something else than before.
 
 const known = context.get('known'); // topic → {message, online, sent, refused, unconfirmed, held}
 const models = context.get('models'); // device → its model
 const intervalMs = Math.max(Number(env.get('MIN_INTERVAL')) || 0, 0) * 1000;
 const CONNECT_MS = 10000;
 const TOGETHER_MS = 200; // values of one frame that are due at nearly the same time go out together
+
+let mayShowOther = false; // the status
+let hasHeld = false; // a value waits for its interval
 
 function describe(message) {
     const { name, unit, ha, device_name, model } = message;
@@ -46,6 +52,7 @@ function changed(entry) {
     const now = Date.now();
     if (!first && now < sent.at + intervalMs && !isUrgent(entry)) {
         entry.held = true;
+        hasHeld = true;
         return [];
     }
     entry.sent = { description, payload: message.payload, online, at: now };
@@ -57,7 +64,7 @@ function changed(entry) {
 function schedule() {
     const due = Object.values(known).filter((entry) => entry.held)
         .map((entry) => entry.sent.at + intervalMs);
-    if (due.length && !context.get('hasTimer')) {
+    if (due.length) {
         context.set('hasTimer', true);
         setTimeout(flush, Math.max(Math.min(...due) - Date.now(), 0) + TOGETHER_MS);
     }
@@ -78,17 +85,20 @@ function flush() {
 function receive() {
     const { _msgid, ...message } = msg;
     const entry = known[msg.topic] ??= {};
+    const wasOnline = entry.online; // undefined if it is new
     // An empty text would be a blank row in Home Assistant.
     entry.message = message.payload === '' ? { ...message, payload: 'none' } : message;
     addModel(entry);
     entry.online = !(message.kind === 'availability' && message.payload === 'offline');
+    mayShowOther = entry.online !== wasOnline || !entry.online;
+    if (entry.online) {
+        return changed(entry);
+    }
     const others = Object.values(known).filter(
         (other) => other !== entry && other.message.device === message.device,
     );
-    if (!entry.online) {
-        others.forEach(goOffline);
-    }
-    return entry.online ? changed(entry) : [entry, ...others].flatMap(changed);
+    others.forEach(goOffline);
+    return [entry, ...others].flatMap(changed);
 }
 
 function addModel(entry) {
@@ -189,6 +199,9 @@ function refuse() {
     const error = String(msg.error.message);
     const [, reason, advice] = REASONS.find(([pattern]) => pattern.test(error)) ?? [null, error];
     context.set('reason', reason);
+    if (entry) {
+        showStatus('yellow', reason);
+    }
     // At a deploy values can come before the connection is there.
     const isEarly = reason === AWAY && Date.now() < context.get('began') + CONNECT_MS;
     if (context.get('warned') !== reason && !isEarly) {
@@ -226,6 +239,7 @@ let out = [];
 // A trigger node repeats the message that started it, which may carry an error: control comes first.
 if (msg.control) {
     out = controls[msg.control](Object.values(known));
+    mayShowOther = true;
 } else if (msg.error) {
     refuse();
 } else if (msg.kind === 'device') {
@@ -233,8 +247,10 @@ if (msg.control) {
 } else if (isWanted()) {
     out = receive();
 }
-if (!context.get('removed')) {
+if (mayShowOther && !context.get('removed')) {
     summarize();
+}
+if (hasHeld && !context.get('hasTimer')) {
     schedule();
 }
 return [out, out.some((message) => message.first) ? { payload: 'confirm' } : null];
