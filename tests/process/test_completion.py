@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from support.fixtures import Run
-from support.process import PACKAGE_PARENT, command, environment
+from support.process import command, environment, without_package
 from support.terminal import PROMPT, Terminal
 
 from recbms_zmq.cli.dispatch import COMMANDS
@@ -137,8 +137,7 @@ def test_the_line_that_zsh_needs_is_printed_until_it_is_there(tmp_path: Path) ->
 
 
 def test_without_shtab_one_sentence_explains_how_to_install_it(start: Run, tmp_path: Path) -> None:
-    (tmp_path / "shtab.py").write_text("raise ImportError('not installed')", encoding="utf-8")
-    process = start("completion", "bash", env={"PYTHONPATH": f"{tmp_path}:{PACKAGE_PARENT}"})
+    process = start("completion", "bash", env=without_package("shtab", tmp_path))
     assert process.wait() == 78
     assert process.stderr.text() == (
         "recbms-zmq: the script is written by the package shtab: "

@@ -11,7 +11,7 @@ import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, status
-from support.process import PACKAGE_PARENT
+from support.process import without_package
 from support.terminal import PROMPT, Terminal
 
 from recbms_zmq.config.program import install_command
@@ -176,10 +176,7 @@ def test_the_view_of_a_service_sees_it_die_and_come_back(
 def test_without_rich_one_sentence_explains_how_to_install_it(
     terminal: Open, tmp_path: Path
 ) -> None:
-    without = tmp_path / "without"
-    without.mkdir()
-    (without / "rich.py").write_text("raise ImportError('not installed')", encoding="utf-8")
-    screen = terminal((400, 24), env={"PYTHONPATH": f"{without}:{PACKAGE_PARENT}"})
+    screen = terminal((400, 24), env=without_package("rich", tmp_path))
     screen.type("$M sim:; echo left with $?")
     shown = screen.until("left with 78")
     assert (
@@ -194,11 +191,7 @@ def test_without_rich_one_sentence_explains_how_to_install_it(
 def test_a_dumb_terminal_gets_plain_lines_also_without_rich(
     terminal: Open, bms: FakeBms, tmp_path: Path, term: str, option: str
 ) -> None:
-    without = tmp_path / "without"
-    without.mkdir()
-    (without / "rich.py").write_text("raise ImportError('not installed')", encoding="utf-8")
-    env = {"PYTHONPATH": f"{without}:{PACKAGE_PARENT}", "TERM": term}
-    screen = terminal((200, 24), env=env)
+    screen = terminal((200, 24), env={**without_package("rich", tmp_path), "TERM": term})
     screen.type(f"$M {option} {bms.url}; echo left with $?")
     screen.until("REC BMS: 28.5 %, 13.24 V, +7.46 A charging, +98.8 W, full in 31 h 00 min")
     assert screen.state == ("shell's screen", "cursor")

@@ -432,30 +432,19 @@ def test_a_descriptor_that_belongs_to_something_else_by_now_is_left_alone() -> N
     asyncio.run(main())
 
 
-def test_the_queues_of_all_subscribers_together_are_bounded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(clients, "_QUEUED", 4000)
-
-    async def main() -> None:
-        async with started(hwm=1000) as (sink, endpoint):
-            with contextlib.ExitStack() as stack:
-                seen = []
-                for count in range(1, 10):
-                    stack.enter_context(connect(endpoint))
-                    await happens(functools.partial(has_clients, sink, count), "a client")
-                    seen.append(sink._socket.get(zmq.SNDHWM))
-                assert seen == [1000, 1000, 1000, 1000, 512, 512, 512, 256, 256]
-            await happens(lambda: not sink._clients._names, "the end of all")
-            assert sink._socket.get(zmq.SNDHWM) == 1000
-
-    asyncio.run(main())
-
-
 @pytest.mark.parametrize(
-    ("hwm", "shares"), [(2**21, [2**21, 2**20, 2**19]), (2**18, [2**18, 2**18, 2**17])]
+    ("queued", "hwm", "shares"),
+    [
+        (4000, 1000, [1000, 1000, 1000, 1000, 512, 512, 512, 256, 256]),
+        (clients._QUEUED, 2**21, [2**21, 2**20, 2**19]),
+        (clients._QUEUED, 2**18, [2**18, 2**18, 2**17]),
+    ],
 )
-def test_a_large_hwm_is_shared(hwm: int, shares: list[int]) -> None:
+def test_the_queues_of_all_subscribers_together_are_bounded(
+    queued: int, hwm: int, shares: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "_QUEUED", queued)
+
     async def main() -> None:
         async with started(hwm=hwm) as (sink, endpoint):
             with contextlib.ExitStack() as stack:
@@ -463,6 +452,8 @@ def test_a_large_hwm_is_shared(hwm: int, shares: list[int]) -> None:
                     stack.enter_context(connect(endpoint))
                     await happens(functools.partial(has_clients, sink, count), "a client")
                     assert sink._socket.get(zmq.SNDHWM) == share
+            await happens(lambda: not sink._clients._names, "the end of all")
+            assert sink._socket.get(zmq.SNDHWM) == hwm
 
     asyncio.run(main())
 

@@ -44,6 +44,12 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": PACKAGE_PARENT, "PYTHONWARNINGS": "error", **changes}
 
 
+def without_package(name: str, folder: Path) -> dict[str, str]:
+    """Return changes to the environment in which a package is not installed."""
+    (folder / f"{name}.py").write_text("raise ImportError('not installed')", encoding="utf-8")
+    return {"PYTHONPATH": f"{folder}:{PACKAGE_PARENT}"}
+
+
 def small_pipe(*, room: int = 4096) -> tuple[int, int]:
     """Return our end and the command's; it takes no more bytes than this until it is read."""
     ours, theirs = os.pipe()
