@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 from support.frames import SETTINGS, STATUS, status
 from support.monitored_bms import WALL, MonitoredBms
 
-from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart
+from recbms_zmq.monitor.draw import ASCII, UNICODE, Glyphs, bar, chart, side_by_side
 from recbms_zmq.monitor.model import Model
 from recbms_zmq.monitor.render import render
 from recbms_zmq.monitor.view import Page, View
@@ -365,3 +366,8 @@ def test_a_chart_stands_on_zero_and_hangs_from_it(
     # In a single row the colour alone shows the sign.
     is_below = [value is not None and value < 0 for value in columns]
     assert [[span.style == "yellow" for span in row.spans] for row in rows] == [is_below] * height
+
+
+def test_columns_are_aligned_whatever_is_in_them() -> None:
+    items = [Text(each) for each in ("1", "2222", "333", "44", "5")]
+    assert [row.plain for row in side_by_side(items, 2, 4)] == ["1     44", "2222  5", "333"]

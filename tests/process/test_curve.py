@@ -60,8 +60,10 @@ def test_only_a_client_with_a_listed_key_gets_messages(
         ),
         "no key": listen(start, endpoint),
     }
-    for client in refused.values():
-        client.stderr.line("refused the connection")
+    for name, client in refused.items():
+        is_known = name in ("unlisted key", "new key")  # that of the service
+        why = "this key or address is not allowed" if is_known else "it requires CURVE, or "
+        client.stderr.line("refused the connection", why)
     good = listen(start, endpoint, keys["server.key"], keys["listed.key_secret"])
     good.message(payload=28.5)
     bms.send(status(soc=0.5))
