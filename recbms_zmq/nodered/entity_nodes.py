@@ -17,6 +17,11 @@ def ids(canvas: Canvas, options: FlowOptions) -> list[str]:
     return [_node_id(canvas, sensor) for sensor in _chosen(options)]
 
 
+def keys(options: FlowOptions) -> list[str]:
+    """Return the keys of the sensors that have a node."""
+    return [sensor.key for sensor in _chosen(options)]
+
+
 def need_all_sensors(options: FlowOptions) -> bool:
     """Return whether one of the nodes is for a sensor that is disabled at first."""
     return not all(sensor.enabled_by_default for sensor in _chosen(options))

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from recbms_zmq.nodered import core_nodes, requests
+from recbms_zmq.nodered import core_nodes, entity_nodes, requests
 from recbms_zmq.nodered.layout import Canvas, Group
 from recbms_zmq.nodered.options import SOURCES, FlowOptions
 from recbms_zmq.sensors.table import SENSORS
@@ -187,6 +187,7 @@ def tables(canvas: Canvas, options: FlowOptions) -> dict[str, Any]:
             "device": f"^{flow}-device$",
             "entity": f"^.*-{flow}-entity-",
             "nodes": True,
+            "keys": entity_nodes.keys(options),
         }
     else:
         keys = (re.sub(r"\{\w+\}", r"\\d+", sensor.key) for sensor in SENSORS)
@@ -198,5 +199,6 @@ def tables(canvas: Canvas, options: FlowOptions) -> dict[str, Any]:
             "device": "^recbms_(.+)$",
             "entity": f"^nodered-recbms-(.+?)_(?:{'|'.join(sorted(found))})$",
             "nodes": False,
+            "keys": None,
         }
     return {"own": own}

@@ -44,7 +44,8 @@ function showStatus(fill, text) {
 
 function note() {
     const { component, suggested_display_precision: number } = msg.ha ?? {};
-    if (msg.confirm && component === 'sensor' && number !== undefined) {
+    const isMade = !own.keys || own.keys.includes(msg.key); // by this flow
+    if (msg.confirm && isMade && component === 'sensor' && number !== undefined) {
         const key = msg.key.replaceAll('/', own.slash).replaceAll('_', own.underscore);
         decimals.set(own.id.replaceAll('DEVICE', msg.device) + key, number);
         if (!context.get('asked')) {
