@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from bench import drive
 from support.fixtures import MakeBms, Run, Subscribe
 from support.process import PACKAGE_PARENT, command, environment
+from support.subscriber import has_voltage
 
 from e2e import installation
 
@@ -92,12 +93,6 @@ def test_a_frame_takes_few_system_calls_however_many_messages_it_makes(
     assert 1 <= writes <= most_writes
     assert calls["epoll_wait"] / (FRAMES - 1) <= WAITS, calls
     assert most / 2 < total <= most, calls
-
-
-def has_voltage(message: dict[str, Any], volts: float) -> bool:
-    if message["kind"] == "snapshot":
-        return bool(message["payload"]["voltage"] == volts)
-    return bool(message["key"] == "voltage" and message["payload"] == volts)
 
 
 def calls_of_frames(trace: list[str]) -> "collections.Counter[str]":

@@ -23,13 +23,6 @@ from support.waiting import eventually
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
-async def steadily(connection: Connection) -> None:
-    """Send one frame after the other, each with another voltage."""
-    for number in itertools.count():
-        await connection.send(status(vbat=10 + number % 1000 / 100))
-        await asyncio.sleep(0.001)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_publishes_offline_on_both_outputs_and_ends_with_0(
     number: int, bms: FakeBms, run: Run, subscribe: Subscribe
@@ -223,7 +216,9 @@ def test_head_ends_it_quietly(make_bms: MakeBms, run: Run, subscribe: Subscribe)
 
     async def when_heard(connection: Connection) -> None:
         await asyncio.to_thread(is_heard.wait)
-        await steadily(connection)
+        for number in itertools.count():
+            await connection.send(status(vbat=10 + number % 1000 / 100))
+            await asyncio.sleep(0.001)
 
     bms = make_bms(behave=when_heard)
     pipeline = f'{" ".join(command())} "$@" | head -3; exit ${{PIPESTATUS[0]}}'

@@ -15,7 +15,7 @@ import pytest
 from support.bms import Connection, FakeBms
 from support.fixtures import MakeBms, Run
 from support.frames import SETTINGS, STATUS, status
-from support.process import Command, small_pipe
+from support.process import small_pipe
 from support.waiting import eventually
 
 
@@ -33,13 +33,6 @@ EXPECTED: list[dict[str, Any]] = [
     {"event": "frame", "text": SETTINGS.replace("1A-2261", "1A-****")},
     {"event": "frame", "text": STATUS},
 ]
-
-
-def end_when_recorded(recorder: Command, path: Path) -> None:
-    """Wait until a file has the two frames, end its recording, and look into it."""
-    eventually(lambda: path.read_bytes().count(b"frame") == 2 if path.exists() else 0, "2 frames")
-    assert recorder.stop() == 0
-    assert without_times(path.read_bytes().splitlines()) == [*EXPECTED, {"event": "end"}]
 
 
 def test_it_writes_down_what_comes_until_it_is_stopped(start: Run, bms: FakeBms) -> None:
@@ -75,7 +68,9 @@ def test_the_end_is_the_last_line_though_frames_keep_coming(start: Run, make_bms
 def test_it_writes_a_file(start: Run, bms: FakeBms, tmp_path: Path) -> None:
     path = tmp_path / "capture.jsonl"
     recorder = start("record", bms.url, "-o", str(path))
-    end_when_recorded(recorder, path)
+    eventually(lambda: path.exists() and path.read_bytes().count(b"frame") == 2, "2 frames")
+    assert recorder.stop() == 0
+    assert without_times(path.read_bytes().splitlines()) == [*EXPECTED, {"event": "end"}]
     assert recorder.stdout.all() == []
     replay = start("run", "--no-publish", f"replay:{path}?speed=0")
     assert replay.wait() == 0

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.bms import FakeBms
 from support.fixtures import MakeBms, Run, Subscribe
 from support.frames import STATUS, status
 from support.process import Lines, command, socket_pair, terminal
-from support.subscriber import Subscriber
+from support.subscriber import Subscriber, has_voltage
 from support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -41,15 +40,9 @@ def feed(bms: FakeBms, subscriber: Subscriber, numbers: range, **shape: int) -> 
     """Send a frame for each number, each when all of the one before has come out of ZeroMQ."""
     for number in numbers:
         bms.send(status(vbat=number / 100, **shape))
-        message = subscriber.until(partial(has_voltage, number / 100))
+        message = subscriber.until(partial(has_voltage, volts=number / 100))
         if message["kind"] == "reading":
             subscriber.message(key="link/frame_interval")
-
-
-def has_voltage(value: float, message: dict[str, Any]) -> bool:
-    if message["kind"] == "snapshot":
-        return bool(message["payload"]["voltage"] == value)
-    return bool(message["key"] == "voltage" and message["payload"] == value)
 
 
 def seqs_by_topic(bodies: list[bytes]) -> dict[str, list[int]]:

@@ -60,3 +60,10 @@ class Subscriber:
     def close(self) -> None:
         self.socket.close()
         self._context.term()
+
+
+def has_voltage(message: dict[str, Any], volts: float) -> bool:
+    """Return whether a reading or a snapshot has this voltage of the pack."""
+    if message["kind"] == "snapshot":
+        return bool(message["payload"]["voltage"] == volts)
+    return bool(message["key"] == "voltage" and message["payload"] == volts)
