@@ -88,6 +88,9 @@ class ReplaySource:
         with self._open() as file:
             self._read_start(file)
             for record in self._records(file):
+                if record is None:
+                    await asyncio.sleep(0)  # as below
+                    continue
                 self._next = record.at
                 delay = 0.0
                 if self._speed:
@@ -122,8 +125,8 @@ class ReplaySource:
             raise ConfigError(f"{self._path} is not a recording: line 1 is not a start")
         return start.at
 
-    def _records(self, file: BinaryIO) -> Iterator[Record]:
-        """Yield the records after the start, without those that are not valid."""
+    def _records(self, file: BinaryIO) -> Iterator[Record | None]:
+        """Yield the records after the start; None for one that is not valid."""
         last = self._place.monotonic
         for number in itertools.count(2):
             try:
@@ -135,6 +138,7 @@ class ReplaySource:
                 self._skipped += 1
                 if self._skipped == 1:
                     _log.warning("%s: line %d is skipped: %s", self._path, number, exc)
+                yield None
                 continue
             last = record.monotonic
             yield record

@@ -51,6 +51,8 @@ class StdinSource(LiveSource):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if self.can_wait else _PATIENCE):
                         await receiver.drain()
+                # Signals and the other BMS need a turn: a chunk can hold thousands of lines.
+                await asyncio.sleep(0)
             self._add(rest)
         self._deliver(receiver)
 
@@ -60,7 +62,7 @@ class StdinSource(LiveSource):
             try:
                 await _readable(self._fd)
             except PermissionError:  # epoll refuses a file, which is always readable
-                await asyncio.sleep(0)  # timers and signals need their turn
+                await asyncio.sleep(0)  # a line can be longer than a chunk
             try:
                 return os.read(self._fd, _CHUNK)
             except BlockingIOError:

@@ -270,6 +270,22 @@ def test_a_damaged_line_is_skipped_and_named(
     assert last == f"{path}: 2 lines were skipped"
 
 
+def test_damaged_lines_leave_turns_to_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(*[b"{"] * 1000, END))
+
+    async def run() -> int:
+        source = ReplaySource(f"replay:{path}?speed=0")
+        task = asyncio.create_task(source.run(RecordingReceiver()))
+        turns = 0
+        while not task.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns
+
+    assert asyncio.run(run()) >= 1000
+
+
 def test_a_recording_may_pause_for_a_year_but_not_for_longer(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     year = 366 * 86400.0

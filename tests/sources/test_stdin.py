@@ -57,6 +57,32 @@ def test_a_byte_order_mark_is_none_of_the_frame() -> None:
     assert frames(calls) == ['{"a":1}', '{"a":2}']
 
 
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_lines_without_end_leave_turns_to_the_others(kind: str, tmp_path: Path) -> None:
+    """The event loop turns once for each line, however many come at once."""
+    lines = 1000
+    path = tmp_path / "lines"
+    path.write_bytes(b"x\n" * lines)
+
+    async def run() -> int:
+        reading, writing = os.pipe()
+        os.write(writing, path.read_bytes())
+        os.close(writing)
+        fd = reading if kind == "pipe" else os.open(path, os.O_RDONLY)
+        turns = 0
+        receiver = RecordingReceiver()
+        task = asyncio.create_task(StdinSource(fd, max_frame=LIMIT).run(receiver))
+        while len(receiver.calls) <= lines:
+            turns += 1
+            await asyncio.sleep(0)
+        await task
+        for each in {reading, fd}:
+            os.close(each)
+        return turns
+
+    assert asyncio.run(run()) >= lines
+
+
 @pytest.mark.parametrize("cut", [1, SHOWN, LIMIT, LIMIT + 1])
 @pytest.mark.parametrize(("length", "kept"), [(LIMIT, LIMIT), (LIMIT + 1, SHOWN)])
 def test_the_limit_is_exact_wherever_a_line_is_cut(cut: int, length: int, kept: int) -> None:
