@@ -85,9 +85,11 @@ def main(args: argparse.Namespace) -> int:
 
         run(print_once(config))
     else:
+        from recbms_zmq.service.selector import ServiceSelector
         from recbms_zmq.service.service import Service
 
-        run(Service(config).run())
+        selector = ServiceSelector()
+        run(Service(config, selector).run(), selector)
     return 0
 
 

@@ -92,10 +92,17 @@ def _fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
         future.set_result(result)
 
 
-def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a program to its end, as `asyncio.run` does, and leave look-ups behind."""
+def run(work: Coroutine[Any, Any, _T], selector: ServiceSelector | None = None) -> _T:
+    """Run a program to its end, as `asyncio.run` does, and leave look-ups behind.
+
+    Args:
+        work: the program.
+        selector: of the event loop; by default a new one.
+
+    """
     try:
-        with asyncio.Runner(loop_factory=lambda: LookUpLoop(ServiceSelector())) as runner:
+        loop = partial(LookUpLoop, selector or ServiceSelector())
+        with asyncio.Runner(loop_factory=loop) as runner:
             runner.get_loop().set_default_executor(DaemonThreads())
             return runner.run(work)
     finally:

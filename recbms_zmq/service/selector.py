@@ -41,6 +41,12 @@ class ServiceSelector(selectors.DefaultSelector):
         self._measured_since = clock()
         self._events = 0
         self._is_busy = False
+        self._found = 0
+
+    @property
+    def has_found_one(self) -> bool:
+        """Whether the last look found one event at most: nothing else is received in this turn."""
+        return self._found <= 1
 
     def select(self, timeout: float | None = None) -> _Events:
         """Wait for events, at most this many seconds."""
@@ -50,7 +56,8 @@ class ServiceSelector(selectors.DefaultSelector):
             events = super().select(0) or self._wait_after_pause(timeout)
         else:
             events = self._wait(timeout)
-        self._measure(len(events))
+        self._found = len(events)
+        self._measure(self._found)
         return events
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:

@@ -1,7 +1,7 @@
 """The service: a fleet and its sinks, opened in order and closed in order.
 
-Messages go from a pipeline to the sinks at the end of the same turn of the event loop. The service
-runs until it is stopped; `once` is for one state.
+Messages go from a pipeline to the sinks in the same turn of the event loop, or at its end. The
+service runs until it is stopped; `once` is for one state.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from recbms_zmq.service.fleet import (
     keep_running,
     start_delay,
 )
+from recbms_zmq.service.selector import ServiceSelector
 from recbms_zmq.service.shutdown import FLUSH, call_at_end_of, call_on_signals
 from recbms_zmq.service.silence import explain_silence
 from recbms_zmq.service.systemd import Notifier, status_line
@@ -45,8 +46,12 @@ _T = TypeVar("_T")
 class Service:
     """Runs until a signal, or the end of stdin or of all sources."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, selector: ServiceSelector) -> None:
         """Make sources, pipelines and keys; nothing is opened yet.
+
+        Args:
+            config: of all BMS and of what is published.
+            selector: of the event loop that will run the service.
 
         Raises:
             UsageError: an address has wrong parts.
@@ -57,7 +62,7 @@ class Service:
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
-        self._outbox = Outbox()
+        self._outbox = Outbox(lambda: selector.has_found_one)
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._state: StateStore | None = None

@@ -6,6 +6,7 @@ with 1,000 BMS at one frame a second, a fifth of the CPU time (`python -m tests.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from recbms_zmq.reporting.batch import Batch
@@ -18,13 +19,19 @@ AT_ONCE: Final = 128
 class Outbox:
     """Takes batches, and publishes them at the end of the turn, in their order.
 
+    Args:
+        is_alone: returns whether nothing else was received in this turn. A batch is then published
+            at once: there is nothing to wait for, and the end of a turn is one more look for
+            events.
+
     Attributes:
         sinks: where they go.
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_alone: Callable[[], bool]) -> None:
         self.sinks: list[Sink] = []
+        self._is_alone = is_alone
         self._waiting: Batch | None = None
 
     def publish(self, batch: Batch) -> None:
@@ -35,7 +42,10 @@ class Outbox:
         if waiting is None or waiting.expired or waiting.complete is not batch.complete:
             self.flush()
             self._waiting = waiting = batch
-            asyncio.get_running_loop().call_soon(self.flush)
+            if self._is_alone():
+                self.flush()
+            else:
+                asyncio.get_running_loop().call_soon(self.flush)
         else:
             waiting.messages += batch.messages
             waiting.expired = batch.expired

@@ -41,11 +41,12 @@ def run_with_limit(soft: int, hard: int, **kept: str) -> subprocess.CompletedPro
         "import resource, sys; from pathlib import Path\n"
         "from recbms_zmq.config.options import BmsConfig, Config\n"
         "from recbms_zmq.errors import RecBmsError\n"
+        "from recbms_zmq.service.selector import ServiceSelector\n"
         "from recbms_zmq.service.service import Service\n"
         "bms = tuple(BmsConfig(name=f'b{n}', url='ws://h/ws') for n in range(100))\n"
         f"kept = {{name: Path(path) for name, path in {kept}.items()}}\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        "try: Service(Config(bms=bms, **kept))\n"
+        "try: Service(Config(bms=bms, **kept), ServiceSelector())\n"
         "except RecBmsError as exc: sys.exit(f'{exc.exit_code} {exc}')\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )

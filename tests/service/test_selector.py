@@ -115,3 +115,13 @@ def test_a_pause_ends_when_a_slow_reader_can_take_more(monkeypatch: pytest.Monke
         assert [(key.fileobj, events) for key, events in selector.select()] == [(ours, EVENT_READ)]
         selector.unregister(ours)
         assert selector.select(0.001) == []
+
+
+def test_it_is_known_whether_more_than_one_event_was_found(bench: Bench) -> None:
+    found = []
+    for senders in ([], [0], [0, 1]):
+        for number in senders:
+            bench.send(number)
+        assert bench.read(0) == senders
+        found.append(bench.selector.has_found_one)
+    assert found == [True, True, False]

@@ -44,18 +44,20 @@ BATCHES = st.builds(
 )
 
 
-@given(st.lists(st.lists(BATCHES, max_size=5), max_size=4))
+@given(st.lists(st.tuples(st.booleans(), st.lists(BATCHES, max_size=5)), max_size=4))
 def test_nothing_is_changed_by_sending_it_together(
-    turns: list[list[tuple[list[Topic], list[Topic], bool]]],
+    turns: list[tuple[bool, list[tuple[list[Topic], list[Topic], bool]]]],
 ) -> None:
     """Each message once, in order; what expired is what expired at its place in that order."""
     together, one_by_one = Sink(), Sink()
 
     async def main() -> None:
-        outbox = Outbox()
+        alone = [False]
+        outbox = Outbox(lambda: alone[-1])
         outbox.sinks.append(together)
         number = 0
-        for turn in turns:
+        for is_alone, turn in turns:
+            alone.append(is_alone)
             for topics, expired, complete in turn:
                 messages = [(t.topic, b"%d" % (number := number + 1), t) for t in topics]
                 one_by_one.publish(Batch([*messages], [*expired], complete))
@@ -68,11 +70,12 @@ def test_nothing_is_changed_by_sending_it_together(
     assert list(together.retained.items()) == list(one_by_one.retained.items())
 
 
-def test_a_turn_is_one_piece_unless_it_is_long() -> None:
+def test_a_turn_is_one_piece_unless_it_is_long_or_has_one_event() -> None:
     sinks = [Sink(), Sink()]
 
     async def main() -> None:
-        outbox = Outbox()
+        alone: list[bool] = []
+        outbox = Outbox(lambda: bool(alone))
         outbox.sinks += sinks
         for numbers in ([1, 2], [3]):
             outbox.publish(bodies(*numbers))
@@ -83,8 +86,11 @@ def test_a_turn_is_one_piece_unless_it_is_long() -> None:
         for start in (0, MANY, 2 * MANY):
             outbox.publish(bodies(*range(start, start + MANY)))
         await asyncio.sleep(0)
+        alone.append(True)
+        outbox.publish(bodies(5))
+        outbox.publish(bodies(6))
 
     asyncio.run(main())
-    pieces = [[1, 2, 3], [4], [*range(2 * MANY)], [*range(2 * MANY, 3 * MANY)]]
+    pieces = [[1, 2, 3], [4], [*range(2 * MANY)], [*range(2 * MANY, 3 * MANY)], [5], [6]]
     expected = [[b"%d" % number for number in piece] for piece in pieces]
     assert [sink.calls for sink in sinks] == [expected, expected]
