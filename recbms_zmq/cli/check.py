@@ -216,4 +216,9 @@ def _check_service(args: argparse.Namespace, seconds: float) -> int:
         print(ascii_json(facts))
     else:
         print("; ".join(lines) if args.brief else "\n".join(lines))
+        if not (is_alive or args.brief):
+            print(
+                "what to do: check the address of the BMS that is offline, as in "
+                f"{typed_program()} check 192.168.8.2"
+            )
     return 0 if is_alive else 1

@@ -167,10 +167,15 @@ def test_a_bms_that_is_offline_is_a_failure_of_the_check(
     endpoint = service.endpoint()
     service.message(device="a", key="availability", payload="online")
     service.message(device="gone", key="availability", reason="connection refused")
-    assert output(start("check", endpoint), 1).splitlines() == [
-        "a: online (status frames arrive)",
-        "gone: offline (connection refused)",
-    ]
+    states = ["a: online (status frames arrive)", "gone: offline (connection refused)"]
+    *lines, step = output(start("check", endpoint), 1).splitlines()
+    assert sorted(lines) == states
+    assert step == (
+        "what to do: check the address of the BMS that is offline, as in recbms-zmq check "
+        "192.168.8.2"
+    )
+    brief = output(start("check", "--brief", endpoint), 1)
+    assert sorted(brief.removesuffix("\n").split("; ")) == states
     assert output(start("check", "--device", "a", endpoint), 0).startswith("a: online")
 
 
