@@ -13,8 +13,9 @@ Availability has two topics, and a value is live only while both are `online`:
 - `CLIENT_ID/status`: whether this program is connected. It is also its Last Will.
 
 At most 100 messages are on their way to the broker; the others wait in the pipe, and `recbms-zmq
-run` then keeps the newest line of each topic. The program ends with its input, or 3 seconds after
-SIGTERM or Ctrl-C. Exit codes: 0, or 1 if the broker did not confirm everything in that time.
+run` then keeps the newest line of each topic. The program ends when its input has ended and the
+broker has confirmed all of it, or 3 seconds after SIGTERM or Ctrl-C. Exit codes: 0, or 1 if the
+broker did not confirm everything in that time.
 
 It needs paho-mqtt (`pip install paho-mqtt`), and nothing else of recbms-zmq.
 """
