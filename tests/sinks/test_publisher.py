@@ -354,6 +354,18 @@ def test_a_subscriber_that_has_lost_power_does_not_stay_connected(
     asyncio.run(main())
 
 
+def test_for_clients_without_heartbeats_the_kernel_finds_out() -> None:
+    async def main() -> None:
+        async with started() as (sink, endpoint):
+            with connect(endpoint):
+                await happens(lambda: has_clients(sink, 1), "a client")
+                (connection,) = sink._clients._names
+                with socket.socket(fileno=os.dup(connection)) as ours:
+                    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    asyncio.run(main())
+
+
 def test_the_end_does_not_wait_for_a_subscriber_that_never_reads() -> None:
     async def main() -> None:
         async with started() as (sink, endpoint):
