@@ -12,6 +12,7 @@ from support.command_line import answer
 from support.process import command, environment
 
 from recbms_zmq import __version__
+from recbms_zmq.check import networks
 from recbms_zmq.cli import dispatch, sensors
 from recbms_zmq.errors import ReaderGone, Unavailable
 
@@ -480,3 +481,18 @@ def test_a_terminal_that_has_no_omega_gets_the_table_all_the_same() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"m\u03a9" in done.stdout
     assert b"\xb0C" in done.stdout
+
+
+def test_where_no_network_can_be_found_it_has_to_be_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A system without the file of routes is macOS."""
+    monkeypatch.setattr(networks, "ROUTES", tmp_path / "routes")
+    expected = "name one, as in recbms-zmq find 192.168.8.0/24\n"
+    missing = f"recbms-zmq: this system does not list its networks: {expected}"
+    assert answer("find") == (2, "", missing)
+    networks.ROUTES.write_text("Iface Destination\n", encoding="ascii")
+    none = (
+        f"recbms-zmq: this machine is in no private network of at most 1,022 addresses: {expected}"
+    )
+    assert answer("find") == (2, "", none)
