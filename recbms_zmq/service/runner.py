@@ -6,6 +6,7 @@ at exit, which takes half a minute with a name server that does not answer.
 
 import asyncio
 import gc
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -100,6 +101,9 @@ def run(work: Coroutine[Any, Any, _T], selector: ServiceSelector | None = None) 
         selector: of the event loop; by default a new one.
 
     """
+    # Instead of what ends the process at once: asyncio takes its place, and cancels `work`.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         loop = partial(LookUpLoop, selector or ServiceSelector())
         with asyncio.Runner(loop_factory=loop) as runner:

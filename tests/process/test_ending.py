@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from support.bms import Connection, FakeBms
-from support.fixtures import MakeBms, Run, Subscribe
+from support.fixtures import MakeBms, Run, Start, Subscribe
 from support.frames import STATUS, status
 from support.process import command, socket_pair, terminal
-from support.waiting import eventually
+from support.waiting import PATIENCE, eventually
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
@@ -79,6 +79,28 @@ def test_a_signal_during_the_search_for_an_address_ends_with_0(
         service.endpoint()  # the first; it is busy with the second
         assert service.stop(number) == 0
         assert service.stdout.all() == []
+
+
+@pytest.mark.parametrize("words", [["check"], ["run", "--once"]], ids=" ".join)
+def test_an_interrupted_command_takes_its_leave_of_the_bms(
+    words: list[str], make_bms: MakeBms, start: Start
+) -> None:
+    codes: list[int | None] = []
+    is_answered = threading.Event()
+
+    async def wait_for_the_end(connection: Connection) -> None:
+        for _ in range(3):  # the first one is answered while the command still connects
+            await (await connection.ping())
+        is_answered.set()
+        await connection.wait_closed()
+        codes.append(connection.close_code)
+
+    bms = make_bms(behave=wait_for_the_end)
+    asking = start(*words, "--timeout", "60", bms.url)
+    assert is_answered.wait(PATIENCE)
+    assert asking.stop(signal.SIGINT) == 130
+    eventually(lambda: codes, "the end of the connection")
+    assert codes == [1000]
 
 
 def test_an_interrupt_during_an_import_is_not_lost(run: Run) -> None:
