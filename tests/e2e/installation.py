@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from support.namespace import can_have_a_network
+
 HERE = Path(__file__).parent
 NEWEST = "2026.11"
 OLDER = "2025.4"
@@ -204,6 +206,18 @@ def strace() -> str:
 def valgrind() -> str:
     """Return the path of valgrind, installed in the same way."""
     return _debian("valgrind", "/usr/bin/valgrind")
+
+
+def system_python() -> None:
+    """See that Debian's own Python is here, which a stranger has."""
+    if not Path("/usr/bin/python3").exists():
+        raise Missing("Debian's Python is not here")
+
+
+def network_namespaces() -> None:
+    """See that tests can have networks of their own."""
+    if not can_have_a_network():
+        raise Missing("networks of their own take root, and Linux's namespaces")
 
 
 def chromium() -> str:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from support.pages import ROOT, block, repository_files
 from support.waiting import eventually
 
+from e2e import installation
 from e2e.program import Program
 from e2e.waiting import free_port
 from recbms_zmq import __version__
@@ -71,10 +72,9 @@ def stranger() -> Iterator[Stranger]:
 
 @pytest.mark.timeout(600)
 def test_from_a_copy_of_the_repository_to_messages_and_back(
-    stranger: Stranger, tmp_path: Path
+    stranger: Stranger, installed: Callable[[Callable[[], object]], None], tmp_path: Path
 ) -> None:
-    if not Path("/usr/bin/python3").exists():
-        pytest.skip("Debian's Python is not here")
+    installed(installation.system_python)
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     demo = Program(
         stranger.words(block("demo command")),
@@ -94,8 +94,8 @@ def test_from_a_copy_of_the_repository_to_messages_and_back(
 
     names = stranger.types(f"{program} files").split()
     flows = (str(path) for path in repository_files() if path.parts[0] == "flows")
-    installed = {name for name in flows if not name.startswith("flows/pictures/")}
-    assert {f"flows/{name}" for name in names} == installed
+    offered = {name for name in flows if not name.startswith("flows/pictures/")}
+    assert {f"flows/{name}" for name in names} == offered
     stranger.types(block("signal k files"))
     stranger.types(block("mqtt install") + "~/recbms/bin/python ~/pipes/to_mqtt.py --help")
     prometheus = block("prometheus install") + "~/recbms/bin/python ~/pipes/to_prometheus.py --help"

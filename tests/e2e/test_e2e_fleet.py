@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from support.namespace import Host, can_have_a_network, own_network
+from support.namespace import Host, own_network
 from support.pages import ROOT, block
 from support.process import environment
 from support.waiting import PATIENCE, eventually
@@ -128,8 +128,7 @@ class Fleet:
 @pytest.fixture
 def redis(installed: Callable[[Callable[[], object]], None], tmp_path: Path) -> Iterator[Redis]:
     """A Redis that loses nothing it has confirmed, for hosts in the network of this test."""
-    if not can_have_a_network():
-        pytest.skip("takes root, and Linux's namespaces")
+    installed(installation.network_namespaces)
     installed(installation.redis_server)
     with own_network():
         server = Redis(
