@@ -22,7 +22,7 @@ _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
 # Anywhere in a text: for sentences only, where a path with both signs in it may lose a part.
-_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]+:(?!/)[^\s@]*@", re.IGNORECASE)
+_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)[^\s@]*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
@@ -70,13 +70,11 @@ def shortened(text: str) -> str:
 def quoted(value: Any) -> str:
     """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
-        text = repr(_LOGIN.sub("***@", masked(value)))
-    else:
-        try:
-            text = masked(repr(value))
-        except ValueError:  # Python does not print integers of more than 4300 digits
-            text = "a number without end"
-    return shortened(text)
+        return shortened(repr(_LOGIN.sub("***@", masked(value))))
+    try:
+        return shortened(_LOGIN.sub("***@", masked(repr(value))))
+    except ValueError:  # Python does not print integers of more than 4300 digits
+        return "a number without end"
 
 
 def masked_text(text: str) -> str:

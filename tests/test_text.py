@@ -73,10 +73,15 @@ def test_no_password_is_shown_whatever_is_around_it(scheme: str, user: str) -> N
 
 
 @pytest.mark.parametrize(
-    "value", ["/u:pa55w0rd@h/ws", "x/u:pa55w0rd@h", "\udcff/u:pa55@w0rd@h", "a b:pa55w0rd@"]
+    "value",
+    [
+        *("/u:pa55w0rd@h/ws", "x/u:pa55w0rd@h", "\udcff/u:pa55@w0rd@h", "a b:pa55w0rd@"),
+        *("x/@:pa55w0rd@h/ws", "w/:s/u:pa55w0rd@h/ws"),
+    ],
 )
 def test_a_sentence_hides_also_what_may_be_a_path(value: str) -> None:
-    assert "pa55" not in quoted(value)
+    for each in (value, [value], {"url": value}):
+        assert "pa55" not in quoted(each)
     assert quoted("/etc/me@work/x") == "'/etc/me@work/x'"
 
 
