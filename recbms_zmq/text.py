@@ -21,8 +21,8 @@ _URL: Final = re.compile(
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
-# Anywhere in a text: for sentences only, where a path with both signs in it may lose a part.
-_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)[^\s@]*@", re.IGNORECASE)
+# Anywhere in a text.
+_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)\S*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
@@ -67,12 +67,20 @@ def shortened(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def without_logins(value: str) -> str:
+    """Return a foreign value for a sentence: as `masked`, and without a login anywhere in it.
+
+    For what is mistyped, or can be: a path with both a `:` and an `@` may lose a part.
+    """
+    return _LOGIN.sub("***@", masked(value))
+
+
 def quoted(value: Any) -> str:
     """Return a foreign value for a sentence: without secrets, at most 80 characters."""
     if isinstance(value, str):
-        return shortened(repr(_LOGIN.sub("***@", masked(value))))
+        return shortened(repr(without_logins(value)))
     try:
-        return shortened(_LOGIN.sub("***@", masked(repr(value))))
+        return shortened(without_logins(repr(value)))
     except ValueError:  # Python does not print integers of more than 4300 digits
         return "a number without end"
 

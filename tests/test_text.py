@@ -82,6 +82,7 @@ def test_no_password_is_shown_whatever_is_around_it(scheme: str, user: str) -> N
 def test_a_sentence_hides_also_what_may_be_a_path(value: str) -> None:
     for each in (value, [value], {"url": value}):
         assert "pa55" not in quoted(each)
+        assert "w0rd" not in quoted(each)
     assert quoted("/etc/me@work/x") == "'/etc/me@work/x'"
 
 

@@ -16,7 +16,7 @@ from recbms_zmq.config.options import DEFAULT_PUBLISH, SOURCE_OPTIONS, Config
 from recbms_zmq.config.program import typed_program
 from recbms_zmq.errors import Unavailable
 from recbms_zmq.service import logs
-from recbms_zmq.text import ascii_json, masked
+from recbms_zmq.text import ascii_json, masked, without_logins
 
 EPILOG = """\
 examples:
@@ -129,7 +129,7 @@ async def _find_bms(args: argparse.Namespace, configs: dict[str, Config], second
     from recbms_zmq.check.search import search
     from recbms_zmq.service.connect import open_source
 
-    target = masked(args.target)
+    target = without_logins(args.target)
     look_up = asyncio.create_task(_addresses("" if args.brief else next(iter(configs)), seconds))
     found = await search(
         list(configs),

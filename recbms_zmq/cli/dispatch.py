@@ -78,12 +78,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise an error: argparse would print the usage, which hides the sentence."""
-        from recbms_zmq.text import masked_text
+        from recbms_zmq.text import without_logins
 
-        message = _plain(message)
+        message = " ".join(map(without_logins, _plain(message).split(" ")))
         # argparse quotes the words, which can have any length.
         shown = message if len(message) <= 400 else message[:397] + "..."
-        raise UsageError(f"{masked_text(shown)} (try: {self.typed} --help)")
+        raise UsageError(f"{shown} (try: {self.typed} --help)")
 
     @property
     def typed(self) -> str:
@@ -104,19 +104,22 @@ class Parser(argparse.ArgumentParser):
 
 def _plain(message: str) -> str:
     """Return an error of argparse in the form of the other errors."""
+    from recbms_zmq.text import shortened, without_logins
+
     if found := re.fullmatch(r"the following arguments are required: (.*)", message):
         return f"{found[1]} is missing"
     found = re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL)
     if found is None:
-        return message
+        unclear = re.compile(r"ambiguous option: ([^=]*).* could match ", re.DOTALL)
+        return unclear.sub(r"\1 can be one of ", message)
     name, what = found.groups()
     if what == "expected one argument":
         return f"{name}: a value is missing"
     if choice := re.fullmatch(r"invalid choice: (.*) \(choose from (.*)\)", what, re.DOTALL):
         choices = choice[2].replace("'", "")  # quoted by some versions of Python
-        return f"{name}: expected one of {choices}, got {choice[1]}"
+        return f"{name}: expected one of {choices}, got {shortened(without_logins(choice[1]))}"
     if given := re.fullmatch(r"ignored explicit argument (.*)", what, re.DOTALL):
-        return f"{name}: takes no value, got {given[1]}"
+        return f"{name}: takes no value, got {shortened(without_logins(given[1]))}"
     return f"{name}: {what}"
 
 
@@ -265,9 +268,9 @@ def _refuse_web_dash(arguments: list[str], parser: Parser) -> None:
     """Refuse an option with a dash of a web page, which would be a source or a name."""
     from_web_page = next((word for word in arguments if _WEB_DASH.match(word)), "")
     if from_web_page:
-        from recbms_zmq.text import masked, shortened
+        from recbms_zmq.text import shortened, without_logins
 
-        shown = shortened(masked(from_web_page))
+        shown = shortened(without_logins(from_web_page))
         parser.error(
             f"{shown} begins with a dash of a web page: type it as --{shown.lstrip(_DASHES)}"
         )
@@ -275,12 +278,12 @@ def _refuse_web_dash(arguments: list[str], parser: Parser) -> None:
 
 def _refuse_unknown(command: str, word: str, parser: Parser) -> NoReturn:
     from recbms_zmq.cli.hints import instead_of_argument, instead_of_option
-    from recbms_zmq.text import masked, shortened
+    from recbms_zmq.text import shortened, without_logins
 
     is_option = word.startswith("-")
     # Behind `=` there may be a URL with a password.
     word = word.partition("=")[0] if is_option else word
-    shown = shortened(masked(word))
+    shown = shortened(without_logins(word))
     if is_option and any(word in action.option_strings for action in parser._actions):  # noqa: SLF001 argparse has no public list
         parser.error(f"{shown} has to follow the command, as in {parser.typed} {shown}")
     hint = (instead_of_option if is_option else instead_of_argument)(command, word, parser)

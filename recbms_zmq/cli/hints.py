@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from recbms_zmq.config.program import typed_program
-from recbms_zmq.text import did_you_mean, masked, shortened
+from recbms_zmq.text import did_you_mean, shortened, without_logins
 from recbms_zmq.version import PROGRAM
 
 _BMS: Final = ("run", "demo", "monitor", "check", "record")
@@ -63,7 +63,7 @@ def instead_of_argument(command: str, word: str, parser: argparse.ArgumentParser
 
 def _for_command(words: Sequence[str], commands: Iterable[str]) -> Iterator[str]:
     word = words[0]
-    shown = shortened(masked(word))
+    shown = shortened(without_logins(word))
     near = did_you_mean(word, commands)
     later = next((each for each in words[1:] if each in commands), "")
     if word in ("$", "#", "%", ">"):
@@ -119,7 +119,7 @@ def _for_address(command: str, flag: str) -> Iterator[str]:
 
 
 def _for_argument(command: str, word: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    shown = shortened(masked(word))
+    shown = shortened(without_logins(word))
     is_address = "://" in word or word.startswith("sim:")
     actions = parser._actions  # noqa: SLF001 argparse has no public list
     if word == "help":

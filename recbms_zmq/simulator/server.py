@@ -25,7 +25,7 @@ from recbms_zmq.errors import OutputError
 from recbms_zmq.simulator.fault_effects import WebsocketMessage
 from recbms_zmq.simulator.options import SimulatorOptions
 from recbms_zmq.simulator.traffic import Link, Traffic
-from recbms_zmq.text import masked
+from recbms_zmq.text import without_logins
 
 _CLOSE_TIMEOUT: Final = 1.0  # s; then a client without an answer to the close frame is dropped
 _UNREAD: Final[set[Link]] = {"deaf", "frozen", "parting"}
@@ -239,7 +239,7 @@ async def serving(
         number = exc.errno or 0
         reason = os.strerror(number) if number > 0 else exc.strerror or exc
         raise OutputError(
-            f"the simulated BMS cannot listen on {masked(host)}, port {port}: {reason}; "
+            f"the simulated BMS cannot listen on {without_logins(host)}, port {port}: {reason}; "
             "choose another with --port (0: any free one) or --host"
         ) from exc
     running = asyncio.create_task(server.run())

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from recbms_zmq.errors import InvalidResponse
-from recbms_zmq.text import masked, printable, shortened
+from recbms_zmq.text import printable, shortened, without_logins
 from recbms_zmq.wire.redaction import redact_text
 
 OPEN_TIMEOUT: Final = 10.0
@@ -103,7 +103,7 @@ def follow_redirect(url: str, location: str) -> str:
 
 def shown_target(location: str) -> str:
     """Return where a redirect points to, for the log: the BMS can put anything there."""
-    return shortened(redact_text(printable(masked(location))))
+    return shortened(redact_text(printable(without_logins(location))))
 
 
 def _is_secure(parts: SplitResult) -> bool:

@@ -44,7 +44,7 @@ from recbms_zmq.sources.network import (
     shown_target,
     tls_context,
 )
-from recbms_zmq.text import masked, printable
+from recbms_zmq.text import masked, printable, without_logins
 from recbms_zmq.wire.redaction import redact_text
 
 _log = logging.getLogger(__name__)
@@ -209,7 +209,9 @@ def _check(url: str, proxy: str | None) -> None:
     try:
         is_socks = proxy is not None and parse_proxy(proxy).scheme.startswith("socks")
     except (InvalidProxy, ValueError) as exc:
-        raise UsageError(f"--proxy: {masked(proxy or '')} is not a proxy: {_why(exc)}") from exc
+        raise UsageError(
+            f"--proxy: {without_logins(proxy or '')} is not a proxy: {_why(exc)}"
+        ) from exc
     if is_socks and find_spec("python_socks") is None:
         command = install_command("python-socks")
         raise UsageError(f"--proxy: SOCKS needs the package python-socks: {command}")

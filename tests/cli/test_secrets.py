@@ -16,7 +16,10 @@ MISTAKES = [
     f"ws://{USER}:{PASSWORD}@127.0.0.1:port/ws",
     f"ws://{USER}:{PASSWORD} {PASSWORD}@127.0.0.1/ws",
     f"ws://{USER}:'{PASSWORD}'@[127.0.0.1/ws",
+    f"ws;2/{USER}:{PASSWORD}@127.0.0.1/",
+    f"{'x' * 60}/{USER}:{PASSWORD}@127.0.0.1/",  # longer than what a sentence shows
 ]
+TAKE_NO_SOURCE = ("alarms", "completion", "demo", "files", "find", "flow")
 FILES = [
     f'bms = "{MISTAKES[0]}"',
     f'bms = ["{MISTAKES[0]}"]',
@@ -40,9 +43,14 @@ def test_a_mistyped_url(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_refused_without_secret(2, "run", mistake)
     assert_refused_without_secret(2, "run", "--proxy", f"ftp{mistake}", "ws://127.0.0.1:9/ws")
     assert_refused_without_secret(2, "run", f"--poxy={mistake}", "ws://127.0.0.1:9/ws")
-    for command in ("", "listen", "sensors", "simulate", "monitor", "record"):
+    assert_refused_without_secret(2, "run", f"--once={mistake}", "ws://127.0.0.1:9/ws")
+    assert_refused_without_secret(2, "run", f"\N{EN DASH}x/{mistake}", "ws://127.0.0.1:9/ws")
+    assert_refused_without_secret(2, f"--={mistake}", "run")
+    assert_refused_without_secret(2, mistake, "run")
+    for command in ("", "listen", "sensors", "simulate", "monitor", "record", *TAKE_NO_SOURCE):
         words = [command] * bool(command)
         assert_refused_without_secret(2, *words, mistake, "extra", "--unknown")
+        assert_refused_without_secret(2, *words, mistake)
     monkeypatch.setenv("RECBMS_SOURCES", mistake)
     assert_refused_without_secret(78, "run")
 
