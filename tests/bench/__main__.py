@@ -12,6 +12,11 @@ from typing import Any
 from . import floods, paced, single
 
 PARTS = ("paced", "floods", "single")
+NAMED = {
+    "schemes": list(paced.SCHEMES),
+    "modes": list(paced.MODES),
+    "subscribers": list(paced.SUBSCRIBERS),
+}
 QUICK = [paced.Case(size, "ws", "changes", "reading") for size in (1, 100)]
 
 
@@ -37,14 +42,12 @@ def main() -> None:
     group = parser.add_argument_group("paced")
     group.add_argument("--seconds", type=float, default=20, help="of a measurement")
     group.add_argument("--rounds", type=int, default=3)
-    for name, choices in (
-        ("sizes", [str(size) for size in paced.SIZES]),
-        ("schemes", list(paced.SCHEMES)),
-        ("modes", list(paced.MODES)),
-        ("subscribers", list(paced.SUBSCRIBERS)),
-    ):
+    for name, choices in {"sizes": map(str, paced.SIZES), **NAMED}.items():
         group.add_argument(f"--{name}", default=",".join(choices), help="default: %(default)s")
     args = parser.parse_args()
+    for name, known in NAMED.items():
+        if unknown := set(getattr(args, name).split(",")) - set(known):
+            parser.error(f"--{name}: unknown {', '.join(unknown)}; there are {', '.join(known)}")
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"unknown part {', '.join(unknown)}; parts are {', '.join(PARTS)}")
     parts = args.parts or PARTS

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,11 +28,9 @@ def main() -> int:
     try:
         atheris = importlib.import_module("atheris")
     except ImportError:
-        return once(args.target)
+        return once(args.target, find(args.target, parser))
     with atheris.instrument_imports(include=["recbms_zmq"]):
-        targets = importlib.import_module("tests.fuzz.targets")
-    importlib.import_module("tests.fuzz.frames").quiet()
-    target = targets.TARGETS[args.target]
+        target = find(args.target, parser)
     FOUND.mkdir(parents=True, exist_ok=True)
     grown = FOUND / f"corpus-{args.target}"  # goes on where the last run has ended
     grown.mkdir(exist_ok=True)
@@ -55,10 +54,18 @@ def main() -> int:
     return 0
 
 
-def once(name: str) -> int:
-    """Go through the corpus, where there is no atheris."""
+def find(name: str, parser: argparse.ArgumentParser) -> Callable[[bytes], None]:
+    """Return a target; its import is the first one of `recbms_zmq`, which atheris has to see."""
     importlib.import_module("tests.fuzz.frames").quiet()
-    target = importlib.import_module("tests.fuzz.targets").TARGETS[name]
+    targets: dict[str, Callable[[bytes], None]]
+    targets = importlib.import_module("tests.fuzz.targets").TARGETS
+    if name not in targets:
+        parser.error(f"unknown target {name}; targets are {', '.join(targets)}")
+    return targets[name]
+
+
+def once(name: str, target: Callable[[bytes], None]) -> int:
+    """Go through the corpus, where there is no atheris."""
     files = sorted(path for path in CORPUS.rglob("*") if path.is_file())
     for path in files:
         target(path.read_bytes())
