@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from recbms_zmq.config.options import BmsConfig, Config
-from recbms_zmq.errors import ConfigError
+from recbms_zmq.errors import ConfigError, RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.reporting.envelopes import Envelopes
 from recbms_zmq.reporting.reporter import Reporter
@@ -94,12 +94,19 @@ def _publish_all(publish: Callable[[Batch], None], batch: Batch) -> None:
     publish(batch)
 
 
-async def keep_running(bms: Bms, delay: float) -> None:
-    """Run a source to its end. An unexpected error costs this BMS a minute, not the service."""
+async def keep_running(bms: Bms, delay: float) -> RecBmsError | None:
+    """Run a source to its end; return what ended it too early, such as a disk that fails.
+
+    An unexpected error costs this BMS a minute, not the service.
+    """
     await asyncio.sleep(delay)
     while True:
         try:
             await bms.source.run(bms.pipeline)
+        except RecBmsError as exc:
+            _log.error("%s: %s; it is no longer read", bms.pipeline.name, exc)
+            bms.pipeline.stop(bms.source.now())
+            return exc
         except Exception:  # noqa: BLE001 the other BMS go on, and so does the next try
             _log.exception(
                 "%s: reading failed, which is a bug: please report it; trying again in %g s",
@@ -110,7 +117,7 @@ async def keep_running(bms: Bms, delay: float) -> None:
         else:
             _log.info("%s: the source has ended", bms.pipeline.name)
             bms.pipeline.stop(bms.source.now())
-            return
+            return None
         await asyncio.sleep(RESTART)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from recbms_zmq.clock import SILENCE
 from recbms_zmq.config.options import Config
+from recbms_zmq.errors import RecBmsError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import (
@@ -68,7 +69,7 @@ class Service:
         self._state: StateStore | None = None
         self._fleet = build_fleet(config, self._publish, self._drained)
         pipelines = [bms.pipeline for bms in self._fleet]
-        self._readers: list[asyncio.Task[None]] = []
+        self._readers: list[asyncio.Task[RecBmsError | None]] = []
         self._notifier = Notifier(os.environ, lambda: status_line(pipelines), self._is_alive)
         self._notify = Timer(self._notify_when_due)
         self._ended: asyncio.Future[None]
@@ -212,7 +213,7 @@ class Service:
             # At the same time: one after the other, they would take more than the 200 ms.
             await asyncio.gather(asyncio.wait((*others, *tasks), timeout=2 * FLUSH), self._flush())
 
-    async def _end_after(self, tasks: "Sequence[asyncio.Task[None]]") -> None:
+    async def _end_after(self, tasks: "Sequence[asyncio.Task[RecBmsError | None]]") -> None:
         """End with all sources; under `--exit-on-stdin-close` with the one that reads stdin."""
         awaited = tasks
         if self._config.exit_on_stdin_close:
@@ -251,11 +252,11 @@ def _authenticator(config: Config) -> "Authenticator | None":
     )
 
 
-def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
-    return task.exception() if task.done() and not task.cancelled() else None
+def _error_of(task: "asyncio.Task[RecBmsError | None]") -> BaseException | None:
+    return task.exception() or task.result() if task.done() and not task.cancelled() else None
 
 
-def _has_died(task: "asyncio.Task[None]") -> bool:
+def _has_died(task: "asyncio.Task[Any]") -> bool:
     """Return whether a reader is gone that should run: `keep_running` never raises."""
     return task.done() and (task.cancelled() or task.exception() is not None)
 

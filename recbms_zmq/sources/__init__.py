@@ -42,7 +42,12 @@ class Source(Protocol):
         """Return when its monotonic time will be this, on the clock; infinity for never."""
 
     async def run(self, receiver: Receiver) -> None:
-        """Deliver until cancelled, or until the input ends."""
+        """Deliver until cancelled, or until the input ends.
+
+        Raises:
+            ConfigError: a file that it needs cannot be read any more.
+
+        """
 
 
 class LiveSource:

@@ -82,7 +82,12 @@ class ReplaySource:
         return time.monotonic() + max(_SHORTEST_WAIT, left)
 
     async def run(self, receiver: Receiver) -> None:
-        """Deliver until the end of the recording, or until cancelled."""
+        """Deliver until the end of the recording, or until cancelled.
+
+        Raises:
+            ConfigError: the file cannot be read any more.
+
+        """
         began = self._reached = time.monotonic()
         first = self._place.monotonic
         with self._open() as file:
@@ -119,6 +124,8 @@ class ReplaySource:
             start = self._read_record(file)
         except DamagedRecording as exc:
             raise ConfigError(f"{self._path} is not a recording: line 1: {exc}") from exc
+        except OSError as exc:
+            raise self._unreadable(exc) from exc
         if start is None:
             raise ConfigError(f"{self._path} is not a recording: it is empty")
         if not isinstance(start, Start):
@@ -140,6 +147,8 @@ class ReplaySource:
                     _log.warning("%s: line %d is skipped: %s", self._path, number, exc)
                 yield None
                 continue
+            except OSError as exc:  # a disk or a network share that is gone
+                raise self._unreadable(exc, f" from line {number} on") from exc
             last = record.monotonic
             yield record
             if isinstance(record, End):
@@ -147,22 +156,16 @@ class ReplaySource:
 
     def _read_record(self, file: BinaryIO) -> Record | None:
         """Read the next line; None at the end of the file."""
-        line = self._read_line(file)
+        # With a limit: a file without newlines would come into memory as a whole.
+        line = file.readline(self._longest_line)
         if len(line) < self._longest_line:
             return read_record(line.removeprefix(BOM_UTF8)) if line else None
         while line and not line.endswith(b"\n"):
-            line = self._read_line(file)
+            line = file.readline(self._longest_line)
         raise DamagedRecording("it is longer than --max-frame allows")
 
-    def _read_line(self, file: BinaryIO) -> bytes:
-        try:
-            # With a limit: a file without newlines would come into memory as a whole.
-            return file.readline(self._longest_line)
-        except OSError as exc:  # a disk or a network share that is gone
-            raise self._unreadable(exc) from exc
-
-    def _unreadable(self, exc: OSError) -> ConfigError:
-        return ConfigError(f"cannot read the recording {self._path}: {exc.strerror}")
+    def _unreadable(self, exc: OSError, where: str = "") -> ConfigError:
+        return ConfigError(f"cannot read the recording {self._path}{where}: {exc.strerror}")
 
 
 def _deliver(record: Record, receiver: Receiver) -> None:

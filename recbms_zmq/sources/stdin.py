@@ -11,6 +11,7 @@ import stat
 from codecs import BOM_UTF8
 from typing import Final
 
+from recbms_zmq.errors import ConfigError
 from recbms_zmq.sources import LiveSource, Receiver
 
 _CHUNK: Final = 2**16  # bytes; what a pipe holds on Linux
@@ -41,7 +42,12 @@ class StdinSource(LiveSource):
         self.can_wait = stat.S_ISREG(os.fstat(fd).st_mode)
 
     async def run(self, receiver: Receiver) -> None:
-        """Deliver until the end of the input, or until cancelled."""
+        """Deliver until the end of the input, or until cancelled.
+
+        Raises:
+            ConfigError: the file cannot be read any more.
+
+        """
         receiver.connected(self.now())
         while chunk := await self._next_chunk():
             *lines, rest = chunk.split(b"\n")
@@ -67,7 +73,9 @@ class StdinSource(LiveSource):
                 return os.read(self._fd, _CHUNK)
             except BlockingIOError:
                 continue  # another process that shares it was faster
-            except OSError:
+            except OSError as exc:
+                if self.can_wait:
+                    raise ConfigError(f"cannot read stdin: {exc.strerror}") from exc
                 return b""  # the other end of a socket or terminal is closed
 
     def _add(self, part: bytes) -> None:

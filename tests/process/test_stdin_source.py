@@ -51,6 +51,25 @@ def test_a_file_loses_nothing_to_a_slow_reader(run: Run, tmp_path: Path) -> None
     assert messages[-1]["payload"] == "offline"
 
 
+def test_a_file_that_cannot_be_read_on_ends_its_bms_with_one_sentence(run: Run) -> None:
+    with Path("/proc/self/mem").open("rb") as file:  # a regular file, which gives EIO
+        service = run("--no-publish", "house=-", "boat=sim:?rate=50", stdin=file)
+        assert service.message(device="house", reason="stopped")["payload"] == "offline"
+        service.message(device="boat", key="link/frames")  # the other BMS goes on
+        assert service.stop() == 0
+    (line,) = service.log(" error ")
+    assert line.endswith("house: cannot read stdin: Input/output error; it is no longer read")
+
+
+def test_a_file_that_cannot_be_read_on_ends_a_service_that_reads_nothing_else(run: Run) -> None:
+    with Path("/proc/self/mem").open("rb") as file:
+        service = run("--no-publish", "-", stdin=file)
+        assert service.wait() == 78
+    assert service.stderr.text().splitlines()[-1] == (
+        "recbms-zmq: cannot read stdin: Input/output error"
+    )
+
+
 @pytest.mark.parametrize("room", [0, 300], ids=["no line", "the first line of two"])
 def test_the_last_word_waits_for_a_slow_reader_when_all_is_read(room: int, run: Run) -> None:
     reading, writing = small_pipe(room=room)

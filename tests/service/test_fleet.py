@@ -15,6 +15,7 @@ from support.virtual_time import current_loop, run_in_virtual_time
 
 from recbms_zmq.clock import Instant
 from recbms_zmq.config.options import BmsConfig, Config
+from recbms_zmq.errors import ConfigError
 from recbms_zmq.reporting.batch import Batch
 from recbms_zmq.sensors.energy import FROM_ZERO
 from recbms_zmq.service.fleet import Bms, build_fleet, keep_running, reconnect_spread, start_delay
@@ -73,30 +74,45 @@ def test_a_hard_limit_on_open_files_is_one_clear_sentence() -> None:
     )
 
 
+class FailingSource:
+    """Fails as often as it has errors, and then ends."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self._errors = list(errors)
+
+    async def run(self, _receiver: object) -> None:
+        self.calls.append(("run", current_loop().time()))
+        if self._errors:
+            raise self._errors.pop(0)
+
+    def now(self) -> Instant:
+        return Instant(len(self.calls), 0.0)
+
+    def bms(self) -> Bms:
+        """Return a BMS whose pipeline notes its calls."""
+        pipeline: Any = CallsOf(self.calls)
+        source: Any = self
+        return Bms(source, pipeline)
+
+
+class CallsOf:
+    name = "main"
+
+    def __init__(self, calls: list[tuple[str, Any]]) -> None:
+        self._calls = calls
+
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        return lambda *arguments: self._calls.append((method, arguments))
+
+
 def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    calls: list[tuple[str, Any]] = []
-
-    class Broken:
-        async def run(self, _receiver: object) -> None:
-            calls.append(("run", current_loop().time()))
-            if len(calls) < 4:
-                raise ValueError
-
-        def now(self) -> Instant:
-            return Instant(len(calls), 0.0)
-
-    class Pipeline:
-        name = "main"
-
-        def __getattr__(self, method: str) -> Callable[..., None]:
-            return lambda *arguments: calls.append((method, arguments))
-
-    bms: Any = (Broken(), Pipeline())
-    run_in_virtual_time(keep_running(Bms(*bms), 0.25))
-    assert calls == [
+    source = FailingSource(ValueError(), ValueError())
+    assert run_in_virtual_time(keep_running(source.bms(), 0.25)) is None
+    assert source.calls == [
         ("run", 0.25),
         ("disconnected", ("reading failed", Instant(1, 0.0))),
         ("run", 60.25),
@@ -107,6 +123,17 @@ def test_a_source_with_a_bug_is_disconnected_and_tried_again_a_minute_later(
     bug = "main: reading failed, which is a bug: please report it; trying again in 60 s"
     assert caplog.messages == [bug, bug, "main: the source has ended"]
     assert [record.exc_info is not None for record in caplog.records] == [True, True, False]
+
+
+def test_a_source_that_cannot_be_read_on_ends_with_its_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = ConfigError("cannot read the recording /x from line 3 on: Input/output error")
+    source = FailingSource(error)
+    assert run_in_virtual_time(keep_running(source.bms(), 0.25)) is error
+    assert source.calls == [("run", 0.25), ("stop", (Instant(1, 0.0),))]
+    assert caplog.messages == [f"main: {error}; it is no longer read"]
+    assert caplog.records[0].exc_info is None
 
 
 @pytest.mark.parametrize(

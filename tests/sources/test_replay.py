@@ -359,7 +359,8 @@ def test_a_disk_that_fails_on_the_way_is_named(
 
     content = path.read_bytes()
     monkeypatch.setattr(Path, "open", lambda *_, **__: Failing(content))
-    with pytest.raises(ConfigError, match=f"cannot read the recording {path}: Input/output error"):
+    expected = f"cannot read the recording {path} from line 4 on: Input/output error"
+    with pytest.raises(ConfigError, match=expected):
         asyncio.run(source.run(RecordingReceiver()))
 
 
