@@ -27,10 +27,14 @@ LONGEST = 500
 """Characters of a sentence; those that list what there is are the longest."""
 CODES = {0, 1, 2, 69, 73, 78, 141}
 """All exit codes that the README names."""
-QUOTES_A_PATH = re.compile(r"cannot (read|use)|is not a recording|holds |is no key file")
+QUOTES_A_PATH = re.compile(
+    r"cannot (read|write|use)|is not a recording|holds |is no key file|subscribing to ipc:"
+)
 """A path is quoted as a whole, so that it can be copied."""
 PASSWORD = "pa55w0rd-Zq"
-"""In front of an `@` it is a password: no output may hold it."""
+"""In front of an `@` it is a password: no output may hold it, but as the name of a file."""
+_SHOWN_PASSWORD = re.compile(rf":{PASSWORD}@")
+_PASSWORD_OF_A_URL = re.compile(rf"(?<!ipc)://\S*:{PASSWORD}@")
 
 
 def configuration(data: bytes) -> None:
@@ -94,10 +98,12 @@ def check_loaded(loaded: Loaded) -> None:
 def check_sentence(sentence: str) -> None:
     """See that it is one, and fit to be printed."""
     assert sentence
-    path = LONGEST_PATH if QUOTES_A_PATH.search(sentence) else 0
-    assert len(sentence) <= LONGEST + path, sentence
+    quotes_a_path = QUOTES_A_PATH.search(sentence)
+    # Of a file, and of its directory that does not exist.
+    assert len(sentence) <= LONGEST + (2 * LONGEST_PATH if quotes_a_path else 0), sentence
     assert len(sentence.splitlines()) == 1, sentence
-    assert f":{PASSWORD}@" not in sentence, sentence
+    wrong = _PASSWORD_OF_A_URL if quotes_a_path else _SHOWN_PASSWORD
+    assert not wrong.search(sentence), sentence
     assert "Traceback" not in sentence
 
 
