@@ -137,10 +137,10 @@ class BmsConnection(ClientConnection, asyncio.BufferedProtocol):
 
     def send_data(self) -> None:
         """Send all answers in one piece: over TLS each piece costs a record, without it a call."""
-        answers = self.protocol.writes
-        if len(answers) > 2:  # a close frame has the end of the connection behind it
-            ends = not answers[-1]
-            self.protocol.writes = [b"".join(answers), *([b""] if ends else [])]
+        # Never with b"" for the end among them: a client sends that one alone, after the BMS has
+        # ended the connection, or after a handshake that failed.
+        if len(self.protocol.writes) > 1:
+            self.protocol.writes = [b"".join(self.protocol.writes)]
         super().send_data()
 
     def process_event(self, event: Event) -> None:

@@ -327,6 +327,23 @@ def test_the_answers_to_a_flood_of_pings_are_sent_in_one_piece(
     assert len(answers) < 20
 
 
+def test_a_close_frame_behind_pings_is_answered_with_them_and_ends_the_connection() -> None:
+    parts = [frame(TEXT, b"one"), frame(PING, b"xy") * 3 + close_frame(1001)]
+    with raw_websocket(*parts) as server:
+        assert calls_until(server, 3) == [
+            ("connected", ""),
+            ("frame", "one"),
+            ("disconnected", "connection closed by the BMS, code 1001 (going away)"),
+        ]
+        eventually(server.ended.is_set, "the end of the connection")
+    # The mask of a frame is random.
+    frames, rest = [], bytes(server.received)
+    while rest:
+        frames.append(rest[:2])
+        rest = rest[6 + rest[1] % 128 :]
+    assert frames == [b"\x8a\x82"] * 3 + [b"\x88\x82"]
+
+
 def test_a_read_that_takes_long_makes_the_next_ones_shorter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
