@@ -92,6 +92,7 @@ def main(args: argparse.Namespace) -> int:
     from recbms_zmq.client.lines import Lines, print_lines
     from recbms_zmq.client.silence import Silence
     from recbms_zmq.client.subscriber import Subscriber
+    from recbms_zmq.service.interrupts import raise_interrupts
 
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)
@@ -102,8 +103,7 @@ def main(args: argparse.Namespace) -> int:
     selection = Selection(only, leave_out)
     # By exceptions: stdout is flushed. Being stopped is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # `&` in a script
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    raise_interrupts()
     with (
         zmq.Context() as context,
         Subscriber(context, args.curve_server_key, args.curve_secret_key) as subscriber,

@@ -6,7 +6,6 @@ at exit, which takes half a minute with a name server that does not answer.
 
 import asyncio
 import gc
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -14,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
+from recbms_zmq.service.interrupts import raise_interrupts
 from recbms_zmq.service.look_ups import LookUpLoop
 from recbms_zmq.service.selector import ServiceSelector
 
@@ -101,9 +101,7 @@ def run(work: Coroutine[Any, Any, _T], selector: ServiceSelector | None = None) 
         selector: of the event loop; by default a new one.
 
     """
-    # Instead of what ends the process at once: asyncio takes its place, and cancels `work`.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    raise_interrupts()  # asyncio takes the place of Python's handler, and cancels `work`
     try:
         loop = partial(LookUpLoop, selector or ServiceSelector())
         with asyncio.Runner(loop_factory=loop) as runner:
