@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from recbms_zmq.config import readers
+from recbms_zmq.config.entity_ids import shared_entities
 from recbms_zmq.config.fields import build
 from recbms_zmq.config.layers import (
     SOURCE,
@@ -78,6 +79,7 @@ def load(given: Mapping[str, Any], sources: Sequence[str], environ: Mapping[str,
     _check_stdin_is_read_once(sets, given)
     warnings += _without_path(sets)
     bms = [build(BmsConfig, _values(found)) for found in sets]
+    warnings += shared_entities([each.name for each in bms if not each.bare])
 
     service = {option.name: find(option, (*above, top)) for option in OPTIONS if not option.bms}
     state_directory = environ.get(STATE_VARIABLE, "").partition(":")[0]
