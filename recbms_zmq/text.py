@@ -23,6 +23,7 @@ _USER_AND_PASSWORD: Final = re.compile(
 )
 # Anywhere in a text.
 _LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)\S*@", re.IGNORECASE)
+_MOST_SEARCHED: Final = 4096  # characters: the search for a login takes time with their square
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
@@ -70,8 +71,12 @@ def shortened(text: str) -> str:
 def without_logins(value: str) -> str:
     """Return a foreign value for a sentence: as `masked`, and without a login anywhere in it.
 
-    For what is mistyped, or can be: a path with both a `:` and an `@` may lose a part.
+    For what is mistyped, or can be: a path with both a `:` and an `@` may lose a part. Nothing is
+    left of what is behind 4,096 characters.
     """
+    if len(value) > _MOST_SEARCHED:
+        # As if the rest were cut: an `@` in it may be the end of a login.
+        value = value[:_MOST_SEARCHED] + "@" * ("@" in value[_MOST_SEARCHED:])
     return _LOGIN.sub("***@", masked(value))
 
 

@@ -86,6 +86,16 @@ def test_a_sentence_hides_also_what_may_be_a_path(value: str) -> None:
     assert quoted("/etc/me@work/x") == "'/etc/me@work/x'"
 
 
+@pytest.mark.parametrize("end", ["", "@h"])
+@pytest.mark.parametrize("part", [":", "//a:b", "-", "a:", "ws:/", "pa55w0rd:"])
+def test_a_value_of_any_length_is_quoted_soon(part: str, end: str) -> None:
+    value = part * 10**6 + end
+    shown = quoted(value)
+    assert shown == quoted(value[:4096] + end)
+    assert len(shown) <= 80
+    assert not end or PASSWORD not in shown
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
