@@ -107,7 +107,7 @@ class ReplaySource:
                 self._place, self._reached = record.at, time.monotonic()
                 _deliver(record, receiver)
                 await receiver.drain()
-        if self._skipped:
+        if self._skipped > 1:  # one is named already
             _log.warning("%s: %d lines were skipped", self._path, self._skipped)
 
     def _open(self) -> BinaryIO:

@@ -270,6 +270,14 @@ def test_a_damaged_line_is_skipped_and_named(
     assert last == f"{path}: 2 lines were skipped"
 
 
+def test_one_damaged_line_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "recording"
+    path.write_bytes(recording(frame("a"), frame("b"))[:-1])  # cut off in a line
+    assert replayed(path) == [("frame", "a")]
+    ours = [r.message for r in caplog.records if r.name.startswith("recbms_zmq")]
+    assert ours == [f"{path}: line 3 is skipped: Input data was truncated"]
+
+
 def test_damaged_lines_leave_turns_to_the_others(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(recording(*[b"{"] * 1000, END))
