@@ -63,7 +63,7 @@ class Service:
         allow_open_files(len(config.bms), each=1 if config.state_dir is None else 2)
         self._config = config
         self._authenticator = _authenticator(config) if config.publish else None
-        self._outbox = Outbox(lambda: selector.has_found_one)
+        self._outbox = Outbox(selector.is_alone)
         self._stdout: StdoutSink | None = None
         self._pub: ZmqSink | None = None
         self._state: StateStore | None = None

@@ -1,8 +1,9 @@
 """What is published in one turn of the event loop, handed to the sinks in one piece.
 
-In a large fleet many frames are processed in one turn (`service/selector.py`). A sink that sent the
-messages of each frame by themselves would wake libzmq's thread and the reader of stdout each time:
-with 1,000 BMS at one frame a second, a fifth of the CPU time (`python -m tests.bench paced`).
+In a large fleet, and in a flood, many frames are processed in one turn (`service/selector.py`). A
+sink that sent the messages of each frame by themselves would wake libzmq's thread and the reader of
+stdout each time: with 1,000 BMS at one frame a second, a fifth of the CPU time
+(`python -m tests.bench paced`).
 """
 
 import asyncio
@@ -20,9 +21,9 @@ class Outbox:
     """Takes batches, and publishes them at the end of the turn, in their order.
 
     Args:
-        is_alone: returns whether nothing else was received in this turn. A batch is then published
-            at once: there is nothing to wait for, and the end of a turn is one more look for
-            events.
+        is_alone: returns whether nothing else comes in this turn, as far as is known. A batch is
+            then published at once: there is nothing to wait for, and the end of a turn is one more
+            look for events.
 
     Attributes:
         sinks: where they go.

@@ -1,6 +1,7 @@
 """What is published in one turn of the event loop leaves at its end, as if sent batch by batch."""
 
 import asyncio
+import socket
 from typing import Any
 
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from support.retained import Topic
 
 from recbms_zmq.reporting.batch import Batch
+from recbms_zmq.service.runner import run
+from recbms_zmq.service.selector import ServiceSelector
 from recbms_zmq.sinks.outbox import AT_ONCE, Outbox
 
 TOPICS = [Topic(name) for name in (b"a", b"b", b"c")]
@@ -70,7 +73,7 @@ def test_nothing_is_changed_by_sending_it_together(
     assert list(together.retained.items()) == list(one_by_one.retained.items())
 
 
-def test_a_turn_is_one_piece_unless_it_is_long_or_has_one_event() -> None:
+def test_a_turn_is_one_piece_unless_it_is_long_or_a_batch_is_alone() -> None:
     sinks = [Sink(), Sink()]
 
     async def main() -> None:
@@ -94,3 +97,33 @@ def test_a_turn_is_one_piece_unless_it_is_long_or_has_one_event() -> None:
     pieces = [[1, 2, 3], [4], [*range(2 * MANY)], [*range(2 * MANY, 3 * MANY)], [5], [6]]
     expected = [[b"%d" % number for number in piece] for piece in pieces]
     assert [sink.calls for sink in sinks] == [expected, expected]
+
+
+def test_the_messages_behind_the_first_of_a_read_leave_together() -> None:
+    """A flood: each read has several frames, and the first one is not kept back for the others."""
+    sink = Sink()
+
+    async def main() -> None:
+        outbox = Outbox(selector.is_alone)
+        outbox.sinks.append(sink)
+        loop = asyncio.get_running_loop()
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            read = asyncio.Event()
+
+            def receive() -> None:
+                for number in reader.recv(100):
+                    outbox.publish(bodies(number))
+                read.set()
+
+            loop.add_reader(reader, receive)
+            for frames in ([1], [2, 3, 4], [5]):
+                writer.send(bytes(frames))
+                await asyncio.wait_for(read.wait(), 10)
+                read.clear()
+                await asyncio.sleep(0)
+            loop.remove_reader(reader)
+
+    with ServiceSelector() as selector:
+        run(main(), selector)
+    assert sink.calls == [[b"1"], [b"2"], [b"3", b"4"], [b"5"]]
