@@ -15,6 +15,8 @@ MAX_TEXT: Final = 200
 """Characters of a text that comes from the BMS; the real ones have about 20."""
 _MAX_RAW: Final = 4 * MAX_TEXT
 """Characters that are looked at: entities and tags are longer than what is left of them."""
+_LONGEST_KEPT: Final = 40
+"""Characters of a text that is kept with its parts; the real ones are shorter."""
 Direction = Literal["full", "empty"]
 
 _TAG: Final = re.compile(r"<[a-zA-Z/!?][^<>]*>")
@@ -54,8 +56,10 @@ def plain_text(text: str, *, hide_serial: bool = True) -> str:
     while text != before:
         before = text
         text = _visible(html.unescape(text))
-        text = _TAG.sub(" ", text)
-    text = _TAG_START.sub("< ", text)
+        if "<" in text:
+            text = _TAG.sub(" ", text)
+    if "<" in text:
+        text = _TAG_START.sub("< ", text)
     return (redact_text(text) if hide_serial else text)[:MAX_TEXT].strip()
 
 
@@ -65,26 +69,28 @@ def _visible(text: str) -> str:
     # Nearly all texts end here; the loop in Python is for the others.
     if not text.isprintable():
         text = "".join(char for char in text if char.isprintable())
-    return _INVISIBLE.sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 # Before it there is no other number and no minus: `-1h 05 min` and `2 d 3h 05 min` are no times.
 _TIME: Final = re.compile(r"[^\d-]*(\d{1,6}) ?h ?([0-5]?\d) ?min\D*", re.IGNORECASE | re.ASCII)
+_DIRECTION: Final = re.compile(r"(full|empty)\b", re.IGNORECASE)
 
 
 def parse_time_remaining(text: str) -> TimeRemaining:
     """Take apart `Full in:<br> 31h 00 min`, `Empty in: 8 h 29 min`, or any other text."""
-    return _parse_time_remaining(text[:_MAX_RAW])
+    return _kept(text) if len(text) <= _LONGEST_KEPT else _take_apart(text[:_MAX_RAW])
 
 
-# The text changes once a minute and the frame every second. A key is at most `_MAX_RAW` characters,
-# so the cache has less than 1 MB, whatever a BMS sends.
-@lru_cache(maxsize=256)
-def _parse_time_remaining(text: str) -> TimeRemaining:
+def _take_apart(text: str) -> TimeRemaining:
     plain = plain_text(text)
     time = _TIME.fullmatch(plain)
-    word = re.match(r"(full|empty)\b", plain, re.IGNORECASE)
+    word = _DIRECTION.match(plain)
     direction: Direction | None = None
     if word:
         direction = "full" if word[1].lower() == "full" else "empty"
     return TimeRemaining(plain, int(time[1]) * 60 + int(time[2]) if time else None, direction)
+
+
+# As many texts as a large fleet has at a time. They are short, so all of them take less than 1 MB.
+_kept: Final = lru_cache(maxsize=1024)(_take_apart)

@@ -1,7 +1,7 @@
 """Tests of the texts of a BMS: what they lose, and what is read from them."""
 
 import re
-import sys
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -103,15 +103,24 @@ def test_a_text_is_cleaned_after_its_entities_are_decoded(text: str, plain: str)
 
 
 def test_the_cache_of_texts_is_bounded_in_bytes() -> None:
-    cache = display_text._parse_time_remaining
-    cache.cache_clear()
-    for number in range(300):
-        parse_time_remaining(f"{number} " + "\U0001f50b" * 100_000)
-    kept = cache.cache_info()
-    assert kept.maxsize is not None
-    longest = sys.getsizeof("\U0001f50b" * display_text._MAX_RAW)
-    assert kept.maxsize * longest < 2**20
-    # Texts that are the same up to the cut are one key, so no key is longer than that.
-    hits = kept.hits
-    parse_time_remaining("299 " + "\U0001f50b" * 200_000)
-    assert cache.cache_info().hits == hits + 1
+    """Whatever a BMS sends: another text with each frame, each as long as one can be."""
+    parse_time_remaining("Full in:<br> 31h 00 min")  # imports, and compiles
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(5000):
+        for length in (10, 34, 100_000):
+            parse_time_remaining(f"{number:04} " + "\U0001f50b" * length)
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept < 2**20
+
+
+def test_a_text_that_comes_again_is_not_taken_apart_again() -> None:
+    """Neither of one BMS, whose text stays for a minute, nor of a fleet of a thousand."""
+    texts = [f"Empty in:<br> {number}h 05 min" for number in range(1000)]
+    for text in texts:
+        parse_time_remaining(text)
+    before = display_text._kept.cache_info().hits
+    for text in texts:
+        parse_time_remaining(text)
+    assert display_text._kept.cache_info().hits - before == len(texts)
