@@ -2,12 +2,11 @@
 
 from functools import lru_cache
 from itertools import compress
-from math import isfinite
 from operator import ne
 from typing import Any, Final
 
 from recbms_zmq.sensors.rounding import shown
-from recbms_zmq.sensors.sensor import UNKNOWN, Sensor, Value
+from recbms_zmq.sensors.sensor import Sensor, Value
 
 NO_VALUE: Final[Any] = object()  # differs from every value, so the first frame is rounded whole
 
@@ -25,7 +24,8 @@ class Columns:
         # A copy: the caller keeps the values of the frame before, to compare.
         values = self._rounded.copy()
         for column in compress(range(len(raw)), map(ne, raw, self._raw)):
-            values[column] = round_value(raw[column], self._decimals[column])
+            decimals = self._decimals[column]
+            values[column] = raw[column] if decimals is None else shown(raw[column], decimals)
         self._raw, self._rounded = raw, values
         return values
 
@@ -41,14 +41,3 @@ def shared_columns(
     A tuple of a hundred sensors takes 850 bytes. There would be two for each BMS.
     """
     return sensors, tuple([None if row.is_rounded else row.decimals for row in sensors])
-
-
-def round_value(value: Any, decimals: int | None) -> Value | None:
-    """Round a number to the sensor's decimals; None if it is not finite, which is no reading."""
-    if decimals is None or value is None or value is UNKNOWN:
-        unchanged: Value | None = value
-        return unchanged
-    number: float = value
-    if decimals:
-        return shown(number, decimals)
-    return round(number) if isfinite(number) else None

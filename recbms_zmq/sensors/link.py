@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from recbms_zmq.sensors.sensor import Unknown
+
 
 class Link(Struct, frozen=True):
     """What is known of the connection itself.
@@ -10,11 +12,11 @@ class Link(Struct, frozen=True):
         frames: valid frames in this run.
         bad_frames: frames that were dropped, and frames with fields that were.
         reconnects: connections made after the first one.
-        frame_interval: seconds between the last two status frames; None before the second one.
+        frame_interval: seconds between the last two status frames; UNKNOWN before the second one.
 
     """
 
     frames: int
     bad_frames: int
     reconnects: int
-    frame_interval: float | None
+    frame_interval: float | Unknown

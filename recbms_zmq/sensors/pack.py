@@ -163,12 +163,15 @@ class Pack(Struct, frozen=True, gc=False):
             highest = _cell(voltages.index(high), ordered)
         current = shown(master.current, CURRENT_DECIMALS)
         voltage = shown(master.voltage, VOLTAGE_DECIMALS)
+        power = None
+        if voltage is not None and current is not None:
+            power = shown(voltage * current, POWER_DECIMALS)
         text = master.time_remaining
         return cls(
             master=master,
             voltage=voltage,
             current=current,
-            power=_power(voltage, current),
+            power=power,
             soc=shown(soc, PERCENT_DECIMALS),
             soh=shown(soh, PERCENT_DECIMALS),
             units=ordered,
@@ -239,12 +242,6 @@ def _agreeing(given: float | None, extreme: float | None, decimals: int) -> floa
     theirs = shown(extreme, decimals)
     # 1.5, not 1: neither number is exact in binary.
     return ours if theirs is None or abs(theirs - ours) >= 1.5 * 10.0**-decimals else theirs
-
-
-def _power(voltage: float | None, current: float | None) -> float | None:
-    if voltage is None or current is None:
-        return None
-    return shown(voltage * current, POWER_DECIMALS)
 
 
 def _is_balancing(flags: Sequence[bool | None], *, is_known: bool) -> bool | None:

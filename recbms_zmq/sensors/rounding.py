@@ -1,7 +1,9 @@
 """Rounding, the most frequent step of a frame: what a reading is, and when it counts as changed."""
 
 from math import isfinite
-from typing import Final
+from typing import Final, overload
+
+from recbms_zmq.sensors.sensor import UNKNOWN, Unknown
 
 _POWERS: Final = tuple(10.0**decimals for decimals in range(10))
 _LARGE: Final = 1e9
@@ -10,14 +12,18 @@ _LARGE: Final = 1e9
 _ROUNDS: Final = 1.5 * 2.0**52
 
 
-def shown(value: float | None, decimals: int) -> float | None:
+@overload
+def shown(value: float | None, decimals: int) -> float | None: ...
+@overload
+def shown(value: float | Unknown | None, decimals: int) -> float | Unknown | None: ...
+def shown(value: float | Unknown | None, decimals: int) -> float | Unknown | None:
     """Return a value as it is published; None if it is not finite, which is no reading.
 
     The same as `round`, with 0.0 for -0.0, in half of the time: `round` writes a decimal text and
     reads it again. That is only needed near the middle between two results.
     """
-    if value is None:
-        return None
+    if value is None or value is UNKNOWN:
+        return value
     power = _POWERS[decimals]
     scaled = value * power
     if -_LARGE < scaled < _LARGE:

@@ -41,7 +41,8 @@ class Sensor(Struct, frozen=True, kw_only=True, eq=False):
             of them has changed.
         unit: as Home Assistant spells it.
         decimals: to which the value is rounded; None for texts, bools and counts.
-        is_rounded: whether `value` returns it rounded; rounding is the largest cost of a value.
+        is_rounded: whether `value` returns it rounded, as whole numbers are; rounding is the
+            largest cost of a value.
         component: what Home Assistant makes of it.
         every_frame: the value differs in every frame by its nature, so a change does not publish
             it; only the refresh does.

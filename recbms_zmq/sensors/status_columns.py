@@ -5,14 +5,16 @@ names the attributes that it reads (`Sensor.reads`). Those are compared with the
 before, and only the rows that read a changed one are computed, rounded and compared.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import compress
 from operator import attrgetter, ne
 from typing import Any, Final
 
-from recbms_zmq.sensors.columns import NO_VALUE, round_value, shared_columns
+from recbms_zmq.sensors.columns import NO_VALUE, shared_columns
 from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.pack import Pack
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import Sensor, Value
 from recbms_zmq.sensors.table import CELLS_SENSORS, LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
 from recbms_zmq.sensors.units import Unit
@@ -28,8 +30,10 @@ class _Rows:
         names = sorted({name for row in rows for name in row.reads})
         self.read: Final = attrgetter(*names)
         self.nothing_read: Final[Any] = (NO_VALUE,) * len(names)
-        self._formulas = [row.value for row in rows]
-        self._readers = [[n for n, row in enumerate(rows) if name in row.reads] for name in names]
+        self._formulas = [(number, row.value) for number, row in enumerate(rows)]
+        self._readers = [{n for n, row in enumerate(rows) if name in row.reads} for name in names]
+        # Frames change the same attributes again and again: 99 % of them are found here.
+        self._that_read = lru_cache(maxsize=256)(self._find)
 
     def compute(self, source: Any, now: Any, before: Any, first: int) -> list[_Raw]:
         """Compute the rows that read what differs between `now` and `before`.
@@ -41,9 +45,14 @@ class _Rows:
             first: column of the first row.
 
         """
-        changed = compress(self._readers, map(ne, now, before))
-        rows = {row for readers in changed for row in readers}
-        return [(first + row, self._formulas[row](source)) for row in rows]
+        rows = self._that_read(tuple(map(ne, now, before)))
+        return [(first + row, formula(source)) for row, formula in rows]
+
+    def _find(self, is_changed: tuple[bool, ...]) -> "list[tuple[int, Callable[[Any], Any]]]":
+        """Return the rows that read one of the changed attributes, and their formulas."""
+        return [
+            self._formulas[n] for n in sorted(set().union(*compress(self._readers, is_changed)))
+        ]
 
 
 _PACK: Final = _Rows(PACK_SENSORS)
@@ -122,15 +131,16 @@ class StatusColumns:
         # A copy: the caller keeps the values of the frame before, to compare.
         self._values = self._values.copy()
         before, self._pack = self._pack, _PACK.read(pack)
-        changed = self._put(_PACK.compute(pack, self._pack, before, 0))
-        for computed in map(_UnitColumns.compute, self._units, units):
-            changed += self._put(computed)
+        computed = _PACK.compute(pack, self._pack, before, 0)
+        for columns, unit in zip(self._units, units, strict=True):
+            computed += columns.compute(unit)
+        if link is not None:
+            before, self._link = self._link, _LINK.read(link)
+            computed += _LINK.compute(link, self._link, before, self._first_of_link)
+        changed = self._put(computed)
         # A unit that was left out or not admitted has cells, too.
         has_all = pack.has_all_voltages and len(units) == len(pack.units)
         changed += self._put_cells(has_all=has_all)
-        if link is not None:
-            before, self._link = self._link, _LINK.read(link)
-            changed += self._put(_LINK.compute(link, self._link, before, self._first_of_link))
         return self._values, changed
 
     def _put_cells(self, *, has_all: bool) -> list[int]:
@@ -143,8 +153,7 @@ class StatusColumns:
             return []
         self._voltages = voltages
         return self._put(
-            (column, row.value(voltages))
-            for column, row in enumerate(CELLS_SENSORS, _FIRST_OF_CELLS)
+            [(n, row.value(voltages)) for n, row in enumerate(CELLS_SENSORS, _FIRST_OF_CELLS)]
         )
 
     def _put(self, computed: Iterable[_Raw]) -> list[int]:
@@ -152,7 +161,7 @@ class StatusColumns:
         values, decimals, changed = self._values, self._decimals, []
         for column, raw in computed:
             digits = decimals[column]
-            value = raw if digits is None else round_value(raw, digits)
+            value = raw if digits is None else shown(raw, digits)
             if value != values[column]:
                 values[column] = value
                 changed.append(column)

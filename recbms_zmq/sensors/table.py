@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from recbms_zmq.sensors import formulas
-from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
+from recbms_zmq.sensors.sensor import Sensor
 from recbms_zmq.sensors.settings_table import SETTINGS_SENSORS
 
 
@@ -160,6 +160,7 @@ PACK_SENSORS: Final[tuple[Sensor, ...]] = (
         reads=("time_remaining",),
         unit="min",
         decimals=0,
+        is_rounded=True,
         **_DURATION,
         about="The same in minutes.",
     ),
@@ -523,8 +524,7 @@ LINK_SENSORS: Final[tuple[Sensor, ...]] = (
     Sensor(
         key="link/frame_interval",
         name="Link frame interval",
-        value=lambda link: UNKNOWN if link.frame_interval is None else link.frame_interval,
-        reads=("frame_interval",),
+        **_attribute("frame_interval"),
         group="link",
         unit="s",
         decimals=2,

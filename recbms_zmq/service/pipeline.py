@@ -18,6 +18,7 @@ from recbms_zmq.sensors.energy import Counters, EnergyMeter
 from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.normalize import Normalizer, Readings
 from recbms_zmq.sensors.pack import require_data
+from recbms_zmq.sensors.sensor import UNKNOWN
 from recbms_zmq.service.alarm_log import AlarmLog
 from recbms_zmq.wire.decode import decode
 from recbms_zmq.wire.frames import Frame, Master, Settings
@@ -113,6 +114,7 @@ class Pipeline:
         self._logged_problem = ""
         self._connected_at = float("-inf")
         self._was_online = False
+        self._due = float("-inf")  # unknown, so that the first frame asks
         self._logged_kinds: set[str] = set()
         self._logged_remarks: set[str] = set()
 
@@ -168,6 +170,7 @@ class Pipeline:
     def start(self, at: Instant) -> None:
         """Publish the first message of the run: `offline`."""
         self._publish_batch(self._reporter.start(at))
+        self._due = self._reporter.next_due(at.monotonic)
 
     def advance(self, at: Instant) -> None:
         """Publish what is due without a frame."""
@@ -229,7 +232,8 @@ class Pipeline:
             return
         # Before anything is counted: a frame that is dropped must leave the energy alone.
         master = require_data(frame).master or Master()
-        interval = None if self._last_status is None else at.monotonic - self._last_status
+        before = self._last_status
+        interval = UNKNOWN if before is None else at.monotonic - before
         reconnects = max(0, self._connections - 1)
         link = Link(self._frames + 1, self._bad_frames, reconnects, interval)
         energy = self.limit_counters(self.meter.add(at.monotonic, master.voltage, master.current))
@@ -237,9 +241,9 @@ class Pipeline:
         self._frames += 1
         self._readings = readings
         self._last_status = at.monotonic
-        if self._reporter.next_due(at.monotonic) <= at.monotonic:
+        if self._due <= at.monotonic:
             self.advance(at)  # an `offline` before this frame is announced, too
-        was_online = self.online
+        was_online = self._reporter.online
         self._publish(self._reporter.on_status(readings, normalizer.description, at), at)
         if readings.alarms:
             self._alarms.update(readings.alarms, at)
@@ -253,14 +257,16 @@ class Pipeline:
 
     def _publish(self, batch: Batch, at: Instant) -> None:
         """Publish, and announce when the BMS has become online or offline."""
+        reporter = self._reporter
         self._publish_batch(batch)
         # Any event can move what is due next, also to an earlier time: a held value.
-        self.schedule(self._reporter.next_due(at.monotonic))
-        if self.online == self._was_online:
+        self._due = reporter.next_due(at.monotonic)
+        self.schedule(self._due)
+        if reporter.online == self._was_online:
             return
-        self._was_online = self.online
-        since = self._reporter.since
-        if self.online:
+        self._was_online = reporter.online
+        since = reporter.since
+        if reporter.online:
             self._logged_problem = ""
             self.announce(logging.INFO, "online", since)
         else:

@@ -79,7 +79,7 @@ def test_the_link_sensors_are_there_when_the_link_is_known() -> None:
         "link/reconnects": 1,
         "link/frame_interval": 1.0,
     }
-    first = Normalizer().status(STATUS, link=Link(1, 0, 0, None))
+    first = Normalizer().status(STATUS, link=Link(1, 0, 0, UNKNOWN))
     assert values_of(first)["link/frame_interval"] is None
 
 
@@ -93,7 +93,7 @@ def test_the_columns_stay_the_same_object_while_the_shape_does() -> None:
     assert normalizer.status(other).sensors is columns
     assert normalizer.status(more).sensors is not columns
     assert normalizer.status(moved).sensors is not columns
-    assert normalizer.status(moved, "", Link(1, 0, 0, None)).sensors is not columns
+    assert normalizer.status(moved, "", Link(1, 0, 0, UNKNOWN)).sensors is not columns
 
 
 def test_a_cell_without_a_value_keeps_its_column() -> None:

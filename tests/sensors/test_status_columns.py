@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import fields, replace
 
 from recbms_zmq.sensors.alarm_tracker import LastAlarm
-from recbms_zmq.sensors.columns import round_value
 from recbms_zmq.sensors.energy import Counters
 from recbms_zmq.sensors.link import Link
 from recbms_zmq.sensors.normalize import Normalizer
 from recbms_zmq.sensors.pack import Known, Pack
+from recbms_zmq.sensors.rounding import shown
 from recbms_zmq.sensors.sensor import UNKNOWN, Sensor
 from recbms_zmq.sensors.status_columns import StatusColumns
-from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, UNIT_SENSORS
+from recbms_zmq.sensors.table import LINK_SENSORS, PACK_SENSORS, SENSORS, UNIT_SENSORS
 from recbms_zmq.sensors.units import UnitReader
 from recbms_zmq.wire.frames import ErrorState, Master, Settings, Slave
 
@@ -72,7 +72,7 @@ PACKS = st.builds(
     ),
     energy=st.builds(Counters, one_of(1.0, 1.0004, 2.0), one_of(0.0, None), one_of(None, 1.0)),
 )
-LINKS = st.builds(Link, one_of(1, 2), one_of(0, 1), one_of(0, 1), one_of(1.0, 1.004, None))
+LINKS = st.builds(Link, one_of(1, 2), one_of(0, 1), one_of(0, 1), one_of(1.0, 1.004, UNKNOWN))
 
 
 def shape(pack: Pack) -> list[int]:
@@ -129,8 +129,17 @@ def test_a_row_reads_what_it_names_and_nothing_else(pack: Pack, link: Link) -> N
 def test_a_row_that_returns_rounded_values_does(pack: Pack) -> None:
     for row in PACK_SENSORS:
         if row.is_rounded:
-            value = row.value(pack)
-            assert repr(round_value(value, row.decimals)) == repr(value)
+            value: Any = row.value(pack)
+            assert row.decimals is not None
+            rounded = shown(value, row.decimals)
+            # JSON has 75 for whole numbers, not 75.0.
+            whole = isinstance(rounded, float) and row.decimals == 0
+            assert repr(int(rounded) if whole else rounded) == repr(value)
+
+
+def test_whole_numbers_come_from_the_rows() -> None:
+    """`shown` makes 75.0 of 75, which is another text in JSON."""
+    assert [row.key for row in SENSORS if row.decimals == 0 and not row.is_rounded] == []
 
 
 ODD = 1.234567891234
@@ -170,10 +179,10 @@ def test_values_have_the_decimals_of_their_sensor() -> None:
     values, _ = columns.update(pack, pack.units, link)
     settings = {f.name: ODD for f in fields(Settings) if "float" in str(f.type)}
     readings = Normalizer().settings(replace(Settings(), **settings))
-    shown = [*zip(columns.sensors, values, strict=True), *readings.items()]
+    found = [*zip(columns.sensors, values, strict=True), *readings.items()]
     digits = {
-        s.key: (len(repr(v).partition(".")[2]), s.decimals) for s, v in shown if type(v) is float
+        s.key: (len(repr(v).partition(".")[2]), s.decimals) for s, v in found if type(v) is float
     }
-    assert {key: found for key, found in digits.items() if found[0] != found[1]} == {}
+    assert {key: pair for key, pair in digits.items() if pair[0] != pair[1]} == {}
     # It is full in an hour, so it is not empty in one.
-    assert {s.key for s, _ in shown if s.decimals} - digits.keys() == {"time_to_empty"}
+    assert {s.key for s, _ in found if s.decimals} - digits.keys() == {"time_to_empty"}
