@@ -196,8 +196,8 @@ class ReadingStream:
                 last_sent[column] = value
                 topic.sent_at, due[column] = now, next_due
                 batch.messages.append(topic.render(value, ts))
-        # Also without any: a change of columns leaves `held_due` of values that are gone.
-        self._hold(held)
+        if held or self._held:
+            self._hold(held)
 
     def _hold(self, columns: list[int]) -> None:
         self._held = columns
@@ -243,7 +243,7 @@ class ReadingStream:
         self._due = [due for _, _, due in entries]
         self._refresh_due = LONG_AGO
         self._sensors = sensors
-        self._held = []
+        self._hold([])
         self._changed.clear()
 
     def _begin(self, sensor: Sensor) -> list[Any]:

@@ -9,7 +9,6 @@ is offline, its availability is all that is published: every other topic is expi
 held is dropped. The first status after that publishes every reading again.
 """
 
-from collections.abc import Iterable
 from math import floor
 from typing import Final
 
@@ -133,7 +132,8 @@ class Reporter:
             self._snapshot.update(readings)
             self._snapshot.publish(now, batch)
         # After the readings: a subscriber that handles an event has the values of its frame.
-        self._publish_alarms(readings.alarms, ts, batch)
+        for change in readings.alarms:
+            self._publish_alarm(change, ts, batch)
         if came_back:
             # `advance` may have expired topics in this very batch. Those that were published
             # again after that must stay retained, and sinks expire after they publish.
@@ -251,10 +251,9 @@ class Reporter:
                 batch.messages.append(self._device.render(device_info, ts))
             self._device_info = device_info
 
-    def _publish_alarms(self, changes: Iterable[AlarmTransition], ts: bytes, batch: Batch) -> None:
-        for change in changes:
-            topic, body, _ = self._event.render(_alarm_change(change), ts)
-            batch.messages.append((topic, body, None))  # true only once
+    def _publish_alarm(self, change: AlarmTransition, ts: bytes, batch: Batch) -> None:
+        topic, body, _ = self._event.render(_alarm_change(change), ts)
+        batch.messages.append((topic, body, None))  # true only once
 
 
 def _alarm_change(change: AlarmTransition) -> AlarmChange:

@@ -160,7 +160,8 @@ class StdoutSink:
 
 
 def _lines(messages: Iterable[Outgoing]) -> bytes:
-    return b"".join([body + b"\n" for _, body, _ in messages])
+    # The empty end adds the newline of the last line.
+    return b"\n".join([*[body for _, body, _ in messages], b""])
 
 
 def _groups(lines: bytes) -> Iterator[bytes]:
