@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
     from recbms_zmq.client.lines import Lines, print_lines
     from recbms_zmq.client.silence import Silence
     from recbms_zmq.client.subscriber import Subscriber
-    from recbms_zmq.service.interrupts import raise_interrupts
+    from recbms_zmq.interrupts import raise_interrupts
 
     count = read_argument("--count", readers.count("messages", least=1), args.count)
     timeout = read_argument("--timeout", readers.number("seconds", above=True), args.timeout)

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
-from recbms_zmq.service.interrupts import raise_interrupts
+from recbms_zmq.interrupts import raise_interrupts
 from recbms_zmq.service.look_ups import LookUpLoop
 from recbms_zmq.service.selector import ServiceSelector
 
