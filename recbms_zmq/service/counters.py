@@ -105,12 +105,17 @@ class EnergyRecord:
 
     def limit(self, counters: Counters) -> Counters:
         """Return what may be published of these totals; None stays None."""
-        pairs = list(zip(self._reserves, astuple(counters), strict=True))
-        if any(total is not None and total > reserve.limit for reserve, total in pairs):
+        limited: list[float | None] = []
+        is_used_up = False
+        for reserve, total in zip(self._reserves, astuple(counters), strict=True):
+            if total is None:
+                limited.append(None)
+            else:
+                is_used_up = is_used_up or total > reserve.limit
+                limited.append(reserve.publish(total))
+        if is_used_up:
             self._save_soon()
-        return Counters(
-            *(None if total is None else reserve.publish(total) for reserve, total in pairs)
-        )
+        return Counters(*limited)
 
     def load(self, content: bytes | None) -> None:
         """Let the meter go on from the totals of the file; from 0 without one.
