@@ -21,8 +21,8 @@ _URL: Final = re.compile(
 _USER_AND_PASSWORD: Final = re.compile(
     rf"[\['\"]*(?:[\w-]+=)?(?={_NO_LOGIN}[^/\s@:]*:[^@]*@)", re.IGNORECASE
 )
-# Anywhere in a text.
-_LOGIN: Final = re.compile(rf"(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)\S*@", re.IGNORECASE)
+# Anywhere in a text. Compiled when it is used first: for mistakes only.
+_LOGIN: Final = rf"(?i)(?<!\w){_NO_LOGIN}[^\s/@:]*:(?!/)\S*@"
 _MOST_SEARCHED: Final = 4096  # characters: the search for a login takes time with their square
 _QUERY: Final = re.compile(r"((?:wss?|https?)://[^?]*)\?.*", re.DOTALL | re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
@@ -77,7 +77,7 @@ def without_logins(value: str) -> str:
     if len(value) > _MOST_SEARCHED:
         # As if the rest were cut: an `@` in it may be the end of a login.
         value = value[:_MOST_SEARCHED] + "@" * ("@" in value[_MOST_SEARCHED:])
-    return _LOGIN.sub("***@", masked(value))
+    return re.sub(_LOGIN, "***@", masked(value))
 
 
 def quoted(value: Any) -> str:

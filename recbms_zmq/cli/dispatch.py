@@ -55,7 +55,7 @@ INTERRUPTED: Final = 130
 CANNOT_WRITE: Final = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errnos of a failed write to stdout: one sentence instead of a traceback."""
 _DASHES: Final = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}"
-_WEB_DASH: Final = re.compile(rf"-?[{_DASHES[1:]}][{_DASHES}]?[a-z]")
+_WEB_DASH: Final = rf"-?[{_DASHES[1:]}][{_DASHES}]?[a-z]"
 EPILOG: Final = """\
 examples:
   recbms-zmq demo                       what it looks like, without a battery
@@ -266,7 +266,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _refuse_web_dash(arguments: list[str], parser: Parser) -> None:
     """Refuse an option with a dash of a web page, which would be a source or a name."""
-    from_web_page = next((word for word in arguments if _WEB_DASH.match(word)), "")
+    # The pattern is compiled when it is used first, and nearly all words are ASCII.
+    others = [word for word in arguments if not word.isascii()]
+    from_web_page = next((word for word in others if re.match(_WEB_DASH, word)), "")
     if from_web_page:
         from recbms_zmq.text import shortened, without_logins
 

@@ -29,9 +29,10 @@ _ADDRESS_VARIABLES: Final = ("RECBMS_ADDRESS", "RECBMS_BMS", "RECBMS_HOST", "REC
 """What other programs would call it."""
 _ADDRESS_KEYS: Final = ("address", "host", "ip", "port", "source", "sources")
 _URLS: Final = ("url", "proxy")
-_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+# Both are for files only, so they are compiled when they are used first.
+_VARIABLE: Final = r"\$\{(\w+)\}"
 # Process substitution, as in `--config <(command)`, is a pipe under such a name.
-_DESCRIPTOR: Final = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
+_DESCRIPTOR: Final = r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+"
 
 
 class Setting(NamedTuple):
@@ -147,7 +148,7 @@ def _content(path: Path) -> tuple[bytes, bool]:
         if sys.stdin is None:
             raise OSError(errno.EBADF, "stdin is closed")
         return read_limited(sys.stdin.buffer), False
-    if _DESCRIPTOR.fullmatch(str(path)):
+    if re.fullmatch(_DESCRIPTOR, str(path)):
         with path.open("rb") as file:
             return read_limited(file), False
     return read_regular(path), bool(path.stat().st_mode & stat.S_IROTH)
@@ -166,7 +167,7 @@ def _with_variables(value: Any, origin: str, environ: Mapping[str, str]) -> Any:
             raise ConfigError(f"{origin}: the environment has no variable {match[1]}")
         return environ[match[1]]
 
-    return _VARIABLE.sub(value_of, value) if isinstance(value, str) else value
+    return re.sub(_VARIABLE, value_of, value) if isinstance(value, str) else value
 
 
 def _table(

@@ -4,7 +4,6 @@ A text comes from a device on the network and goes to terminals, web pages and l
 nothing that one of them would execute, hide or reorder.
 """
 
-import html
 import re
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
@@ -21,8 +20,9 @@ Direction = Literal["full", "empty"]
 
 _TAG: Final = re.compile(r"<[a-zA-Z/!?][^<>]*>")
 _TAG_START: Final = re.compile(r"<(?=[a-zA-Z/!?])")
-# Characters that are shown as nothing, beside those of which `str.isprintable` knows.
-_INVISIBLE: Final = re.compile(
+# Characters that are shown as nothing, beside those of which `str.isprintable` knows. Compiled when
+# it is used first: the texts of most BMS are ASCII.
+_INVISIBLE: Final = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
@@ -55,12 +55,20 @@ def plain_text(text: str, *, hide_serial: bool = True) -> str:
     # Every step that changes something makes the text shorter, but for the cut of `_TAG_START`.
     while text != before:
         before = text
-        text = _visible(html.unescape(text))
+        text = _visible(_unescaped(text))
         if "<" in text:
             text = _TAG.sub(" ", text)
     if "<" in text:
         text = _TAG_START.sub("< ", text)
     return (redact_text(text) if hide_serial else text)[:MAX_TEXT].strip()
+
+
+def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    import html  # has a table of 2,231 entities; REC's own texts contain none
+
+    return html.unescape(text)
 
 
 def _visible(text: str) -> str:
@@ -69,7 +77,7 @@ def _visible(text: str) -> str:
     # Nearly all texts end here; the loop in Python is for the others.
     if not text.isprintable():
         text = "".join(char for char in text if char.isprintable())
-    return text if text.isascii() else _INVISIBLE.sub("", text)
+    return text if text.isascii() else re.sub(_INVISIBLE, "", text)
 
 
 # Before it there is no other number and no minus: `-1h 05 min` and `2 d 3h 05 min` are no times.

@@ -36,15 +36,16 @@ _LONGEST_REPAIRED: Final = 2**18
 """Bytes. The largest real frame, 16 units of 16 cells, has less than a fifth of this."""
 
 _CONTROL_TO_SPACE: Final = bytes(max(byte, 32) for byte in range(256))
+# Patterns for broken frames, which most BMS never send. They are compiled when they are used first.
 # Escapes of half a character; a pair of them is one character and stays.
-_LONE_SURROGATE: Final = re.compile(
+_LONE_SURROGATE: Final = (
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 # What C's printf makes of a float that is not finite, and exponents beyond a float. It begins with
 # a set of characters, which the regex engine skips to, and looks back from there: a pattern that
 # begins with the lookbehind takes ten times as long on a message without any of these.
-_NOT_FINITE: Final = re.compile(
+_NOT_FINITE: Final = (
     r"[-+nNiI\d](?<=[\s:,\[].)"
     r"(?:(?:(?<=[-+])[nN]|(?<=[nN]))[aA][nN]"
     r"|(?:(?<=[-+])[iI]|(?<=[iI]))[nN][fF](?:[iI][nN][iI][tT][yY])?"
@@ -121,5 +122,5 @@ def _repaired(data: bytes) -> bytes:
     data = data.translate(_CONTROL_TO_SPACE)
     text = data.decode("utf-8", "replace")
     if "\\u" in text:
-        text = _LONE_SURROGATE.sub(r"\\ufffd", text)
-    return _NOT_FINITE.sub("null", text).encode()
+        text = re.sub(_LONE_SURROGATE, r"\\ufffd", text)
+    return re.sub(_NOT_FINITE, "null", text).encode()
