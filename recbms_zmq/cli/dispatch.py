@@ -191,7 +191,7 @@ def _explain(error: RecBmsError) -> int:
 
 
 def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleType]]]:
-    """Make the parser, with the options of the wanted commands only.
+    """Make the parser, with the wanted commands only.
 
     Returns:
         the parser; the parser and the module of each wanted command that exists.
@@ -212,6 +212,8 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
     )
     found: dict[str, tuple[Parser, ModuleType]] = {}
     for name, summary in COMMANDS.items():
+        if name not in wanted:
+            continue
         command = commands.add_parser(
             name,
             prog=f"{PROGRAM} {name}",
@@ -220,10 +222,12 @@ def make_parser(*wanted: str) -> tuple[Parser, dict[str, tuple[Parser, ModuleTyp
             formatter_class=_formatter,
             allow_abbrev=False,  # a new option must not break a script
         )
-        if name in wanted:
-            module = importlib.import_module(f"recbms_zmq.cli.{name}")
-            module.add_arguments(command)
-            found[name] = command, module
+        module = importlib.import_module(f"recbms_zmq.cli.{name}")
+        module.add_arguments(command)
+        found[name] = command, module
+    # Only the names of the others are used, in the error that lists all commands. Making 13 parsers
+    # takes longer than making the one of `run` with all its options.
+    commands.choices = dict.fromkeys(COMMANDS, parser) | commands.choices
     return parser, found
 
 

@@ -165,6 +165,7 @@ def test_a_wrong_command_line_is_one_sentence(line: str, sentence: str) -> None:
         ("keygen", "NAME is missing"),
         ("run --help=x", "-h/--help: takes no value, got 'x'"),
         ("flow --source exce", "--source: expected one of exec, daemon, zmq, zeromq-node"),
+        ("-1", f"COMMAND: expected one of {', '.join(dispatch.COMMANDS)}, got '-1'"),
     ],
 )
 def test_a_mistake_in_the_order_of_words_is_one_sentence(line: str, sentence: str) -> None:
