@@ -1,5 +1,6 @@
 """Tests of the command line: its sentences, its exit codes, and that it survives any words."""
 
+import gc
 import os
 import re
 import subprocess
@@ -385,6 +386,12 @@ def test_a_sentence_is_one_line_without_control_characters(tmp_path: Path) -> No
 def test_a_file_that_is_not_there_has_a_code_of_its_own(arguments: list[str], what: str) -> None:
     sentence = f"cannot read {what}/no/such/file: No such file or directory"
     assert answer(*arguments) == (78, "", f"recbms-zmq: {sentence}\n")
+
+
+@pytest.mark.parametrize("line", ["run --print-config sim:", "run nonsense"])
+def test_garbage_is_collected_again_after_the_start(line: str) -> None:
+    answer(*line.split())
+    assert gc.isenabled()
 
 
 def test_the_configuration_is_printed_and_nothing_is_started() -> None:
