@@ -1,6 +1,5 @@
 """What the user has to type: the name of this program, and how a missing package is installed."""
 
-import shlex
 import shutil
 import sys
 from importlib.util import find_spec
@@ -29,6 +28,8 @@ def install_command(package: str) -> str:
     repository has it on no index. By the Python that runs, because Debian refuses a bare `pip`.
     `uv tool` makes environments without pip.
     """
+    import shlex  # for mistakes only
+
     python = shlex.quote(sys.executable)
     if find_spec("pip") is None:
         command = f"uv pip install --python {python} {package}"
