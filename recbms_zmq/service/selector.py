@@ -3,7 +3,7 @@
 A frame that comes alone finds the caches of the processor filled by others: most of its cost is to
 read code and data from memory again. So frames that come within `PAUSE` of each other are processed
 together, once there are enough of them to make that worth it. With 100 BMS at one frame a second it
-saves a third of the CPU time and three quarters of the wake-ups (`python -m tests.bench paced`).
+saves a quarter of the CPU time and two thirds of the wake-ups (`python -m tests.bench paced`).
 """
 
 import select
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-PAUSE: Final = 0.04
+PAUSE: Final = 0.03
 """Seconds between two looks for events, while there are many. A BMS measures once a second, and 99
 of 100 messages of 1,000 BMS are promised within 50 ms."""
 MANY: Final = 1 / PAUSE

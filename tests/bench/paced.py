@@ -3,8 +3,8 @@
 At this rate an owner pays, day and night: CPU time a frame, wake-ups a second, memory a BMS. The
 limit, the service, and other installations of it are measured over the same seconds, so that what
 else the machine does meets them alike; large fleets, which would fill the cores, in turns. The
-limit reads each frame when it comes; from about 25 a second on, the service reads them together
-(`service/selector.py`), so that its messages are up to 40 ms later.
+limit reads each frame when it comes; from about 33 a second on, the service reads them together
+(`service/selector.py`), so that its messages are up to 30 ms later.
 
 What a BMS of 4 cells (98 topics) keeps, in KiB, counted by `tracemalloc` in Python 3.11::
 
