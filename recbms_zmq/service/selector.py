@@ -3,7 +3,7 @@
 A frame that comes alone finds the caches of the processor filled by others: most of its cost is to
 read code and data from memory again. So frames that come within `PAUSE` of each other are processed
 together, once there are enough of them to make that worth it. With 100 BMS at one frame a second it
-saves a quarter of the CPU time and two thirds of the wake-ups (`python -m tests.bench paced`).
+saves a third of the CPU time and two thirds of the wake-ups (`python -m tests.bench paced`).
 """
 
 import select
